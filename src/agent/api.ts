@@ -1,0 +1,271 @@
+/**
+ * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
+ * AgentApi on a Unix socket; the CLI's client implements the same interface.
+ */
+export interface AgentApi {
+  identity(): Promise<IdentityReport>;
+  status(): Promise<StatusReport>;
+  peers(): Promise<PeerReport[]>;
+  /** `peer`: a name or a key prefix. */
+  ping(peer: string): Promise<{ peer: string; roundTripMs: number; path: string }>;
+  snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]>;
+  backup(request: BackupRequest): AsyncIterable<BackupEvent>;
+  check(request: CheckRequest): AsyncIterable<CheckEvent>;
+  /** The position after which an operator's next statement goes. Hex. */
+  operatorHead(operatorKey: string): Promise<{ sequence: number; hash: string }>;
+  /** Takes a statement signed by an operator (base64 of an Envelope). */
+  submit(envelope: string): Promise<{ hash: string }>;
+  rebuildIndex(): Promise<{ shards: number; quarantined: number; statements: number }>;
+  shutdown(): Promise<void>;
+}
+
+export type IdentityReport = {
+  clusterId: string;
+  clusterName: string;
+  name: string;
+  site: string;
+  region: string;
+  roles: string[];
+  /** PeerKey, hex. */
+  peerKey: string;
+  /** AgentKey, hex. */
+  agentKey: string;
+  /** Multiaddrs without the peer id. */
+  addresses: string[];
+  version: string;
+};
+
+export type CommitState = 'staged' | 'placed' | 'committed';
+
+export type StatusReport = {
+  agent: IdentityReport;
+  sites: { site: string; region: string; members: number; reachable: number }[];
+  policy: { surviveSites: number; words: string };
+  datasets: DatasetStatus[];
+  warnings: string[];
+};
+
+export type DatasetStatus = {
+  name: string;
+  id: string;
+  source: string;
+  /** From the newest committed snapshot; undefined: there is none. */
+  restorable?: {
+    snapshot: string;
+    timeMs: number;
+    ageMs: number;
+    /** Peers reachable now can rebuild every byte. */
+    isRestorableNow: boolean;
+    /** Sites whose reachable peers hold shards of it. */
+    sites: string[];
+    /** How many more of the sites reachable now may fail, whichever they are. Negative: not restorable. */
+    sitesMayFail: number;
+    bytes: number;
+  };
+  /** The newest of all, when it is not the one above. */
+  pending?: { snapshot: string; state: CommitState; timeMs: number; missing: string[] };
+  snapshots: number;
+  /** In plain words: "survives any 2 sites; costs 1.67x". */
+  words: string;
+};
+
+export type PeerReport = {
+  name: string;
+  site: string;
+  region: string;
+  roles: string[];
+  state: 'self' | 'connected' | 'unreachable';
+  path: 'direct' | 'relayed' | '-';
+  address: string;
+  /** Statements of others that the peer lacks, as far as known; undefined: unknown. */
+  lag?: number;
+  freeBytes?: number;
+  shards?: number;
+  shardBytes?: number;
+  lastSeenMs?: number;
+  clockSkewMs?: number;
+  version?: string;
+  peerKey: string;
+  agentKey: string;
+};
+
+export type SnapshotReport = {
+  id: string;
+  shortId: string;
+  dataset: string;
+  source: string;
+  host: string;
+  timeMs: number;
+  sequence: number;
+  state: CommitState;
+  tags: string[];
+  files: number;
+  directories: number;
+  bytes: number;
+  bytesAdded: number;
+  filesNew: number;
+  filesChanged: number;
+  filesUnstable: number;
+  durationMs: number;
+  /** Known to the source and to key holders only. */
+  paths?: string[];
+};
+
+export type BackupRequest = {
+  /** Absolute paths, base64 of bytes; or the name of a configured dataset. */
+  paths?: string[];
+  dataset?: string;
+  tags: string[];
+  exclude: string[];
+  iexclude: string[];
+  excludeIfPresent: string[];
+  excludeCaches: boolean;
+  excludeLargerThan?: number;
+  oneFileSystem: boolean;
+  dryRun: boolean;
+  /** Read every file even when it looks unchanged. */
+  force: boolean;
+};
+
+export type BackupEvent =
+  | {
+      type: 'status';
+      elapsedMs: number;
+      filesDone: number;
+      filesTotal?: number;
+      bytesDone: number;
+      bytesTotal?: number;
+      bytesSent: number;
+      current: string;
+    }
+  | { type: 'problem'; path: string; pathBase64?: string; reason: string }
+  | { type: 'notice'; message: string }
+  | { type: 'summary'; summary: BackupSummary };
+
+export type BackupSummary = {
+  snapshot: string;
+  dataset: string;
+  state: CommitState;
+  /** Sites whose shards are still to be delivered. */
+  missingSites: string[];
+  words: string;
+  files: number;
+  directories: number;
+  others: number;
+  filesNew: number;
+  filesChanged: number;
+  filesUnmodified: number;
+  filesUnstable: number;
+  problems: number;
+  bytes: number;
+  bytesRead: number;
+  bytesAdded: number;
+  bytesStored: number;
+  durationMs: number;
+};
+
+export type CheckRequest = { readData: boolean; dataset?: string };
+
+export type CheckEvent =
+  | { type: 'status'; packsDone: number; packsTotal: number; peer: string }
+  | {
+      type: 'problem';
+      peer: string;
+      site: string;
+      pack: string;
+      index: number;
+      problem: string;
+      dataset: string;
+    }
+  | { type: 'summary'; summary: CheckSummary };
+
+export type CheckSummary = {
+  snapshots: number;
+  packs: number;
+  shards: number;
+  badShards: number;
+  /** Packs that fewer than k reachable good shards are left of. */
+  unrecoverablePacks: number;
+  /** Packs below what the policy asks for. */
+  degradedPacks: number;
+  peersAsked: number;
+  peersUnreachable: string[];
+  durationMs: number;
+};
+
+/** Opened with a recovery kit: reads and restores from whichever members answer. */
+export interface RecoverySession extends AsyncDisposable {
+  readonly cluster: { id: string; name: string };
+  /** Members reached, by site. */
+  readonly reached: { name: string; site: string }[];
+  snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]>;
+  /** `snapshot`: id prefix, "latest", or "latest" of a dataset; `path` inside the snapshot. */
+  list(request: { snapshot: string; path: string; recursive: boolean }): AsyncIterable<EntryReport>;
+  find(request: { snapshot?: string; pattern: string; ignoreCase: boolean }): AsyncIterable<
+    EntryReport & { snapshot: string }
+  >;
+  diff(request: { from: string; to: string; path: string }): AsyncIterable<DiffReport>;
+  dump(request: { snapshot: string; path: string }): AsyncIterable<Uint8Array>;
+  restore(request: RestoreRequest): AsyncIterable<RestoreEvent>;
+}
+
+export type EntryReport = {
+  path: string;
+  /** Set when the path is not valid UTF-8. */
+  pathBase64?: string;
+  kind: string;
+  mode: number;
+  uid: number;
+  gid: number;
+  user: string;
+  group: string;
+  size: number;
+  /** Nanoseconds since 1970, decimal. */
+  mtimeNs: string;
+  target?: string;
+};
+
+export type DiffReport = { change: 'added' | 'removed' | 'content' | 'metadata' | 'type'; path: string };
+
+export type RestoreRequest = {
+  snapshot: string;
+  path: string;
+  target: string;
+  include: string[];
+  exclude: string[];
+  overwrite: 'always' | 'if-changed' | 'if-newer' | 'never';
+  dryRun: boolean;
+  /** The target may hold files already. */
+  allowNonEmpty: boolean;
+};
+
+export type RestoreEvent =
+  | {
+      type: 'status';
+      elapsedMs: number;
+      filesDone: number;
+      filesTotal: number;
+      bytesDone: number;
+      bytesTotal: number;
+      current: string;
+    }
+  | { type: 'problem'; path: string; pathBase64?: string; reason: string; isLost: boolean }
+  | { type: 'notice'; message: string }
+  | { type: 'summary'; summary: RestoreSummary };
+
+export type RestoreSummary = {
+  snapshot: string;
+  files: number;
+  directories: number;
+  others: number;
+  filesSkipped: number;
+  /** Files whose bytes could not be had. */
+  filesLost: number;
+  /** Restored, but not in every attribute. */
+  problems: number;
+  bytes: number;
+  bytesFetched: number;
+  packsDecoded: number;
+  sites: string[];
+  durationMs: number;
+};

@@ -1,0 +1,76 @@
+import { assert } from '../base/assert.ts';
+import { dayMs, KiB, MiB, minuteMs, secondMs } from '../base/units.ts';
+
+/** Every hard bound, each with its reason. Relations between bounds are asserted below. */
+export const limits = {
+  /** A pack closes when its frames reach this: large enough that a signature, an age header and a round trip are cheap. */
+  packSizeTarget: 16 * MiB,
+  /** No pack is larger: a shard head with its leaf hashes must fit a message, a decoder's buffers must be bounded. */
+  packSizeMax: 20 * MiB,
+  /** Plaintext gathered before zstd: grouping small files saves a tenth of the bytes. */
+  frameSizeTarget: 512 * KiB,
+  /** A frame ends before it would pass this, so one chunk read opens little. */
+  frameSizeMax: 1 * MiB,
+  /** Chunks of one frame, and frames and chunks of one pack: they bound the footer when data is tiny or very compressible. */
+  frameChunksMax: 4096,
+  packFramesMax: 4096,
+  packChunksMax: 65536,
+  /** The unit of verification and of resuming a transfer. */
+  leafSize: 64 * KiB,
+  /** Shards of one pack: GF(2^8) allows 255, placement never wants more. */
+  shardsMax: 32,
+  /** Data shards of one pack: a repair reads k shards for one, so wide codes are slow to mend. */
+  dataShardsMax: 8,
+  /** Full copies of a metadata pack. */
+  metadataCopiesMax: 8,
+  /** One control message on the wire, length prefix excluded. */
+  messageSizeMax: 1 * MiB,
+  /** One statement with its signatures. */
+  envelopeSizeMax: 256 * KiB,
+  /** One fact. */
+  factSizeMax: 64 * KiB,
+  /** Packs described by one pack segment fact (40 bytes each). */
+  packSegmentEntriesMax: 1024,
+  /** Leaves asked for by one pull request. */
+  pullLeavesMax: 16,
+  /** Pull requests under way on one stream: with pullLeavesMax this bounds what a slow reader must buffer. */
+  pullsOutstandingMax: 4,
+  /** Statements in one response. */
+  statementsPerResponse: 256,
+  /** Facts asked for in one request. */
+  factsPerRequest: 12,
+  /** Packs named by one inspection request. */
+  inspectPacksMax: 256,
+  /** Chunk list entries kept inside a tree entry; longer lists become chunks of their own. */
+  inlineExtentsMax: 256,
+  /** Members of a cluster. */
+  membersMax: 200,
+  /** How long an invite may live. */
+  inviteTtlMaxMs: dayMs,
+  /** A request that moves no bulk data. */
+  requestTimeoutMs: 20 * secondMs,
+  /** A shard offer: the peer pulls up to a whole pack meanwhile. */
+  offerTimeoutMs: 10 * minuteMs,
+  /** No byte for this long ends a pull. */
+  pullIdleTimeoutMs: 30 * secondMs,
+  /** Anti-entropy with each connected peer. */
+  syncPeriodMs: 10 * secondMs,
+  /** Unconnected members are dialled again this often. */
+  reconnectPeriodMs: 3 * secondMs,
+  /** Bytes of packs being built, coded and sent at once by one backup. */
+  backupBytesInFlightMax: 64 * MiB,
+  /** Opened frames kept by a restore. */
+  restoreCacheBytesMax: 96 * MiB,
+} as const;
+
+assert(limits.packSizeTarget + 2 * limits.frameSizeMax <= limits.packSizeMax, 'a full pack fits');
+assert(
+  (limits.packSizeMax / limits.leafSize) * 32 + limits.shardsMax * 32 + 1024 < limits.factSizeMax,
+  'a shard head stays small',
+);
+assert(
+  limits.factsPerRequest * limits.factSizeMax < limits.messageSizeMax,
+  'a facts response fits a message',
+);
+assert(limits.envelopeSizeMax * 2 < limits.messageSizeMax, 'a statement fits a message');
+assert(limits.packSegmentEntriesMax * 40 <= limits.factSizeMax, 'a pack segment is a fact');

@@ -1,0 +1,43 @@
+import type { FrameContext } from '../core/format/frame.ts';
+
+/** Heavy, pure work, done off the main thread. Buffers given are taken over: the caller must not use them again. */
+export interface Compute extends AsyncDisposable {
+  /** zstd, then AES-256-GCM. @returns the sealed frame. */
+  sealFrame(job: {
+    plain: Uint8Array;
+    key: Uint8Array;
+    context: FrameContext;
+    level: number;
+  }): Promise<Uint8Array>;
+  /**
+   * Opens a frame and checks the chunks named against their ids. `plainSize` bounds inflation.
+   * @throws HoldfastError corrupt
+   */
+  openFrame(job: {
+    sealed: Uint8Array;
+    key: Uint8Array;
+    context: FrameContext;
+    plainSizeMax: number;
+  }): Promise<Uint8Array>;
+  /** Splits a pack into k data shards, adds m parity shards, hashes leaves. */
+  encode(job: { pack: Uint8Array; k: number; m: number }): Promise<EncodedPack>;
+  /**
+   * Rebuilds the same byte range of the wanted shards from that range of any k others.
+   * @returns one array per wanted index, in order.
+   */
+  reconstruct(job: {
+    k: number;
+    m: number;
+    present: readonly { index: number; bytes: Uint8Array }[];
+    wanted: readonly number[];
+  }): Promise<Uint8Array[]>;
+}
+
+export type EncodedPack = {
+  /** k + m shards of equal size; index i < k is the pack's i-th slice, zero-padded at the end. */
+  readonly shards: readonly Uint8Array[];
+  /** Leaf hashes of each shard, 32 bytes each, concatenated. */
+  readonly leaves: readonly Uint8Array[];
+  readonly roots: readonly Uint8Array[];
+  readonly pack: Uint8Array;
+};

@@ -1,0 +1,42 @@
+import type { PackId } from '../core/ids.ts';
+import type { ShardHead } from '../core/format/shard.ts';
+
+/** The shards that this host holds. Every byte that it hands out has just been checked against its leaf hash. */
+export interface ShardStore extends AsyncDisposable {
+  /** Indexes held of a pack, ascending; empty when none. Synchronous: asked once per pack of a manifest. */
+  indexes(pack: PackId): readonly number[];
+  /** @throws HoldfastError not-found | corrupt */
+  head(pack: PackId, index: number): Promise<ShardHead>;
+  /**
+   * Starts or resumes a shard. Its bytes arrive leaf by leaf; each must match the head's leaf hash.
+   * Two writers of one shard exclude each other: the second waits, then finds it done.
+   * @throws HoldfastError disk-full | corrupt (a head whose hashes do not agree)
+   */
+  write(head: ShardHead): Promise<ShardWriter>;
+  /**
+   * Verified bytes of `count` leaves from `leaf` on (fewer at the shard's end).
+   * A leaf that fails its hash quarantines the shard: it is no longer listed, its file is kept aside.
+   * @throws HoldfastError not-found | corrupt
+   */
+  read(pack: PackId, index: number, leaf: number, count: number): Promise<Uint8Array>;
+  /** Reads a whole shard back. @returns undefined when good, else what is wrong (it is then quarantined). */
+  verify(pack: PackId, index: number): Promise<string | undefined>;
+  /** Makes all finished shards survive power loss: to be called before a receipt is signed. */
+  sync(): Promise<void>;
+  remove(pack: PackId, index: number): Promise<void>;
+  /** Every shard file found, from the files themselves: the index is rebuilt from this. */
+  rebuild(): Promise<{ shards: number; quarantined: number }>;
+  list(): AsyncIterable<{ pack: PackId; index: number; size: number }>;
+  usage(): { shards: number; bytes: number; freeBytes: number };
+}
+
+export interface ShardWriter {
+  /** The first leaf that is still missing; equals the leaf count when nothing is. */
+  readonly nextLeaf: number;
+  /** Appends leaves in order; `bytes` is one or more whole leaves (the shard's last may be short). */
+  append(bytes: Uint8Array): Promise<void>;
+  /** File content durable, shard listed. @throws AssertionError before the last leaf. */
+  finish(): Promise<void>;
+  /** Keeps what has arrived for a later resume. Call once, instead of finish. */
+  abandon(): Promise<void>;
+}
