@@ -201,9 +201,11 @@ export interface RecoverySession extends AsyncDisposable {
   snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]>;
   /** `snapshot`: id prefix, "latest", or "latest" of a dataset; `path` inside the snapshot. */
   list(request: { snapshot: string; path: string; recursive: boolean }): AsyncIterable<EntryReport>;
-  find(request: { snapshot?: string; pattern: string; ignoreCase: boolean }): AsyncIterable<
-    EntryReport & { snapshot: string }
-  >;
+  find(request: {
+    snapshot?: string;
+    pattern: string;
+    ignoreCase: boolean;
+  }): AsyncIterable<EntryReport & { snapshot: string }>;
   diff(request: { from: string; to: string; path: string }): AsyncIterable<DiffReport>;
   dump(request: { snapshot: string; path: string }): AsyncIterable<Uint8Array>;
   restore(request: RestoreRequest): AsyncIterable<RestoreEvent>;
@@ -225,7 +227,10 @@ export type EntryReport = {
   target?: string;
 };
 
-export type DiffReport = { change: 'added' | 'removed' | 'content' | 'metadata' | 'type'; path: string };
+export type DiffReport = {
+  change: 'added' | 'removed' | 'content' | 'metadata' | 'type';
+  path: string;
+};
 
 export type RestoreRequest = {
   snapshot: string;

@@ -12,9 +12,9 @@ export const limits = {
   /** A frame ends before it would pass this, so one chunk read opens little. */
   frameSizeMax: 1 * MiB,
   /** Chunks of one frame, and frames and chunks of one pack: they bound the footer when data is tiny or very compressible. */
-  frameChunksMax: 4096,
+  frameChunksMax: 3072,
   packFramesMax: 4096,
-  packChunksMax: 65536,
+  packChunksMax: 11264,
   /** The unit of verification and of resuming a transfer. */
   leafSize: 64 * KiB,
   /** Shards of one pack: GF(2^8) allows 255, placement never wants more. */

@@ -1,0 +1,94 @@
+import { isMarkedAsUntransferable } from 'node:worker_threads';
+import type { JobRequest, JobResult } from './job.ts';
+
+/** A message for another thread and the memory that moves with it. */
+export type Parcel<Content> = { readonly content: Content; readonly transfer: ArrayBuffer[] };
+
+/** Bulk bytes move; keys and ids are copied, since the caller uses them for the next frame too. */
+export function wrapRequest(request: JobRequest): Parcel<JobRequest> {
+  const mover = new Mover();
+  return { content: movedRequest(request, mover), transfer: mover.transfer };
+}
+
+/** All bytes of a result are its own, so all of them move. */
+export function wrapResult(result: JobResult): Parcel<JobResult> {
+  const mover = new Mover();
+  return { content: movedResult(result, mover), transfer: mover.transfer };
+}
+
+function movedRequest(request: JobRequest, mover: Mover): JobRequest {
+  switch (request.kind) {
+    case 'sealFrame': {
+      const { plain, key, context, level } = request.input;
+      const bound = { key: copy(key), context: copyContext(context) };
+      return { kind: 'sealFrame', input: { ...bound, level, plain: mover.move(plain) } };
+    }
+    case 'openFrame': {
+      const { sealed, key, context, plainSizeMax } = request.input;
+      const bound = { key: copy(key), context: copyContext(context) };
+      return { kind: 'openFrame', input: { ...bound, plainSizeMax, sealed: mover.move(sealed) } };
+    }
+    case 'encode': {
+      const { pack, k, m } = request.input;
+      return { kind: 'encode', input: { k, m, pack: mover.move(pack) } };
+    }
+    case 'reconstruct': {
+      const { k, m, present, wanted } = request.input;
+      const moved = present.map(({ index, bytes }) => ({ index, bytes: mover.move(bytes) }));
+      return { kind: 'reconstruct', input: { k, m, present: moved, wanted } };
+    }
+  }
+}
+
+function movedResult(result: JobResult, mover: Mover): JobResult {
+  const moveAll = (arrays: readonly Uint8Array[]) => arrays.map((bytes) => mover.move(bytes));
+  switch (result.kind) {
+    case 'sealFrame':
+    case 'openFrame':
+      return { kind: result.kind, output: mover.move(result.output) };
+    case 'encode': {
+      const { shards, leaves, roots, pack } = result.output;
+      const output = {
+        shards: moveAll(shards),
+        leaves: moveAll(leaves),
+        roots: moveAll(roots),
+        pack: mover.move(pack),
+      };
+      return { kind: 'encode', output };
+    }
+    case 'reconstruct':
+      return { kind: 'reconstruct', output: moveAll(result.output) };
+  }
+}
+
+class Mover {
+  /** A set, since equal shards are one array. */
+  readonly #buffers = new Set<ArrayBuffer>();
+
+  get transfer(): ArrayBuffer[] {
+    return [...this.#buffers];
+  }
+
+  /** The array itself when it has its memory to itself; else a copy, since the rest is someone else's. */
+  move(bytes: Uint8Array): Uint8Array {
+    const { buffer } = bytes;
+    const isMovable =
+      buffer instanceof ArrayBuffer &&
+      buffer.byteLength === bytes.byteLength &&
+      !isMarkedAsUntransferable(buffer);
+    if (!isMovable) return this.move(copy(bytes));
+    this.#buffers.add(buffer);
+    return bytes;
+  }
+}
+
+/** Cloning a part of a buffer would send all of it. */
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function copyContext<Context extends { dataset: Uint8Array; salt: Uint8Array }>(
+  context: Context,
+): Context {
+  return { ...context, dataset: copy(context.dataset), salt: copy(context.salt) };
+}

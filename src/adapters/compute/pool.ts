@@ -1,0 +1,112 @@
+import { assert } from '../../base/assert.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { Compute } from '../../ports/compute.ts';
+import type { JobInput, JobKind, JobOutput, JobRequest, JobResult } from './job.ts';
+import { ComputeThread } from './thread.ts';
+
+/**
+ * Jobs that wait, each with up to a pack of memory. Callers bound the bytes they have in flight, far below
+ * this; beyond it a job is refused, so that a caller without a bound is noticed.
+ */
+const queueLengthMax = 1024;
+
+export type ComputePoolOptions = {
+  /** At most this many jobs at once. */
+  readonly threads: number;
+  /** Entry of a thread; tests pass one that fails. */
+  readonly entry?: URL;
+};
+
+/** Compute on worker threads, which start when first needed; a thread that ends is replaced by the next job. */
+export function openComputePool(options: ComputePoolOptions): Compute {
+  const pool = new ComputePool(options);
+  return {
+    sealFrame: (input) => pool.run('sealFrame', input),
+    openFrame: (input) => pool.run('openFrame', input),
+    encode: (input) => pool.run('encode', input),
+    reconstruct: (input) => pool.run('reconstruct', input),
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}
+
+type QueuedJob = {
+  readonly request: JobRequest;
+  readonly resolve: (result: JobResult) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+class ComputePool {
+  readonly #threadCount: number;
+  readonly #entry: URL;
+  /** All live threads; those in `#idle` have no job. */
+  readonly #threads = new Set<ComputeThread>();
+  readonly #idle: ComputeThread[] = [];
+  readonly #queue: QueuedJob[] = [];
+  #isClosed = false;
+
+  constructor({ threads, entry }: ComputePoolOptions) {
+    assert(Number.isInteger(threads) && threads >= 1, 'a pool has a thread');
+    this.#threadCount = threads;
+    this.#entry = entry ?? new URL('./worker.ts', import.meta.url);
+  }
+
+  async run<Kind extends JobKind>(kind: Kind, input: JobInput<Kind>): Promise<JobOutput<Kind>> {
+    if (this.#isClosed) throw closedError();
+    if (this.#queue.length >= queueLengthMax) {
+      throw new HoldfastError('limit-exceeded', 'too many jobs wait for a compute thread', {
+        details: { queueLengthMax },
+      });
+    }
+    // The compiler does not connect a kind with its own input and output across the union.
+    const request = { kind, input } as unknown as JobRequest;
+    const result = await new Promise<JobResult>((resolve, reject) => {
+      this.#queue.push({ request, resolve, reject });
+      this.#dispatch();
+    });
+    assert(result.kind === kind, 'a result is of the kind that was asked for');
+    return result.output as JobOutput<Kind>;
+  }
+
+  /** Ends the threads; jobs under way and waiting reject. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const job of this.#queue.splice(0)) job.reject(closedError());
+    await Promise.all([...this.#threads].map((thread) => thread[Symbol.asyncDispose]()));
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0 && !this.#isClosed) {
+      const thread = this.#freeThread();
+      if (thread === undefined) return;
+      const job = this.#queue.shift();
+      if (job !== undefined) void this.#serve(thread, job);
+    }
+  }
+
+  #freeThread(): ComputeThread | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.isAlive) return idle;
+      this.#threads.delete(idle);
+    }
+    if (this.#threads.size >= this.#threadCount) return undefined;
+    const thread = new ComputeThread(this.#entry);
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  /** Never rejects: the outcome is the job's. */
+  async #serve(thread: ComputeThread, job: QueuedJob): Promise<void> {
+    try {
+      job.resolve(await thread.run(job.request));
+    } catch (error) {
+      job.reject(this.#isClosed ? closedError(error) : error);
+    }
+    if (thread.isAlive) this.#idle.push(thread);
+    else this.#threads.delete(thread);
+    this.#dispatch();
+  }
+}
+
+function closedError(cause?: unknown): HoldfastError {
+  return new HoldfastError('interrupted', 'the compute threads were stopped', { cause });
+}

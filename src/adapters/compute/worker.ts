@@ -1,0 +1,28 @@
+import { parentPort } from 'node:worker_threads';
+import { assert } from '../../base/assert.ts';
+import { type Failure, failureOf } from './failure.ts';
+import { type JobRequest, type JobResult, runJob } from './job.ts';
+import { type Parcel, wrapResult } from './parcel.ts';
+
+/** What a thread answers to each request, one for one. */
+export type JobAnswer =
+  | { readonly isDone: true; readonly result: JobResult }
+  | { readonly isDone: false; readonly failure: Failure };
+
+assert(parentPort !== null, 'this file is the entry of a worker thread');
+const port = parentPort;
+
+port.on('message', (request: JobRequest) => {
+  const { content, transfer } = answer(request);
+  port.postMessage(content, transfer);
+});
+
+function answer(request: JobRequest): Parcel<JobAnswer> {
+  try {
+    const { content, transfer } = wrapResult(runJob(request));
+    return { content: { isDone: true, result: content }, transfer };
+  } catch (error) {
+    // Rethrown by the pool, to the caller of the job.
+    return { content: { isDone: false, failure: failureOf(error) }, transfer: [] };
+  }
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { HoldfastError } from '../../core/errors.ts';
+
+// The bounds keep one request within the body limit of the server; nobody types as much.
+const text = z.string().max(4096);
+const texts = z.array(text).max(10_000);
+const hexKey = z.string().regex(/^[0-9a-f]{64}$/, { error: 'is no key of 64 hexadecimal digits' });
+
+export const noQuery = z.strictObject({});
+export const noBody = z.union([z.undefined(), z.null(), z.strictObject({})]);
+
+export const snapshotsQuery = z.strictObject({
+  dataset: text.exactOptional(),
+  // A parameter that occurs once arrives as a text.
+  tag: z.union([text.transform((one) => [one]), texts]).exactOptional(),
+});
+
+export const backupBody = z.strictObject({
+  paths: z.array(z.base64().max(32_768)).min(1).max(1000).exactOptional(),
+  dataset: text.exactOptional(),
+  tags: texts,
+  exclude: texts,
+  iexclude: texts,
+  excludeIfPresent: texts,
+  excludeCaches: z.boolean(),
+  excludeLargerThan: z.int().nonnegative().exactOptional(),
+  oneFileSystem: z.boolean(),
+  dryRun: z.boolean(),
+  force: z.boolean(),
+});
+
+export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
+
+export const peerParams = z.strictObject({ peer: text.min(1) });
+
+export const operatorParams = z.strictObject({ key: hexKey });
+
+// 256 KiB of envelope (limits.envelopeSizeMax) in base64.
+export const statementBody = z.strictObject({ envelope: z.base64().min(1).max(350_000) });
+
+/** The value, checked. @throws HoldfastError usage, naming the key. */
+export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const place = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+  throw new HoldfastError(
+    'usage',
+    `${what} of the request: ${place}${issue?.message ?? 'invalid'}`,
+  );
+}

@@ -1,0 +1,135 @@
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import type { AgentApi } from '../../agent/api.ts';
+import type { Log } from '../../ports/runtime.ts';
+import { writeEvents } from './event-stream.ts';
+import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
+import {
+  backupBody,
+  checkBody,
+  checked,
+  noBody,
+  noQuery,
+  operatorParams,
+  peerParams,
+  snapshotsQuery,
+  statementBody,
+} from './requests.ts';
+import { bindSocketFile } from './socket-file.ts';
+
+// Exclude lists are the longest thing that anyone sends.
+const bodySizeMax = 4 * 1024 * 1024;
+
+/**
+ * Serves the agent's API on a Unix socket until disposed. Requests still under way are then cut off and
+ * cancelled. @throws HoldfastError state-in-use when another agent answers at the path.
+ */
+export async function serveControl(options: {
+  socketPath: string;
+  api: AgentApi;
+  log: Log;
+}): Promise<AsyncDisposable> {
+  const { api, log } = options;
+  const app = fastify({ bodyLimit: bodySizeMax, forceCloseConnections: true });
+  const streams = new Set<Promise<void>>();
+  handleFailures(app, log);
+  addReports(app, api);
+  addActions(app, api, log);
+  addStreams(app, api, { log, streams });
+  const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await socketFile[Symbol.asyncDispose]();
+      await app.close();
+      await Promise.all(streams);
+    },
+  };
+}
+
+function handleFailures(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => {
+    reportUnexpected(log, error, request.url);
+    const { status, body } = failureOf(error);
+    void reply.code(status).send(body);
+    rethrowBug(error);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const message = `the agent knows no ${request.method} ${request.url}: are agent and command of one version?`;
+    void reply.code(404).send({ error: { code: 'not-found', message } });
+  });
+}
+
+function reportUnexpected(log: Log, error: unknown, url: string): void {
+  if (!isUnexpected(error)) return;
+  const stack = error instanceof Error ? error.stack : String(error);
+  log.log('error', 'a control request failed', { url, stack });
+}
+
+function addReports(app: FastifyInstance, api: AgentApi): void {
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.url !== '/v1/snapshots') checked(noQuery, request.query, 'the query');
+  });
+  app.get('/v1/identity', () => api.identity());
+  app.get('/v1/status', () => api.status());
+  app.get('/v1/peers', () => api.peers());
+  app.get('/v1/snapshots', (request) => {
+    const { dataset, tag } = checked(snapshotsQuery, request.query, 'the query');
+    return api.snapshots({ ...(dataset !== undefined && { dataset }), ...(tag && { tags: tag }) });
+  });
+  app.get('/v1/operators/:key/head', (request) =>
+    api.operatorHead(checked(operatorParams, request.params, 'the path').key),
+  );
+}
+
+function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
+  app.post('/v1/peers/:peer/ping', (request) => {
+    checked(noBody, request.body, 'the body');
+    return api.ping(checked(peerParams, request.params, 'the path').peer);
+  });
+  app.post('/v1/statements', (request) =>
+    api.submit(checked(statementBody, request.body, 'the body').envelope),
+  );
+  app.post('/v1/index/rebuild', (request) => {
+    checked(noBody, request.body, 'the body');
+    return api.rebuildIndex();
+  });
+  app.post('/v1/shutdown', (request, reply) => {
+    checked(noBody, request.body, 'the body');
+    // Answered first: stopping closes this server, which would wait for the request that asked for it.
+    reply.raw.once('close', () => {
+      api.shutdown().catch((error: unknown) => reportUnexpected(log, error, request.url));
+    });
+    return reply.code(202).send({});
+  });
+}
+
+type Streams = { log: Log; streams: Set<Promise<void>> };
+
+function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void {
+  app.post('/v1/backup', (request, reply) =>
+    stream(api.backup(checked(backupBody, request.body, 'the body')), reply, shared),
+  );
+  app.post('/v1/check', (request, reply) =>
+    stream(api.check(checked(checkBody, request.body, 'the body')), reply, shared),
+  );
+}
+
+async function stream(
+  events: AsyncIterable<object>,
+  reply: FastifyReply,
+  { log, streams }: Streams,
+): Promise<void> {
+  const writing = writeEvents(events, reply.raw);
+  const settled = writing.then(
+    () => undefined,
+    () => undefined,
+  );
+  streams.add(settled);
+  void settled.then(() => streams.delete(settled));
+  const failure = await writing;
+  if (failure !== undefined) {
+    reportUnexpected(log, failure, reply.request.url);
+    rethrowBug(failure);
+  }
+  // The response was written past the framework, which must not send one of its own.
+  void reply.hijack();
+}

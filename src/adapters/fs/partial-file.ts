@@ -1,0 +1,89 @@
+import { closeSync, constants, openSync, renameSync, unlinkSync } from 'node:fs';
+import { printable } from '../../base/bytes.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { TreeEntry } from '../../core/format/tree.ts';
+import type { TargetProblem } from '../../ports/target.ts';
+import type { DirectoryHandle } from './directory-handle.ts';
+import { applyMetadata } from './metadata.ts';
+import { errnoOf } from './system-error.ts';
+
+/** Readable by nobody else until owner and mode are right. */
+const partialMode = 0o600;
+const createFlags =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** A file under its partial name. Ends with complete or discard; its directory stays open until then. */
+export class PartialFile {
+  readonly fd: number;
+  readonly #directory: DirectoryHandle;
+  readonly #path: Buffer;
+  readonly #entry: TreeEntry;
+  readonly #release: () => void;
+  #isOpen = true;
+
+  constructor(directory: DirectoryHandle, partialName: Buffer, entry: TreeEntry) {
+    this.#directory = directory;
+    this.#entry = entry;
+    this.#path = directory.child(partialName);
+    this.fd = openSync(this.#path, createFlags, partialMode);
+    this.#release = directory.retain();
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Metadata, then the name; when that fails nothing is left. */
+  complete(): TargetProblem[] {
+    try {
+      const problems = applyMetadata({ path: this.#path, fd: this.fd }, this.#entry);
+      giveName(this.#directory, this.#path, this.#entry.name);
+      this.#close();
+      return problems;
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
+  }
+
+  /** Removes the file; nothing to do when it has ended already. */
+  discard(): void {
+    if (!this.#isOpen) return;
+    removeIfThere(this.#path);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    try {
+      closeSync(this.fd);
+    } finally {
+      this.#release();
+    }
+  }
+}
+
+/** Puts a complete node under its name, in place of any other node but a directory. */
+export function giveName(directory: DirectoryHandle, path: Buffer, name: Uint8Array): void {
+  try {
+    renameSync(path, directory.child(name));
+  } catch (error) {
+    if (errnoOf(error) !== 'EISDIR') throw error;
+    throw new HoldfastError(
+      'unsafe-target',
+      `a directory stands where ${printable(name)} belongs`,
+      {
+        next: 'move the directory away, or restore into a new directory',
+        cause: error,
+      },
+    );
+  }
+}
+
+export function removeIfThere(path: Buffer): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

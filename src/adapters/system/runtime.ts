@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
+import type { Cancel, Clock, Entropy } from '../../ports/runtime.ts';
+
+/** Node treats a longer delay as 1 ms. */
+const timeoutMaxMs = 2 ** 31 - 1;
+
+/** This host's time. A pending sleep keeps the process alive: whoever sleeps passes a signal to stop it. */
+export function systemClock(): Clock {
+  return {
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    sleep,
+  };
+}
+
+async function sleep(ms: number, options: Cancel = {}): Promise<void> {
+  const { signal } = options;
+  const end = performance.now() + ms;
+  let left = ms;
+  do {
+    signal?.throwIfAborted();
+    try {
+      await after(Math.min(Math.max(left, 0), timeoutMaxMs), undefined, signal ? { signal } : {});
+    } catch (error) {
+      // Node rejects with an AbortError of its own; callers were promised the signal's reason.
+      signal?.throwIfAborted();
+      throw error;
+    }
+    left = end - performance.now();
+  } while (left > 0);
+}
+
+/** The operating system's random generator. */
+export function systemEntropy(): Entropy {
+  return { bytes: (count) => Uint8Array.from(randomBytes(count)) };
+}

@@ -1,0 +1,314 @@
+import { printable } from '../base/bytes.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { clusterStream } from '../core/format/statement.ts';
+import type { AgentKey, DatasetId } from '../core/ids.ts';
+import { shortId } from '../core/ids.ts';
+import { PathPattern } from '../core/policy/path-pattern.ts';
+import type { BackupProgress } from '../services/backup.ts';
+import type { CheckProgress } from '../services/check.ts';
+import type { ManifestRecord } from '../services/ledger.ts';
+import { normalisePath, Selection } from '../services/selection.ts';
+import type { Agent } from './agent.ts';
+import type {
+  AgentApi,
+  BackupEvent,
+  BackupRequest,
+  CheckEvent,
+  CheckRequest,
+  DatasetStatus,
+  IdentityReport,
+  PeerReport,
+  SnapshotReport,
+  StatusReport,
+} from './api.ts';
+import { snapshotReport } from './snapshot-report.ts';
+
+/** The agent's answers to its clients. */
+export function agentApi(agent: Agent, stop: () => void): AgentApi {
+  return {
+    identity: () => Promise.resolve(identityReport(agent)),
+    status: () => statusReport(agent),
+    peers: () => Promise.resolve(peerReports(agent)),
+    ping: (peer) => ping(agent, peer),
+    snapshots: (filter) => snapshotReports(agent, filter),
+    backup: (request) => backupEvents(agent, request),
+    check: (request) => checkEvents(agent, request),
+    operatorHead: (operator) => Promise.resolve(operatorHead(agent, operator)),
+    submit: (envelope) => submit(agent, envelope),
+    rebuildIndex: () => rebuildIndex(agent),
+    shutdown: () => {
+      stop();
+      return Promise.resolve();
+    },
+  };
+}
+
+function identityReport(agent: Agent): IdentityReport {
+  const { ledger, network, version } = agent;
+  const self = agent.member();
+  return {
+    clusterId: ledger.cluster,
+    clusterName: ledger.roster.genesis.name,
+    name: self.name,
+    site: self.site,
+    region: self.region,
+    roles: [...self.roles],
+    peerKey: self.peerKey,
+    agentKey: self.agentKey,
+    addresses: [...network.addresses()],
+    version,
+  };
+}
+
+async function statusReport(agent: Agent): Promise<StatusReport> {
+  const { ledger, status } = agent;
+  const datasets: DatasetStatus[] = [];
+  for (const state of await status.datasets()) datasets.push(datasetStatus(agent, state));
+  return {
+    agent: identityReport(agent),
+    sites: ledger.roster.sites().map(({ site, region, members }) => ({
+      site,
+      region,
+      members: members.length,
+      reachable: members.filter((member) => status.isReachable(member.agentKey)).length,
+    })),
+    policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
+    datasets,
+    warnings: status.warnings(),
+  };
+}
+
+type DatasetState = Awaited<ReturnType<Agent['status']['datasets']>>[number];
+
+function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
+  const { dataset, newest, pending } = state;
+  const nowMs = agent.clock.nowMs();
+  return {
+    name: dataset.name,
+    id: dataset.id,
+    source: agent.nameOf(dataset.writer),
+    ...(newest === undefined
+      ? {}
+      : {
+          restorable: {
+            snapshot: newest.record.hash,
+            timeMs: newest.record.statement.timeMs,
+            ageMs: Math.max(0, nowMs - newest.record.statement.timeMs),
+            isRestorableNow: newest.now.isRecoverable,
+            sites: [...newest.now.sites],
+            sitesMayFail: newest.now.sitesMayFail,
+            bytes: newest.record.manifest.totals.bytes,
+          },
+        }),
+    ...(pending === undefined
+      ? {}
+      : {
+          pending: {
+            snapshot: pending.record.hash,
+            state: pending.durability.state,
+            timeMs: pending.record.statement.timeMs,
+            missing: [...pending.missing],
+          },
+        }),
+    snapshots: state.snapshots,
+    words: agent.status.words(),
+  };
+}
+
+function peerReports(agent: Agent): PeerReport[] {
+  const usage = agent.store?.usage();
+  return agent.peers.report().map((facts): PeerReport => {
+    const isSelf = facts.state === 'self';
+    const lag = isSelf ? 0 : agent.sync.lag(facts.member.peerKey);
+    const freeBytes = isSelf ? usage?.freeBytes : facts.freeBytes;
+    const shards = isSelf ? usage?.shards : facts.shards;
+    const shardBytes = isSelf ? usage?.bytes : facts.shardBytes;
+    const version = isSelf ? agent.version : facts.version;
+    return {
+      name: facts.member.name,
+      site: facts.member.site,
+      region: facts.member.region,
+      roles: [...facts.member.roles],
+      state: facts.state,
+      path: facts.path,
+      address: facts.address,
+      ...(lag === undefined ? {} : { lag }),
+      ...(freeBytes === undefined ? {} : { freeBytes }),
+      ...(shards === undefined ? {} : { shards }),
+      ...(shardBytes === undefined ? {} : { shardBytes }),
+      ...(facts.lastSeenMs === undefined ? {} : { lastSeenMs: facts.lastSeenMs }),
+      ...(facts.clockSkewMs === undefined ? {} : { clockSkewMs: facts.clockSkewMs }),
+      ...(version === undefined ? {} : { version }),
+      peerKey: facts.member.peerKey,
+      agentKey: facts.member.agentKey,
+    };
+  });
+}
+
+async function ping(
+  agent: Agent,
+  name: string,
+): Promise<{ peer: string; roundTripMs: number; path: string }> {
+  const member = agent.ledger.roster.memberByName(name);
+  const connection = agent.network.connections().find(({ peer }) => peer === member.peerKey);
+  if (member.agentKey === agent.member().agentKey) {
+    return { peer: member.name, roundTripMs: 0, path: 'self' };
+  }
+  const roundTripMs = await agent.network.ping(member.peerKey);
+  return { peer: member.name, roundTripMs, path: connection?.path ?? 'direct' };
+}
+
+async function snapshotReports(
+  agent: Agent,
+  filter: { dataset?: string; tags?: string[] },
+): Promise<SnapshotReport[]> {
+  const { ledger, view } = agent;
+  const dataset: DatasetId | undefined =
+    filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
+  const reports: SnapshotReport[] = [];
+  for (const record of ledger.manifests(dataset)) {
+    if (!hasTags(record, filter.tags)) continue;
+    reports.push(snapshotReport(ledger, record, await view.assess(record)));
+  }
+  return reports;
+}
+
+/** True when it carries every tag asked for. */
+export function hasTags(record: ManifestRecord, tags: readonly string[] | undefined): boolean {
+  return (tags ?? []).every((tag) => record.manifest.tags.includes(tag));
+}
+
+async function* backupEvents(agent: Agent, request: BackupRequest): AsyncGenerator<BackupEvent> {
+  const job = await agent.backupJob(request);
+  const abort = new AbortController();
+  try {
+    for await (const progress of agent.backup.run(job, abort.signal)) {
+      yield backupEvent(job.own.dataset.name, progress);
+    }
+  } finally {
+    abort.abort(new HoldfastError('interrupted', 'the backup was interrupted'));
+  }
+}
+
+function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
+  if (progress.kind === 'problem') {
+    const { path, reason } = progress;
+    return { type: 'problem', ...pathFields(path), reason };
+  }
+  if (progress.kind === 'status') {
+    const { counts, bytesSent, current, elapsedMs } = progress;
+    const filesDone = counts.files;
+    return { type: 'status', elapsedMs, filesDone, bytesDone: counts.bytes, bytesSent, current };
+  }
+  const { result } = progress;
+  const { counts, record, durability } = result;
+  return {
+    type: 'summary',
+    summary: {
+      snapshot: record?.hash ?? '',
+      dataset,
+      state: durability?.state ?? 'staged',
+      missingSites: [...result.missingSites],
+      words: result.words,
+      files: counts.files,
+      directories: counts.directories,
+      others: counts.others,
+      filesNew: counts.filesNew,
+      filesChanged: counts.filesChanged,
+      filesUnmodified: counts.filesUnmodified,
+      filesUnstable: counts.filesUnstable,
+      problems: result.problems,
+      bytes: counts.bytes,
+      bytesRead: counts.bytesRead,
+      bytesAdded: result.bytesAdded,
+      bytesStored: result.bytesStored,
+      durationMs: result.durationMs,
+    },
+  };
+}
+
+/** A path for people, and its bytes where the text does not give them back. */
+export function pathFields(path: Uint8Array): { path: string; pathBase64?: string } {
+  const text = printable(path);
+  const isExact = Buffer.from(text).equals(path);
+  return isExact
+    ? { path: text }
+    : { path: text, pathBase64: Buffer.from(path).toString('base64') };
+}
+
+async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {
+  const { ledger } = agent;
+  const dataset =
+    request.dataset === undefined ? undefined : ledger.roster.dataset(request.dataset).id;
+  const records = ledger.manifests(dataset);
+  const abort = new AbortController();
+  try {
+    const run = agent.check.run({ readData: request.readData, records }, abort.signal);
+    for await (const progress of run) yield checkEvent(progress);
+  } finally {
+    abort.abort(new HoldfastError('interrupted', 'the check was interrupted'));
+  }
+}
+
+function checkEvent(progress: CheckProgress): CheckEvent {
+  if (progress.kind === 'status') {
+    const { packsDone, packsTotal, peer } = progress;
+    return { type: 'status', packsDone, packsTotal, peer };
+  }
+  if (progress.kind === 'problem') return { type: 'problem', ...progress.problem };
+  const { peersUnreachable, ...counts } = progress.result;
+  return { type: 'summary', summary: { ...counts, peersUnreachable: [...peersUnreachable] } };
+}
+
+function operatorHead(agent: Agent, operator: string): { sequence: number; hash: string } {
+  if (!agent.ledger.roster.isOperator(operator as AgentKey)) {
+    throw new HoldfastError(
+      'not-permitted',
+      `${shortId(operator as AgentKey)} is not an operator here`,
+    );
+  }
+  const head = agent.ledger.head(operator, clusterStream);
+  const hash = head?.hash ?? new Uint8Array(32);
+  return { sequence: head?.sequence ?? 0, hash: Buffer.from(hash).toString('hex') };
+}
+
+async function submit(agent: Agent, envelope: string): Promise<{ hash: string }> {
+  const bytes = new Uint8Array(Buffer.from(envelope, 'base64'));
+  const { hash } = await agent.ledger.appendSigned(bytes);
+  return { hash };
+}
+
+async function rebuildIndex(
+  agent: Agent,
+): Promise<{ shards: number; quarantined: number; statements: number }> {
+  const statements = agent.ledger.heads().reduce((sum, head) => sum + head.sequence, 0);
+  const { shards, quarantined } = (await agent.store?.rebuild()) ?? { shards: 0, quarantined: 0 };
+  return { shards, quarantined, statements };
+}
+
+/** What a request selects. @throws HoldfastError usage */
+export function selectionOf(
+  request: BackupRequest,
+  paths: readonly Uint8Array[],
+): { selection: Selection; paths: readonly Uint8Array[] } {
+  const normal = paths.map((path) => {
+    const normalised = normalisePath(path);
+    if (normalised === undefined) {
+      throw new HoldfastError('usage', `${printable(path)} is not an absolute path`);
+    }
+    return normalised;
+  });
+  const excludes = [
+    ...request.exclude.map((text) => PathPattern.parse(text)),
+    ...request.iexclude.map((text) => PathPattern.parse(text, { ignoreCase: true })),
+  ];
+  const selection = new Selection({
+    paths: normal,
+    excludes,
+    excludeIfPresent: request.excludeIfPresent,
+    excludeCaches: request.excludeCaches,
+    excludeLargerThan: request.excludeLargerThan,
+    oneFileSystem: request.oneFileSystem,
+  });
+  return { selection, paths: normal };
+}

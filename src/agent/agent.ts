@@ -1,0 +1,341 @@
+import { assert } from '../base/assert.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
+import { openStatement } from '../core/protocol/opened-statement.ts';
+import type { Contact } from '../core/format/records.ts';
+import type { AgentKey, PackId } from '../core/ids.ts';
+import { idBytes, idOf, shortId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Member } from '../core/protocol/roster.ts';
+import type { Compute } from '../ports/compute.ts';
+import type { KeyValue } from '../ports/key-value.ts';
+import type { Network, PullReply, PullRequest } from '../ports/network.ts';
+import type { Clock, Entropy, Log } from '../ports/runtime.ts';
+import type { Sealer } from '../ports/sealer.ts';
+import type { SecretStore } from '../ports/secrets.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import type { Source } from '../ports/source.ts';
+import type { FactStore, StatementLog } from '../ports/statement-log.ts';
+import type { BackupJob } from '../services/backup.ts';
+import { Backup } from '../services/backup.ts';
+import { CatchUp } from '../services/catch-up.ts';
+import { Check } from '../services/check.ts';
+import { Committer } from '../services/committer.ts';
+import { Datasets } from '../services/datasets.ts';
+import { Distributor } from '../services/distributor.ts';
+import { DurabilityView } from '../services/durability-view.ts';
+import { registerJoin } from '../services/join.ts';
+import { Ledger } from '../services/ledger.ts';
+import { Outbox } from '../services/outbox.ts';
+import { Peers } from '../services/peers.ts';
+import { Serve } from '../services/serve.ts';
+import { Status } from '../services/status.ts';
+import { StoragePeer } from '../services/storage-peer.ts';
+import { Sync } from '../services/sync.ts';
+import { selectionOf } from './agent-api.ts';
+import type { BackupRequest } from './api.ts';
+import type { Config } from './config.ts';
+
+/** Everything that an agent needs of the world. */
+export type AgentPorts = {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly network: Network;
+  readonly statementLog: StatementLog;
+  readonly facts: FactStore;
+  readonly index: KeyValue;
+  /** Shards held for the cluster. */
+  readonly shards: ShardStore;
+  /** Own shards that a peer has not taken yet. */
+  readonly outboxShards: ShardStore;
+  readonly secrets: SecretStore;
+  readonly sealer: Sealer;
+  readonly compute: Compute;
+  readonly source: Source;
+};
+
+export type AgentOptions = {
+  readonly genesisBytes: Uint8Array;
+  readonly agentKey: AgentKey;
+  readonly statementSecret: Uint8Array;
+  readonly config: Config;
+  readonly hostName: string;
+  readonly version: string;
+  /** Where members could be reached when this agent joined: until their own word arrives. */
+  readonly contacts: readonly Contact[];
+};
+
+const defaultChunkAverage = 64 * 1024;
+
+/** One running member: ports -> services, started in order and stopped in reverse. */
+export class Agent implements AsyncDisposable {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly version: string;
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly sync: Sync;
+  readonly status: Status;
+  readonly view: DurabilityView;
+  readonly backup: Backup;
+  readonly check: Check;
+  /** Undefined without the role storage. */
+  readonly store: ShardStore | undefined;
+  readonly #ports: AgentPorts;
+  readonly #options: AgentOptions;
+  readonly #datasets: Datasets;
+  readonly #storage: StoragePeer | undefined;
+  readonly #distributor: Distributor;
+  readonly #committer: Committer;
+  readonly #serve: Serve;
+  readonly #stop = new AbortController();
+  readonly #tasks: Promise<void>[] = [];
+  #release: (() => void)[] = [];
+
+  private constructor(ports: AgentPorts, options: AgentOptions, ledger: Ledger, outbox: Outbox) {
+    const { clock, log, network, facts } = ports;
+    const { agentKey: self, version } = options;
+    this.#ports = ports;
+    this.#options = options;
+    this.clock = clock;
+    this.network = network;
+    this.version = version;
+    this.ledger = ledger;
+    const isStorage = ledger.roster.member(self)?.hasRole('storage') === true;
+    const store = isStorage ? ports.shards : undefined;
+    this.store = store;
+    this.peers = new Peers({ network, ledger, clock, version, logger: log });
+    this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
+    this.view = new DurabilityView(ledger, facts);
+    this.status = new Status({ ledger, self, peers: this.peers, view: this.view, clock });
+    this.#storage =
+      store === undefined ? undefined : new StoragePeer({ network, ledger, store, facts, log });
+    const storage = this.#storage;
+    const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
+    const distributor = new Distributor({ ...shared, store, outbox });
+    this.#distributor = distributor;
+    this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
+    this.check = new Check({ ...shared, storage });
+    this.#datasets = new Datasets({ ...ports, ledger, self, store: ports.index });
+    this.backup = new Backup({ ...ports, ...shared, distributor, committer: this.#committer });
+    const usage = store === undefined ? {} : { usage: () => store.usage() };
+    this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
+  }
+
+  static async start(ports: AgentPorts, options: AgentOptions): Promise<Agent> {
+    const { agentKey, statementSecret, genesisBytes } = options;
+    const ledger = await Ledger.open({
+      genesisBytes,
+      log: ports.statementLog,
+      clock: ports.clock,
+      self: { agentKey, statementSecret },
+      logger: ports.log,
+    });
+    if (ledger.roster.member(agentKey) === undefined) {
+      throw new HoldfastError('not-permitted', 'this agent is not a member of its cluster', {
+        next: 'holdfast join --code-file FILE, into an empty state directory',
+      });
+    }
+    const outbox = await Outbox.open(ports.outboxShards, ports.index);
+    const agent = new Agent(ports, options, ledger, outbox);
+    agent.#start();
+    return agent;
+  }
+
+  #start(): void {
+    const { network, clock, log } = this.#ports;
+    this.#registerHandlers();
+    network.servePulls((peer, request) => this.#servePull(peer, request));
+    this.#serve.start();
+    this.peers.start();
+    this.sync.start();
+    const signal = this.#stop.signal;
+    this.#tasks.push(this.#meetContacts(signal));
+    this.#tasks.push(this.#committer.run({ signal }));
+    this.#release.push(
+      network.onConnection(({ peer, isConnected }) => {
+        const member = this.ledger.roster.memberByPeer(peer);
+        if (!isConnected || member === undefined || !member.hasRole('storage')) return;
+        this.#tasks.push(this.#committer.finishWith(member.agentKey));
+      }),
+    );
+    if (this.#storage !== undefined) {
+      const catchUp = new CatchUp({
+        ledger: this.ledger,
+        self: this.#options.agentKey,
+        network,
+        peers: this.peers,
+        view: this.view,
+        store: this.#ports.shards,
+        storage: this.#storage,
+        clock,
+        log,
+      });
+      this.#tasks.push(catchUp.run({ signal }));
+    }
+  }
+
+  /** A new member knows only addresses from its invite; the others' own word comes with the first synchronisation. */
+  async #meetContacts(signal: AbortSignal): Promise<void> {
+    for (const { peer, multiaddrs } of this.#options.contacts) {
+      if (peer === this.network.self || this.peers.isReachable(peer)) continue;
+      const attempt = this.network.connect(peer, multiaddrs, { signal });
+      await attempt.catch((error: unknown) => {
+        if (!(error instanceof HoldfastError) && !signal.aborted) throw error;
+      });
+    }
+  }
+
+  #registerHandlers(): void {
+    const storage = this.#storage;
+    registerJoin(this.#serve, { ledger: this.ledger, network: this.network, clock: this.clock });
+    if (storage === undefined) return;
+    this.#serve.register('offer', async ({ head }, caller) => {
+      if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
+      const { hadIt } = await storage.take(caller.peer, shardHeadFrom(head));
+      return { hadIt };
+    });
+    this.#serve.register('commit', async ({ manifest }, caller) => ({
+      receipt: await this.#signFor(caller.peer, manifest),
+    }));
+    this.#serve.register('head', ({ pack }) => this.#heads(pack));
+    this.#serve.register('inspect', async ({ packs, readData }) => {
+      if (packs.length > limits.inspectPacksMax) {
+        throw new HoldfastError(
+          'limit-exceeded',
+          `at most ${limits.inspectPacksMax} packs at once`,
+        );
+      }
+      const ids = packs.map((pack) => idOf<PackId>(pack));
+      const shards = await storage.inspect(ids, readData);
+      return {
+        shards: shards.map(({ pack, index, problem }) => ({
+          pack: idBytes(pack),
+          index,
+          good: problem === undefined,
+          problem: problem ?? '',
+        })),
+      };
+    });
+  }
+
+  /** Takes the manifest into the ledger, with whatever of its sequence and facts is missing, and signs. */
+  async #signFor(peer: Member['peerKey'], envelope: Uint8Array): Promise<Uint8Array> {
+    const { hash, statement } = openStatement(envelope, this.ledger.cluster);
+    const outcome = await this.ledger.ingest(envelope);
+    if (
+      outcome.outcome === 'refused' &&
+      outcome.code !== 'not-found' &&
+      outcome.code !== 'unknown-writer'
+    ) {
+      throw new HoldfastError(outcome.code, outcome.reason);
+    }
+    // What came before it is missing here: a gap, its dataset, its writer's admission.
+    if (outcome.outcome === 'gap' || outcome.outcome === 'refused') await this.sync.withPeer(peer);
+    const record = this.ledger.manifest(idOf(hash));
+    if (record === undefined || this.#storage === undefined) {
+      throw new HoldfastError('not-found', `manifest ${statement.sequence} was not accepted here`);
+    }
+    const segments = record.manifest.packSegments.map((segment) => segment.hash);
+    await this.sync.pullFacts(peer, segments);
+    return this.#storage.sign(record);
+  }
+
+  async #heads(pack: Uint8Array): Promise<{
+    indexes: number[];
+    head?: ReturnType<typeof shardHeadMessage>;
+  }> {
+    const store = this.#ports.shards;
+    const id = idOf<PackId>(pack);
+    const indexes = [...store.indexes(id)];
+    const [first] = indexes;
+    if (first === undefined) return { indexes };
+    return { indexes, head: shardHeadMessage(await store.head(id, first)) };
+  }
+
+  async #servePull(peer: Member['peerKey'], request: PullRequest): Promise<PullReply> {
+    const caller = this.#serve.callerOf(peer);
+    if (caller === undefined || caller.access === 'invite') {
+      throw new HoldfastError('not-permitted', 'only members and the recovery kit may read shards');
+    }
+    const pack = idOf<PackId>(request.pack);
+    const storage = this.#storage;
+    const isStored =
+      storage !== undefined && this.#ports.shards.indexes(pack).includes(request.index);
+    if (isStored) return storage.serve(request);
+    const { index, leaf, count } = request;
+    const onItsWay = await this.#distributor.serve(pack, index, leaf, count);
+    if (onItsWay !== undefined) return onItsWay;
+    throw new HoldfastError('not-found', `shard ${index} of pack ${shortId(pack)} is not here`);
+  }
+
+  /** This agent as a member. */
+  member(): Member {
+    const member = this.ledger.roster.member(this.#options.agentKey);
+    assert(member !== undefined, 'a running agent is a member');
+    return member;
+  }
+
+  nameOf(agent: AgentKey): string {
+    return this.ledger.roster.member(agent)?.name ?? shortId(agent);
+  }
+
+  /** What a request asks for, with the configuration's part. @throws HoldfastError usage | not-permitted */
+  async backupJob(request: BackupRequest): Promise<BackupJob> {
+    const { config, hostName, version } = this.#options;
+    if (!this.member().hasRole('source')) {
+      throw new HoldfastError('not-permitted', 'this agent does not have the role source');
+    }
+    const name = request.dataset ?? this.member().name;
+    const configured = request.paths === undefined ? config.datasets[name] : undefined;
+    if (configured === undefined && (request.paths ?? []).length === 0) {
+      throw new HoldfastError('usage', `dataset ${name} is not in the configuration`, {
+        next: 'holdfast backup --dataset NAME PATH.., or add it to the configuration file',
+      });
+    }
+    const full = withConfig(request, configured);
+    const given = configured?.paths.map((path) => new TextEncoder().encode(path));
+    const decoded = (request.paths ?? []).map(
+      (path) => new Uint8Array(Buffer.from(path, 'base64')),
+    );
+    const { selection, paths } = selectionOf(full, given ?? decoded);
+    const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
+    return {
+      own,
+      paths,
+      selection,
+      tags: full.tags,
+      host: hostName,
+      program: `holdfast ${version}`,
+      compressionLevel: config.compression.level,
+      dryRun: request.dryRun,
+      force: request.force,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const release of this.#release) release();
+    this.#stop.abort(new HoldfastError('interrupted', 'the agent is stopping'));
+    await this.sync[Symbol.asyncDispose]();
+    await this.peers[Symbol.asyncDispose]();
+    await Promise.allSettled(this.#tasks);
+  }
+}
+
+type DatasetConfig = Config['datasets'][string];
+
+function withConfig(request: BackupRequest, configured: DatasetConfig | undefined): BackupRequest {
+  if (configured === undefined) return request;
+  const largest = request.excludeLargerThan ?? configured.excludeLargerThan;
+  return {
+    ...request,
+    tags: [...configured.tags, ...request.tags],
+    exclude: [...configured.exclude, ...request.exclude],
+    iexclude: [...configured.iexclude, ...request.iexclude],
+    excludeIfPresent: [...configured.excludeIfPresent, ...request.excludeIfPresent],
+    excludeCaches: configured.excludeCaches || request.excludeCaches,
+    oneFileSystem: configured.oneFileSystem || request.oneFileSystem,
+    ...(largest === undefined ? {} : { excludeLargerThan: largest }),
+  };
+}

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HoldfastError } from '../core/errors.ts';
+import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
+import { initCluster, invite, join as joinCluster } from './compose/cluster-setup.ts';
+import { runDemo } from './compose/demo.ts';
+import { openRecovery } from './compose/recovery.ts';
+import { repairIndex } from './compose/repair-index.ts';
+import { runAgent } from './compose/run-agent.ts';
+import { loadConfig, locateConfig } from './config.ts';
+import type { Config } from './config.ts';
+import { connectControl } from './control-client.ts';
+
+const startWithinMs = 20_000;
+
+/** What stands behind the commands on a real machine. */
+export function createBackend(): Backend {
+  return {
+    initCluster: (options) => initCluster(options, configOf(options).config),
+    invite: (options) => invite(options, connectControl(socketOf(options.stateDir))),
+    join: (options) => joinCluster(options, configOf(options).config),
+    runAgent: (options, { signal }) => {
+      const { config } = configOf(options);
+      return runAgent(
+        { stateDir: options.stateDir, config, logLevel: options.logLevel ?? config.log.level },
+        signal,
+      );
+    },
+    startAgent,
+    openRecovery,
+    control: (stateDir) => connectControl(socketOf(stateDir)),
+    repairIndex: ({ stateDir }) => repairIndex(stateDir),
+    demo: (options, { signal }) => runDemo(options, signal),
+    loadConfig: (options) => Promise.resolve(configOf(options)),
+  };
+}
+
+function socketOf(stateDir: string): string {
+  return join(stateDir, 'control.sock');
+}
+
+function configOf(options: ConfigOptions & { configFile?: string }): {
+  file: string | undefined;
+  config: Config;
+} {
+  const given = options.configFile ?? options.file;
+  const asked = given === undefined ? {} : { file: given };
+  const file = locateConfig({ stateDir: options.stateDir, ...asked });
+  return { file, config: loadConfig(file) };
+}
+
+/** An agent that outlives this command; its log goes to agent.log in the state directory. */
+async function startAgent(options: AgentOptions): Promise<{ pid: number }> {
+  const logFile = join(options.stateDir, 'agent.log');
+  const log = openSync(logFile, 'a', 0o600);
+  const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+  const config = options.configFile === undefined ? [] : ['-c', options.configFile];
+  const child = spawn(process.execPath, [main, 'agent', '-s', options.stateDir, ...config], {
+    detached: true,
+    stdio: ['ignore', 'ignore', log],
+  });
+  closeSync(log);
+  const endMs = Date.now() + startWithinMs;
+  const api = connectControl(socketOf(options.stateDir));
+  while (Date.now() < endMs && child.exitCode === null) {
+    const isUp = await api.identity().then(
+      () => true,
+      () => false,
+    );
+    if (isUp && child.pid !== undefined) {
+      child.unref();
+      return { pid: child.pid };
+    }
+    await new Promise((resume) => setTimeout(resume, 100));
+  }
+  throw new HoldfastError('failed', 'the agent did not start', { next: `read ${logFile}` });
+}

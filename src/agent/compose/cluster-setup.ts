@@ -1,0 +1,242 @@
+import { readFile } from 'node:fs/promises';
+import { fromHex } from '../../base/bytes.ts';
+import { ageSealer } from '../../adapters/age/sealer.ts';
+import { openFactStore } from '../../adapters/fs/fact-store.ts';
+import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
+import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
+import { openStatementLog } from '../../adapters/fs/statement-log.ts';
+import { openNetwork } from '../../adapters/libp2p/node.ts';
+import { hostLabel } from '../../adapters/system/host.ts';
+import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
+import { publicKeyOf } from '../../core/crypto/signature.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { sealEnvelope } from '../../core/format/envelope.ts';
+import { clusterIdOf, decodeGenesis, encodeGenesis } from '../../core/format/genesis.ts';
+import { formatInvite, inviteSecret, parseInvite } from '../../core/format/invite-code.ts';
+import type { AgentDescriptor, Role } from '../../core/format/records.ts';
+import { isRole } from '../../core/format/records.ts';
+import { formatKit, recoverySecret } from '../../core/format/recovery-kit.ts';
+import { clusterStream, encodeStatement } from '../../core/format/statement.ts';
+import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { idOf } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
+import { generation } from '../../core/protocol/opened-statement.ts';
+import { joinCluster } from '../../services/join.ts';
+import { Ledger } from '../../services/ledger.ts';
+import type {
+  InitOptions,
+  InitReport,
+  InviteOptions,
+  InviteReport,
+  JoinOptions,
+  JoinReport,
+} from '../../cli/backend.ts';
+import type { AgentApi } from '../api.ts';
+import type { Config } from '../config.ts';
+import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
+import { dialable, settle } from './listen-address.ts';
+import { quietLog } from './quiet-log.ts';
+
+/** Roles of a member for which none were named. */
+const defaultRoles: readonly Role[] = ['source', 'storage', 'voter'];
+
+async function emptyState(path: string): Promise<StateDirectory> {
+  const state = await openStateDirectory(path);
+  if (state.has(stateFiles.genesis)) {
+    throw new HoldfastError('state-exists', `${path} already belongs to a cluster`, {
+      next: `holdfast status -s ${path}, or choose another directory with -s`,
+    });
+  }
+  return state;
+}
+
+/** A new cluster with this host as its founder, the first operator, and the recovery kit. */
+export async function initCluster(options: InitOptions, config: Config): Promise<InitReport> {
+  const entropy = systemEntropy();
+  const sealer = ageSealer();
+  const state = await emptyState(options.stateDir);
+  await using _ = state.lock();
+  const identity = newIdentity(entropy);
+  const operatorSecret = entropy.bytes(32);
+  const kit = await sealer.generate();
+  const listen = await settle(options.listen.length > 0 ? options.listen : config.listen);
+  const name = options.name ?? hostLabel();
+  const founder: AgentDescriptor = {
+    name,
+    site: options.site,
+    region: options.region,
+    roles: defaultRoles,
+    transportKey: identity.peerKey,
+    statementKey: identity.agentKey,
+  };
+  const nowMs = systemClock().nowMs();
+  const clusterName = options.cluster ?? `${options.site}-cluster`;
+  const surviveSites = options.surviveSites ?? 2;
+  const genesis = encodeGenesis({
+    name: clusterName,
+    salt: entropy.bytes(32),
+    operators: [
+      { name: 'first operator', key: idOf<AgentKey>(publicKeyOf(operatorSecret)), recipient: '' },
+    ],
+    operatorThreshold: 1,
+    recoveryRecipient: kit.recipient,
+    recoveryKey: idOf<PeerKey>(publicKeyOf(recoverySecret(kit.identity))),
+    policy: { version: 1, surviveSites },
+    founder,
+    createdMs: nowMs,
+  });
+  const addresses = dialable(listen);
+  const kitText = formatKit({
+    clusterName,
+    clusterId: clusterIdOf(genesis),
+    identity: kit.identity,
+    addresses: [{ peer: identity.peerKey, multiaddrs: addresses }],
+    createdMs: nowMs,
+  });
+  await saveIdentity(state, identity);
+  await state.writeSecret(stateFiles.operator, operatorSecret);
+  await state.writeJson(stateFiles.agent, { listen });
+  // Last: a state directory with a genesis is complete.
+  await state.writeSecret(stateFiles.genesis, genesis);
+  return {
+    clusterId: clusterIdOf(genesis),
+    clusterName,
+    name,
+    site: options.site,
+    region: options.region,
+    addresses,
+    surviveSites,
+    kitText,
+    operatorKeyFile: `${state.path}/${stateFiles.operator}`,
+  };
+}
+
+async function readOperatorSecret(state: StateDirectory, file?: string): Promise<Uint8Array> {
+  if (file === undefined) {
+    if (state.has(stateFiles.operator)) return state.readSecret(stateFiles.operator);
+    throw new HoldfastError(
+      'key-needed',
+      'inviting needs an operator key, and none is on this host',
+      {
+        next: 'holdfast invite --operator-key FILE ..., or run it on the host where the cluster was made',
+      },
+    );
+  }
+  const bytes = new Uint8Array(await readFile(file));
+  const text = new TextDecoder().decode(bytes).trim();
+  const secret = bytes.length === 32 ? bytes : fromHex(text);
+  if (secret?.length !== 32) throw new HoldfastError('wrong-key', `${file} is not an operator key`);
+  return secret;
+}
+
+function rolesOf(names: readonly string[]): readonly Role[] {
+  for (const name of names) {
+    if (!isRole(name)) {
+      throw new HoldfastError('usage', `there is no role "${name}"`, {
+        next: 'roles: source storage voter witness relay auditor custodian',
+      });
+    }
+  }
+  return names.length === 0 ? defaultRoles : (names as readonly Role[]);
+}
+
+/** Signs an invite with the operator's key, hands it to the running agent, and makes the code. */
+export async function invite(options: InviteOptions, api: AgentApi): Promise<InviteReport> {
+  const entropy = systemEntropy();
+  const state = await openStateDirectory(options.stateDir, { create: false });
+  state.requireCluster(stateFiles.genesis);
+  const operatorSecret = await readOperatorSecret(state, options.operatorKeyFile);
+  const operator = idOf<AgentKey>(publicKeyOf(operatorSecret));
+  const cluster = clusterIdOf(await state.readSecret(stateFiles.genesis));
+  if (options.ttlMs <= 0 || options.ttlMs > limits.inviteTtlMaxMs) {
+    throw new HoldfastError('usage', 'an invite lives at most 24 h', {
+      next: 'holdfast invite --ttl 24h ...',
+    });
+  }
+  const self = await api.identity();
+  const head = await api.operatorHead(operator);
+  const secret = entropy.bytes(32);
+  const nowMs = systemClock().nowMs();
+  const notAfterMs = nowMs + options.ttlMs;
+  const roles = rolesOf(options.roles);
+  const { site, region } = options;
+  const payload = encodeStatement({
+    writer: operator,
+    stream: clusterStream,
+    sequence: head.sequence + 1,
+    previous: fromHex(head.hash) as Uint8Array,
+    timeMs: nowMs,
+    body: {
+      kind: 'invite',
+      inviteKey: idOf<PeerKey>(publicKeyOf(inviteSecret(secret))),
+      site,
+      region,
+      roles,
+      notAfterMs,
+      issuer: self.agentKey as AgentKey,
+    },
+  });
+  const { bytes } = sealEnvelope({
+    type: 'statement',
+    cluster,
+    generation,
+    payload,
+    secrets: [operatorSecret],
+  });
+  await api.submit(Buffer.from(bytes).toString('base64'));
+  const contacts = [{ peer: self.peerKey as PeerKey, multiaddrs: self.addresses }];
+  const code = formatInvite({ cluster, secret, site, region, roles, notAfterMs, contacts });
+  return { code, site, region, roles: [...roles], expiresMs: notAfterMs };
+}
+
+/** Redeems an invite: this host becomes a member, with keys that it makes here. */
+export async function join(options: JoinOptions, config: Config): Promise<JoinReport> {
+  const code = parseInvite(options.code);
+  const clock = systemClock();
+  const state = await emptyState(options.stateDir);
+  await using _ = state.lock();
+  const identity = newIdentity(systemEntropy());
+  const descriptor: AgentDescriptor = {
+    name: options.name ?? hostLabel(),
+    site: code.site,
+    region: code.region,
+    roles: code.roles,
+    transportKey: identity.peerKey,
+    statementKey: identity.agentKey,
+  };
+  const secret = inviteSecret(code.secret);
+  await using network = await openNetwork({
+    transportSecret: secret,
+    cluster: code.cluster,
+    listen: [],
+    admit: () => true,
+    log: quietLog,
+    dht: false,
+    gossip: false,
+  });
+  const admitted = await joinCluster({
+    network,
+    code,
+    descriptor,
+    statementSecret: identity.statementSecret,
+    inviteSecret: secret,
+    clock,
+  });
+  const listen = await settle(options.listen.length > 0 ? options.listen : config.listen);
+  await saveIdentity(state, identity);
+  await state.writeJson(stateFiles.agent, { listen, contacts: admitted.contacts });
+  await openFactStore(state.paths.facts);
+  await using log = await openStatementLog(state.paths.statements, quietLog);
+  const ledger = await Ledger.open({ genesisBytes: admitted.genesisBytes, log, clock });
+  for (const envelope of admitted.envelopes) await ledger.ingest(envelope);
+  await state.writeSecret(stateFiles.genesis, admitted.genesisBytes);
+  return {
+    clusterId: code.cluster,
+    clusterName: decodeGenesis(admitted.genesisBytes).name,
+    name: descriptor.name,
+    site: descriptor.site,
+    region: descriptor.region,
+    roles: [...descriptor.roles],
+    addresses: dialable(listen),
+  };
+}

@@ -1,0 +1,181 @@
+import { ageSealer } from '../../adapters/age/sealer.ts';
+import { memoryFactStore } from '../../adapters/fs/fact-store.ts';
+import { memoryStatementLog } from '../../adapters/fs/memory-statement-log.ts';
+import { openNetwork } from '../../adapters/libp2p/node.ts';
+import { systemClock } from '../../adapters/system/runtime.ts';
+import { fromUtf8 } from '../../base/bytes.ts';
+import { publicKeyOf } from '../../core/crypto/signature.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { decodeResponse, encodeRequest, throwFailure } from '../../core/format/exchange.ts';
+import type { RecoveryKit } from '../../core/format/recovery-kit.ts';
+import { recoverySecret } from '../../core/format/recovery-kit.ts';
+import type { PeerKey } from '../../core/ids.ts';
+import { idOf } from '../../core/ids.ts';
+import type { DatasetRecord } from '../../core/protocol/roster.ts';
+import type { Network } from '../../ports/network.ts';
+import type { Log } from '../../ports/runtime.ts';
+import { Ledger } from '../../services/ledger.ts';
+import { Peers } from '../../services/peers.ts';
+import { Sync } from '../../services/sync.ts';
+import { version } from '../version.ts';
+
+/** A member that does not answer within this is left out; the others suffice, or the restore says so. */
+const memberTimeoutMs = 8_000;
+
+/** The cluster as a holder of its recovery kit sees it: nothing is stored on this machine. */
+export class RecoveryPeers implements AsyncDisposable {
+  readonly kit: RecoveryKit;
+  readonly network: Network;
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly sync: Sync;
+  readonly facts: ReturnType<typeof memoryFactStore>;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(parts: {
+    kit: RecoveryKit;
+    network: Network;
+    ledger: Ledger;
+    log: Log;
+    stack: AsyncDisposableStack;
+  }) {
+    const { kit, network, ledger, log, stack } = parts;
+    const clock = systemClock();
+    this.kit = kit;
+    this.network = network;
+    this.ledger = ledger;
+    this.facts = memoryFactStore();
+    this.peers = new Peers({ network, ledger, clock, version, logger: log });
+    const { facts, peers } = this;
+    this.sync = new Sync({ network, ledger, peers, facts, clock, logger: log });
+    this.#stack = stack;
+  }
+
+  /**
+   * Meets one member, learns the cluster from it, then meets all others that answer.
+   * @throws HoldfastError peer-unreachable | wrong-key (the kit of another cluster)
+   */
+  static async open(
+    kit: RecoveryKit,
+    addresses: readonly string[],
+    options: { log: Log; signal: AbortSignal },
+  ): Promise<RecoveryPeers> {
+    await using opening = new AsyncDisposableStack();
+    const secret = recoverySecret(kit.identity);
+    let members: Ledger | undefined;
+    const network = opening.use(
+      await openNetwork({
+        transportSecret: secret,
+        cluster: kit.clusterId,
+        listen: [],
+        // Until the member list has been verified, whoever answers may answer: nothing secret is said.
+        admit: (peer) => members?.roster.memberByPeer(peer) !== undefined || members === undefined,
+        log: options.log,
+        dht: false,
+        gossip: false,
+      }),
+    );
+    const first = await meetOne(network, kit, addresses, options.signal);
+    const genesisBytes = await askGenesis(network, first);
+    const log = memoryStatementLog();
+    const ledger = await Ledger.open({ genesisBytes, log, clock: systemClock() });
+    const { roster } = ledger;
+    if (
+      ledger.cluster !== kit.clusterId ||
+      roster.genesis.recoveryKey !== idOf(publicKeyOf(secret))
+    ) {
+      throw new HoldfastError('wrong-key', `this kit is not of cluster ${roster.genesis.name}`, {
+        next: 'use the kit that was made with the cluster: holdfast restore --kit FILE ...',
+      });
+    }
+    const stack = opening.move();
+    const found = new RecoveryPeers({ kit, network, ledger, log: options.log, stack });
+    await found.sync.withPeer(first);
+    members = ledger;
+    await found.#meetOthers(options.signal);
+    return found;
+  }
+
+  async #meetOthers(signal: AbortSignal): Promise<void> {
+    const meet = async (peer: PeerKey, addresses: readonly string[]): Promise<void> => {
+      const timed = AbortSignal.any([signal, AbortSignal.timeout(memberTimeoutMs)]);
+      if (!this.peers.isReachable(peer))
+        await this.network.connect(peer, addresses, { signal: timed });
+      await this.sync.withPeer(peer);
+    };
+    await Promise.all(
+      this.ledger.roster
+        .members()
+        .map(({ peerKey, addresses }) => meet(peerKey, addresses).catch(tolerate)),
+    );
+    signal.throwIfAborted();
+  }
+
+  /** Opens what the dataset's epoch identity is wrapped in. @throws HoldfastError wrong-key */
+  async identityOf(dataset: DatasetRecord): Promise<string> {
+    const opened = await ageSealer().open(this.kit.identity, dataset.wrappedIdentity);
+    const identity = fromUtf8(opened);
+    if (identity === undefined)
+      throw new HoldfastError('corrupt', 'the wrapped identity is damaged');
+    return identity;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sync[Symbol.asyncDispose]();
+    await this.peers[Symbol.asyncDispose]();
+    await this.#stack[Symbol.asyncDispose]();
+  }
+}
+
+/** A member that is gone is no error here: that is what the kit is for. */
+function tolerate(error: unknown): void {
+  if (codeOf(error) === undefined && (error as Error).name !== 'TimeoutError') throw error;
+}
+
+async function meetOne(
+  network: Network,
+  kit: RecoveryKit,
+  addresses: readonly string[],
+  signal: AbortSignal,
+): Promise<PeerKey> {
+  const problems: string[] = [];
+  const note = (where: string, error: unknown): void => {
+    signal.throwIfAborted();
+    problems.push(`${where}: ${(error as Error).message}`);
+  };
+  for (const address of addresses) {
+    try {
+      return await network.connectTo(address, { signal });
+    } catch (error) {
+      note(address, error);
+    }
+  }
+  for (const { peer, multiaddrs } of addresses.length > 0 ? [] : kit.addresses) {
+    try {
+      await network.connect(peer, multiaddrs, { signal });
+      return peer;
+    } catch (error) {
+      note(multiaddrs.join(' '), error);
+    }
+  }
+  throw new HoldfastError('peer-unreachable', `no member answered:\n  ${problems.join('\n  ')}`, {
+    next: 'name another member: --peer HOST:PORT',
+  });
+}
+
+async function askGenesis(network: Network, peer: PeerKey): Promise<Uint8Array> {
+  const value = { version, timeMs: BigInt(Date.now()) };
+  const request = encodeRequest({ body: { case: 'hello', value } });
+  const response = await network.call(peer, request).then(decodeResponse, (cause: unknown) => {
+    throw new HoldfastError('wrong-key', 'the peer does not accept this recovery kit', {
+      next: 'check that kit and address are of one cluster',
+      cause,
+    });
+  });
+  throwFailure(response);
+  if (response.body.case !== 'hello') {
+    throw new HoldfastError('bad-encoding', 'the peer did not answer as a member would');
+  }
+  const { genesis } = response.body.value;
+  return genesis;
+}

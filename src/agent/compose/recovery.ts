@@ -1,0 +1,217 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { ageSealer } from '../../adapters/age/sealer.ts';
+import { openComputePool } from '../../adapters/compute/pool.ts';
+import { checkTarget } from '../../adapters/fs/target-check.ts';
+import { openTarget } from '../../adapters/fs/target.ts';
+import { openLog } from '../../adapters/system/log.ts';
+import { systemClock } from '../../adapters/system/runtime.ts';
+import { utf8 } from '../../base/bytes.ts';
+import { parseKit } from '../../core/format/recovery-kit.ts';
+import type { PackId } from '../../core/ids.ts';
+import { idBytes } from '../../core/ids.ts';
+import { PathPattern } from '../../core/policy/path-pattern.ts';
+import type { Compute } from '../../ports/compute.ts';
+import type { Clock, Log } from '../../ports/runtime.ts';
+import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
+import { diffSnapshots } from '../../services/snapshot-diff.ts';
+import { DurabilityView } from '../../services/durability-view.ts';
+import { FrameReader } from '../../services/frame-reader.ts';
+import type { ShardHolder } from '../../services/holder-history.ts';
+import type { ManifestRecord } from '../../services/ledger.ts';
+import { PackReader } from '../../services/pack-reader.ts';
+import { restoreSnapshot } from '../../services/restore.ts';
+import { selectSnapshot } from '../../services/select-snapshot.ts';
+import { SnapshotReader, splitPath } from '../../services/snapshot-reader.ts';
+import type { RecoveryOptions } from '../../cli/backend.ts';
+import { hasTags } from '../agent-api.ts';
+import type {
+  EntryReport,
+  RecoverySession,
+  RestoreEvent,
+  RestoreRequest,
+  SnapshotReport,
+} from '../api.ts';
+import { snapshotReport } from '../snapshot-report.ts';
+import { RecoveryPeers } from './recovery-peers.ts';
+
+/** Restores and reads with the kit alone: no agent, no state, any members that answer. */
+export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
+  await using opening = new AsyncDisposableStack();
+  const level = process.env['HOLDFAST_LOG_LEVEL'] === 'debug' ? 'debug' : 'error';
+  const log = opening.use(openLog({ level, destination: 'stderr' }));
+  const kit = parseKit(options.kitText);
+  const { signal } = options;
+  const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
+  const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
+  return new Session({ cluster, compute, log, signal, stack: opening.move() });
+}
+
+/** A snapshot that has been opened, and what came with it. */
+type Opened = {
+  record: ManifestRecord;
+  reader: SnapshotReader;
+  packs: PackReader;
+  notices: readonly string[];
+};
+
+type SessionParts = {
+  readonly cluster: RecoveryPeers;
+  readonly compute: Compute;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly stack: AsyncDisposableStack;
+};
+
+class Session implements RecoverySession {
+  readonly #parts: SessionParts;
+  readonly #view: DurabilityView;
+  readonly #clock: Clock = systemClock();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#view = new DurabilityView(parts.cluster.ledger, parts.cluster.facts);
+  }
+
+  get cluster(): { id: string; name: string } {
+    const { ledger } = this.#parts.cluster;
+    return { id: ledger.cluster, name: ledger.roster.genesis.name };
+  }
+
+  get reached(): { name: string; site: string }[] {
+    return this.#parts.cluster.peers.reachable().map(({ name, site }) => ({ name, site }));
+  }
+
+  async snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]> {
+    const { ledger } = this.#parts.cluster;
+    const dataset =
+      filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
+    const reports: SnapshotReport[] = [];
+    for (const record of ledger.manifests(dataset)) {
+      if (!hasTags(record, filter.tags)) continue;
+      reports.push(snapshotReport(ledger, record, await this.#view.assess(record)));
+    }
+    return reports;
+  }
+
+  /** @throws HoldfastError not-found | ambiguous | wrong-key | too-few-shards */
+  async #open(text: string): Promise<Opened> {
+    const { ledger } = this.#parts.cluster;
+    const choices = await Promise.all(
+      ledger.manifests().map(async (record) => ({
+        id: record.hash,
+        dataset: record.manifest.dataset,
+        datasetName: ledger.roster.dataset(record.manifest.dataset).name,
+        sequence: record.manifest.sequence,
+        timeMs: record.statement.timeMs,
+        record,
+        state: (await this.#view.assess(record)).state,
+      })),
+    );
+    const isUsable = ({ state }: { state: string }): boolean => state !== 'staged';
+    const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
+    return { ...(await this.#openRecord(snapshot.record)), notices };
+  }
+
+  async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {
+    const { cluster, compute, log, signal } = this.#parts;
+    const { network, ledger } = cluster;
+    const dataset = ledger.roster.dataset(record.manifest.dataset);
+    const located = await this.#view.holders(record);
+    const packs = new PackReader({
+      network,
+      source: { locate: (pack) => located.get(pack) },
+      probe: (pack) => this.#probe(pack),
+      compute,
+      clock: this.#clock,
+      log,
+    });
+    const frames = new FrameReader({
+      packs,
+      compute,
+      sealer: ageSealer(),
+      dataset: dataset.id,
+      identities: [await cluster.identityOf(dataset)],
+    });
+    const reader = await SnapshotReader.open({ manifest: record.manifest, frames, signal });
+    return { record, reader, packs };
+  }
+
+  /** Asks all members reached who holds shards of a pack: receipts may be out of date. */
+  async #probe(pack: PackId): Promise<readonly ShardHolder[]> {
+    const { peers } = this.#parts.cluster;
+    const asked = peers.reachable().map(async (member): Promise<ShardHolder[]> => {
+      const answer = await peers
+        .ask(member.peerKey, { case: 'head', value: { pack: idBytes(pack) } })
+        .catch(() => undefined);
+      const { peerKey: peer, site } = member;
+      return (answer?.indexes ?? []).map((index) => ({ peer, site, index }));
+    });
+    return (await Promise.all(asked)).flat();
+  }
+
+  async *list(request: Parameters<RecoverySession['list']>[0]): ReturnType<typeof listEntries> {
+    const { reader } = await this.#open(request.snapshot);
+    const { signal } = this.#parts;
+    const path = splitPath(utf8(request.path));
+    yield* listEntries(reader, { path, isRecursive: request.recursive, signal });
+  }
+
+  async *find(
+    request: Parameters<RecoverySession['find']>[0],
+  ): AsyncGenerator<EntryReport & { snapshot: string }> {
+    const { ignoreCase, snapshot } = request;
+    const pattern = PathPattern.parse(request.pattern, { ignoreCase });
+    const { ledger } = this.#parts.cluster;
+    const opened =
+      snapshot === undefined
+        ? ledger.manifests().map((record) => this.#openRecord.bind(this, record))
+        : [() => this.#open(snapshot)];
+    for (const open of opened) {
+      const { reader, record } = await open();
+      for await (const entry of findEntries(reader, { pattern, signal: this.#parts.signal })) {
+        yield { ...entry, snapshot: record.hash };
+      }
+    }
+  }
+
+  async *diff(request: Parameters<RecoverySession['diff']>[0]): ReturnType<typeof diffSnapshots> {
+    const from = await this.#open(request.from);
+    const to = await this.#open(request.to);
+    const path = splitPath(utf8(request.path));
+    yield* diffSnapshots({ from: from.reader, to: to.reader, path, signal: this.#parts.signal });
+  }
+
+  async *dump(request: Parameters<RecoverySession['dump']>[0]): AsyncGenerator<Uint8Array> {
+    const { reader } = await this.#open(request.snapshot);
+    const { signal } = this.#parts;
+    yield* dumpFile(reader, { path: splitPath(utf8(request.path)), signal });
+  }
+
+  async *restore(request: RestoreRequest): AsyncGenerator<RestoreEvent> {
+    const targetPath = utf8(resolve(request.target));
+    const { allowNonEmpty } = request;
+    checkTarget(targetPath, { allowNonEmpty });
+    const patterns = (texts: readonly string[]): PathPattern[] =>
+      texts.map((text) => PathPattern.parse(text));
+    const order = {
+      path: splitPath(utf8(request.path)),
+      include: patterns(request.include),
+      exclude: patterns(request.exclude),
+      overwrite: request.overwrite,
+      dryRun: request.dryRun,
+    };
+    const { record, reader, packs, notices } = await this.#open(request.snapshot);
+    for (const message of notices) yield { type: 'notice', message };
+    await using target = await openTarget(targetPath, { allowNonEmpty });
+    const { signal } = this.#parts;
+    const stats = () => packs.stats;
+    const clock = this.#clock;
+    const full = { ...order, snapshot: record.hash };
+    yield* restoreSnapshot({ reader, target, order: full, clock, stats, signal });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts.stack[Symbol.asyncDispose]();
+  }
+}

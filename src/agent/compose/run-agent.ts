@@ -1,0 +1,151 @@
+import { availableParallelism } from 'node:os';
+import { ageSealer } from '../../adapters/age/sealer.ts';
+import { openComputePool } from '../../adapters/compute/pool.ts';
+import { serveControl } from '../../adapters/control/server.ts';
+import { openFactStore } from '../../adapters/fs/fact-store.ts';
+import { openShardStore } from '../../adapters/fs/shard-store.ts';
+import { openSource } from '../../adapters/fs/source.ts';
+import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
+import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
+import { openStatementLog } from '../../adapters/fs/statement-log.ts';
+import { openKeyValue } from '../../adapters/level/key-value.ts';
+import { openNetwork } from '../../adapters/libp2p/node.ts';
+import { hostName } from '../../adapters/system/host.ts';
+import { openLog } from '../../adapters/system/log.ts';
+import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
+import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
+import type { Contact } from '../../core/format/records.ts';
+import type { PeerKey } from '../../core/ids.ts';
+import type { Log } from '../../ports/runtime.ts';
+import type { SecretStore } from '../../ports/secrets.ts';
+import type { ShardStore } from '../../ports/shard-store.ts';
+import type { Config } from '../config.ts';
+import { Agent } from '../agent.ts';
+import { agentApi } from '../agent-api.ts';
+import { version } from '../version.ts';
+import { loadIdentity, stateFiles } from './identity.ts';
+
+/** Compute threads beside the main one. More than this and the disk is the limit. */
+const threadsMax = 8;
+
+export type RunOptions = {
+  readonly stateDir: string;
+  readonly config: Config;
+  readonly logLevel: Config['log']['level'];
+};
+
+/** What an agent remembers beside its keys. */
+type AgentFile = { readonly listen: readonly string[]; readonly contacts?: readonly Contact[] };
+
+/**
+ * Opens the state directory, runs the agent until the signal, and closes everything in reverse order.
+ * @throws HoldfastError no-cluster | state-in-use | config-invalid
+ */
+export async function runAgent(options: RunOptions, signal: AbortSignal): Promise<void> {
+  const { config } = options;
+  await using stack = new AsyncDisposableStack();
+  const state = await openStateDirectory(options.stateDir, { create: false });
+  const identity = await loadIdentity(state);
+  stack.use(state.lock());
+  const log = stack.use(openLog({ level: options.logLevel, destination: 'stderr' }));
+  const genesisBytes = await state.readSecret(stateFiles.genesis);
+  const file = (await state.readJson(stateFiles.agent)) as AgentFile;
+  const index = stack.use(await openKeyValue(state.paths.index));
+  const shards = stack.use(await openStore(state, 'shards', index, config, log));
+  const outboxShards = stack.use(await openStore(state, 'outbox', index, config, log));
+  const statementLog = stack.use(await openStatementLog(state.paths.statements, log));
+  const threads = Math.min(threadsMax, config.threads ?? availableParallelism());
+  const compute = stack.use(openComputePool({ threads }));
+  const source = stack.use(openSource({ threads }));
+  const admission: { admits: (peer: PeerKey) => boolean } = { admits: () => false };
+  const network = stack.use(
+    await openNetwork({
+      transportSecret: identity.transportSecret,
+      cluster: clusterIdOf(genesisBytes),
+      listen: file.listen,
+      announce: config.announce,
+      admit: (peer) => admission.admits(peer),
+      log,
+      dht: true,
+      gossip: true,
+    }),
+  );
+  const clock = systemClock();
+  const agent = stack.use(
+    await Agent.start(
+      {
+        clock,
+        entropy: systemEntropy(),
+        log,
+        network,
+        statementLog,
+        facts: await openFactStore(state.paths.facts),
+        index,
+        shards,
+        outboxShards,
+        secrets: secretStore(state),
+        sealer: ageSealer(),
+        compute,
+        source,
+      },
+      {
+        genesisBytes,
+        agentKey: identity.agentKey,
+        statementSecret: identity.statementSecret,
+        config,
+        hostName: hostName(),
+        version,
+        contacts: file.contacts ?? [],
+      },
+    ),
+  );
+  admission.admits = (peer) => agent.ledger.roster.mayConnect(peer, clock.nowMs()) !== undefined;
+  const stop = new AbortController();
+  stack.use(
+    await serveControl({
+      socketPath: `${state.path}/control.sock`,
+      api: agentApi(agent, () => stop.abort()),
+      log,
+    }),
+  );
+  log.log('info', 'agent started', {
+    cluster: decodeGenesis(genesisBytes).name,
+    name: agent.member().name,
+    addresses: network.addresses(),
+  });
+  await untilAborted(AbortSignal.any([signal, stop.signal]));
+  log.log('info', 'agent stopping', {});
+}
+
+function openStore(
+  state: StateDirectory,
+  name: 'shards' | 'outbox',
+  index: Awaited<ReturnType<typeof openKeyValue>>,
+  config: Config,
+  log: Log,
+): Promise<ShardStore> {
+  return openShardStore({
+    directory: state.paths[name],
+    index,
+    keyPrefix: `${name}/`,
+    reserveBytes: config.storage.reserve,
+    log,
+  });
+}
+
+function secretStore(state: StateDirectory): SecretStore {
+  return {
+    read: (name) =>
+      state.has(`datasets/${name}`)
+        ? state.readSecret(`datasets/${name}`)
+        : Promise.resolve(undefined),
+    write: (name, secret) => state.writeSecret(`datasets/${name}`, secret),
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,162 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { nearestWord } from '../base/nearest-word.ts';
+import { parseSize } from '../base/quantity.ts';
+import { GiB, KiB } from '../base/units.ts';
+import { HoldfastError } from '../core/errors.ts';
+
+/** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
+const commentKey = '$comment';
+
+const multiaddr = z.string().regex(/^\/[\x21-\x7e]{1,255}$/, {
+  error: 'is no multiaddr such as /ip4/0.0.0.0/tcp/7420',
+});
+
+const size = z.union([z.int().nonnegative(), z.string()]).transform((value, context) => {
+  const bytes = typeof value === 'number' ? value : parseSize(value);
+  if (bytes !== undefined) return bytes;
+  context.addIssue({ code: 'custom', message: 'is no size such as "500GiB"' });
+  return z.NEVER;
+});
+
+// The greatest chunk is four averages and must fit a frame; averages are powers of two (proto/README.md).
+const chunkAverages = [16, 32, 64, 128, 256].map((count) => count * KiB);
+const chunkAverage = size.refine((bytes) => chunkAverages.includes(bytes), {
+  error: 'is none of 16KiB, 32KiB, 64KiB, 128KiB, 256KiB',
+});
+
+const absolutePath = z.string().startsWith('/', { error: 'is no absolute path' });
+
+const patterns = z.array(z.string().min(1).max(4096)).max(10_000).default([]);
+
+const dataset = z.strictObject({
+  paths: z.array(absolutePath).min(1).max(1000),
+  exclude: patterns,
+  iexclude: patterns,
+  excludeCaches: z.boolean().default(false),
+  excludeIfPresent: patterns,
+  excludeLargerThan: size.exactOptional(),
+  oneFileSystem: z.boolean().default(false),
+  tags: z.array(z.string().min(1).max(128)).max(64).default([]),
+  chunkAverage: chunkAverage.exactOptional(),
+});
+
+const datasetName = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,127}$/u, {
+  error: 'is no dataset name: letters, digits, . _ - only',
+});
+
+const schema = z.strictObject({
+  listen: z.array(multiaddr).min(1).max(16).default(['/ip4/0.0.0.0/tcp/7420']),
+  announce: z.array(multiaddr).max(16).default([]),
+  storage: z
+    .strictObject({
+      reserve: size.default(10 * GiB),
+      limit: size.exactOptional(),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+  compression: z.strictObject({ level: z.int().min(1).max(19).default(3) }).prefault({}),
+  threads: z.int().min(1).max(256).exactOptional(),
+  datasets: z.record(datasetName, dataset).default({}),
+});
+
+type Immutable<T> = T extends object ? { readonly [Key in keyof T]: Immutable<T[Key]> } : T;
+
+export type Config = Immutable<z.output<typeof schema>>;
+export type DatasetConfig = Immutable<z.output<typeof dataset>>;
+
+/** The file to load: the one asked for, else the state directory's, else none. */
+export function locateConfig(options: { file?: string; stateDir: string }): string | undefined {
+  if (options.file !== undefined) return options.file;
+  const own = join(options.stateDir, 'config.json');
+  return existsSync(own) ? own : undefined;
+}
+
+/** Reads the file once and freezes the result; no path means the defaults. @throws HoldfastError config-invalid */
+export function loadConfig(path: string | undefined): Config {
+  if (path === undefined) return parseConfig('{}', 'the defaults');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(
+      `cannot read the configuration: ${reason}`,
+      `holdfast config init ${path}`,
+      error,
+    );
+  }
+  return parseConfig(text, path);
+}
+
+/** `origin` names the text in messages. @throws HoldfastError config-invalid */
+export function parseConfig(text: string, origin: string): Config {
+  const next = `edit it, then: holdfast config validate ${origin}`;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(`${origin} is not JSON: ${reason}`, next, error);
+  }
+  const result = schema.safeParse(withoutComments(value));
+  if (result.success) return deepFreeze(result.data);
+  const reasons = result.error.issues.flatMap(describe);
+  throw invalid([`${origin} is not valid:`, ...reasons].join('\n  '), next);
+}
+
+function invalid(message: string, next: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('config-invalid', message, { next, cause });
+}
+
+function withoutComments(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutComments);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== commentKey)
+      .map(([key, inner]) => [key, withoutComments(inner)]),
+  );
+}
+
+function describe(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(issue.path);
+    return issue.keys.map((key) => {
+      const near = nearestWord(key, known);
+      const hint = near === undefined ? `known: ${known.join(', ')}` : `did you mean "${near}"?`;
+      return `${keyPath([...issue.path, key])}: unknown key; ${hint}`;
+    });
+  }
+  const reasons = issue.code === 'invalid_key' ? issue.issues : [issue];
+  return reasons.map((reason) => `${keyPath(issue.path)}: ${reason.message}`);
+}
+
+function keyPath(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return 'the file';
+  return path
+    .map((key, at) => {
+      if (typeof key === 'number') return `[${key}]`;
+      return at === 0 ? String(key) : `.${String(key)}`;
+    })
+    .join('');
+}
+
+/** The keys that the schema knows where an unknown one was met. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  if (path[0] === 'datasets') return Object.keys(dataset.shape);
+  const section: unknown = path.length === 0 ? schema : Reflect.get(schema.shape, path[0] ?? '');
+  const object = section instanceof z.ZodPrefault ? section.unwrap() : section;
+  return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import type { AgentApi } from './api.ts';
+import { ControlEvents } from './control-events.ts';
+import { type Exchange, lostConnection, openExchange, textOf } from './control-exchange.ts';
+
+/** Where an agent serves its control API. */
+export function controlSocketPath(stateDir: string): string {
+  return join(stateDir, 'control.sock');
+}
+
+/** The API of the agent behind a socket. Every call makes a connection of its own. */
+export function connectControl(socketPath: string): AgentApi {
+  const call = async <T>(method: string, path: string, body?: object): Promise<T> =>
+    receive<T>(openExchange(socketPath, { method, path, body }), socketPath);
+  const stream = <T extends object>(path: string, body: object): AsyncIterable<T> => ({
+    [Symbol.asyncIterator]: () => {
+      const exchange = openExchange(socketPath, { method: 'POST', path, body });
+      return new ControlEvents<T>(exchange, () => lostConnection(socketPath));
+    },
+  });
+  return {
+    identity: () => call('GET', '/v1/identity'),
+    status: () => call('GET', '/v1/status'),
+    peers: () => call('GET', '/v1/peers'),
+    ping: (peer) => call('POST', `/v1/peers/${encodeURIComponent(peer)}/ping`),
+    snapshots: (filter) => call('GET', `/v1/snapshots${queryOf(filter)}`),
+    backup: (request) => stream('/v1/backup', request),
+    check: (request) => stream('/v1/check', request),
+    operatorHead: (key) => call('GET', `/v1/operators/${encodeURIComponent(key)}/head`),
+    submit: (envelope) => call('POST', '/v1/statements', { envelope }),
+    rebuildIndex: () => call('POST', '/v1/index/rebuild'),
+    shutdown: async () => {
+      await call('POST', '/v1/shutdown');
+    },
+  };
+}
+
+function queryOf(filter: { dataset?: string; tags?: string[] }): string {
+  const query = new URLSearchParams();
+  if (filter.dataset !== undefined) query.append('dataset', filter.dataset);
+  for (const tag of filter.tags ?? []) query.append('tag', tag);
+  return query.size === 0 ? '' : `?${query}`;
+}
+
+async function receive<T>(exchange: Exchange, socketPath: string): Promise<T> {
+  const response = await exchange.response;
+  let text: string;
+  try {
+    text = await textOf(response);
+  } catch (error) {
+    throw lostConnection(socketPath, error);
+  }
+  return JSON.parse(text) as T;
+}

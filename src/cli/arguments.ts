@@ -1,0 +1,77 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { InvalidArgumentError } from 'commander';
+import { parseDuration, parseSize } from '../base/quantity.ts';
+
+/** Collects an option that may be given several times. */
+export function repeated(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** Like `repeated`, and each may hold several, separated by commas. */
+export function repeatedList(value: string, before: readonly string[] | undefined): string[] {
+  const parts = value.split(',').map((part) => part.trim());
+  return [...(before ?? []), ...parts.filter((part) => part !== '')];
+}
+
+export function sizeArgument(value: string): number {
+  const size = parseSize(value);
+  if (size === undefined) throw new InvalidArgumentError('Give a size such as 500M or 2GiB.');
+  return size;
+}
+
+export function durationArgument(value: string): number {
+  const duration = parseDuration(value);
+  if (duration === undefined || duration === 0) {
+    throw new InvalidArgumentError('Give a duration such as 30m or 24h.');
+  }
+  return duration;
+}
+
+/** A whole number of sites. */
+export function countArgument(value: string): number {
+  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(value);
+}
+
+/** Several addresses, each a multiaddr or IP:PORT, [IP]:PORT, HOST:PORT. */
+export function repeatedAddress(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), addressArgument(value)];
+}
+
+/** The multiaddr of what people write. */
+export function addressArgument(value: string): string {
+  if (/^\/[\x21-\x7e]+$/.test(value)) return value;
+  const match = /^(?:\[([^\]]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) {
+    throw new InvalidArgumentError(
+      'Give HOST:PORT, or a multiaddr such as /ip4/192.0.2.1/tcp/7420.',
+    );
+  }
+  if (isIPv4(host)) return `/ip4/${host}/tcp/${port}`;
+  if (isIPv6(host)) return `/ip6/${host}/tcp/${port}`;
+  if (!/^[A-Za-z0-9.-]{1,253}$/.test(host)) {
+    throw new InvalidArgumentError(`"${host}" is neither an IP address nor a host's name.`);
+  }
+  return `/dns/${host}/tcp/${port}`;
+}
+
+export type SnapshotPath = {
+  /** Id prefix or "latest". */
+  snapshot: string;
+  /** Inside the snapshot, absolute, without a slash at the end; "/" is all of it. */
+  path: string;
+};
+
+/** SNAP or SNAP:PATH. */
+export function parseSnapshotPath(value: string): SnapshotPath {
+  const colon = value.indexOf(':');
+  const snapshot = colon === -1 ? value : value.slice(0, colon);
+  if (snapshot === '') {
+    throw new InvalidArgumentError('Name a snapshot before the colon: latest:/path or ID:/path.');
+  }
+  const parts = (colon === -1 ? '' : value.slice(colon + 1)).split('/');
+  if (parts.includes('..')) throw new InvalidArgumentError('A path in a snapshot has no "..".');
+  return { snapshot, path: `/${parts.filter((part) => part !== '' && part !== '.').join('/')}` };
+}

@@ -1,0 +1,234 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { formatElapsed, formatSize } from '../../base/quantity.ts';
+import { secondMs } from '../../base/units.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { BackupEvent, BackupRequest, BackupSummary } from '../../agent/api.ts';
+import type { Register } from '../action.ts';
+import { repeated, repeatedList, sizeArgument } from '../arguments.ts';
+import { untilInterrupted } from '../events.ts';
+import { pathFields } from '../json-fields.ts';
+import type { ProgressSample } from '../progress.ts';
+import { startProgress } from '../start-progress.ts';
+import { clean, counted } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+
+type BackupFlags = {
+  dataset?: string;
+  exclude?: string[];
+  iexclude?: string[];
+  excludeFile?: string[];
+  excludeCaches?: true;
+  excludeIfPresent?: string[];
+  excludeLargerThan?: number;
+  oneFileSystem?: true;
+  tag?: string[];
+  dryRun?: true;
+  force?: true;
+};
+
+/** Makes a snapshot. */
+export function addBackup(program: Command, register: Register): void {
+  const command = program
+    .command('backup')
+    .description('Back up paths, or a dataset of the configuration.')
+    .argument('[path...]', 'what to back up')
+    .option('--dataset <name>', 'the dataset: a configured one, or the name for these paths')
+    .option('-e, --exclude <pattern>', 'leave out what matches; repeatable', repeated)
+    .option('--iexclude <pattern>', 'the same, ignoring case; repeatable', repeated)
+    .option('--exclude-file <file>', 'read patterns from a file, one a line; repeatable', repeated)
+    .option('--exclude-caches', 'leave out directories tagged by a CACHEDIR.TAG')
+    .option(
+      '--exclude-if-present <name>',
+      'leave out directories that hold this; repeatable',
+      repeated,
+    )
+    .option('--exclude-larger-than <size>', 'leave out larger files', sizeArgument)
+    .option('-x, --one-file-system', 'do not follow mounts')
+    .option('--tag <tag>', 'tag the snapshot; repeatable, or separated by commas', repeatedList)
+    .option('-n, --dry-run', 'show what would be done')
+    .option('-f, --force', 'read every file, even when it looks unchanged');
+  register<BackupFlags>(command, async (context, { args, options }) => {
+    const request = await requestOf(context, args, options);
+    const summary = await follow(context, request);
+    await report(context, summary, request.dryRun);
+    refuseIncomplete(context, summary, request.dryRun);
+  });
+}
+
+async function requestOf(
+  { cwd }: CliContext,
+  paths: readonly string[],
+  flags: BackupFlags,
+): Promise<BackupRequest> {
+  if (paths.length === 0 && flags.dataset === undefined) {
+    throw new HoldfastError('usage', 'name what to back up: a path, or a configured dataset', {
+      next: 'holdfast backup PATH (or --dataset NAME; holdfast config show lists them)',
+    });
+  }
+  const listed: string[] = [];
+  for (const file of flags.excludeFile ?? [])
+    listed.push(...(await patternsOf(resolve(cwd, file))));
+  return {
+    ...(paths.length > 0 && {
+      paths: paths.map((path) => Buffer.from(resolve(cwd, path)).toString('base64')),
+    }),
+    ...(flags.dataset !== undefined && { dataset: flags.dataset }),
+    tags: flags.tag ?? [],
+    exclude: [...(flags.exclude ?? []), ...listed],
+    iexclude: flags.iexclude ?? [],
+    excludeIfPresent: flags.excludeIfPresent ?? [],
+    excludeCaches: flags.excludeCaches === true,
+    ...(flags.excludeLargerThan !== undefined && { excludeLargerThan: flags.excludeLargerThan }),
+    oneFileSystem: flags.oneFileSystem === true,
+    dryRun: flags.dryRun === true,
+    force: flags.force === true,
+  };
+}
+
+/** Empty lines and lines that begin with # say nothing. */
+async function patternsOf(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new HoldfastError('io-error', `cannot read the exclude file: ${error.message}`, {
+      next: 'holdfast backup --exclude-file FILE ...',
+      cause: error,
+    });
+  });
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+async function follow(context: CliContext, request: BackupRequest): Promise<BackupSummary> {
+  const progress = startProgress(context);
+  const events = context.backend.control(context.stateDir).backup(request);
+  let summary: BackupSummary | undefined;
+  for await (const event of untilInterrupted(events, context.signal)) {
+    if (event.type === 'status') await progress.update(sampleOf(event));
+    else if (event.type === 'problem') await problem(context, event);
+    else if (event.type === 'notice') await notice(context, event.message);
+    else summary = event.summary;
+  }
+  await progress.end();
+  if (summary !== undefined) return summary;
+  throw new HoldfastError('agent-unreachable', 'the backup ended without a result', {
+    next: `holdfast status${context.stateFlag}`,
+  });
+}
+
+function sampleOf(event: Extract<BackupEvent, { type: 'status' }>): ProgressSample {
+  const { bytesDone, bytesTotal, current, filesDone, filesTotal } = event;
+  return {
+    unit: 'bytes',
+    done: bytesDone,
+    ...(bytesTotal !== undefined && { total: bytesTotal }),
+    files: { done: filesDone, ...(filesTotal !== undefined && { total: filesTotal }) },
+    current,
+    json: {
+      ...(filesTotal !== undefined && { total_files: filesTotal }),
+      files_done: filesDone,
+      ...(bytesTotal !== undefined && { total_bytes: bytesTotal }),
+      bytes_done: bytesDone,
+      bytes_sent: event.bytesSent,
+      current_files: current === '' ? [] : [current],
+    },
+  };
+}
+
+async function problem(
+  { output }: CliContext,
+  event: Extract<BackupEvent, { type: 'problem' }>,
+): Promise<void> {
+  if (output.isJson) {
+    await output.complainJson({
+      message_type: 'error',
+      error: { message: event.reason },
+      during: 'backup',
+      item: event.path,
+      ...pathFields(event),
+    });
+  } else await output.complain(`${clean(event.path)}: ${clean(event.reason)}`);
+}
+
+async function notice({ output }: CliContext, text: string): Promise<void> {
+  if (output.isJson) await output.json({ message_type: 'notice', text });
+  else await output.remark(text);
+}
+
+async function report(
+  { output }: CliContext,
+  summary: BackupSummary,
+  isDryRun: boolean,
+): Promise<void> {
+  if (output.isJson) return output.json(summaryLine(summary, isDryRun));
+  const { snapshot, dataset, missingSites } = summary;
+  await output.print(
+    isDryRun
+      ? `Nothing was backed up (dry run) of ${clean(dataset)}.`
+      : `snapshot ${snapshot.slice(0, 8)} of ${clean(dataset)}: ${summary.state}`,
+  );
+  if (output.isQuiet) return;
+  const { filesNew, filesChanged, filesUnmodified, files, directories, others } = summary;
+  const count = (value: number): string => value.toLocaleString('en-US');
+  await output.print(
+    `  files   ${count(filesNew)} new, ${count(filesChanged)} changed, ${count(filesUnmodified)} unmodified` +
+      ` (${counted(files, 'file')}, ${counted(directories, 'directory', 'directories')}, ${count(others)} others)`,
+    `  data    ${formatSize(summary.bytes)} in all, ${formatSize(summary.bytesRead)} read,` +
+      ` ${formatSize(summary.bytesAdded)} new, ${formatSize(summary.bytesStored)} stored`,
+    `  time    ${formatElapsed(summary.durationMs)}`,
+  );
+  if (summary.words !== '') await output.print(`  safety  ${clean(summary.words)}`);
+  if (summary.filesUnstable > 0) {
+    await output.print(`  ${counted(summary.filesUnstable, 'file')} changed while being read`);
+  }
+  if (missingSites.length > 0) {
+    await output.print(`  still to be delivered to: ${clean(missingSites.join(', '))}`);
+  }
+}
+
+/** Names as in restic's scripts, and ours beside them. */
+function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
+  return {
+    message_type: 'summary',
+    dry_run: isDryRun,
+    snapshot_id: summary.snapshot,
+    dataset: summary.dataset,
+    state: summary.state,
+    missing_sites: summary.missingSites,
+    words: summary.words,
+    files_new: summary.filesNew,
+    files_changed: summary.filesChanged,
+    files_unmodified: summary.filesUnmodified,
+    files_unstable: summary.filesUnstable,
+    total_files_processed: summary.files,
+    total_directories_processed: summary.directories,
+    total_others_processed: summary.others,
+    total_bytes_processed: summary.bytes,
+    total_bytes_read: summary.bytesRead,
+    data_added: summary.bytesAdded,
+    data_stored: summary.bytesStored,
+    error_count: summary.problems,
+    total_duration: summary.durationMs / secondMs,
+  };
+}
+
+/** The snapshot exists, but a script must learn that it is not all that was asked for. */
+function refuseIncomplete(context: CliContext, summary: BackupSummary, isDryRun: boolean): void {
+  const next = `holdfast status${context.stateFlag}`;
+  if (!isDryRun && summary.state !== 'committed') {
+    const message = `the snapshot is ${summary.state}, not committed: it may not survive yet`;
+    throw new HoldfastError('not-committed', message, { next });
+  }
+  if (!isDryRun && summary.missingSites.length > 0) {
+    const message = `the snapshot is committed, but below policy until ${summary.missingSites.join(', ')} hold their shards`;
+    throw new HoldfastError('below-policy', message, { next });
+  }
+  if (summary.problems > 0) {
+    const message = `${counted(summary.problems, 'problem')}: the snapshot lacks what is named above`;
+    throw new HoldfastError('partial', message, {
+      next: 'mend what is named above, then back up again',
+    });
+  }
+}

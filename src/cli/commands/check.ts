@@ -1,0 +1,127 @@
+import type { Command } from 'commander';
+import { formatElapsed } from '../../base/quantity.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { CheckEvent, CheckSummary } from '../../agent/api.ts';
+import type { Register } from '../action.ts';
+import type { RepairReport } from '../backend.ts';
+import { untilInterrupted } from '../events.ts';
+import { message } from '../json-fields.ts';
+import { startProgress } from '../start-progress.ts';
+import { clean, counted } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+
+type CheckFlags = { readData?: true; dataset?: string };
+type RepairFlags = { index?: true };
+
+/** check, repair. */
+export function addCheck(program: Command, register: Register): void {
+  const checkCommand = program
+    .command('check')
+    .description('Ask every peer for the shards that it holds, and count what is left.')
+    .option('--read-data', 'have every shard read back and verified')
+    .option('--dataset <name>', 'only of this dataset');
+  register<CheckFlags>(checkCommand, async (context, { options }) => {
+    const summary = await follow(context, options);
+    await report(context, summary);
+    refuseDamage(context, summary);
+  });
+  const repairCommand = program
+    .command('repair')
+    .description('Rebuild what can be rebuilt on this host.')
+    .option('--index', 'rebuild the index of the shards and statements from their files');
+  register<RepairFlags>(repairCommand, async (context, { options }) => {
+    if (options.index !== true) {
+      throw new HoldfastError('usage', 'name what to repair', { next: 'holdfast repair --index' });
+    }
+    await reportRepair(context, await repairIndex(context));
+  });
+}
+
+async function follow(context: CliContext, flags: CheckFlags): Promise<CheckSummary> {
+  const progress = startProgress(context);
+  const events = context.backend.control(context.stateDir).check({
+    readData: flags.readData === true,
+    ...(flags.dataset !== undefined && { dataset: flags.dataset }),
+  });
+  let summary: CheckSummary | undefined;
+  for await (const event of untilInterrupted(events, context.signal)) {
+    if (event.type === 'summary') summary = event.summary;
+    else if (event.type === 'problem') await problem(context, event);
+    else {
+      const { packsDone, packsTotal, peer } = event;
+      await progress.update({
+        unit: 'packs',
+        done: packsDone,
+        total: packsTotal,
+        current: peer,
+        json: { packs_done: packsDone, total_packs: packsTotal, peer },
+      });
+    }
+  }
+  await progress.end();
+  if (summary !== undefined) return summary;
+  throw new HoldfastError('agent-unreachable', 'the check ended without a result', {
+    next: `holdfast status${context.stateFlag}`,
+  });
+}
+
+async function problem(
+  { output }: CliContext,
+  event: Extract<CheckEvent, { type: 'problem' }>,
+): Promise<void> {
+  const { type: _, ...facts } = event;
+  if (output.isJson) return output.complainJson({ ...message('error', facts), during: 'check' });
+  await output.complain(
+    `${clean(event.peer)} (${clean(event.site)}): shard ${event.index} of pack ${event.pack.slice(0, 8)}` +
+      ` (${clean(event.dataset)}): ${clean(event.problem)}`,
+  );
+}
+
+async function report({ output }: CliContext, summary: CheckSummary): Promise<void> {
+  if (output.isJson) return output.json(message('summary', summary));
+  await output.print(
+    `Checked ${counted(summary.snapshots, 'snapshot')}: ${counted(summary.packs, 'pack')},` +
+      ` ${counted(summary.shards, 'shard')} at ${counted(summary.peersAsked, 'peer')}` +
+      ` in ${formatElapsed(summary.durationMs)}.`,
+    `  bad shards ${summary.badShards}, packs below policy ${summary.degradedPacks},` +
+      ` packs that cannot be rebuilt ${summary.unrecoverablePacks}`,
+  );
+  if (summary.peersUnreachable.length > 0) {
+    await output.print(
+      `  not asked, since unreachable: ${clean(summary.peersUnreachable.join(', '))}`,
+    );
+  }
+}
+
+function refuseDamage({ stateFlag }: CliContext, summary: CheckSummary): void {
+  const next =
+    summary.peersUnreachable.length > 0
+      ? `bring ${summary.peersUnreachable.join(', ')} up, then: holdfast check${stateFlag}`
+      : `holdfast status${stateFlag}`;
+  if (summary.unrecoverablePacks > 0) {
+    const message = `${counted(summary.unrecoverablePacks, 'pack')} cannot be rebuilt from the shards that are reachable`;
+    throw new HoldfastError('too-few-shards', message, { next });
+  }
+  if (summary.badShards > 0 || summary.degradedPacks > 0) {
+    const message = `${counted(summary.badShards, 'bad shard')}, ${counted(summary.degradedPacks, 'pack')} below policy; everything can still be rebuilt`;
+    throw new HoldfastError('below-policy', message, { next });
+  }
+}
+
+/** Through the agent when one runs, since it holds the state directory. */
+async function repairIndex({ backend, stateDir }: CliContext): Promise<RepairReport> {
+  try {
+    return await backend.control(stateDir).rebuildIndex();
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'agent-not-running') throw error;
+    return backend.repairIndex({ stateDir });
+  }
+}
+
+async function reportRepair({ output }: CliContext, repaired: RepairReport): Promise<void> {
+  if (output.isJson) return output.json(message('summary', repaired));
+  await output.print(
+    `The index names ${counted(repaired.shards, 'shard')} and ${counted(repaired.statements, 'statement')} again;` +
+      ` ${counted(repaired.quarantined, 'damaged file')} set aside.`,
+  );
+}

@@ -1,0 +1,124 @@
+import type { Command } from 'commander';
+import { formatSize } from '../../base/quantity.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { PeerReport } from '../../agent/api.ts';
+import type { Register } from '../action.ts';
+import { message } from '../json-fields.ts';
+import { clean, formatTime } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+import { lastSeen, stateCell } from './status.ts';
+
+/** peer list, peer show, peer ping. */
+export function addPeer(program: Command, register: Register): void {
+  const peer = program.command('peer').description('Show and reach the members of the cluster.');
+  const listCommand = peer.command('list').description('List all members.');
+  register(listCommand, list);
+  const showCommand = peer
+    .command('show')
+    .description('Show everything about one member.')
+    .argument('<name>', 'its name, or the beginning of its key');
+  register(showCommand, (context, { args }) => show(context, args[0] ?? ''));
+  const pingCommand = peer
+    .command('ping')
+    .description('Measure the way to one member and back.')
+    .argument('<name>', 'its name, or the beginning of its key');
+  register(pingCommand, (context, { args }) => ping(context, args[0] ?? ''));
+}
+
+async function list(context: CliContext): Promise<void> {
+  const { output } = context;
+  const peers = await context.backend.control(context.stateDir).peers();
+  if (output.isJson) {
+    for (const peer of peers) await output.json(message('peer', peer));
+    return;
+  }
+  await output.table(
+    [
+      { title: 'NAME' },
+      { title: 'SITE' },
+      { title: 'REGION' },
+      { title: 'ROLES' },
+      { title: 'STATE' },
+      { title: 'PATH' },
+      { title: 'LAG', align: 'right' },
+      { title: 'FREE', align: 'right' },
+      { title: 'SHARDS', align: 'right' },
+      { title: 'LAST SEEN' },
+      { title: 'VERSION' },
+    ],
+    peers.map((peer) => [
+      peer.name,
+      peer.site,
+      peer.region,
+      peer.roles.join(','),
+      stateCell(peer.state),
+      peer.path,
+      unknownOr(peer.lag, String),
+      unknownOr(peer.freeBytes, formatSize),
+      unknownOr(peer.shards, String),
+      lastSeen(peer, context.nowMs()),
+      peer.version ?? '?',
+    ]),
+  );
+}
+
+async function show(context: CliContext, name: string): Promise<void> {
+  const { output } = context;
+  const peers = await context.backend.control(context.stateDir).peers();
+  const peer = pick(peers, name);
+  if (output.isJson) return output.json(message('peer', peer));
+  const facts: [string, string][] = [
+    ['name', peer.name],
+    ['site', peer.site],
+    ['region', peer.region],
+    ['roles', peer.roles.join(', ')],
+    ['state', peer.state],
+    ['path', peer.path],
+    ['address', peer.address],
+    ['lag', unknownOr(peer.lag, (lag) => `${lag} statements`)],
+    ['free', unknownOr(peer.freeBytes, formatSize)],
+    ['shards', unknownOr(peer.shards, String)],
+    ['shard bytes', unknownOr(peer.shardBytes, formatSize)],
+    ['last seen', unknownOr(peer.lastSeenMs, formatTime)],
+    ['clock skew', unknownOr(peer.clockSkewMs, (skew) => `${skew} ms`)],
+    ['version', peer.version ?? '?'],
+    ['peer key', peer.peerKey],
+    ['agent key', peer.agentKey],
+  ];
+  await output.print(...facts.map(([fact, value]) => `${fact.padEnd(12)} ${clean(value)}`));
+}
+
+/** A whole name goes before the beginnings of keys. */
+function pick(peers: readonly PeerReport[], name: string): PeerReport {
+  const named = peers.filter((peer) => peer.name === name);
+  const found =
+    named.length > 0
+      ? named
+      : peers.filter((peer) => [peer.peerKey, peer.agentKey].some((key) => key.startsWith(name)));
+  const [first, ...others] = found;
+  if (first === undefined) {
+    throw new HoldfastError('not-found', `no member is named ${JSON.stringify(name)}`, {
+      next: 'holdfast peer list',
+    });
+  }
+  if (others.length > 0) {
+    const keys = found.map((peer) => `${peer.name} ${peer.peerKey.slice(0, 12)}`).join(', ');
+    throw new HoldfastError('ambiguous', `${JSON.stringify(name)} may be any of: ${keys}`, {
+      next: `holdfast peer show ${first.peerKey.slice(0, 12)}`,
+    });
+  }
+  return first;
+}
+
+async function ping(context: CliContext, name: string): Promise<void> {
+  const { output } = context;
+  const answer = await context.backend.control(context.stateDir).ping(name);
+  if (output.isJson) return output.json(message('ping', answer));
+  await output.print(
+    `${clean(answer.peer)}: ${answer.roundTripMs.toFixed(1)} ms, ${clean(answer.path)}`,
+  );
+}
+
+function unknownOr<T>(value: T | undefined, show: (value: T) => string): string {
+  return value === undefined ? '?' : show(value);
+}

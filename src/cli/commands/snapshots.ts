@@ -1,0 +1,99 @@
+import type { Command } from 'commander';
+import { formatSize } from '../../base/quantity.ts';
+import { secondMs } from '../../base/units.ts';
+import type { SnapshotReport } from '../../agent/api.ts';
+import type { Register } from '../action.ts';
+import { repeatedList } from '../arguments.ts';
+import { kitFileOf, openSession, type RecoveryFlags, recoveryOptions } from '../recovery.ts';
+import type { Cell } from '../table.ts';
+import { counted, formatTime } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+
+type SnapshotsFlags = RecoveryFlags & { dataset?: string; tag?: string[] };
+
+/** What there is to restore: asked of the local agent, or with a kit of any member. */
+export function addSnapshots(program: Command, register: Register): void {
+  const command = program
+    .command('snapshots')
+    .description('List snapshots: as the local agent knows them, or with the recovery kit.')
+    .option('--dataset <name>', 'only of this dataset')
+    .option('--tag <tag>', 'only with this tag; repeatable, or separated by commas', repeatedList);
+  register<SnapshotsFlags>(recoveryOptions(command), async (context, { options }) => {
+    const snapshots = await snapshotsOf(context, options);
+    snapshots.sort((a, b) => a.timeMs - b.timeMs);
+    if (context.output.isJson) await context.output.json(snapshots.map(snapshotFields));
+    else await print(context, snapshots);
+  });
+}
+
+async function snapshotsOf(context: CliContext, flags: SnapshotsFlags): Promise<SnapshotReport[]> {
+  const filter = {
+    ...(flags.dataset !== undefined && { dataset: flags.dataset }),
+    ...(flags.tag !== undefined && { tags: flags.tag }),
+  };
+  if (kitFileOf(context, flags) === undefined) {
+    return context.backend.control(context.stateDir).snapshots(filter);
+  }
+  await using session = await openSession(context, flags);
+  return await session.snapshots(filter);
+}
+
+async function print({ output }: CliContext, snapshots: readonly SnapshotReport[]): Promise<void> {
+  if (snapshots.length > 0) {
+    await output.table(
+      [
+        { title: 'ID' },
+        { title: 'TIME' },
+        { title: 'DATASET' },
+        { title: 'HOST' },
+        { title: 'TAGS' },
+        { title: 'STATE' },
+        { title: 'FILES', align: 'right' },
+        { title: 'SIZE', align: 'right' },
+        { title: 'ADDED', align: 'right' },
+      ],
+      snapshots.map((snapshot) => [
+        snapshot.shortId,
+        formatTime(snapshot.timeMs),
+        snapshot.dataset,
+        snapshot.host,
+        snapshot.tags.join(','),
+        stateCell(snapshot.state),
+        snapshot.files.toLocaleString('en-US'),
+        formatSize(snapshot.bytes),
+        formatSize(snapshot.bytesAdded),
+      ]),
+    );
+  }
+  await output.print(counted(snapshots.length, 'snapshot'));
+}
+
+function stateCell(state: SnapshotReport['state']): Cell {
+  return state === 'committed' ? state : { text: state, style: 'yellow' };
+}
+
+/** Names as in restic's scripts, and ours beside them. */
+function snapshotFields(snapshot: SnapshotReport): object {
+  return {
+    id: snapshot.id,
+    short_id: snapshot.shortId,
+    time: new Date(snapshot.timeMs).toISOString(),
+    hostname: snapshot.host,
+    source: snapshot.source,
+    dataset: snapshot.dataset,
+    sequence: snapshot.sequence,
+    state: snapshot.state,
+    tags: snapshot.tags,
+    ...(snapshot.paths !== undefined && { paths: snapshot.paths }),
+    summary: {
+      files_new: snapshot.filesNew,
+      files_changed: snapshot.filesChanged,
+      files_unstable: snapshot.filesUnstable,
+      data_added: snapshot.bytesAdded,
+      total_files_processed: snapshot.files,
+      total_directories_processed: snapshot.directories,
+      total_bytes_processed: snapshot.bytes,
+      total_duration: snapshot.durationMs / secondMs,
+    },
+  };
+}

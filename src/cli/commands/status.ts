@@ -1,0 +1,149 @@
+import type { Command } from 'commander';
+import { formatSize, formatSpan } from '../../base/quantity.ts';
+import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
+import type { Register } from '../action.ts';
+import { message } from '../json-fields.ts';
+import type { Cell } from '../table.ts';
+import { clean, counted, formatTime } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+
+/** Can it be restored now, from where, how old; then the peers; then what is wrong. */
+export function addStatus(program: Command, register: Register): void {
+  const command = program
+    .command('status')
+    .description('Show whether each dataset can be restored now, from where, and what is wrong.');
+  register(command, async (context) => {
+    const agent = context.backend.control(context.stateDir);
+    const [status, peers] = await Promise.all([agent.status(), agent.peers()]);
+    if (context.output.isJson) return printJson(context, status, peers);
+    await printDatasets(context, status);
+    await printPeers(context, status, peers);
+    await printWarnings(context, status);
+  });
+}
+
+async function printJson(
+  { output }: CliContext,
+  status: StatusReport,
+  peers: PeerReport[],
+): Promise<void> {
+  for (const dataset of status.datasets) await output.json(message('dataset', dataset));
+  for (const peer of peers) await output.json(message('peer', peer));
+  for (const warning of status.warnings) await output.json(message('warning', { text: warning }));
+  const { agent, sites, policy } = status;
+  await output.json(message('summary', { agent, sites, policy }));
+}
+
+async function printDatasets(
+  { output, stateFlag }: CliContext,
+  status: StatusReport,
+): Promise<void> {
+  if (status.datasets.length === 0) {
+    await output.print(
+      'Nothing is protected yet: there is no dataset.',
+      `next: holdfast backup PATH${stateFlag}`,
+    );
+    return;
+  }
+  await output.table(
+    [
+      { title: 'DATASET' },
+      { title: 'RESTORABLE NOW' },
+      { title: 'AGE' },
+      { title: 'FROM SITES' },
+      { title: 'MORE SITES MAY FAIL' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'SNAPSHOTS', align: 'right' },
+    ],
+    status.datasets.map(datasetRow),
+  );
+  for (const dataset of status.datasets) {
+    await output.print(`  ${clean(dataset.name)}: ${clean(dataset.words)}`);
+    if (dataset.pending !== undefined) {
+      const { snapshot, state, timeMs, missing } = dataset.pending;
+      const waits = missing.length === 0 ? '' : `, waits for ${clean(missing.join(', '))}`;
+      const line = `snapshot ${snapshot.slice(0, 8)} of ${formatTime(timeMs)} is only ${state}${waits}`;
+      await output.print(output.style(`  ${clean(dataset.name)}: ${line}`, 'yellow'));
+    }
+  }
+}
+
+function datasetRow(dataset: DatasetStatus): Cell[] {
+  const { name, restorable, snapshots } = dataset;
+  const no: Cell = { text: 'NO', style: 'red' };
+  if (restorable === undefined) return [name, no, 'never', '-', '-', '-', String(snapshots)];
+  const { isRestorableNow, sites, sitesMayFail } = restorable;
+  return [
+    name,
+    isRestorableNow ? { text: 'yes', style: 'green' } : no,
+    formatSpan(restorable.ageMs),
+    sites.length === 0 ? 'none' : sites.join(', '),
+    mayFail(sitesMayFail),
+    formatSize(restorable.bytes),
+    String(snapshots),
+  ];
+}
+
+function mayFail(count: number): Cell {
+  if (count < 0) return { text: 'already too many', style: 'red' };
+  if (count === 0) return { text: 'none', style: 'yellow' };
+  return `any ${count}`;
+}
+
+async function printPeers(
+  context: CliContext,
+  status: StatusReport,
+  peers: readonly PeerReport[],
+): Promise<void> {
+  const { output } = context;
+  const { agent, policy, sites } = status;
+  const reachable = sites.filter((site) => site.reachable > 0).length;
+  await output.print(
+    '',
+    `Cluster ${clean(agent.clusterName)} (${agent.clusterId.slice(0, 8)}): ` +
+      `${counted(sites.length, 'site')}, ${reachable} reachable; policy: ${clean(policy.words)}.`,
+  );
+  await output.table(
+    [
+      { title: 'PEER' },
+      { title: 'SITE' },
+      { title: 'STATE' },
+      { title: 'PATH' },
+      { title: 'LAG', align: 'right' },
+      { title: 'FREE', align: 'right' },
+      { title: 'SHARDS', align: 'right' },
+      { title: 'LAST SEEN' },
+    ],
+    peers.map((peer) => [
+      peer.name,
+      peer.site,
+      stateCell(peer.state),
+      peer.path,
+      peer.lag === undefined ? '?' : String(peer.lag),
+      peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
+      peer.shards === undefined ? '?' : String(peer.shards),
+      lastSeen(peer, context.nowMs()),
+    ]),
+  );
+}
+
+/** How well a peer can be reached, in colour. */
+export function stateCell(state: PeerReport['state']): Cell {
+  if (state === 'self') return 'this host';
+  return { text: state, style: state === 'connected' ? 'green' : 'red' };
+}
+
+/** How long ago a peer was last heard. */
+export function lastSeen({ state, lastSeenMs }: PeerReport, nowMs: number): string {
+  if (state !== 'unreachable') return 'now';
+  return lastSeenMs === undefined ? 'never' : `${formatSpan(nowMs - lastSeenMs)} ago`;
+}
+
+async function printWarnings({ output }: CliContext, { warnings }: StatusReport): Promise<void> {
+  if (warnings.length === 0) return;
+  await output.print('', output.style('Warnings', 'bold'));
+  for (const warning of warnings) {
+    const lines = warning.split('\n').map(clean);
+    await output.print(`  ${output.style('!', 'yellow')} ${lines.join('\n    ')}`);
+  }
+}

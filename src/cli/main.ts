@@ -1,0 +1,24 @@
+import { createBackend } from '../agent/backend.ts';
+import { runCli } from './run.ts';
+
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait for an orderly end.
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort(new Error(signal));
+  });
+}
+
+process.exit(
+  await runCli(process.argv.slice(2), {
+    backend: createBackend(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    isTty: process.stdout.isTTY === true,
+    signal: interrupt.signal,
+    columns: () => process.stdout.columns ?? 80,
+  }),
+);

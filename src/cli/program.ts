@@ -1,0 +1,76 @@
+import { Command } from 'commander';
+import type { Register } from './action.ts';
+import { addAbout } from './commands/about.ts';
+import { addAgent } from './commands/agent.ts';
+import { addBackup } from './commands/backup.ts';
+import { addBrowse } from './commands/browse.ts';
+import { addCheck } from './commands/check.ts';
+import { addCluster } from './commands/cluster.ts';
+import { addConfig } from './commands/config.ts';
+import { addDemo } from './commands/demo.ts';
+import { addPeer } from './commands/peer.ts';
+import { addRestore } from './commands/restore.ts';
+import { addSnapshots } from './commands/snapshots.ts';
+import { addStatus } from './commands/status.ts';
+
+/** Options that every command takes. */
+export type GlobalOptions = {
+  state?: string;
+  config?: string;
+  json?: true;
+  quiet?: true;
+  verbose?: true;
+  color: boolean;
+};
+
+export type HelpOutput = {
+  out: (text: string) => void;
+  err: (text: string) => void;
+  columns: number;
+};
+
+const exitCodes = `
+Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 10 no cluster here, 11 state directory in use,
+12 wrong or missing key, 20 no quorum, 21 too few shards, 22 below policy, 23 signature or tampering,
+24 not permitted, 26 unsafe target, 130 interrupted.
+Environment: HOLDFAST_STATE_DIR, HOLDFAST_CONFIG, HOLDFAST_KIT_FILE, HOLDFAST_PROGRESS_INTERVAL, NO_COLOR.`;
+
+/** The whole command line: every command with its options, bound to its handler. */
+export function createProgram(register: Register, help: HelpOutput): Command {
+  const program = new Command('holdfast')
+    .description('Backups that your sites keep for each other.')
+    .option('-s, --state <dir>', 'state directory (HOLDFAST_STATE_DIR)')
+    .option('-c, --config <file>', 'configuration file (HOLDFAST_CONFIG)')
+    .option('--json', 'print JSON, one object a line')
+    .option('-q, --quiet', 'no progress, no remarks')
+    .option('-v, --verbose', 'say more')
+    .option('--no-color', 'no colours (NO_COLOR)')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: help.out,
+      writeErr: help.err,
+      // Errors are reported like all others, once the options are known.
+      outputError: () => undefined,
+      getOutHelpWidth: () => help.columns,
+      getErrHelpWidth: () => help.columns,
+    })
+    .addHelpText('after', exitCodes);
+  program.commandsGroup('First steps:');
+  addCluster(program, register);
+  addAgent(program, register);
+  addDemo(program, register);
+  program.commandsGroup('Every day:');
+  addStatus(program, register);
+  addBackup(program, register);
+  addSnapshots(program, register);
+  addPeer(program, register);
+  program.commandsGroup('With the recovery kit:');
+  addRestore(program, register);
+  addBrowse(program, register);
+  program.commandsGroup('Care:');
+  addCheck(program, register);
+  addConfig(program, register);
+  addAbout(program, register);
+  return program;
+}

@@ -1,0 +1,95 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { RecoverySession, SnapshotReport } from '../agent/api.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { repeatedAddress } from './arguments.ts';
+import { readKit } from './kit-file.ts';
+import { shellWord } from './shell-word.ts';
+import type { CliContext } from './world.ts';
+
+export type RecoveryFlags = { kit?: string; peer?: string[] };
+
+/** The options of every command that opens backups. */
+export function recoveryOptions(command: Command): Command {
+  return command
+    .option('--kit <file>', 'the recovery kit; - reads standard input (HOLDFAST_KIT_FILE)')
+    .option(
+      '--peer <address>',
+      'a member to ask: HOST:PORT or multiaddr; repeatable',
+      repeatedAddress,
+    );
+}
+
+/** The file of the kit, by option or environment. */
+export function kitFileOf({ env }: CliContext, flags: RecoveryFlags): string | undefined {
+  const file = flags.kit ?? env.HOLDFAST_KIT_FILE;
+  return file === '' ? undefined : file;
+}
+
+/** Opens the backups. The caller disposes. @throws HoldfastError key-needed without a kit. */
+export async function openSession(
+  context: CliContext,
+  flags: RecoveryFlags,
+): Promise<RecoverySession> {
+  const { backend, cwd, output, signal, stdin } = context;
+  const file = kitFileOf(context, flags);
+  if (file === undefined) throw keyNeeded(context);
+  const kit = await readKit(file === '-' ? file : resolve(cwd, file), stdin);
+  if (kit.isExposed) {
+    await output.remark(
+      `warning: others on this host can read the kit: chmod 600 ${shellWord(file)}`,
+    );
+  }
+  const peers = flags.peer ?? (await localAddresses(context));
+  return backend.openRecovery({ kitText: kit.text, peers, signal });
+}
+
+function keyNeeded({ argv }: CliContext): HoldfastError {
+  const command = ['holdfast', ...argv, '--kit', 'FILE'].map(shellWord).join(' ');
+  return new HoldfastError(
+    'key-needed',
+    'opening backups needs the recovery kit: by design a host cannot open what it has sent, so that whoever steals the host cannot either',
+    { next: command },
+  );
+}
+
+/** None without a running agent: the kit knows addresses of its own. */
+async function localAddresses({ backend, stateDir }: CliContext): Promise<string[]> {
+  try {
+    return (await backend.control(stateDir).identity()).addresses;
+  } catch (error) {
+    if (error instanceof HoldfastError && localFailures.includes(error.code)) return [];
+    throw error;
+  }
+}
+
+// A broken agent of this host is no reason not to restore from the others.
+const localFailures: readonly string[] = [
+  'agent-not-running',
+  'agent-unreachable',
+  'not-permitted',
+  'failed',
+];
+
+/** The snapshot's id when "latest" is asked for of one dataset; else as it is: the session resolves it. */
+export async function resolveSnapshot(
+  session: RecoverySession,
+  { snapshot, dataset }: { snapshot: string; dataset: string | undefined },
+): Promise<string> {
+  if (dataset === undefined || snapshot !== 'latest') return snapshot;
+  const newest = newestOf(await session.snapshots({ dataset }));
+  if (newest !== undefined) return newest.id;
+  throw new HoldfastError('not-found', `dataset ${JSON.stringify(dataset)} has no snapshot`, {
+    next: 'holdfast snapshots --kit FILE',
+  });
+}
+
+/** By sequence, since a source's clock may have been set back. One that is only staged lacks data. */
+function newestOf(snapshots: readonly SnapshotReport[]): SnapshotReport | undefined {
+  const usable = snapshots.filter((snapshot) => snapshot.state !== 'staged');
+  const candidates = usable.length > 0 ? usable : snapshots;
+  return candidates.reduce<SnapshotReport | undefined>(
+    (best, one) => (best === undefined || one.sequence > best.sequence ? one : best),
+    undefined,
+  );
+}

@@ -1,0 +1,130 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { concat, equal, toHex, utf8 } from '../../base/bytes.ts';
+import { hash } from '../crypto/hash.ts';
+import { isAcceptableKey, publicKeyOf, sign, verify } from '../crypto/signature.ts';
+import { HoldfastError } from '../errors.ts';
+import { type ClusterId, idBytes } from '../ids.ts';
+import { limits } from '../limits.ts';
+import { decodeMessage, integer, malformed } from './field.ts';
+import { type Envelope, EnvelopeSchema, type Signature } from './gen/holdfast/v1/cluster_pb.js';
+import { operatorsMax } from './genesis.ts';
+
+/** What a signature covers besides the payload: it cannot be moved to another cluster or purpose. */
+export type Signed = {
+  readonly type: 'statement';
+  readonly cluster: ClusterId;
+  readonly generation: bigint;
+  readonly payload: Uint8Array;
+};
+
+/** The bytes that are signed and hashed: see "Statements" in proto/README.md. */
+export function signedBytes({ type, cluster, generation, payload }: Signed): Uint8Array {
+  const name = utf8(type);
+  const numbers = new DataView(new ArrayBuffer(16));
+  numbers.setBigUint64(0, generation);
+  numbers.setBigUint64(8, BigInt(payload.length));
+  return concat([
+    utf8('holdfast-sig-1'),
+    Uint8Array.of(name.length),
+    name,
+    idBytes(cluster),
+    new Uint8Array(numbers.buffer),
+    payload,
+  ]);
+}
+
+/** 32 bytes: what a statement is named by. It does not depend on who signed. */
+export function statementHash(signed: Signed): Uint8Array {
+  return hash('statement', signedBytes(signed));
+}
+
+/**
+ * Signs a payload with each of the Ed25519 secrets (32 bytes, of different keys).
+ * @throws HoldfastError limit-exceeded (over limits.envelopeSizeMax)
+ */
+export function sealEnvelope(signed: Signed & { readonly secrets: readonly Uint8Array[] }): {
+  bytes: Uint8Array;
+  hash: Uint8Array;
+} {
+  const message = signedBytes(signed);
+  const bytes = toBinary(
+    EnvelopeSchema,
+    create(EnvelopeSchema, {
+      type: signed.type,
+      cluster: idBytes(signed.cluster),
+      generation: signed.generation,
+      payload: signed.payload,
+      signatures: signed.secrets.map((secret) => ({
+        key: publicKeyOf(secret),
+        signature: sign(secret, message),
+      })),
+    }),
+  );
+  if (bytes.length > limits.envelopeSizeMax) {
+    const details = { size: bytes.length, sizeMax: limits.envelopeSizeMax };
+    throw new HoldfastError('limit-exceeded', 'the statement is too large to sign', { details });
+  }
+  return { bytes, hash: hash('statement', message) };
+}
+
+/**
+ * Checks an envelope completely: its encoding, that it is a statement of this cluster, and every signature.
+ * Whether the signers may say what the payload says is for the caller to judge.
+ * @returns the payload as it was signed, its hash, and the keys (32 bytes each) that signed it, at least one.
+ * @throws HoldfastError bad-encoding | bad-signature
+ */
+export function openEnvelope(
+  bytes: Uint8Array,
+  expected: { readonly cluster: ClusterId },
+): { payload: Uint8Array; generation: bigint; hash: Uint8Array; signers: Uint8Array[] } {
+  const envelope = decodeMessage(EnvelopeSchema, bytes, limits.envelopeSizeMax);
+  refuseOtherEncodings(envelope, bytes);
+  if (envelope.type !== 'statement') throw badSignature('it was signed for another purpose');
+  if (!equal(envelope.cluster, idBytes(expected.cluster))) {
+    throw badSignature('it was signed for another cluster');
+  }
+  const { generation, payload } = envelope;
+  const message = signedBytes({ type: 'statement', ...expected, generation, payload });
+  const signers = checkSignatures(envelope.signatures, message);
+  return { payload: payload.slice(), generation, hash: hash('statement', message), signers };
+}
+
+/** Nothing unsigned may hide in an envelope, and one set of signatures has one encoding. */
+function refuseOtherEncodings(envelope: Envelope, bytes: Uint8Array): void {
+  if (!equal(toBinary(EnvelopeSchema, envelope), bytes)) {
+    throw malformed('the envelope is not encoded in the one allowed way');
+  }
+}
+
+function checkSignatures(signatures: readonly Signature[], message: Uint8Array): Uint8Array[] {
+  if (signatures.length === 0) throw badSignature('nobody signed it');
+  // Members sign alone; only operators sign together.
+  integer(signatures.length, { min: 1, max: operatorsMax }, 'count of signatures');
+  const seen = new Set<string>();
+  return signatures.map(({ key, signature }) => {
+    const name = toHex(key);
+    if (seen.has(name)) throw badSignature(`${name} signed it twice`);
+    seen.add(name);
+    if (key.length !== 32 || signature.length !== 64) {
+      throw badSignature('a key or signature has a wrong length');
+    }
+    if (!isAccepted(key, name)) throw badSignature(`${name} is no acceptable key`);
+    if (!verify(key, message, signature)) throw badSignature(`the signature of ${name} is wrong`);
+    return key.slice();
+  });
+}
+
+// Judging a key costs as much as checking a signature, and members sign over and over.
+const acceptedKeys = new Set<string>();
+
+function isAccepted(key: Uint8Array, name: string): boolean {
+  if (acceptedKeys.has(name)) return true;
+  if (!isAcceptableKey(key)) return false;
+  if (acceptedKeys.size >= 2 * limits.membersMax) acceptedKeys.clear();
+  acceptedKeys.add(name);
+  return true;
+}
+
+function badSignature(why: string): HoldfastError {
+  return new HoldfastError('bad-signature', `refused a statement: ${why}`);
+}

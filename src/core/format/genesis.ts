@@ -1,0 +1,122 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { concat, utf8 } from '../../base/bytes.ts';
+import { KiB } from '../../base/units.ts';
+import { hash } from '../crypto/hash.ts';
+import { type ClusterId, idBytes, idOf } from '../ids.ts';
+import { limits } from '../limits.ts';
+import {
+  decodeMessage,
+  exactBytes,
+  idField,
+  integer,
+  malformed,
+  printableText,
+  required,
+} from './field.ts';
+import {
+  AgentDescriptorSchema,
+  GenesisSchema,
+  type Genesis as Message,
+} from './gen/holdfast/v1/cluster_pb.js';
+import { descriptorFrom, descriptorMessage, recipientFrom } from './member.ts';
+import type { AgentDescriptor, Genesis, Operator, Policy } from './records.ts';
+
+/** Operators of one cluster: people, each with a hybrid recipient of 2 KiB. */
+export const operatorsMax = 16;
+
+const genesisSizeMax = 64 * KiB;
+const descriptorSizeMax = 1 * KiB;
+
+/**
+ * The genesis bytes, whose hash is the cluster id. They are decoded again, so that no cluster starts
+ * with what every joiner would refuse. @throws HoldfastError bad-encoding
+ */
+export function encodeGenesis(genesis: Genesis): Uint8Array {
+  const bytes = toBinary(
+    GenesisSchema,
+    create(GenesisSchema, {
+      name: genesis.name,
+      salt: genesis.salt,
+      operators: genesis.operators.map((one) => ({ ...one, key: idBytes(one.key) })),
+      operatorThreshold: genesis.operatorThreshold,
+      recoveryRecipient: genesis.recoveryRecipient,
+      recoveryKey: idBytes(genesis.recoveryKey),
+      policy: genesis.policy,
+      founder: descriptorMessage(genesis.founder),
+      createdMs: BigInt(genesis.createdMs),
+    }),
+  );
+  decodeGenesis(bytes);
+  return bytes;
+}
+
+/** The genesis in these bytes. The caller compares their `clusterIdOf` with the id that it pins. @throws HoldfastError bad-encoding */
+export function decodeGenesis(bytes: Uint8Array): Genesis {
+  const message: Message = decodeMessage(GenesisSchema, bytes, genesisSizeMax);
+  const operators = operatorsFrom(message);
+  const anyTime = { min: 0, max: Number.MAX_SAFE_INTEGER };
+  return {
+    name: printableText(message.name, { min: 1, max: 63 }, 'cluster name'),
+    salt: exactBytes(message.salt, 32, 'salt'),
+    operators,
+    operatorThreshold: integer(
+      message.operatorThreshold,
+      { min: 1, max: operators.length },
+      'operator threshold',
+    ),
+    recoveryRecipient: recipientFrom(message.recoveryRecipient),
+    recoveryKey: idField(message.recoveryKey, 32, 'recovery key'),
+    policy: policyFrom(required(message.policy, 'policy')),
+    founder: descriptorFrom(required(message.founder, 'founder')),
+    createdMs: integer(message.createdMs, anyTime, 'time of creation'),
+  };
+}
+
+function operatorsFrom(message: Message): Operator[] {
+  integer(message.operators.length, { min: 1, max: operatorsMax }, 'count of operators');
+  const operators = message.operators.map(
+    ({ name, key, recipient }): Operator => ({
+      name: printableText(name, { min: 1, max: 63 }, 'operator name'),
+      key: idField(key, 32, 'operator key'),
+      recipient: recipient === '' ? '' : recipientFrom(recipient),
+    }),
+  );
+  // One key listed twice would count twice towards the threshold.
+  if (new Set(operators.map(({ key }) => key)).size !== operators.length) {
+    throw malformed('an operator key is listed twice');
+  }
+  return operators;
+}
+
+function policyFrom(message: { version: number; surviveSites: number }): Policy {
+  const { version, surviveSites } = message;
+  return {
+    version: integer(version, { min: 1, max: 0xffff_ffff }, 'policy version'),
+    surviveSites: integer(surviveSites, { min: 0, max: limits.shardsMax - 1 }, 'sites to survive'),
+  };
+}
+
+/** The id that every agent pins. */
+export function clusterIdOf(genesis: Uint8Array): ClusterId {
+  return idOf(hash('genesis', genesis));
+}
+
+/** The descriptor bytes that a joiner and its invite sign. @throws HoldfastError bad-encoding */
+export function encodeDescriptor(descriptor: AgentDescriptor): Uint8Array {
+  const bytes = toBinary(
+    AgentDescriptorSchema,
+    create(AgentDescriptorSchema, descriptorMessage(descriptor)),
+  );
+  decodeDescriptor(bytes);
+  return bytes;
+}
+
+/** The descriptor in these bytes. @throws HoldfastError bad-encoding */
+export function decodeDescriptor(bytes: Uint8Array): AgentDescriptor {
+  return descriptorFrom(decodeMessage(AgentDescriptorSchema, bytes, descriptorSizeMax));
+}
+
+/** What the invite key and the agent's statement key sign: this descriptor, into this cluster. */
+export function admissionMessage(cluster: ClusterId, descriptor: Uint8Array): Uint8Array {
+  return concat([utf8('holdfast-admission-1'), idBytes(cluster), descriptor]);
+}

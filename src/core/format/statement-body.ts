@@ -1,0 +1,130 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { assertNever } from '../../base/assert.ts';
+import { KiB } from '../../base/units.ts';
+import { idBytes } from '../ids.ts';
+import { limits } from '../limits.ts';
+import {
+  boundedBytes,
+  exactBytes,
+  idField,
+  integer,
+  label,
+  malformed,
+  printableText,
+} from './field.ts';
+import type {
+  Admission as AdmissionMessage,
+  Dataset as DatasetMessage,
+  Invite as InviteMessage,
+  Statement as Message,
+  StatementSchema,
+} from './gen/holdfast/v1/cluster_pb.js';
+import { decodeDescriptor } from './genesis.ts';
+import { manifestFrom, manifestMessage, receiptFrom, receiptMessage } from './manifest.ts';
+import { multiaddrsFrom, recipientFrom, rolesFrom } from './member.ts';
+import type { Admission, Dataset, Invite, StatementBody } from './records.ts';
+
+type BodyMessage = NonNullable<MessageInitShape<typeof StatementSchema>['body']>;
+
+/** The message of a body. */
+export function bodyMessage(body: StatementBody): BodyMessage {
+  switch (body.kind) {
+    case 'invite': {
+      const { kind, inviteKey, issuer, notAfterMs, ...rest } = body;
+      const keys = { inviteKey: idBytes(inviteKey), issuer: idBytes(issuer) };
+      const value = { ...rest, ...keys, roles: [...body.roles], notAfterMs: BigInt(notAfterMs) };
+      return { case: kind, value };
+    }
+    case 'admission': {
+      const { kind, ...rest } = body;
+      return { case: kind, value: { ...rest, inviteKey: idBytes(body.inviteKey) } };
+    }
+    case 'address': {
+      const { kind, version } = body;
+      return { case: kind, value: { version, multiaddrs: [...body.multiaddrs] } };
+    }
+    case 'dataset': {
+      const { kind, ...rest } = body;
+      return { case: kind, value: { ...rest, id: idBytes(body.id) } };
+    }
+    case 'manifest':
+      return { case: body.kind, value: manifestMessage(body) };
+    case 'receipt':
+      return { case: body.kind, value: receiptMessage(body) };
+    default:
+      return assertNever(body);
+  }
+}
+
+/** The body in a message. @throws HoldfastError bad-encoding */
+export function bodyFrom(message: Message['body']): StatementBody {
+  switch (message.case) {
+    case 'invite':
+      return { kind: 'invite', ...inviteFrom(message.value) };
+    case 'admission':
+      return { kind: 'admission', ...admissionFrom(message.value) };
+    case 'address': {
+      const version = printableText(message.value.version, { min: 0, max: 64 }, 'version');
+      return { kind: 'address', multiaddrs: multiaddrsFrom(message.value.multiaddrs), version };
+    }
+    case 'dataset':
+      return { kind: 'dataset', ...datasetFrom(message.value) };
+    case 'manifest':
+      return { kind: 'manifest', ...manifestFrom(message.value) };
+    case 'receipt':
+      return { kind: 'receipt', ...receiptFrom(message.value) };
+    case undefined:
+      throw malformed('the statement says nothing that this version knows');
+    default:
+      return assertNever(message);
+  }
+}
+
+function inviteFrom(message: InviteMessage): Invite {
+  const anyTime = { min: 0, max: Number.MAX_SAFE_INTEGER };
+  return {
+    inviteKey: idField(message.inviteKey, 32, 'invite key'),
+    site: label(message.site, 'site'),
+    region: label(message.region, 'region'),
+    roles: rolesFrom(message.roles),
+    notAfterMs: integer(message.notAfterMs, anyTime, 'end of the invite'),
+    issuer: idField(message.issuer, 32, 'issuer'),
+  };
+}
+
+function admissionFrom(message: AdmissionMessage): Admission {
+  decodeDescriptor(message.descriptor);
+  return {
+    inviteKey: idField(message.inviteKey, 32, 'invite key'),
+    descriptor: message.descriptor.slice(),
+    inviteSignature: exactBytes(message.inviteSignature, 64, 'signature of the invite key'),
+    agentSignature: exactBytes(message.agentSignature, 64, 'signature of the agent'),
+  };
+}
+
+// A chunk must fit a frame, and the cut looks back 32 bytes: see "Chunking" in proto/README.md.
+const chunkSizes = { min: 64, max: limits.frameSizeMax };
+
+function datasetFrom(message: DatasetMessage): Dataset {
+  const { chunkMin, chunkAverage, chunkMax } = message;
+  integer(chunkMin, chunkSizes, 'least chunk size');
+  integer(chunkMax, chunkSizes, 'greatest chunk size');
+  const isPowerOfTwo = (chunkAverage & (chunkAverage - 1)) === 0;
+  if (!isPowerOfTwo || chunkAverage < 16 * KiB) {
+    throw malformed('average chunk size must be a power of two, 16384 or more');
+  }
+  if (chunkMin > chunkAverage || chunkAverage > chunkMax) {
+    throw malformed('chunk sizes must ascend: least, average, greatest');
+  }
+  const wrapped = { min: 1, max: 64 * KiB };
+  return {
+    id: idField(message.id, 16, 'dataset id'),
+    name: printableText(message.name, { min: 1, max: 128 }, 'dataset name'),
+    chunkMin,
+    chunkAverage,
+    chunkMax,
+    keyEpoch: message.keyEpoch,
+    recipient: recipientFrom(message.recipient),
+    wrappedIdentity: boundedBytes(message.wrappedIdentity, wrapped, 'wrapped identity'),
+  };
+}

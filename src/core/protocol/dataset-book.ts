@@ -1,0 +1,100 @@
+import { equal } from '../../base/bytes.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Dataset, Manifest } from '../format/records.ts';
+import { isZeroHash, type Statement } from '../format/statement.ts';
+import { type AgentKey, type DatasetId, idBytes } from '../ids.ts';
+
+/** A dataset as its source last described it. */
+export type DatasetRecord = Dataset & { readonly writer: AgentKey };
+
+type Entry = { record: DatasetRecord; newest: Manifest | undefined };
+
+/**
+ * Datasets and the progress of their manifests. Kept by writer and id: a writer that claims another's id
+ * gets a dataset of its own and cannot touch the other's.
+ */
+export class DatasetBook {
+  readonly #entries = new Map<string, Entry>();
+
+  all(): readonly DatasetRecord[] {
+    return [...this.#entries.values()].map(({ record }) => record);
+  }
+
+  of(writer: AgentKey, id: DatasetId): DatasetRecord | undefined {
+    return this.#entries.get(`${writer}/${id}`)?.record;
+  }
+
+  /** By id, unique name, or id prefix of 4 characters or more. @throws HoldfastError not-found | ambiguous */
+  find(text: string): DatasetRecord {
+    const all = this.all();
+    const tries = [
+      all.filter(({ id }) => id === text),
+      all.filter(({ name }) => name === text),
+      text.length < 4 ? [] : all.filter(({ id }) => id.startsWith(text)),
+    ];
+    const found = tries.find((records) => records.length > 0) ?? [];
+    if (found.length > 1) {
+      throw new HoldfastError('ambiguous', `${found.length} datasets answer to "${text}"`, {
+        next: 'holdfast status',
+        details: { ids: found.map(({ id }) => id).join(' ') },
+      });
+    }
+    if (found[0] !== undefined) return found[0];
+    throw new HoldfastError('not-found', `there is no dataset "${text}"`, {
+      next: 'holdfast status',
+    });
+  }
+
+  /** @throws HoldfastError rollback */
+  checkDataset(dataset: Dataset, writer: AgentKey): void {
+    const before = this.of(writer, dataset.id);
+    if (before === undefined || dataset.keyEpoch > before.keyEpoch) return;
+    if (dataset.keyEpoch < before.keyEpoch) {
+      throw new HoldfastError(
+        'rollback',
+        `dataset "${dataset.name}" goes back to an old key epoch`,
+      );
+    }
+    if (dataset.recipient !== before.recipient) {
+      throw new HoldfastError('rollback', `dataset "${dataset.name}" changes its key in one epoch`);
+    }
+  }
+
+  addDataset(dataset: Dataset, writer: AgentKey): void {
+    const key = `${writer}/${dataset.id}`;
+    const newest = this.#entries.get(key)?.newest;
+    this.#entries.set(key, { record: { ...dataset, writer }, newest });
+  }
+
+  /**
+   * Whether a manifest continues its dataset. The chain of its sequence has been checked.
+   * @throws HoldfastError not-found (the dataset, so far) | bad-encoding | rollback
+   */
+  checkManifest(manifest: Manifest, statement: Statement): void {
+    const entry = this.#entries.get(`${statement.writer}/${manifest.dataset}`);
+    if (entry === undefined) {
+      throw new HoldfastError('not-found', 'the manifest is of a dataset that its writer has not');
+    }
+    const { record, newest } = entry;
+    if (manifest.sequence !== statement.sequence || !isSamePrevious(manifest, statement)) {
+      throw new HoldfastError('bad-encoding', 'manifest and statement differ in their sequence');
+    }
+    if (manifest.keyEpoch > record.keyEpoch) {
+      throw new HoldfastError('not-found', 'the manifest is of a key epoch that is not known yet');
+    }
+    if (newest === undefined) return;
+    if (manifest.keyEpoch < newest.keyEpoch || manifest.writerEpoch < newest.writerEpoch) {
+      throw new HoldfastError('rollback', `dataset "${record.name}" goes back to an old epoch`);
+    }
+  }
+
+  addManifest(manifest: Manifest, writer: AgentKey): void {
+    const entry = this.#entries.get(`${writer}/${manifest.dataset}`);
+    if (entry !== undefined) entry.newest = manifest;
+  }
+}
+
+function isSamePrevious(manifest: Manifest, statement: Statement): boolean {
+  if (manifest.previous === undefined) return isZeroHash(statement.previous);
+  return equal(idBytes(manifest.previous), statement.previous);
+}

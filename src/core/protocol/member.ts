@@ -1,0 +1,49 @@
+import type { Address, AgentDescriptor, Role } from '../format/records.ts';
+import type { AgentKey, PeerKey } from '../ids.ts';
+
+/** An agent of the cluster, with what it says of itself. */
+export type Member = AgentDescriptor & {
+  /** The same as `statementKey`. */
+  readonly agentKey: AgentKey;
+  /** The same as `transportKey`. */
+  readonly peerKey: PeerKey;
+  /** Multiaddrs without the peer id; empty until the agent has said any. */
+  readonly addresses: readonly string[];
+  /** Of its program; empty until it has said so. */
+  readonly version: string;
+  hasRole(role: Role): boolean;
+};
+
+/** A grant of membership: the genesis gives one, each admission one. */
+export type Grant = {
+  readonly descriptor: AgentDescriptor;
+  /**
+   * Orders grants alike everywhere, in whatever order they are learnt: empty for the founder, else the
+   * issuer's key and the place in its sequence.
+   */
+  readonly rank: string;
+};
+
+/** The rank of an admission. */
+export function rankOf(issuer: AgentKey, sequence: number): string {
+  return `${issuer}/${String(sequence).padStart(16, '0')}`;
+}
+
+/**
+ * A member out of its grants (at least one, of one statement key): the lowest rank names it, and what any
+ * of them allows, it may do. So a later grant never takes away what others have relied on.
+ */
+export function memberOf(grants: readonly Grant[], address: Address | undefined): Member {
+  const ordered = grants.toSorted((a, b) => (a.rank < b.rank ? -1 : 1));
+  const { descriptor } = ordered[0] as Grant;
+  const roles = [...new Set(ordered.flatMap((grant) => grant.descriptor.roles))];
+  return {
+    ...descriptor,
+    roles,
+    agentKey: descriptor.statementKey,
+    peerKey: descriptor.transportKey,
+    addresses: address?.multiaddrs ?? [],
+    version: address?.version ?? '',
+    hasRole: (role) => roles.includes(role),
+  };
+}

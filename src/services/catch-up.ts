@@ -1,0 +1,108 @@
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import { shardHeadFrom } from '../core/format/shard.ts';
+import { minuteMs, secondMs } from '../base/units.ts';
+import type { AgentKey, PackId, PeerKey } from '../core/ids.ts';
+import { idBytes } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Network } from '../ports/network.ts';
+import type { Cancel, Clock, Log } from '../ports/runtime.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import type { DurabilityView } from './durability-view.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { Peers } from './peers.ts';
+import type { StoragePeer } from './storage-peer.ts';
+
+export type CatchUpOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly network: Network;
+  readonly peers: Peers;
+  readonly view: DurabilityView;
+  readonly store: ShardStore;
+  readonly storage: StoragePeer;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const periodMs = 20 * secondMs;
+/** A snapshot this fresh is still being delivered by its source. */
+const graceMs = minuteMs;
+
+/**
+ * Full copies of metadata packs for a storage peer that joined late or was away: without keys, from any
+ * other holder. Data shards are not copied: who holds which was decided when they were placed.
+ */
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  async run({ signal }: Cancel): Promise<void> {
+    const { clock, log } = this.#options;
+    for (;;) {
+      await clock.sleep(periodMs, signal === undefined ? {} : { signal }).catch(() => {});
+      if (signal?.aborted) return;
+      try {
+        await this.round();
+      } catch (error) {
+        if (codeOf(error) === undefined) throw error;
+        log.log('info', 'metadata copies postponed', { reason: (error as Error).message });
+      }
+    }
+  }
+
+  /** @returns how many packs were fetched. */
+  async round(): Promise<number> {
+    const { ledger, clock, storage } = this.#options;
+    let fetched = 0;
+    for (const record of ledger.manifests().reverse()) {
+      if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
+      const missing = await this.#missing(record);
+      if (missing.length === 0) continue;
+      let got = 0;
+      for (const { pack, peers } of missing) if (await this.#fetch(pack, peers)) got++;
+      if (got > 0) await storage.sign(record);
+      fetched += got;
+    }
+    return fetched;
+  }
+
+  /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */
+  async #missing(record: ManifestRecord): Promise<{ pack: PackId; peers: PeerKey[] }[]> {
+    const { view, store, peers, self } = this.#options;
+    const packs = (await view.packs(record)) ?? [];
+    const lacking = packs.filter(
+      (entry) => entry.type === 'metadata' && store.indexes(entry.pack).length === 0,
+    );
+    if (lacking.length === 0) return [];
+    const located = await view.holders(record);
+    return lacking.flatMap(({ pack }) => {
+      const holders = (located.get(pack)?.holders ?? []).filter(({ agent }) => agent !== self);
+      const reachable = holders.filter(({ peer }) => peers.isReachable(peer));
+      if (holders.length >= limits.metadataCopiesMax || reachable.length === 0) return [];
+      return [{ pack, peers: reachable.map(({ peer }) => peer) }];
+    });
+  }
+
+  async #fetch(pack: PackId, holders: readonly PeerKey[]): Promise<boolean> {
+    for (const peer of holders) {
+      try {
+        const answer = await this.#options.peers.ask(peer, {
+          case: 'head',
+          value: { pack: idBytes(pack) },
+        });
+        if (answer.head === undefined) continue;
+        const head = shardHeadFrom(answer.head);
+        if (head.pack !== pack || head.k !== 1) continue;
+        await this.#options.storage.copy(peer, head);
+        return true;
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) throw error;
+        this.#options.log.log('info', 'a metadata copy failed', { peer, pack, reason: error.message });
+      }
+    }
+    return false;
+  }
+}

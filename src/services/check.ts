@@ -1,0 +1,257 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { PackEntry } from '../core/format/facts.ts';
+import type { AgentKey, PackId } from '../core/ids.ts';
+import { idBytes, idOf } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import { mapLimit } from '../base/concurrency.ts';
+import { Channel } from '../base/channel.ts';
+import type { Member } from '../core/protocol/roster.ts';
+import type { Clock } from '../ports/runtime.ts';
+import type { DurabilityView } from './durability-view.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { Peers } from './peers.ts';
+import type { StoragePeer } from './storage-peer.ts';
+
+export type CheckOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly peers: Peers;
+  readonly storage: StoragePeer | undefined;
+  readonly view: DurabilityView;
+  readonly clock: Clock;
+};
+
+export type CheckProgress =
+  | { readonly kind: 'status'; readonly packsDone: number; readonly packsTotal: number; readonly peer: string }
+  | { readonly kind: 'problem'; readonly problem: ShardProblem }
+  | { readonly kind: 'done'; readonly result: CheckResult };
+
+export type ShardProblem = {
+  readonly peer: string;
+  readonly site: string;
+  readonly pack: PackId;
+  readonly index: number;
+  readonly problem: string;
+  readonly dataset: string;
+};
+
+export type CheckResult = {
+  readonly snapshots: number;
+  readonly packs: number;
+  readonly shards: number;
+  readonly badShards: number;
+  /** Fewer than k good shards are left of them on the peers that answered. */
+  readonly unrecoverablePacks: number;
+  /** Fewer good shards than a receipt has promised, or than the code has. */
+  readonly degradedPacks: number;
+  readonly peersAsked: number;
+  readonly peersUnreachable: readonly string[];
+  readonly durationMs: number;
+};
+
+type Wanted = { entry: PackEntry; dataset: string; good: Map<string, Set<number>> };
+
+const batchReading = 8;
+
+/**
+ * Asks every storage peer what it really holds of the snapshots' packs, and with `readData` has it read
+ * every byte back. Needs no key.
+ */
+export class Check {
+  readonly #options: CheckOptions;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  run(
+    request: { readData: boolean; records: readonly ManifestRecord[] },
+    signal: AbortSignal,
+  ): AsyncIterable<CheckProgress> {
+    const channel = new Channel<CheckProgress>();
+    this.#run(request, channel, signal).then(
+      (result) => {
+        channel.push({ kind: 'done', result });
+        channel.end();
+      },
+      (error: unknown) => channel.fail(error),
+    );
+    return channel;
+  }
+
+  async #run(
+    request: { readData: boolean; records: readonly ManifestRecord[] },
+    channel: Channel<CheckProgress>,
+    signal: AbortSignal,
+  ): Promise<CheckResult> {
+    const { ledger, clock, self } = this.#options;
+    const startMs = clock.monotonicMs();
+    const wanted = await this.#wanted(request.records);
+    const promised = await this.#promised(request.records);
+    const members = ledger.roster.members().filter((member) => member.hasRole('storage'));
+    const unreachable: string[] = [];
+    const problems: ShardProblem[] = [];
+    let shards = 0;
+    const progress = { done: 0, total: wanted.size * members.length };
+    await mapLimit(members, 4, async (member) => {
+      const inspect = this.#inspector(member, self);
+      if (inspect === undefined) {
+        unreachable.push(member.name);
+        progress.total -= wanted.size;
+        return;
+      }
+      const found = await this.#inspectAll([...wanted.keys()], inspect, {
+        readData: request.readData,
+        signal,
+        onBatch: (count) => {
+          progress.done += count;
+          channel.latest({
+            kind: 'status',
+            packsDone: progress.done,
+            packsTotal: progress.total,
+            peer: member.name,
+          });
+        },
+      });
+      if (found === undefined) {
+        unreachable.push(member.name);
+        return;
+      }
+      shards += found.length;
+      for (const problem of this.#judge(member, found, wanted, promised)) {
+        problems.push(problem);
+        channel.push({ kind: 'problem', problem });
+      }
+    });
+    const { lost, degraded } = this.#tally(wanted);
+    return {
+      snapshots: request.records.length,
+      packs: wanted.size,
+      shards,
+      badShards: problems.length,
+      unrecoverablePacks: lost,
+      degradedPacks: degraded,
+      peersAsked: members.length - unreachable.length,
+      peersUnreachable: unreachable,
+      durationMs: clock.monotonicMs() - startMs,
+    };
+  }
+
+  async #wanted(records: readonly ManifestRecord[]): Promise<Map<PackId, Wanted>> {
+    const wanted = new Map<PackId, Wanted>();
+    for (const record of records) {
+      const packs = await this.#options.view.packs(record);
+      const dataset = this.#options.ledger.roster.dataset(record.manifest.dataset).name;
+      if (packs === undefined) {
+        throw new HoldfastError('not-found', `the pack list of snapshot ${record.hash.slice(0, 8)} has not arrived`, {
+          next: 'wait for the next synchronisation, then: holdfast check',
+        });
+      }
+      for (const entry of packs) {
+        if (!wanted.has(entry.pack)) wanted.set(entry.pack, { entry, dataset, good: new Map() });
+      }
+    }
+    return wanted;
+  }
+
+  /** What each peer has signed for, as pack/index. */
+  async #promised(records: readonly ManifestRecord[]): Promise<Map<AgentKey, Set<string>>> {
+    const promised = new Map<AgentKey, Set<string>>();
+    for (const record of records) {
+      for (const [pack, { holders }] of await this.#options.view.holders(record)) {
+        for (const { agent, index } of holders) {
+          const names = promised.get(agent) ?? new Set<string>();
+          promised.set(agent, names.add(`${pack}/${index}`));
+        }
+      }
+    }
+    return promised;
+  }
+
+  #inspector(member: Member, self: AgentKey): Inspector | undefined {
+    const { peers, storage } = this.#options;
+    if (member.agentKey === self) {
+      return storage === undefined
+        ? undefined
+        : (packs, readData) => storage.inspect(packs, readData);
+    }
+    if (!peers.isReachable(member.peerKey)) return undefined;
+    return async (packs, readData) => {
+      const answer = await peers.ask(
+        member.peerKey,
+        { case: 'inspect', value: { packs: packs.map((pack) => idBytes(pack)), readData } },
+        { timeoutMs: limits.offerTimeoutMs },
+      );
+      return answer.shards.map((shard) => ({
+        pack: idOf<PackId>(shard.pack),
+        index: shard.index,
+        problem: shard.good ? undefined : shard.problem,
+      }));
+    };
+  }
+
+  /** @returns undefined when the peer went away. */
+  async #inspectAll(
+    packs: readonly PackId[],
+    inspect: Inspector,
+    options: { readData: boolean; signal: AbortSignal; onBatch: (count: number) => void },
+  ): Promise<Inspected[] | undefined> {
+    const found: Inspected[] = [];
+    const size = options.readData ? batchReading : limits.inspectPacksMax;
+    for (let i = 0; i < packs.length; i += size) {
+      options.signal.throwIfAborted();
+      const batch = packs.slice(i, i + size);
+      try {
+        found.push(...(await inspect(batch, options.readData)));
+      } catch (error) {
+        if (error instanceof HoldfastError && error.isRetryable) return undefined;
+        throw error;
+      }
+      options.onBatch(batch.length);
+    }
+    return found;
+  }
+
+  #judge(
+    member: Member,
+    found: readonly Inspected[],
+    wanted: Map<PackId, Wanted>,
+    promised: Map<AgentKey, Set<string>>,
+  ): ShardProblem[] {
+    const missing = new Set(promised.get(member.agentKey) ?? []);
+    const problems: ShardProblem[] = [];
+    const report = (pack: PackId, index: number, problem: string): void => {
+      const dataset = wanted.get(pack)?.dataset ?? '';
+      problems.push({ peer: member.name, site: member.site, pack, index, problem, dataset });
+    };
+    for (const { pack, index, problem } of found) {
+      missing.delete(`${pack}/${index}`);
+      if (problem !== undefined) report(pack, index, problem);
+      else {
+        const good = wanted.get(pack)?.good;
+        good?.set(member.site, (good.get(member.site) ?? new Set()).add(index));
+      }
+    }
+    for (const name of missing) {
+      const [pack, index] = name.split('/');
+      report(pack as PackId, Number(index), 'missing, though a receipt was signed for it');
+    }
+    return problems;
+  }
+
+  #tally(wanted: Map<PackId, Wanted>): { lost: number; degraded: number } {
+    const code = this.#options.view.code();
+    let lost = 0;
+    let degraded = 0;
+    for (const { entry, good } of wanted.values()) {
+      const indexes = new Set([...good.values()].flatMap((set) => [...set]));
+      const sitesWanted = entry.k === 1 ? code.sites : entry.k + entry.m;
+      if (indexes.size < entry.k) lost++;
+      else if (good.size < sitesWanted) degraded++;
+    }
+    return { lost, degraded };
+  }
+}
+
+type Inspected = { pack: PackId; index: number; problem: string | undefined };
+type Inspector = (packs: readonly PackId[], readData: boolean) => Promise<Inspected[]>;

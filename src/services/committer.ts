@@ -1,0 +1,156 @@
+import { assert } from '../base/assert.ts';
+import { codeOf } from '../core/errors.ts';
+import type { Manifest } from '../core/format/records.ts';
+import { manifestStream } from '../core/format/statement.ts';
+import type { AgentKey, PeerKey } from '../core/ids.ts';
+import type { Durability } from '../core/policy/durability.ts';
+import { secondMs } from '../base/units.ts';
+import type { Cancel, Clock, Log } from '../ports/runtime.ts';
+import type { Distributor } from './distributor.ts';
+import type { DurabilityView } from './durability-view.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { Outbox } from './outbox.ts';
+import type { Peers } from './peers.ts';
+import type { StoragePeer } from './storage-peer.ts';
+import type { Sync } from './sync.ts';
+
+export type CommitterOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly peers: Peers;
+  readonly sync: Pick<Sync, 'withPeer' | 'pullFacts'>;
+  readonly distributor: Distributor;
+  readonly outbox: Outbox;
+  readonly view: DurabilityView;
+  /** Undefined on an agent that holds no shards. */
+  readonly storage: StoragePeer | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Own snapshots that are looked after when a site was missing. */
+const unfinishedMax = 32;
+const finishPeriodMs = 15 * secondMs;
+
+/** Turns placed packs into a committed snapshot, and finishes later what some sites missed. */
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #finishing = new Map<AgentKey, Promise<void>>();
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** Signs the manifest, collects receipts from all storage peers that answer. */
+  async commit(manifest: Manifest): Promise<{ record: ManifestRecord; durability: Durability }> {
+    const { ledger, view, peers, log } = this.#options;
+    const { hash } = await ledger.append(manifestStream(manifest.dataset), {
+      kind: 'manifest',
+      ...manifest,
+    });
+    const record = ledger.manifest(hash);
+    assert(record !== undefined, 'an appended manifest is in the index');
+    await this.#signHere(record);
+    await Promise.all(
+      this.#storagePeers()
+        .filter((member) => peers.isReachable(member.peerKey))
+        .map((member) => this.#askReceipt(member.agentKey, record)),
+    );
+    const durability = await view.assess(record);
+    log.log('info', 'snapshot signed', { snapshot: hash, state: durability.state });
+    return { record, durability };
+  }
+
+  #storagePeers(): { agentKey: AgentKey; peerKey: PeerKey }[] {
+    const { ledger, self } = this.#options;
+    return ledger.roster
+      .members()
+      .filter((member) => member.hasRole('storage') && member.agentKey !== self);
+  }
+
+  async #signHere(record: ManifestRecord): Promise<void> {
+    await this.#options.storage?.sign(record);
+  }
+
+  /** @returns false when the peer did not answer; it is asked again later. */
+  async #askReceipt(agent: AgentKey, record: ManifestRecord): Promise<boolean> {
+    const { ledger, peers, sync, log } = this.#options;
+    const peerKey = ledger.roster.member(agent)?.peerKey;
+    const { writer, stream, sequence } = record.statement;
+    const [manifest] = await ledger.read(writer, stream, sequence, 1);
+    if (peerKey === undefined || manifest === undefined) return false;
+    try {
+      const answer = await peers.ask(
+        peerKey,
+        { case: 'commit', value: { manifest } },
+        { timeoutMs: 60 * secondMs },
+      );
+      const outcome = await ledger.ingest(answer.receipt);
+      if (outcome.outcome === 'gap') await sync.withPeer(peerKey);
+      const receipt = ledger.receipts(record.hash).find((one) => one.agent === agent);
+      await sync.pullFacts(peerKey, receipt?.receipt.holdings ?? []);
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      const reason = (error as Error).message;
+      log.log('info', 'no receipt yet', { agent, snapshot: record.hash, code, reason });
+      return false;
+    }
+  }
+
+  /** Delivers what waits for an agent, then asks it to sign the snapshots that it has not signed in full. */
+  finishWith(agent: AgentKey): Promise<void> {
+    const running = this.#finishing.get(agent);
+    if (running !== undefined) return running;
+    const run = this.#finishWith(agent).finally(() => this.#finishing.delete(agent));
+    this.#finishing.set(agent, run);
+    return run;
+  }
+
+  async #finishWith(agent: AgentKey): Promise<void> {
+    const { ledger, distributor, outbox, log } = this.#options;
+    try {
+      const hadParcels = outbox.parcels(agent).length > 0;
+      await distributor.flush(agent);
+      for (const record of await this.unfinished()) {
+        const isSilent = !ledger.receipts(record.hash).some((receipt) => receipt.agent === agent);
+        if ((isSilent || hadParcels) && !(await this.#askReceipt(agent, record))) return;
+      }
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      log.log('info', 'delivery postponed', { agent, code, reason: (error as Error).message });
+    }
+  }
+
+  /** Own newest snapshots that some storage site does not hold as it should. */
+  async unfinished(): Promise<ManifestRecord[]> {
+    const { ledger, self, view } = this.#options;
+    const unfinished: ManifestRecord[] = [];
+    const own = ledger.manifests().filter((record) => record.statement.writer === self);
+    for (const record of own.slice(-unfinishedMax)) {
+      const receipts = ledger.receipts(record.hash).length;
+      if (receipts <= this.#storagePeers().length) {
+        const { degradedPacks } = await view.assess(record);
+        const silent = receipts < this.#storagePeers().length + (this.#options.storage ? 1 : 0);
+        if (degradedPacks > 0 || silent) unfinished.push(record);
+      }
+    }
+    return unfinished;
+  }
+
+  /** Until the signal: whenever a storage peer is there and something is owed to it, deliver. */
+  async run({ signal }: Cancel): Promise<void> {
+    const { peers, clock, outbox } = this.#options;
+    while (signal?.aborted !== true) {
+      const owed = new Set(outbox.agents());
+      if (owed.size > 0 || (await this.unfinished()).length > 0) {
+        for (const member of this.#storagePeers()) {
+          if (peers.isReachable(member.peerKey)) await this.finishWith(member.agentKey);
+        }
+      }
+      await clock.sleep(finishPeriodMs, signal === undefined ? {} : { signal }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import type { PackType } from '../core/format/frame.ts';
+import type { IndexRecord } from '../core/format/index-segment.ts';
+import type { DatasetIndex } from './dataset-index.ts';
+import type { PackWriter, WrittenPack } from './pack-writer.ts';
+
+export type ContentSinkOptions = {
+  readonly index: DatasetIndex;
+  readonly writers: Readonly<Record<PackType, Pick<PackWriter, 'add' | 'flush'>>>;
+  /** Makes a pack's shards durable, on peers or in the outbox. */
+  readonly place: (pack: WrittenPack) => Promise<void>;
+  /** Plain bytes that may be on their way at once. */
+  readonly bytesInFlightMax: number;
+};
+
+export type StoredChunk = { readonly ordinal: number; readonly isNew: boolean };
+
+/**
+ * Where chunks go: recognises those that are stored already, hands the others to the pack writers, and
+ * knows which packs have become durable.
+ */
+export class ContentSink {
+  readonly #options: ContentSinkOptions;
+  /** Chunks in packs that are not durable yet. */
+  readonly #pending = new Map<string, number>();
+  readonly #undurable = new Set<number>();
+  readonly #placing = new Set<Promise<void>>();
+  #bytesInFlight = 0;
+  #waiting: (() => void)[] = [];
+  #failure: unknown;
+  packsWritten = 0;
+  bytesWritten = 0;
+  chunksNew = 0;
+
+  constructor(options: ContentSinkOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a copy of the bytes when they are new. */
+  store(type: PackType, id: Uint8Array, bytes: Uint8Array): StoredChunk {
+    if (this.#failure !== undefined) throw this.#failure;
+    const name = nameOf(id);
+    const known = this.#pending.get(name) ?? this.#options.index.find(id);
+    if (known !== undefined) return { ordinal: known, isNew: false };
+    const ordinal = this.#options.writers[type].add(id, bytes);
+    this.#pending.set(name, ordinal);
+    this.#undurable.add(ordinal);
+    this.#bytesInFlight += bytes.length;
+    this.chunksNew++;
+    return { ordinal, isNew: true };
+  }
+
+  /** Resolves when there is room for more. Call before each batch of chunks. */
+  async ready(): Promise<void> {
+    while (this.#bytesInFlight > this.#options.bytesInFlightMax && this.#failure === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** A pack writer has finished a pack. */
+  accept(written: WrittenPack): void {
+    const work = this.#place(written)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#placing.delete(work);
+        for (const resolve of this.#waiting.splice(0)) resolve();
+      });
+    this.#placing.add(work);
+  }
+
+  async #place(written: WrittenPack): Promise<void> {
+    await this.#options.place(written);
+    await this.#options.index.addPack(written.ordinal, written.entry, written.records);
+    this.packsWritten++;
+    this.bytesWritten += written.entry.size;
+    this.#undurable.delete(written.ordinal);
+    for (const record of written.records) this.#forget(record);
+  }
+
+  #forget(record: IndexRecord): void {
+    this.#pending.delete(nameOf(record.id));
+    this.#bytesInFlight -= record.length;
+  }
+
+  isDurable(ordinal: number): boolean {
+    return !this.#undurable.has(ordinal);
+  }
+
+  /** Finishes all packs of one type, and waits until every pack handed over is durable. */
+  async flush(type: PackType): Promise<void> {
+    await this.#options.writers[type].flush();
+    while (this.#placing.size > 0) await Promise.all(this.#placing);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** A map key of 32 bytes: one character a byte. */
+function nameOf(id: Uint8Array): string {
+  return String.fromCharCode(...id);
+}

@@ -1,0 +1,241 @@
+import { concat, utf8 } from '../base/bytes.ts';
+import { assert } from '../base/assert.ts';
+import { hash } from '../core/crypto/hash.ts';
+import type { CatalogRecord } from '../core/format/catalog-record.ts';
+import { decodeCatalogRecord, encodeCatalogRecord } from '../core/format/catalog-record.ts';
+import type { PackEntry } from '../core/format/facts.ts';
+import { decodeIndexSegment, encodeIndexSegment } from '../core/format/index-segment.ts';
+import type { IndexRecord } from '../core/format/index-segment.ts';
+import type { BlobRef } from '../core/format/records.ts';
+import type { DatasetId, PackId } from '../core/ids.ts';
+import { idBytes, idOf } from '../core/ids.ts';
+import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
+
+/** A pack that this source has written for a dataset and that is durable somewhere. */
+export type KnownPack = {
+  readonly ordinal: number;
+  readonly entry: PackEntry;
+  /** Its chunks are in an index segment that a snapshot's root names. */
+  readonly isIndexed: boolean;
+};
+
+/** An index segment that the next snapshot's root will name. */
+export type KnownSegment = {
+  readonly number: number;
+  readonly blob: BlobRef;
+  readonly count: number;
+  readonly packs: readonly number[];
+};
+
+const bounds = { pack: 0x70, chunk: 0x63, catalog: 0x64, segment: 0x73 } as const;
+
+/**
+ * A source's memory of one dataset: which chunks lie where, which packs exist, what each directory held.
+ * Everything here may be lost: the next backup then reads and sends again what it can no longer recognise.
+ *
+ * Keys: dataset id (16), kind (1), then
+ *   c ‖ chunk id          -> pack ordinal (4)
+ *   p ‖ ordinal (4)       -> flags (1), k, m, type (1 each), size (4), pack id (32), index segment of the pack
+ *   d ‖ H_path(path)      -> catalog record
+ *   s ‖ number (4)        -> blob reference, count, ordinals
+ */
+export class DatasetIndex {
+  readonly #store: KeyValue;
+  readonly #prefix: Uint8Array;
+  readonly #packs = new Map<number, KnownPack>();
+  readonly #ordinals = new Map<PackId, number>();
+  readonly #segments = new Map<number, KnownSegment>();
+  #nextOrdinal = 1;
+
+  private constructor(store: KeyValue, dataset: DatasetId) {
+    this.#store = store;
+    this.#prefix = idBytes(dataset);
+  }
+
+  /** Loads the pack and segment tables; chunks and directories stay in the store. */
+  static async open(store: KeyValue, dataset: DatasetId): Promise<DatasetIndex> {
+    const index = new DatasetIndex(store, dataset);
+    for await (const { key, value } of index.#range(bounds.pack)) index.#loadPack(key, value);
+    for await (const { key, value } of index.#range(bounds.segment)) {
+      const segment = decodeSegment(ordinalOf(key), value);
+      index.#segments.set(segment.number, segment);
+    }
+    return index;
+  }
+
+  #range(kind: number): AsyncIterable<{ key: Uint8Array; value: Uint8Array }> {
+    return this.#store.range(this.#key(kind), this.#key(kind + 1));
+  }
+
+  #key(kind: number, rest: Uint8Array = new Uint8Array(0)): Uint8Array {
+    return concat([this.#prefix, Uint8Array.of(kind), rest]);
+  }
+
+  #loadPack(key: Uint8Array, value: Uint8Array): void {
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const ordinal = ordinalOf(key);
+    const pack: KnownPack = {
+      ordinal,
+      isIndexed: value[0] === 1,
+      entry: {
+        k: value[1] as number,
+        m: value[2] as number,
+        type: value[3] === 2 ? 'metadata' : 'data',
+        size: view.getUint32(4),
+        pack: idOf<PackId>(value.subarray(8, 40)),
+      },
+    };
+    this.#packs.set(ordinal, pack);
+    this.#ordinals.set(pack.entry.pack, ordinal);
+    this.#nextOrdinal = Math.max(this.#nextOrdinal, ordinal + 1);
+  }
+
+  /**
+   * A number for a pack about to be written. A number whose pack is never finished may be given again after a
+   * restart: so nothing that names an ordinal is stored before its pack is (rememberDirectories).
+   */
+  takeOrdinal(): number {
+    return this.#nextOrdinal++;
+  }
+
+  pack(ordinal: number): KnownPack | undefined {
+    return this.#packs.get(ordinal);
+  }
+
+  packs(): Iterable<KnownPack> {
+    return this.#packs.values();
+  }
+
+  segments(): KnownSegment[] {
+    return [...this.#segments.values()];
+  }
+
+  /** The pack that a chunk lies in, or undefined when it has to be stored. */
+  find(id: Uint8Array): number | undefined {
+    const value = this.#store.get(this.#key(bounds.chunk, id));
+    if (value === undefined) return undefined;
+    const ordinal = new DataView(value.buffer, value.byteOffset).getUint32(0);
+    return this.#packs.has(ordinal) ? ordinal : undefined;
+  }
+
+  /** Records a pack whose shards are all durable, here in the outbox or on peers. Survives power loss. */
+  async addPack(ordinal: number, entry: PackEntry, records: readonly IndexRecord[]): Promise<void> {
+    assert(!this.#packs.has(ordinal), 'pack ordinal taken twice');
+    const pointer = new Uint8Array(4);
+    new DataView(pointer.buffer).setUint32(0, ordinal);
+    const operations: KeyValueOperation[] = records.map((record) => ({
+      type: 'put',
+      key: this.#key(bounds.chunk, record.id),
+      value: pointer,
+    }));
+    const isIndexed = records.length === 0;
+    operations.push(this.#packOperation({ ordinal, entry, isIndexed }, encodeIndexSegment(records)));
+    await this.#store.batch(operations, { durable: true });
+    this.#packs.set(ordinal, { ordinal, entry, isIndexed });
+    this.#ordinals.set(entry.pack, ordinal);
+  }
+
+  #packOperation(pack: KnownPack, segment: Uint8Array): KeyValueOperation {
+    const head = new Uint8Array(40);
+    head[0] = pack.isIndexed ? 1 : 0;
+    head[1] = pack.entry.k;
+    head[2] = pack.entry.m;
+    head[3] = pack.entry.type === 'metadata' ? 2 : 1;
+    new DataView(head.buffer).setUint32(4, pack.entry.size);
+    head.set(idBytes(pack.entry.pack), 8);
+    const key = this.#key(bounds.pack, ordinalBytes(pack.ordinal));
+    return { type: 'put', key, value: concat([head, segment]) };
+  }
+
+  /** The chunks of one pack. */
+  records(ordinal: number): IndexRecord[] {
+    const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
+    return value === undefined ? [] : decodeIndexSegment(value.subarray(40));
+  }
+
+  /** Replaces segments by others, once a snapshot that names the new ones is signed. */
+  async replaceSegments(removed: readonly number[], added: readonly KnownSegment[]): Promise<void> {
+    const operations: KeyValueOperation[] = removed.map((number) => ({
+      type: 'delete',
+      key: this.#key(bounds.segment, ordinalBytes(number)),
+    }));
+    for (const segment of added) {
+      const key = this.#key(bounds.segment, ordinalBytes(segment.number));
+      operations.push({ type: 'put', key, value: encodeSegment(segment) });
+      for (const ordinal of segment.packs) {
+        const pack = this.#packs.get(ordinal);
+        if (pack === undefined || pack.isIndexed) continue;
+        const indexed = { ...pack, isIndexed: true };
+        const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
+        if (value !== undefined) operations.push(this.#packOperation(indexed, value.subarray(40)));
+        this.#packs.set(ordinal, indexed);
+      }
+    }
+    await this.#store.batch(operations, { durable: true });
+    for (const number of removed) this.#segments.delete(number);
+    for (const segment of added) this.#segments.set(segment.number, segment);
+  }
+
+  nextSegmentNumber(): number {
+    return Math.max(0, ...this.#segments.keys()) + 1;
+  }
+
+  /** What a directory held. Before an entry is reused, its packs must be known to be durable: `pack`. */
+  directory(path: Uint8Array): CatalogRecord | undefined {
+    const value = this.#store.get(this.#key(bounds.catalog, hash('path', path)));
+    if (value === undefined) return undefined;
+    return decodeCatalogRecord(value);
+  }
+
+  /** Every pack that the records name must have been added before. */
+  async rememberDirectories(
+    directories: readonly { path: Uint8Array; record: CatalogRecord }[],
+  ): Promise<void> {
+    await this.#store.batch(
+      directories.map(({ path, record }) => ({
+        type: 'put',
+        key: this.#key(bounds.catalog, hash('path', path)),
+        value: encodeCatalogRecord(record),
+      })),
+    );
+  }
+}
+
+function ordinalBytes(ordinal: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, ordinal);
+  return bytes;
+}
+
+function ordinalOf(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset + 17, 4).getUint32(0);
+}
+
+function encodeSegment(segment: KnownSegment): Uint8Array {
+  const numbers = [
+    segment.blob.frame,
+    segment.blob.frameOffset,
+    segment.blob.frameSize,
+    segment.blob.offset,
+    segment.blob.length,
+    segment.count,
+    ...segment.packs,
+  ];
+  return concat([utf8(segment.blob.pack), ...numbers.map(ordinalBytes)]);
+}
+
+function decodeSegment(number: number, value: Uint8Array): KnownSegment {
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const at = (i: number): number => view.getUint32(64 + 4 * i);
+  const packs = Array.from({ length: (value.length - 64) / 4 - 6 }, (_, i) => at(6 + i));
+  const pack = new TextDecoder().decode(value.subarray(0, 64)) as PackId;
+  const blob = {
+    pack,
+    frame: at(0),
+    frameOffset: at(1),
+    frameSize: at(2),
+    offset: at(3),
+    length: at(4),
+  };
+  return { number, blob, count: at(5), packs };
+}

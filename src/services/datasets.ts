@@ -1,0 +1,99 @@
+import { utf8 } from '../base/bytes.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { Dataset } from '../core/format/records.ts';
+import { clusterStream } from '../core/format/statement.ts';
+import type { AgentKey, DatasetId } from '../core/ids.ts';
+import { idOf } from '../core/ids.ts';
+import type { Entropy } from '../ports/runtime.ts';
+import type { SecretStore } from '../ports/secrets.ts';
+import type { Sealer } from '../ports/sealer.ts';
+import type { Chunking } from '../ports/source.ts';
+import type { KeyValue } from '../ports/key-value.ts';
+import { DatasetIndex } from './dataset-index.ts';
+import type { Ledger } from './ledger.ts';
+
+export type DatasetsOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly sealer: Sealer;
+  readonly entropy: Entropy;
+  readonly secrets: SecretStore;
+  readonly store: KeyValue;
+};
+
+/** A dataset that this agent may write. */
+export type OwnDataset = {
+  readonly dataset: Dataset;
+  readonly chunking: Chunking;
+  readonly index: DatasetIndex;
+};
+
+/** The datasets that this agent is the source of. */
+export class Datasets {
+  readonly #options: DatasetsOptions;
+  readonly #open = new Map<DatasetId, OwnDataset>();
+
+  constructor(options: DatasetsOptions) {
+    this.#options = options;
+  }
+
+  /** The dataset of this name; created when nobody has one. @throws HoldfastError not-permitted | key-needed */
+  async ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
+    const { ledger, self } = this.#options;
+    const known = ledger.roster.datasets().find((dataset) => dataset.name === name);
+    if (known !== undefined && known.writer !== self) {
+      throw new HoldfastError('not-permitted', `dataset ${name} belongs to another source`, {
+        next: 'holdfast backup --dataset ANOTHER-NAME PATH',
+      });
+    }
+    const id = known?.id ?? (await this.#create(name, chunkAverage));
+    const open = this.#open.get(id) ?? (await this.#load(id));
+    this.#open.set(id, open);
+    return open;
+  }
+
+  /**
+   * The epoch identity exists only between these lines: it is wrapped for the recovery kit and for those
+   * operators who may read, and dropped. What stays here seals packs and opens none.
+   */
+  async #create(name: string, chunkAverage: number): Promise<DatasetId> {
+    const { ledger, sealer, entropy, secrets } = this.#options;
+    const id = idOf<DatasetId>(entropy.bytes(16));
+    const { identity, recipient } = await sealer.generate();
+    const { genesis } = ledger.roster;
+    const readers = genesis.operators.map((operator) => operator.recipient).filter((text) => text !== '');
+    const wrappedIdentity = await sealer.seal([genesis.recoveryRecipient, ...readers], utf8(identity));
+    await secrets.write(`dataset-${id}`, entropy.bytes(72));
+    await ledger.append(clusterStream, {
+      kind: 'dataset',
+      id,
+      name,
+      chunkMin: chunkAverage / 4,
+      chunkAverage,
+      chunkMax: chunkAverage * 4,
+      keyEpoch: 1,
+      recipient,
+      wrappedIdentity,
+    });
+    return id;
+  }
+
+  async #load(id: DatasetId): Promise<OwnDataset> {
+    const { ledger, secrets, store } = this.#options;
+    const dataset = ledger.roster.dataset(id);
+    const secret = await secrets.read(`dataset-${id}`);
+    if (secret === undefined || secret.length !== 72) {
+      throw new HoldfastError('key-needed', `the deduplication keys of dataset ${dataset.name} are gone`, {
+        next: 'back up under a new name: holdfast backup --dataset NEW-NAME PATH',
+      });
+    }
+    const chunking: Chunking = {
+      min: dataset.chunkMin,
+      average: dataset.chunkAverage,
+      max: dataset.chunkMax,
+      cutKey: secret.slice(0, 40),
+      idKey: secret.slice(40),
+    };
+    return { dataset, chunking, index: await DatasetIndex.open(store, id) };
+  }
+}

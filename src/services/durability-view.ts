@@ -1,0 +1,161 @@
+import type { PackEntry } from '../core/format/facts.ts';
+import { decodeHolding, decodePackSegment } from '../core/format/facts.ts';
+import type { AgentKey, PackId, PeerKey, StatementHash } from '../core/ids.ts';
+import { idBytes } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Code } from '../core/policy/code-choice.ts';
+import { chooseCode } from '../core/policy/code-choice.ts';
+import type { Durability, Holding } from '../core/policy/durability.ts';
+import { assessDurability } from '../core/policy/durability.ts';
+import type { FactStore } from '../ports/statement-log.ts';
+import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
+
+/** Who is said to hold a shard. */
+export type Holder = {
+  readonly agent: AgentKey;
+  readonly peer: PeerKey;
+  readonly site: string;
+  readonly index: number;
+};
+
+/** Snapshots whose pack lists are kept in memory. */
+const cacheMax = 16;
+
+/** Answers how safe snapshots are and who holds what, from manifests, receipts and facts alone. */
+export class DurabilityView {
+  readonly #ledger: Ledger;
+  readonly #facts: FactStore;
+  readonly #packs = new Map<StatementHash, readonly PackEntry[]>();
+  readonly #masks = new Map<string, Uint32Array>();
+
+  constructor(ledger: Ledger, facts: FactStore) {
+    this.#ledger = ledger;
+    this.#facts = facts;
+  }
+
+  /** Sites with at least one storage member. */
+  storageSites(): string[] {
+    const sites = this.#ledger.roster.members().filter((member) => member.hasRole('storage'));
+    return [...new Set(sites.map((member) => member.site))].sort();
+  }
+
+  /** What the policy makes of the sites there are. */
+  code(): Code {
+    return chooseCode({
+      siteCount: this.storageSites().length,
+      surviveSites: this.#ledger.roster.policy.surviveSites,
+    });
+  }
+
+  /** The packs of a snapshot, or undefined while a segment of the list has not arrived. */
+  async packs(record: ManifestRecord): Promise<readonly PackEntry[] | undefined> {
+    const known = this.#packs.get(record.hash);
+    if (known !== undefined) return known;
+    const packs: PackEntry[] = [];
+    for (const { hash } of record.manifest.packSegments) {
+      const segment = await this.#facts.get(idBytes(hash));
+      if (segment === undefined) return undefined;
+      packs.push(...decodePackSegment(segment));
+    }
+    remember(this.#packs, record.hash, packs);
+    return packs;
+  }
+
+  /** What each peer that signed a receipt holds. Receipts whose facts have not arrived do not count. */
+  async holdings(record: ManifestRecord): Promise<Holding[]> {
+    const holdings: Holding[] = [];
+    for (const receipt of this.#ledger.receipts(record.hash)) {
+      const member = this.#ledger.roster.member(receipt.agent);
+      const masks = await this.#masksOf(record, receipt);
+      if (member !== undefined && masks !== undefined) {
+        holdings.push({ agent: receipt.agent, site: member.site, masks });
+      }
+    }
+    return holdings;
+  }
+
+  async #masksOf(
+    record: ManifestRecord,
+    receipt: ReceiptRecord,
+  ): Promise<Uint32Array | undefined> {
+    const name = `${record.hash}/${receipt.hash}`;
+    const known = this.#masks.get(name);
+    if (known !== undefined) return known;
+    const masks: number[] = [];
+    for (const [i, hash] of receipt.receipt.holdings.entries()) {
+      const holding = await this.#facts.get(idBytes(hash));
+      const segment = record.manifest.packSegments[i];
+      if (holding === undefined || segment === undefined) return undefined;
+      const decoded = decodeHolding(holding);
+      if (decoded.masks.length !== segment.count) return undefined;
+      masks.push(...decoded.masks);
+    }
+    const packed = Uint32Array.from(masks);
+    remember(this.#masks, name, packed, cacheMax * limits.shardsMax);
+    return packed;
+  }
+
+  /** @param counts which agents' word counts: all, or those reachable now. */
+  async assess(
+    record: ManifestRecord,
+    counts: (agent: AgentKey) => boolean = () => true,
+  ): Promise<Durability & { packs: readonly PackEntry[] }> {
+    const packs = await this.packs(record);
+    const holdings = (await this.holdings(record)).filter((holding) => counts(holding.agent));
+    const siteCount = this.storageSites().length;
+    const code = this.code();
+    const metadataSites = Math.min(limits.metadataCopiesMax, siteCount);
+    const durability = assessDurability({
+      packs: packs ?? [],
+      holdings: packs === undefined ? [] : holdings,
+      siteCount,
+      surviveSites: record.manifest.surviveSites,
+      wantedSites: (pack) => {
+        if (pack.type === 'metadata') return metadataSites;
+        return Math.min(siteCount, pack.k === 1 ? code.sites : pack.k + pack.m);
+      },
+    });
+    return { ...durability, packs: packs ?? [] };
+  }
+
+  /** Storage sites that do not hold everything that the others do: where something is still to be delivered. */
+  async missingSites(record: ManifestRecord): Promise<string[]> {
+    const { degradedPacks, sites } = await this.assess(record);
+    const silent = this.storageSites().filter((site) => !sites.includes(site));
+    if (degradedPacks === 0) return [];
+    return silent.length > 0 ? silent : this.#sitesWithGaps(record);
+  }
+
+  async #sitesWithGaps(record: ManifestRecord): Promise<string[]> {
+    const holdings = await this.holdings(record);
+    return holdings.filter(({ masks }) => masks.includes(0)).map(({ site }) => site);
+  }
+
+  /** For each pack of a snapshot, who says to hold which shard. */
+  async holders(record: ManifestRecord): Promise<Map<PackId, { entry: PackEntry; holders: Holder[] }>> {
+    const packs = (await this.packs(record)) ?? [];
+    const holdings = await this.holdings(record);
+    const located = new Map<PackId, { entry: PackEntry; holders: Holder[] }>();
+    for (const [i, entry] of packs.entries()) {
+      const holders: Holder[] = [];
+      for (const { agent, site, masks } of holdings) {
+        const peer = this.#ledger.roster.member(agent)?.peerKey;
+      if (peer === undefined) continue;
+        for (let index = 0; index < entry.k + entry.m; index++) {
+          if (((masks[i] ?? 0) >>> index) & 1) holders.push({ agent, peer, site, index });
+        }
+      }
+      located.set(entry.pack, { entry, holders });
+    }
+    return located;
+  }
+}
+
+/** Puts into a map that forgets its oldest entries. */
+function remember<K, V>(map: Map<K, V>, key: K, value: V, countMax = cacheMax): void {
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= countMax) break;
+    map.delete(oldest);
+  }
+}

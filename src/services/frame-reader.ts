@@ -1,0 +1,235 @@
+import { abortable } from '../base/abortable.ts';
+import { BoundedCache } from '../base/bounded-cache.ts';
+import { Semaphore } from '../base/concurrency.ts';
+import { KiB, MiB } from '../base/units.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import type { FrameContext } from '../core/format/frame.ts';
+import { decodePackHeader, packHeaderSizeMax } from '../core/format/pack.ts';
+import { type DatasetId, idBytes, type PackId, shortId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Compute } from '../ports/compute.ts';
+import type { Cancel } from '../ports/runtime.ts';
+import type { Sealer } from '../ports/sealer.ts';
+import type { PackReader } from './pack-reader.ts';
+
+/** Which frame, and where it lies in its pack; index records and blob references are such. */
+export type FrameRef = {
+  readonly pack: PackId;
+  readonly frame: number;
+  readonly frameOffset: number;
+  readonly frameSize: number;
+};
+
+export type FrameReaderOptions = {
+  readonly packs: PackReader;
+  readonly compute: Compute;
+  readonly sealer: Sealer;
+  readonly dataset: DatasetId;
+  /** Epoch identities (AGE-SECRET-KEY...), the likeliest first. */
+  readonly identities: readonly string[];
+  /** Opened frames kept; limits.restoreCacheBytesMax unless given. */
+  readonly cacheBytesMax?: number;
+};
+
+type PackKey = Pick<FrameContext, 'type' | 'dataset' | 'salt'> & { readonly key: Uint8Array };
+
+/** Neighbouring frames, read as one range. */
+type Range = { readonly refs: FrameRef[]; readonly offset: number; end: number };
+
+/** Reading this many bytes for nothing costs less than another round trip. */
+const gapMax = 256 * KiB;
+const rangeSizeMax = 4 * MiB;
+/** Ranges that prefetching reads at once. */
+const rangesUnderWayMax = 4;
+/** Opening a pack key costs milliseconds; keeping one costs a hundred bytes. */
+const packKeysMax = 4096;
+/** A sealed frame has a codec byte and a tag more than its chunks; zstd is not used where it would add more. */
+const sealedSizeMax = limits.frameSizeMax + 64;
+
+/** Opens frames of one dataset's packs, each once as far as the cache allows. */
+export class FrameReader implements AsyncDisposable {
+  readonly #options: FrameReaderOptions;
+  readonly #frames: BoundedCache<string, Uint8Array>;
+  readonly #keys = new BoundedCache<PackId, Promise<PackKey>>(packKeysMax);
+  /** Being read now: whoever asks for the same frame shares the promise. */
+  readonly #pending = new Map<string, Promise<Uint8Array>>();
+  readonly #ranges = new Semaphore(rangesUnderWayMax);
+  readonly #closed = new AbortController();
+
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
+    this.#frames = new BoundedCache(options.cacheBytesMax ?? limits.restoreCacheBytesMax);
+  }
+
+  /** Bytes of opened frames kept now. */
+  get cachedBytes(): number {
+    return this.#frames.weight;
+  }
+
+  /**
+   * The opened frame, shared: callers only read it.
+   * @throws HoldfastError too-few-shards | not-found | corrupt | wrong-key
+   */
+  async frame(ref: FrameRef, options: Cancel = {}): Promise<Uint8Array> {
+    const cached = this.#frames.get(nameOf(ref));
+    if (cached !== undefined) return cached;
+    const pending = this.#pending.get(nameOf(ref)) ?? this.#start(ref, this.#readAlone(ref));
+    return abortable(pending, options.signal);
+  }
+
+  /** Starts to read frames that will be asked for soon. Failures show when they are asked for. */
+  prefetch(refs: readonly FrameRef[]): void {
+    const fresh = new Map<string, FrameRef>();
+    for (const ref of refs) {
+      const name = nameOf(ref);
+      if (!this.#pending.has(name) && this.#frames.get(name) === undefined) fresh.set(name, ref);
+    }
+    for (const range of rangesOf([...fresh.values()])) {
+      const reading = this.#readRange(range);
+      for (const ref of range.refs) this.#start(ref, this.#openFrom(ref, range, reading));
+    }
+  }
+
+  #start(ref: FrameRef, work: Promise<Uint8Array>): Promise<Uint8Array> {
+    const name = nameOf(ref);
+    const pending = work
+      .then((plain) => {
+        this.#frames.set(name, plain, plain.length);
+        return plain;
+      })
+      .finally(() => this.#pending.delete(name));
+    // A prefetched frame that nobody asks for may fail unseen.
+    pending.catch(() => {});
+    this.#pending.set(name, pending);
+    return pending;
+  }
+
+  async #readAlone(ref: FrameRef): Promise<Uint8Array> {
+    if (ref.frameSize > sealedSizeMax) {
+      throw new HoldfastError('corrupt', `frame ${ref.frame} of ${packName(ref)} is too large`);
+    }
+    return this.#open(ref, await this.#read(ref.pack, ref.frameOffset, ref.frameSize));
+  }
+
+  async #readRange({ refs, offset, end }: Range): Promise<Uint8Array> {
+    const release = await this.#ranges.acquire();
+    try {
+      return await this.#read((refs[0] as FrameRef).pack, offset, end - offset);
+    } finally {
+      release();
+    }
+  }
+
+  async #openFrom(ref: FrameRef, range: Range, reading: Promise<Uint8Array>): Promise<Uint8Array> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await reading;
+    } catch (error) {
+      // One lost shard must not take the frames beside it along.
+      if (range.refs.length > 1 && codeOf(error) !== undefined) return this.#readAlone(ref);
+      throw error;
+    }
+    const at = ref.frameOffset - range.offset;
+    // A copy, since whoever opens it takes the whole buffer over.
+    return this.#open(ref, bytes.slice(at, at + ref.frameSize));
+  }
+
+  #read(pack: PackId, offset: number, size: number): Promise<Uint8Array> {
+    return this.#options.packs.read(pack, offset, size, { signal: this.#closed.signal });
+  }
+
+  async #open(ref: FrameRef, sealed: Uint8Array): Promise<Uint8Array> {
+    const { key, ...pack } = await this.#packKey(ref.pack);
+    const context = { ...pack, index: BigInt(ref.frame) };
+    try {
+      return await this.#options.compute.openFrame({
+        sealed,
+        key,
+        context,
+        plainSizeMax: limits.frameSizeMax,
+      });
+    } catch (cause) {
+      if (codeOf(cause) !== 'corrupt') throw cause;
+      const what = `frame ${ref.frame} of ${packName(ref)} does not open`;
+      throw new HoldfastError('corrupt', what, { details: { pack: ref.pack }, cause });
+    }
+  }
+
+  #packKey(pack: PackId): Promise<PackKey> {
+    const known = this.#keys.get(pack);
+    if (known !== undefined) return known;
+    const opening = this.#openPackKey(pack);
+    this.#keys.set(pack, opening);
+    opening.catch(() => this.#keys.delete(pack));
+    return opening;
+  }
+
+  async #openPackKey(pack: PackId): Promise<PackKey> {
+    const entry = this.#options.packs.entry(pack);
+    const start = await this.#read(pack, 0, Math.min(packHeaderSizeMax, entry.size));
+    const { type, dataset, salt, sealedKey } = decodePackHeader(start);
+    if (dataset !== this.#options.dataset || type !== entry.type) {
+      const what = `pack ${shortId(pack)} is not what its manifest says it is`;
+      throw new HoldfastError('corrupt', what, { details: { pack, dataset, type } });
+    }
+    const key = await this.#openWithAny(pack, sealedKey);
+    return { type, dataset: idBytes(dataset), salt, key };
+  }
+
+  async #openWithAny(pack: PackId, sealedKey: Uint8Array): Promise<Uint8Array> {
+    let failure: unknown;
+    for (const identity of this.#options.identities) {
+      try {
+        const key = await this.#options.sealer.open(identity, sealedKey);
+        if (key.length === 32) return key;
+        failure = new HoldfastError('corrupt', `pack ${shortId(pack)} holds no key of 32 bytes`);
+      } catch (error) {
+        if (codeOf(error) === undefined) throw error;
+        failure = error;
+      }
+    }
+    if (codeOf(failure) === 'corrupt') throw failure;
+    const what = `none of the keys at hand opens pack ${shortId(pack)}`;
+    throw new HoldfastError('wrong-key', what, { details: { pack }, cause: failure });
+  }
+
+  /** Ends reads under way; their askers get an interrupted error. Forgets frames and keys. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new HoldfastError('interrupted', 'the reader was closed'));
+    await Promise.allSettled(this.#pending.values());
+    this.#frames.clear();
+    this.#keys.clear();
+  }
+}
+
+/** Merges frames of one pack that lie close together. */
+function rangesOf(refs: readonly FrameRef[]): Range[] {
+  const ranges: Range[] = [];
+  for (const ofPack of Map.groupBy(refs, ({ pack }) => pack).values()) {
+    let last: Range | undefined;
+    for (const ref of ofPack.sort((a, b) => a.frameOffset - b.frameOffset)) {
+      const end = ref.frameOffset + ref.frameSize;
+      if (ref.frameSize > sealedSizeMax) continue;
+      if (
+        last !== undefined &&
+        ref.frameOffset - last.end < gapMax &&
+        end - last.offset <= rangeSizeMax
+      ) {
+        last.refs.push(ref);
+        last.end = Math.max(last.end, end);
+      } else {
+        last = { refs: [ref], offset: ref.frameOffset, end };
+        ranges.push(last);
+      }
+    }
+  }
+  return ranges;
+}
+
+function nameOf({ pack, frame }: FrameRef): string {
+  return `${pack}/${frame}`;
+}
+
+function packName({ pack }: FrameRef): string {
+  return `pack ${shortId(pack)}`;
+}

@@ -1,0 +1,139 @@
+import { BoundedCache } from '../base/bounded-cache.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import type { PackEntry } from '../core/format/facts.ts';
+import {
+  checkLeaf,
+  decodeShardHead,
+  encodeShardHead,
+  leafSizeAt,
+  type ShardHead,
+} from '../core/format/shard.ts';
+import { idBytes, type PeerKey, shortId } from '../core/ids.ts';
+import type { Network } from '../ports/network.ts';
+import type { Clock, Log } from '../ports/runtime.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import { HolderHistory, type ShardHolder } from './holder-history.ts';
+
+/** Neighbouring leaves of one shard. */
+export type LeafRange = { readonly leaf: number; readonly count: number };
+
+/** Heads kept: 11 KiB each at most. */
+const headsMax = 512;
+
+export type LeafFetcherOptions = {
+  readonly network: Network;
+  /** Undefined on a host that holds no shards. */
+  readonly store: ShardStore | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Gets leaves from one holder and lets none through that its pack id does not vouch for. */
+export class LeafFetcher {
+  readonly history: HolderHistory;
+  readonly #options: LeafFetcherOptions;
+  readonly #heads = new BoundedCache<string, ShardHead>(headsMax);
+  readonly stats = { bytesPulled: 0, bytesLocal: 0, corruptAnswers: 0 };
+
+  constructor(options: LeafFetcherOptions) {
+    this.#options = options;
+    this.history = new HolderHistory(options.clock);
+  }
+
+  /** @throws HoldfastError corrupt (the answer is not what the pack id promises), or the peer's own code */
+  async fetch(
+    entry: PackEntry,
+    holder: ShardHolder,
+    range: LeafRange,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    signal.throwIfAborted();
+    const ended = this.history.started(entry.pack, holder);
+    try {
+      const answer = await this.#ask(entry, holder, range, signal);
+      const bytes = this.#verified(entry, holder, range, answer);
+      ended('good');
+      if (holder.peer === 'self') this.stats.bytesLocal += bytes.length;
+      else this.stats.bytesPulled += bytes.length;
+      return bytes;
+    } catch (error) {
+      if (signal.aborted) ended('given-up');
+      else ended(codeOf(error) ?? 'failed');
+      throw error;
+    }
+  }
+
+  async #ask(
+    entry: PackEntry,
+    holder: ShardHolder,
+    { leaf, count }: LeafRange,
+    signal: AbortSignal,
+  ): Promise<{ bytes: Uint8Array; head: ShardHead | undefined }> {
+    const known = this.#heads.get(nameOf(entry, holder));
+    if (holder.peer === 'self') {
+      const { store } = this.#options;
+      if (store === undefined) throw new HoldfastError('not-found', 'this host holds no shards');
+      const head = known ?? (await store.head(entry.pack, holder.index));
+      return { bytes: await store.read(entry.pack, holder.index, leaf, count), head };
+    }
+    const pack = idBytes(entry.pack);
+    const request = { pack, index: holder.index, leaf, count, withHead: known === undefined };
+    const reply = await this.#options.network.pull(holder.peer, request, { signal });
+    return { bytes: reply.bytes, head: known ?? reply.head };
+  }
+
+  #verified(
+    entry: PackEntry,
+    holder: ShardHolder,
+    range: LeafRange,
+    answer: { bytes: Uint8Array; head: ShardHead | undefined },
+  ): Uint8Array {
+    if (answer.head === undefined) throw this.#corrupt(entry, holder, 'the shard head is missing');
+    const head = this.#checkedHead(entry, holder, answer.head);
+    let at = 0;
+    for (let leaf = range.leaf; leaf < range.leaf + range.count; leaf++) {
+      const size = leafSizeAt(head, leaf);
+      if (!checkLeaf(head, leaf, answer.bytes.subarray(at, at + size))) {
+        throw this.#corrupt(entry, holder, `leaf ${leaf} does not match its hash`);
+      }
+      at += size;
+    }
+    if (at !== answer.bytes.length) throw this.#corrupt(entry, holder, 'more bytes than asked for');
+    return answer.bytes;
+  }
+
+  /** Nothing of a head counts before its hashes lead to the id of the pack that was asked for. */
+  #checkedHead(entry: PackEntry, holder: ShardHolder, head: ShardHead): ShardHead {
+    const name = nameOf(entry, holder);
+    if (this.#heads.get(name) === head) return head;
+    const isOfPack = head.pack === entry.pack && head.index === holder.index;
+    if (!isOfPack || head.k !== entry.k || head.m !== entry.m || head.packSize !== entry.size) {
+      throw this.#corrupt(entry, holder, 'the shard head is of another shard');
+    }
+    try {
+      // The decoder holds the rules for heads; passing through it applies them all.
+      this.#heads.set(name, decodeShardHead(encodeShardHead(head)));
+    } catch (error) {
+      throw this.#corrupt(entry, holder, 'the shard head does not lead to its pack id', error);
+    }
+    return head;
+  }
+
+  #corrupt(entry: PackEntry, holder: ShardHolder, problem: string, cause?: unknown): HoldfastError {
+    this.stats.corruptAnswers++;
+    const { peer, site, index } = holder;
+    const details = { pack: entry.pack, index, peer, site };
+    this.#options.log.log('warn', 'a holder gave a bad shard', { ...details, problem });
+    const what = `shard ${index} of pack ${shortId(entry.pack)} from ${peerName(peer)}: ${problem}`;
+    return new HoldfastError('corrupt', what, { details, cause });
+  }
+}
+
+/** The short form of a holder's key. */
+export function peerName(peer: PeerKey | 'self'): string {
+  return peer === 'self' ? 'this host' : shortId(peer);
+}
+
+function nameOf(entry: PackEntry, holder: ShardHolder): string {
+  return `${entry.pack}/${holder.index}`;
+}

@@ -1,0 +1,101 @@
+import { concat, utf8 } from '../base/bytes.ts';
+import type { ShardHead } from '../core/format/shard.ts';
+import { leafCountOf } from '../core/format/shard.ts';
+import type { AgentKey, PackId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { KeyValue } from '../ports/key-value.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+
+export type Parcel = { readonly pack: PackId; readonly index: number };
+
+const prefix = utf8('outbox/');
+const decoder = new TextDecoder();
+
+/**
+ * Shards that a peer should have but could not be given yet: kept durably here until it takes them.
+ * A full copy wanted by several peers is kept once.
+ */
+export class Outbox {
+  readonly #store: ShardStore;
+  readonly #index: KeyValue;
+  readonly #wanted = new Map<AgentKey, Map<string, Parcel>>();
+
+  private constructor(store: ShardStore, index: KeyValue) {
+    this.#store = store;
+    this.#index = index;
+  }
+
+  static async open(store: ShardStore, index: KeyValue): Promise<Outbox> {
+    const outbox = new Outbox(store, index);
+    const end = concat([prefix.subarray(0, -1), Uint8Array.of(0x30)]);
+    for await (const { key } of index.range(prefix, end)) {
+      const [agent, pack, shard] = decoder.decode(key).slice(prefix.length).split('/');
+      outbox.#note(agent as AgentKey, { pack: pack as PackId, index: Number(shard) });
+    }
+    return outbox;
+  }
+
+  #note(agent: AgentKey, parcel: Parcel): void {
+    const parcels = this.#wanted.get(agent) ?? new Map<string, Parcel>();
+    parcels.set(nameOf(parcel), parcel);
+    this.#wanted.set(agent, parcels);
+  }
+
+  /** Durable when resolved. */
+  async keep(agent: AgentKey, head: ShardHead, bytes: Uint8Array): Promise<void> {
+    const writer = await this.#store.write(head);
+    for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf += limits.pullLeavesMax) {
+      const end = Math.min(bytes.length, (leaf + limits.pullLeavesMax) * limits.leafSize);
+      await writer.append(bytes.subarray(leaf * limits.leafSize, end));
+    }
+    await writer.finish();
+    await this.#store.sync();
+    const parcel = { pack: head.pack, index: head.index };
+    await this.#index.batch([{ type: 'put', key: keyOf(agent, parcel), value: new Uint8Array(0) }], {
+      durable: true,
+    });
+    this.#note(agent, parcel);
+  }
+
+  /** What waits for an agent. */
+  parcels(agent: AgentKey): Parcel[] {
+    return [...(this.#wanted.get(agent)?.values() ?? [])];
+  }
+
+  agents(): AgentKey[] {
+    return [...this.#wanted.keys()].filter((agent) => this.parcels(agent).length > 0);
+  }
+
+  /** The agent holds it durably, or never will: forget it. */
+  async drop(agent: AgentKey, parcel: Parcel): Promise<void> {
+    await this.#index.batch([{ type: 'delete', key: keyOf(agent, parcel) }]);
+    this.#wanted.get(agent)?.delete(nameOf(parcel));
+    const name = nameOf(parcel);
+    for (const parcels of this.#wanted.values()) if (parcels.has(name)) return;
+    await this.#store.remove(parcel.pack, parcel.index);
+  }
+
+  head(parcel: Parcel): Promise<ShardHead> {
+    return this.#store.head(parcel.pack, parcel.index);
+  }
+
+  has(pack: PackId, index: number): boolean {
+    return this.#store.indexes(pack).includes(index);
+  }
+
+  read(pack: PackId, index: number, leaf: number, count: number): Promise<Uint8Array> {
+    return this.#store.read(pack, index, leaf, count);
+  }
+
+  get sizeBytes(): number {
+    return this.#store.usage().bytes;
+  }
+}
+
+function nameOf(parcel: Parcel): string {
+  return `${parcel.pack}/${parcel.index}`;
+}
+
+function keyOf(agent: AgentKey, parcel: Parcel): Uint8Array {
+  return concat([prefix, utf8(`${agent}/${nameOf(parcel)}`)]);
+}

@@ -1,0 +1,255 @@
+import { assert } from '../base/assert.ts';
+import type { PackEntry } from '../core/format/facts.ts';
+import type { FrameContext, PackType } from '../core/format/frame.ts';
+import { footerIndex } from '../core/format/frame.ts';
+import type { IndexRecord } from '../core/format/index-segment.ts';
+import { assemblePack, encodeFooter, encodePackHeader } from '../core/format/pack.ts';
+import { packIdOf } from '../core/format/shard.ts';
+import type { BlobRef } from '../core/format/records.ts';
+import type { DatasetId, PackId } from '../core/ids.ts';
+import { idBytes } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Compute, EncodedPack } from '../ports/compute.ts';
+import type { Entropy } from '../ports/runtime.ts';
+import type { Sealer } from '../ports/sealer.ts';
+
+/** A sealed and coded pack, ready to be placed. */
+export type WrittenPack = {
+  readonly ordinal: number;
+  readonly entry: PackEntry;
+  readonly encoded: EncodedPack;
+  readonly records: readonly IndexRecord[];
+};
+
+type ChunkPlace = { id: Uint8Array; frame: number; offset: number; length: number };
+type SealedFrame = { sealed: Uint8Array; chunks: ChunkPlace[] };
+
+type OpenPack = {
+  ordinal: number;
+  salt: Uint8Array;
+  key: Uint8Array;
+  sealedKey: Promise<Uint8Array>;
+  frames: Promise<SealedFrame>[];
+  /** Plain bytes of frames not sealed yet, sealed bytes of the others: never less than the pack will have. */
+  sizeBound: number;
+  chunkCount: number;
+};
+
+type OpenFrame = { bytes: Uint8Array; used: number; chunks: ChunkPlace[] };
+
+export type PackWriterOptions = {
+  readonly dataset: DatasetId;
+  readonly recipient: string;
+  readonly type: PackType;
+  readonly code: { readonly k: number; readonly m: number };
+  readonly compressionLevel: number;
+  readonly compute: Compute;
+  readonly sealer: Sealer;
+  readonly entropy: Entropy;
+  readonly takeOrdinal: () => number;
+  /** Called once for each finished pack; the writer does not wait for it. */
+  readonly onPack: (pack: WrittenPack) => void;
+};
+
+/**
+ * Gathers chunks into frames, frames into packs, in the order of `add`. Each pack has its own random key,
+ * sealed to the epoch recipient and dropped with the pack: whoever runs this cannot open it afterwards.
+ *
+ * add -> open frame (plain, one buffer) -> sealFrame on the compute pool -> open pack -> encode -> onPack
+ */
+export class PackWriter {
+  readonly #options: PackWriterOptions;
+  #pack: OpenPack | undefined;
+  #frame: OpenFrame | undefined;
+  readonly #finishing = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(options: PackWriterOptions) {
+    this.#options = options;
+  }
+
+  /** The pack that the next chunk will go to. */
+  get ordinal(): number {
+    return this.#openPack().ordinal;
+  }
+
+  /** Takes a copy of a chunk of at most limits.frameSizeMax bytes. @returns its pack's ordinal. */
+  add(id: Uint8Array, bytes: Uint8Array): number {
+    if (this.#failure !== undefined) throw this.#failure;
+    assert(bytes.length <= limits.frameSizeMax, 'a chunk fits a frame');
+    const full = this.#frame;
+    if (
+      full !== undefined &&
+      (full.used + bytes.length > full.bytes.length || full.chunks.length >= limits.frameChunksMax)
+    ) {
+      this.#closeFrame();
+    }
+    const pack = this.#openPack();
+    const frame = this.#openFrame(bytes.length);
+    frame.bytes.set(bytes, frame.used);
+    frame.chunks.push({
+      id: id.slice(),
+      frame: pack.frames.length,
+      offset: frame.used,
+      length: bytes.length,
+    });
+    frame.used += bytes.length;
+    pack.chunkCount++;
+    if (frame.used >= limits.frameSizeTarget) this.#closeFrame();
+    return pack.ordinal;
+  }
+
+  #openPack(): OpenPack {
+    if (this.#pack === undefined) {
+      const key = this.#options.entropy.bytes(32);
+      this.#pack = {
+        ordinal: this.#options.takeOrdinal(),
+        salt: this.#options.entropy.bytes(16),
+        key,
+        sealedKey: this.#options.sealer.seal([this.#options.recipient], key),
+        frames: [],
+        sizeBound: 0,
+        chunkCount: 0,
+      };
+      this.#pack.sealedKey.catch(() => {});
+    }
+    return this.#pack;
+  }
+
+  #openFrame(sizeNeeded: number): OpenFrame {
+    if (this.#frame === undefined) {
+      const size = Math.max(limits.frameSizeTarget + limits.leafSize, sizeNeeded);
+      this.#frame = { bytes: new Uint8Array(size), used: 0, chunks: [] };
+    }
+    return this.#frame;
+  }
+
+  #context(pack: OpenPack, index: bigint): FrameContext {
+    return {
+      type: this.#options.type,
+      dataset: idBytes(this.#options.dataset),
+      salt: pack.salt,
+      index,
+    };
+  }
+
+  #closeFrame(): void {
+    const frame = this.#frame;
+    const pack = this.#pack;
+    if (frame === undefined || pack === undefined || frame.chunks.length === 0) return;
+    this.#frame = undefined;
+    const overhead = 64;
+    pack.sizeBound += frame.used + overhead;
+    const job = this.#options.compute
+      .sealFrame({
+        plain: frame.bytes.subarray(0, frame.used),
+        key: pack.key,
+        context: this.#context(pack, BigInt(pack.frames.length)),
+        level: this.#options.compressionLevel,
+      })
+      .then((sealed) => {
+        pack.sizeBound += sealed.length - frame.used - overhead;
+        return { sealed, chunks: frame.chunks };
+      });
+    job.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+    pack.frames.push(job);
+    if (
+      pack.sizeBound >= limits.packSizeTarget ||
+      pack.frames.length >= limits.packFramesMax ||
+      pack.chunkCount >= limits.packChunksMax - limits.frameChunksMax
+    ) {
+      this.#closePack();
+    }
+  }
+
+  #closePack(): void {
+    const pack = this.#pack;
+    if (pack === undefined) return;
+    this.#pack = undefined;
+    if (pack.frames.length === 0) return;
+    const work = this.#finish(pack).then((written) => {
+      this.#options.onPack(written);
+    });
+    const settled = work
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#finishing.delete(settled));
+    this.#finishing.add(settled);
+  }
+
+  /** Seals the footer, assembles, encodes. */
+  async #finish(pack: OpenPack): Promise<WrittenPack> {
+    const frames = await Promise.all(pack.frames);
+    const footer = encodeFooter(
+      frames.map((frame) => ({ sealedSize: frame.sealed.length, chunks: frame.chunks })),
+    );
+    const sealedFooter = await this.#options.compute.sealFrame({
+      plain: footer,
+      key: pack.key,
+      context: this.#context(pack, footerIndex),
+      level: this.#options.compressionLevel,
+    });
+    const header = encodePackHeader({
+      type: this.#options.type,
+      dataset: this.#options.dataset,
+      salt: pack.salt,
+      sealedKey: await pack.sealedKey,
+    });
+    const sealed = frames.map((frame) => frame.sealed);
+    const bytes = assemblePack(header, sealed, sealedFooter);
+    assert(bytes.length <= limits.packSizeMax, 'a pack stays within its bound');
+    const { k, m } = this.#options.code;
+    const size = bytes.length;
+    const encoded = await this.#options.compute.encode({ pack: bytes, k, m });
+    const id = packIdOf({ k, m, packSize: size, roots: encoded.roots });
+    pack.key.fill(0);
+    return {
+      ordinal: pack.ordinal,
+      entry: { pack: id, k, m, type: this.#options.type, size },
+      encoded,
+      records: recordsOf(id, header.length, frames),
+    };
+  }
+
+  /** Closes what is open and waits until every pack has been handed to onPack. */
+  async flush(): Promise<void> {
+    this.#closeFrame();
+    this.#closePack();
+    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Where each chunk lies, now that the sizes of the sealed frames before it are known. */
+function recordsOf(
+  pack: PackId,
+  headerSize: number,
+  frames: readonly SealedFrame[],
+): IndexRecord[] {
+  const records: IndexRecord[] = [];
+  let frameOffset = headerSize;
+  for (const frame of frames) {
+    for (const { id, frame: index, offset, length } of frame.chunks) {
+      records.push({
+        id,
+        pack,
+        frame: index,
+        frameOffset,
+        frameSize: frame.sealed.length,
+        offset,
+        length,
+      });
+    }
+    frameOffset += frame.sealed.length;
+  }
+  return records;
+}
+
+/** A record as a reference that needs no index. */
+export function blobOf(record: IndexRecord): BlobRef {
+  const { pack, frame, frameOffset, frameSize, offset, length } = record;
+  return { pack, frame, frameOffset, frameSize, offset, length };
+}

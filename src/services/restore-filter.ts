@@ -1,0 +1,35 @@
+import type { PathPattern } from '../core/policy/path-pattern.ts';
+
+/** 'take': it and, unless excluded, what is below. 'pass': a directory that may lead to something taken. */
+export type FilterVerdict = 'take' | 'pass' | 'leave';
+
+/** Which entries a restore takes. Patterns see paths below the directory being restored. */
+export class RestoreFilter {
+  readonly #include: readonly PathPattern[];
+  readonly #exclude: readonly PathPattern[];
+
+  constructor(patterns: { include: readonly PathPattern[]; exclude: readonly PathPattern[] }) {
+    this.#include = patterns.include;
+    this.#exclude = patterns.exclude;
+  }
+
+  /** True when everything is taken. */
+  get takesAll(): boolean {
+    return this.#include.length === 0 && this.#exclude.length === 0;
+  }
+
+  /** `above`: the verdict on the directory that the entry is in. */
+  judge(path: Uint8Array, isDirectory: boolean, above: 'take' | 'pass'): FilterVerdict {
+    if (this.#exclude.some((pattern) => pattern.matches(path, isDirectory))) return 'leave';
+    if (above === 'take') return 'take';
+    if (this.#include.some((pattern) => pattern.matches(path, isDirectory))) return 'take';
+    if (isDirectory && this.#include.some((pattern) => pattern.couldMatchBelow(path)))
+      return 'pass';
+    return 'leave';
+  }
+
+  /** The verdict on what the restore starts from. */
+  get start(): 'take' | 'pass' {
+    return this.#include.length === 0 ? 'take' : 'pass';
+  }
+}

@@ -1,0 +1,96 @@
+import type { AgentKey } from '../core/ids.ts';
+import { codeInWords } from '../core/policy/code-choice.ts';
+import type { Durability } from '../core/policy/durability.ts';
+import type { DatasetRecord } from '../core/protocol/roster.ts';
+import type { Clock } from '../ports/runtime.ts';
+import type { DurabilityView } from './durability-view.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { Peers } from './peers.ts';
+
+export type StatusOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly peers: Peers;
+  readonly view: DurabilityView;
+  readonly clock: Clock;
+};
+
+export type DatasetState = {
+  readonly dataset: DatasetRecord;
+  readonly snapshots: number;
+  /** The newest committed snapshot, judged by the peers that are reachable now. */
+  readonly newest: { readonly record: ManifestRecord; readonly now: Durability } | undefined;
+  /** A newer one that is not committed yet. */
+  readonly pending:
+    | { readonly record: ManifestRecord; readonly durability: Durability; readonly missing: readonly string[] }
+    | undefined;
+};
+
+/** How far back an uncommitted head is followed to the newest committed snapshot. */
+const lookBackMax = 64;
+
+/** Can each dataset be restored now, from where, how old is it, how many more sites may fail. */
+export class Status {
+  readonly #options: StatusOptions;
+
+  constructor(options: StatusOptions) {
+    this.#options = options;
+  }
+
+  /** True for this agent, and for members that are connected. */
+  isReachable(agent: AgentKey): boolean {
+    const { ledger, self, peers } = this.#options;
+    if (agent === self) return true;
+    const member = ledger.roster.member(agent);
+    return member !== undefined && peers.isReachable(member.peerKey);
+  }
+
+  words(): string {
+    return codeInWords(this.#options.view.code());
+  }
+
+  async datasets(): Promise<DatasetState[]> {
+    const states: DatasetState[] = [];
+    for (const dataset of this.#options.ledger.roster.datasets()) {
+      states.push(await this.#dataset(dataset));
+    }
+    return states;
+  }
+
+  async #dataset(dataset: DatasetRecord): Promise<DatasetState> {
+    const { ledger, view } = this.#options;
+    const records = ledger.manifests(dataset.id);
+    let pending: DatasetState['pending'];
+    for (const record of records.slice(-lookBackMax).reverse()) {
+      const durability = await view.assess(record);
+      if (durability.state === 'committed') {
+        const now = await view.assess(record, (agent) => this.isReachable(agent));
+        return { dataset, snapshots: records.length, newest: { record, now }, pending };
+      }
+      pending ??= { record, durability, missing: await view.missingSites(record) };
+    }
+    return { dataset, snapshots: records.length, newest: undefined, pending };
+  }
+
+  /** Things that a person should do something about, each with the next command. */
+  warnings(): string[] {
+    const { ledger, self, peers, view } = this.#options;
+    const warnings: string[] = [];
+    for (const member of ledger.roster.members()) {
+      if (member.agentKey === self || peers.isReachable(member.peerKey)) continue;
+      warnings.push(`${member.name} (site ${member.site}) is not reachable: holdfast peer show ${member.name}`);
+    }
+    const code = view.code();
+    const wanted = ledger.roster.policy.surviveSites;
+    if (code.survives < wanted) {
+      warnings.push(
+        `the policy asks to survive the loss of ${wanted} sites, ${view.storageSites().length} sites with storage allow ${code.survives}: holdfast invite --site NAME --region NAME`,
+      );
+    }
+    for (const fork of ledger.forks()) {
+      const name = ledger.roster.member(fork.writer)?.name ?? fork.writer.slice(0, 8);
+      warnings.push(`${name} has signed two histories (${fork.stream}): its statements are frozen`);
+    }
+    return warnings;
+  }
+}

@@ -1,0 +1,172 @@
+import { HoldfastError } from '../core/errors.ts';
+import { decodePackSegment, encodeHolding, factHash } from '../core/format/facts.ts';
+import { receiptStream } from '../core/format/statement.ts';
+import { leafCountOf } from '../core/format/shard.ts';
+import type { ShardHead } from '../core/format/shard.ts';
+import type { FactHash, PackId, PeerKey } from '../core/ids.ts';
+import { idBytes, idOf } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Network, PullReply, PullRequest } from '../ports/network.ts';
+import type { Log } from '../ports/runtime.ts';
+import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
+import type { FactStore } from '../ports/statement-log.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+
+export type StoragePeerOptions = {
+  readonly network: Network;
+  readonly ledger: Ledger;
+  readonly store: ShardStore;
+  readonly facts: FactStore;
+  readonly log: Log;
+};
+
+/**
+ * The storage side: takes shards that members offer, by pulling them leaf by leaf, and signs what it holds.
+ * It knows no key; all that it checks are hashes.
+ */
+export class StoragePeer {
+  readonly #options: StoragePeerOptions;
+  readonly #receiving = new Map<string, Promise<void>>();
+
+  constructor(options: StoragePeerOptions) {
+    this.#options = options;
+  }
+
+  /** Durable when resolved. Offers of the same shard under way are joined. */
+  async take(from: PeerKey, head: ShardHead): Promise<{ hadIt: boolean }> {
+    const { ledger, store } = this.#options;
+    const writer = ledger.roster.memberByPeer(from);
+    if (writer === undefined || !writer.hasRole('source')) {
+      throw new HoldfastError('not-permitted', 'only members with the role source may store shards');
+    }
+    if (writer.agentKey !== head.writer) {
+      throw new HoldfastError('not-permitted', 'a shard is offered by another than its writer');
+    }
+    if (store.indexes(head.pack).includes(head.index)) return { hadIt: true };
+    const name = `${head.pack}/${head.index}`;
+    const running = this.#receiving.get(name);
+    if (running !== undefined) {
+      await running;
+      return { hadIt: true };
+    }
+    const run = this.#pullInto(from, head).finally(() => this.#receiving.delete(name));
+    this.#receiving.set(name, run);
+    await run;
+    return { hadIt: false };
+  }
+
+  /** Takes a copy of a shard from another holder, on this peer's own account. */
+  copy(from: PeerKey, head: ShardHead): Promise<void> {
+    return this.#pullInto(from, head);
+  }
+
+  async #pullInto(from: PeerKey, head: ShardHead): Promise<void> {
+    const writer = await this.#options.store.write(head);
+    try {
+      await this.#pullLeaves(from, head, writer);
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    await writer.finish();
+  }
+
+  /** Keeps a few requests under way; appends in order. */
+  async #pullLeaves(from: PeerKey, head: ShardHead, writer: ShardWriter): Promise<void> {
+    const count = leafCountOf(head);
+    const waiting: Promise<PullReply>[] = [];
+    let asked = writer.nextLeaf;
+    const ask = (): void => {
+      const leaves = Math.min(limits.pullLeavesMax, count - asked);
+      const reply = this.#options.network.pull(from, {
+        pack: idBytes(head.pack),
+        index: head.index,
+        leaf: asked,
+        count: leaves,
+        withHead: false,
+      });
+      reply.catch(() => {});
+      waiting.push(reply);
+      asked += leaves;
+    };
+    while (asked < count && waiting.length < limits.pullsOutstandingMax) ask();
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { bytes } = await next;
+      if (asked < count) ask();
+      await writer.append(bytes);
+    }
+  }
+
+  /**
+   * Signs what this peer holds of a manifest. The manifest must have been accepted into the ledger, and its
+   * pack segments must be here. An unchanged answer is not signed again.
+   * @returns the receipt's envelope.
+   */
+  async sign(record: ManifestRecord): Promise<Uint8Array> {
+    const { ledger, store } = this.#options;
+    const holdings = await this.#holdings(record);
+    const earlier = ledger.receipts(record.hash).find((receipt) => receipt.agent === ledger.self);
+    if (earlier !== undefined && String(earlier.receipt.holdings) === String(holdings)) {
+      const { writer, stream, sequence } = earlier.statement;
+      const [envelope] = await ledger.read(writer, stream, sequence, 1);
+      if (envelope !== undefined) return envelope;
+    }
+    const usage = store.usage();
+    const { envelope } = await ledger.append(receiptStream, {
+      kind: 'receipt',
+      manifest: record.hash,
+      holdings,
+      freeBytes: usage.freeBytes,
+      shardCount: usage.shards,
+    });
+    return envelope;
+  }
+
+  /** One fact for each pack segment: what is held of its packs, on disk for good. */
+  async #holdings(record: ManifestRecord): Promise<FactHash[]> {
+    const { store, facts } = this.#options;
+    await store.sync();
+    const holdings: FactHash[] = [];
+    for (const { hash } of record.manifest.packSegments) {
+      const segment = await facts.get(idBytes(hash));
+      if (segment === undefined) {
+        throw new HoldfastError('not-found', `pack segment ${hash.slice(0, 8)} has not arrived`);
+      }
+      const masks = decodePackSegment(segment).map((entry) => maskOf(store.indexes(entry.pack)));
+      const holding = encodeHolding({ segment: idBytes(hash), masks });
+      const holdingHash = factHash(holding);
+      await facts.put(holdingHash, holding);
+      holdings.push(idOf<FactHash>(holdingHash));
+    }
+    return holdings;
+  }
+
+  /** Leaves of a shard held here. */
+  async serve(request: PullRequest): Promise<PullReply> {
+    const pack = idOf<PackId>(request.pack);
+    const { store } = this.#options;
+    const bytes = await store.read(pack, request.index, request.leaf, request.count);
+    return request.withHead ? { bytes, head: await store.head(pack, request.index) } : { bytes };
+  }
+
+  /** Which of these packs' shards are here and whole. */
+  async inspect(
+    packs: readonly PackId[],
+    readData: boolean,
+  ): Promise<{ pack: PackId; index: number; problem: string | undefined }[]> {
+    const found: { pack: PackId; index: number; problem: string | undefined }[] = [];
+    for (const pack of packs) {
+      for (const index of this.#options.store.indexes(pack)) {
+        const problem = readData ? await this.#options.store.verify(pack, index) : undefined;
+        found.push({ pack, index, problem });
+      }
+    }
+    return found;
+  }
+}
+
+function maskOf(indexes: readonly number[]): number {
+  let mask = 0;
+  for (const index of indexes) mask = (mask | (1 << index)) >>> 0;
+  return mask;
+}

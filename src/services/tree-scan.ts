@@ -1,0 +1,386 @@
+import { compare, concat } from '../base/bytes.ts';
+import type { Semaphore } from '../base/concurrency.ts';
+import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
+import { entryOf } from '../core/format/catalog-record.ts';
+import { hash, KeyedHasher } from '../core/crypto/hash.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { RecordCutter } from '../core/format/record-cutter.ts';
+import type { TreeEntry, Xattr } from '../core/format/tree.ts';
+import { encodeEntry, encodeExtent, kindOf } from '../core/format/tree.ts';
+import { limits } from '../core/limits.ts';
+import type { Clock } from '../ports/runtime.ts';
+import type { FileFacts, Source, SourceDirectory, SourceEntry } from '../ports/source.ts';
+import type { ContentSink } from './content-sink.ts';
+import type { DatasetIndex } from './dataset-index.ts';
+import type { FileContent, FileReader } from './file-reader.ts';
+import type { Selection } from './selection.ts';
+
+export type ScanCounts = {
+  files: number;
+  directories: number;
+  others: number;
+  bytes: number;
+  bytesRead: number;
+  filesNew: number;
+  filesChanged: number;
+  filesUnmodified: number;
+  filesUnstable: number;
+};
+
+export type ScanOptions = {
+  readonly source: Source;
+  readonly index: DatasetIndex;
+  readonly sink: ContentSink;
+  readonly reader: FileReader;
+  readonly selection: Selection;
+  readonly idKey: Uint8Array;
+  readonly clock: Clock;
+  /** Files that may wait for their content at once. */
+  readonly pendingFiles: Semaphore;
+  /** Directories whose content is not complete yet, beside those on the way down. */
+  readonly pendingDirectories: Semaphore;
+  /** Read every file, whatever the catalog says. */
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+  readonly onProblem: (path: Uint8Array, reason: string, isUnstable: boolean) => void;
+  readonly onProgress: (path: Uint8Array) => void;
+};
+
+/** The chunk ids of a directory's stream. */
+export type StoredTree = readonly Uint8Array[];
+
+/** What a directory will list; undefined when there is nothing to list after all. */
+type Listed = CatalogEntry | undefined;
+
+/** ctime has the granularity of the kernel's tick: a later change within it would not show. */
+const settleNs = 100_000_000n;
+const slash = Uint8Array.of(0x2f);
+
+/**
+ * Walks the selected tree in name order, reuses what the catalog knows, queues files to be read, and stores
+ * each directory's stream once everything in it is complete. Scanning runs ahead of reading within bounds.
+ */
+export class TreeScan {
+  readonly #options: ScanOptions;
+  readonly #hasher: KeyedHasher;
+  readonly #links = new Map<string, Promise<FileContent>>();
+  readonly counts: ScanCounts = {
+    files: 0,
+    directories: 0,
+    others: 0,
+    bytes: 0,
+    bytesRead: 0,
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnmodified: 0,
+    filesUnstable: 0,
+  };
+  /** Ordinals of all packs that the snapshot needs. */
+  readonly neededPacks = new Set<number>();
+  /** Directories complete but not yet remembered: their packs are not durable yet. */
+  readonly finished: { path: Uint8Array; record: CatalogRecord }[] = [];
+
+  constructor(options: ScanOptions) {
+    this.#options = options;
+    this.#hasher = new KeyedHasher(options.idKey);
+  }
+
+  /** Resolves when the directory has been walked; the inner promise when it has been stored. */
+  async walk(
+    directory: SourceDirectory,
+    path: Uint8Array,
+    device: bigint | undefined,
+  ): Promise<{ stored: Promise<StoredTree> }> {
+    this.#options.signal.throwIfAborted();
+    this.#options.onProgress(path);
+    const known = this.#options.force ? undefined : this.#options.index.directory(path);
+    const earlier = new CatalogCursor(known);
+    const settledBefore = BigInt(this.#options.clock.nowMs()) * 1_000_000n - settleNs;
+    const records: Promise<Listed>[] = [];
+    for (const entry of await directory.list()) {
+      const child = concat([path, slash, entry.name]);
+      if (!this.#options.selection.takes(child, entry)) continue;
+      const before = earlier.find(entry.name);
+      const visit = { directory, entry, path: child, before, settledBefore, device };
+      records.push((await this.#visit(visit)).record);
+    }
+    const release = await this.#options.pendingDirectories.acquire();
+    const stored = this.#store(path, records).finally(() => {
+      release();
+      return directory[Symbol.asyncDispose]();
+    });
+    stored.catch(() => {});
+    return { stored };
+  }
+
+  async #visit(visit: Visit): Promise<{ record: Promise<Listed> }> {
+    const kind = kindOf(visit.entry.facts.mode);
+    if (kind === 'directory') return this.#directory(visit);
+    const { before, entry } = visit;
+    if (before !== undefined && this.#isReusable(before, entry.facts)) {
+      return this.#reuse(visit, before, kind);
+    }
+    if (kind === 'file') return this.#file(visit);
+    if (kind === undefined) {
+      this.#options.onProblem(visit.path, 'of a type that cannot be stored', false);
+      return { record: Promise.resolve(undefined) };
+    }
+    this.counts.others++;
+    return { record: this.#special(visit, kind === 'symlink') };
+  }
+
+  /** Unchanged on disk, and everything that it needs is still known to be durable. */
+  #isReusable(before: CatalogEntry, facts: FileFacts): boolean {
+    if (
+      !before.isSettled ||
+      before.ctimeNs !== facts.ctimeNs ||
+      before.inode !== facts.inode ||
+      before.device !== facts.device ||
+      before.packs.some((ordinal) => this.#options.index.pack(ordinal) === undefined)
+    ) {
+      return false;
+    }
+    const entry = entryOf(before);
+    return (
+      entry.mtimeNs === facts.mtimeNs &&
+      (kindOf(facts.mode) !== 'file' || entry.size === facts.size)
+    );
+  }
+
+  #reuse(visit: Visit, before: CatalogEntry, kind: string | undefined): { record: Promise<Listed> } {
+    if (kind === 'file') {
+      this.counts.files++;
+      this.counts.filesUnmodified++;
+      this.counts.bytes += visit.entry.facts.size;
+    } else {
+      this.counts.others++;
+    }
+    return { record: Promise.resolve(before) };
+  }
+
+  async #special(visit: Visit, isLink: boolean): Promise<Listed> {
+    const { directory, entry } = visit;
+    try {
+      const target = isLink ? directory.readLink(entry.name) : undefined;
+      const facts = { ...entry.facts, size: target?.length ?? 0 };
+      return this.#record(visit, this.#entry(visit, facts, { target }), []);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#options.onProblem(visit.path, error.message, true);
+      return undefined;
+    }
+  }
+
+  async #directory(visit: Visit): Promise<{ record: Promise<Listed> }> {
+    const { directory, entry } = visit;
+    let child: SourceDirectory;
+    try {
+      child = await directory.enter(entry.name);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#options.onProblem(visit.path, error.message, false);
+      return { record: Promise.resolve(undefined) };
+    }
+    this.counts.directories++;
+    const facts = child.ownFacts();
+    const device = this.#options.selection.deviceBelow(visit.device, facts);
+    const isSkipped = device === 'other' || this.#options.selection.isCache(child);
+    if (isSkipped) {
+      const record = this.#record(visit, this.#entry(visit, facts, { xattrs: child.ownXattrs() }), []);
+      await child[Symbol.asyncDispose]();
+      return { record: Promise.resolve(record) };
+    }
+    const xattrs = child.ownXattrs();
+    const { stored } = await this.walk(child, visit.path, device);
+    const record = stored.then((tree) =>
+      this.#record(visit, this.#entry(visit, facts, { xattrs, tree }), []),
+    );
+    record.catch(() => {});
+    return { record };
+  }
+
+  async #file(visit: Visit): Promise<{ record: Promise<Listed> }> {
+    const release = await this.#options.pendingFiles.acquire();
+    const record = this.#content(visit)
+      .then((content) => this.#fileRecord(visit, content))
+      .finally(release);
+    record.catch(() => {});
+    return { record };
+  }
+
+  /** Hard links of one inode are read once. */
+  #content(visit: Visit): Promise<FileContent> {
+    const { directory, entry } = visit;
+    const read = (): Promise<FileContent> =>
+      this.#options.reader.read(directory, entry.name, entry.facts.size);
+    if (entry.facts.linkCount === 1) return read();
+    const inode = `${entry.facts.device}:${entry.facts.inode}`;
+    const known = this.#links.get(inode) ?? read();
+    this.#links.set(inode, known);
+    return known;
+  }
+
+  #fileRecord(visit: Visit, content: FileContent): Listed {
+    if (content.outcome === 'vanished') {
+      this.counts.filesUnstable++;
+      this.#options.onProblem(visit.path, 'vanished while it was being backed up', true);
+      return undefined;
+    }
+    if (content.outcome === 'failed') {
+      this.#options.onProblem(visit.path, content.reason, false);
+      return undefined;
+    }
+    if (!content.isStable) {
+      this.counts.filesUnstable++;
+      this.#options.onProblem(visit.path, 'changed each time it was read', true);
+    }
+    const size = content.extents.reduce((sum, extent) => sum + extent.length, 0);
+    this.counts.files++;
+    this.counts.bytes += size;
+    this.counts.bytesRead += content.bytesRead;
+    if (visit.before === undefined) this.counts.filesNew++;
+    else this.counts.filesChanged++;
+    const packs = new Set(content.packs);
+    const long = content.extents.length > limits.inlineExtentsMax;
+    const contentList = long ? this.#storeExtents(content.extents, packs) : [];
+    const extents = long ? [] : content.extents;
+    const entry = this.#entry(visit, { ...content.facts, size }, { content: extents, contentList });
+    const isSettled = content.isStable && content.facts.ctimeNs < visit.settledBefore;
+    return this.#record({ ...visit, entry: { ...visit.entry, facts: content.facts } }, entry, packs, isSettled);
+  }
+
+  #storeExtents(extents: FileContentExtents, packs: Set<number>): Uint8Array[] {
+    const ids: Uint8Array[] = [];
+    const cutter = new RecordCutter();
+    const keep = (chunk: Uint8Array | undefined): void => {
+      if (chunk !== undefined) ids.push(this.#storeMetadata(chunk, packs));
+    };
+    for (const extent of extents) keep(cutter.add(encodeExtent(extent), extent.id ?? holeMarker));
+    keep(cutter.finish());
+    return ids;
+  }
+
+  #storeMetadata(chunk: Uint8Array, packs: Set<number>): Uint8Array {
+    const id = this.#hasher.hash(chunk);
+    packs.add(this.#options.sink.store('metadata', id, chunk).ordinal);
+    return id;
+  }
+
+  #entry(visit: Visit, facts: FileFacts, more: EntryParts): TreeEntry {
+    const kind = kindOf(facts.mode);
+    const isDevice = kind === 'character' || kind === 'block';
+    return {
+      name: visit.entry.name,
+      mode: facts.mode,
+      uid: facts.uid,
+      gid: facts.gid,
+      user: this.#options.source.userName(facts.uid),
+      group: this.#options.source.groupName(facts.gid),
+      mtimeNs: facts.mtimeNs,
+      size: kind === 'directory' ? 0 : facts.size,
+      content: more.content ?? [],
+      contentList: more.contentList ?? [],
+      tree: more.tree ?? [],
+      target: more.target,
+      rdev: isDevice ? facts.rdev : 0n,
+      linkGroup: kind !== 'directory' && facts.linkCount > 1 ? linkGroupOf(facts) : 0n,
+      xattrs: more.xattrs ?? visit.directory.xattrs(visit.entry.name),
+    };
+  }
+
+  #record(visit: Visit, entry: TreeEntry, packs: Iterable<number>, isSettled?: boolean): Listed {
+    const { facts } = visit.entry;
+    return {
+      ctimeNs: facts.ctimeNs,
+      inode: facts.inode,
+      device: facts.device,
+      isSettled: isSettled ?? facts.ctimeNs < visit.settledBefore,
+      packs: [...packs],
+      record: encodeEntry(entry),
+    };
+  }
+
+  async #store(path: Uint8Array, pending: readonly Promise<Listed>[]): Promise<StoredTree> {
+    const entries: CatalogEntry[] = [];
+    for (const entry of await Promise.all(pending)) {
+      if (entry === undefined) continue;
+      entries.push(entry);
+      for (const pack of entry.packs) this.neededPacks.add(pack);
+    }
+    await this.#options.sink.ready();
+    const tree: Uint8Array[] = [];
+    const cutter = new RecordCutter();
+    for (const { record } of entries) {
+      const chunk = cutter.add(record, hash('path', nameIn(record)));
+      if (chunk !== undefined) tree.push(this.#storeMetadata(chunk, this.neededPacks));
+    }
+    const last = cutter.finish();
+    if (last !== undefined) tree.push(this.#storeMetadata(last, this.neededPacks));
+    this.finished.push({ path, record: { entries } });
+    return tree;
+  }
+}
+
+type FileContentExtents = (FileContent & { outcome: 'stored' })['extents'];
+
+type EntryParts = {
+  readonly content?: TreeEntry['content'];
+  readonly contentList?: readonly Uint8Array[];
+  readonly tree?: readonly Uint8Array[];
+  readonly target?: Uint8Array | undefined;
+  readonly xattrs?: readonly Xattr[];
+};
+
+type Visit = {
+  readonly directory: SourceDirectory;
+  readonly entry: SourceEntry;
+  readonly path: Uint8Array;
+  readonly before: CatalogEntry | undefined;
+  readonly settledBefore: bigint;
+  readonly device: bigint | undefined;
+};
+
+const holeMarker = new Uint8Array(32).fill(1);
+
+/** The same number for all names of one inode, and no hint of device or inode numbers. */
+function linkGroupOf(facts: FileFacts): bigint {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, facts.device);
+  view.setBigUint64(8, facts.inode);
+  return new DataView(hash('path', bytes).buffer).getBigUint64(0) | 1n;
+}
+
+/** The name field of an encoded TreeEntry: length prefix, tag 0x0a, size, name. */
+function nameIn(record: Uint8Array): Uint8Array {
+  let at = 0;
+  while ((record[at] as number) & 0x80) at++;
+  at += 2;
+  let size = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = record[at++] as number;
+    size |= (byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  return record.subarray(at, at + size);
+}
+
+/** Finds a directory's earlier entries while its present ones pass by in name order. */
+class CatalogCursor {
+  readonly #entries: readonly CatalogEntry[];
+  #at = 0;
+
+  constructor(record: CatalogRecord | undefined) {
+    this.#entries = record?.entries ?? [];
+  }
+
+  find(name: Uint8Array): CatalogEntry | undefined {
+    for (; this.#at < this.#entries.length; this.#at++) {
+      const entry = this.#entries[this.#at] as CatalogEntry;
+      const order = compare(nameIn(entry.record), name);
+      if (order === 0) return entry;
+      if (order > 0) return undefined;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,1 @@
+export { compareTrees } from '../../src/adapters/fs/compare.ts';

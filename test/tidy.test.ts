@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+type Import = { readonly file: string; readonly target: string };
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.includes('/gen/'));
+}
+
+/** Static and dynamic imports, of types too; relative ones resolved to paths from the root. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const pattern = /(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm;
+  return [...text.matchAll(pattern)].map(([, specifier = '']) => ({
+    file,
+    target: specifier.startsWith('.')
+      ? relative(root, resolve(root, dirname(file), specifier))
+      : specifier,
+  }));
+}
+
+const all = sources('src').flatMap(importsOf);
+
+/** The table of style: which folders, packages and node modules each layer may import. */
+const layers: readonly { readonly folder: string; readonly may: readonly RegExp[] }[] = [
+  { folder: 'src/base/', may: [/^src\/base\//] },
+  {
+    folder: 'src/core/',
+    may: [
+      /^src\/(base|core)\//,
+      /^@noble\//,
+      /^@bufbuild\/protobuf/,
+      /^@napi-rs\/blake-hash$/,
+      /^node:(crypto|zlib)$/,
+    ],
+  },
+  { folder: 'src/ports/', may: [/^src\/(base|core|ports)\//] },
+  { folder: 'src/services/', may: [/^src\/(base|core|ports|services)\//] },
+  { folder: 'src/adapters/', may: [/^src\/(base|core|ports|adapters)\//, /^(?!src\/)/] },
+  { folder: 'src/agent/compose/', may: [/^src\/(?!dashboard)/, /^(?!src\/)/] },
+  { folder: 'src/agent/', may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/] },
+  { folder: 'src/cli/', may: [/^src\/(base|agent|cli)\//, /^src\/core\//, /^(?!src\/)/] },
+];
+
+test('the source tree is seen', () => {
+  expect(all.length).toBeGreaterThan(300);
+});
+
+test('imports point downward only', () => {
+  const wrong = all.filter(({ file, target }) => {
+    const layer = layers.find(({ folder }) => file.startsWith(folder));
+    return layer === undefined || !layer.may.some((pattern) => pattern.test(target));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('no adapter imports another adapter', () => {
+  const folderOf = (path: string): string | undefined => /^src\/adapters\/([^/]+)\//.exec(path)?.[1];
+  const wrong = all.filter(({ file, target }) => {
+    const [own, other] = [folderOf(file), folderOf(target)];
+    return own !== undefined && other !== undefined && own !== other;
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('ports hold no runtime code beside types', () => {
+  const wrong = sources('src/ports').filter((file) =>
+    /^export (?:function|class|const|let)\b/m.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('core and services use no clock, randomness, timer or process of their own', () => {
+  const banned =
+    /\b(?:Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|AbortSignal\.timeout|process\.|randomBytes|getRandomValues)\b/;
+  const wrong = [...sources('src/core'), ...sources('src/services')].filter((file) =>
+    banned.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no file is two rooms in one', () => {
+  const long = [...sources('src'), ...sources('sim')].filter(
+    (file) => readFileSync(join(root, file), 'utf8').split('\n').length > 400,
+  );
+  expect(long).toEqual([]);
+});

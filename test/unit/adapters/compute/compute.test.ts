@@ -1,0 +1,93 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { inlineCompute } from '../../../../src/adapters/compute/inline.ts';
+import { openComputePool } from '../../../../src/adapters/compute/pool.ts';
+import { utf8 } from '../../../../src/base/bytes.ts';
+import { encodePack } from '../../../../src/core/coding/pack-coding.ts';
+import { HoldfastError } from '../../../../src/core/errors.ts';
+import { type FrameContext, sealFrame } from '../../../../src/core/format/frame.ts';
+import { byteStream } from '../../../support/byte-stream.ts';
+
+const key = byteStream('key', 32);
+const context: FrameContext = {
+  type: 'metadata',
+  dataset: byteStream('dataset', 16),
+  salt: byteStream('salt', 16),
+  index: 1n,
+};
+const text = utf8('the same line again and again\n'.repeat(4000));
+
+describe.each([
+  ['inline', inlineCompute()],
+  ['on threads', openComputePool({ threads: 2 })],
+])('compute %s', (_, compute) => {
+  afterAll(() => compute[Symbol.asyncDispose]());
+
+  test('seals and opens frames as the core does', async () => {
+    const sealed = await compute.sealFrame({ plain: text.slice(), key, context, level: 3 });
+    expect(sealed).toEqual(sealFrame({ plain: text, key, context, level: 3 }));
+    const job = { sealed: sealed.slice(), key, context, plainSizeMax: text.length };
+    expect(await compute.openFrame(job)).toEqual(text);
+  });
+
+  test.each([
+    [4, 2],
+    [1, 3],
+    [3, 0],
+  ])('encodes a pack for a %i + %i code as the core does', async (k, m) => {
+    const pack = byteStream('pack', 300_001);
+    const encoded = await compute.encode({ pack: pack.slice(), k, m });
+    expect(encoded).toEqual(encodePack({ pack, k, m }));
+  });
+
+  test('rebuilds shards in the order wanted', async () => {
+    const { shards } = encodePack({ pack: byteStream('pack', 90_000), k: 2, m: 2 });
+    const present = [3, 1].map((index) => ({
+      index,
+      bytes: (shards[index] as Uint8Array).slice(),
+    }));
+    const rebuilt = await compute.reconstruct({ k: 2, m: 2, present, wanted: [2, 0] });
+    expect(rebuilt).toEqual([shards[2], shards[0]]);
+  });
+
+  test('leaves key and context to the caller, for the next frame', async () => {
+    const seal = () => compute.sealFrame({ plain: text.slice(), key, context, level: 1 });
+    expect(await seal()).toEqual(await seal());
+    expect([key.length, context.dataset.length, context.salt.length]).toEqual([32, 16, 16]);
+  });
+
+  test('takes parts of larger arrays and leaves the rest alone', async () => {
+    const whole = new Uint8Array(text.length + 100).fill(7);
+    whole.set(text, 50);
+    const plain = whole.subarray(50, 50 + text.length);
+    const sealed = await compute.sealFrame({ plain, key, context, level: 3 });
+    expect(sealed).toEqual(sealFrame({ plain: text, key, context, level: 3 }));
+    expect(whole.subarray(0, 50)).toEqual(new Uint8Array(50).fill(7));
+  });
+
+  test('does many jobs at once, each with its own answer', async () => {
+    const packs = Array.from({ length: 40 }, (_value, i) => byteStream(`pack ${i}`, 1000 + i));
+    const encoded = await Promise.all(
+      packs.map((pack) => compute.encode({ pack: pack.slice(), k: 2, m: 1 })),
+    );
+    expect(encoded.map((one) => one.pack)).toEqual(packs);
+  });
+
+  test('fails with the operating error of the job, and goes on', async () => {
+    const sealed = sealFrame({ plain: text, key, context, level: 3 });
+    const job = { sealed, key: byteStream('other', 32), context, plainSizeMax: text.length };
+    const failure = await compute.openFrame(job).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(HoldfastError);
+    expect(failure).toMatchObject({ code: 'corrupt', details: { frame: 'frame 1' } });
+    expect(await compute.encode({ pack: Uint8Array.of(1), k: 1, m: 0 })).toMatchObject({
+      pack: Uint8Array.of(1),
+    });
+  });
+
+  test('fails with an assertion for a bug of the caller', async () => {
+    const job = { k: 2, m: 1, present: [], wanted: [0] };
+    await expect(compute.reconstruct(job)).rejects.toMatchObject({
+      name: 'AssertionError',
+      message: 'k shards are needed to rebuild',
+    });
+  });
+});

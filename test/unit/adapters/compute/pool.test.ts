@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import { openComputePool } from '../../../../src/adapters/compute/pool.ts';
+import type { FrameContext } from '../../../../src/core/format/frame.ts';
+import { byteStream } from '../../../support/byte-stream.ts';
+
+const context: FrameContext = {
+  type: 'data',
+  dataset: new Uint8Array(16),
+  salt: new Uint8Array(16),
+  index: 0n,
+};
+const frame = { key: new Uint8Array(32), context, plainSizeMax: 10 };
+
+function fragilePool(threads = 1) {
+  return openComputePool({ threads, entry: new URL('./fragile-worker.ts', import.meta.url) });
+}
+
+function openJob() {
+  return { ...frame, sealed: new Uint8Array(20) };
+}
+
+function sealJob() {
+  return { ...frame, plain: new Uint8Array(20), level: 0 };
+}
+
+function encodeJob() {
+  return { pack: byteStream('pack', 10), k: 1, m: 0 };
+}
+
+describe('memory', () => {
+  test('of a whole array moves to the thread, and is not copied', async () => {
+    await using pool = openComputePool({ threads: 1 });
+    const pack = byteStream('pack', 1000);
+    const encoded = pool.encode({ pack, k: 2, m: 1 });
+    expect(pack).toHaveLength(0);
+    expect((await encoded).pack).toEqual(byteStream('pack', 1000));
+  });
+
+  test('of a part of an array is copied', async () => {
+    await using pool = openComputePool({ threads: 1 });
+    const whole = byteStream('pack', 1000);
+    await pool.encode({ pack: whole.subarray(0, 999), k: 2, m: 1 });
+    expect(whole).toHaveLength(1000);
+  });
+
+  test('given to two jobs fails the second one only', async () => {
+    await using pool = openComputePool({ threads: 1 });
+    const job = encodeJob();
+    const [first, second] = await Promise.allSettled([pool.encode(job), pool.encode(job)]);
+    expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
+    expect((await pool.encode(encodeJob())).shards).toHaveLength(1);
+  });
+});
+
+describe('a thread that ends', () => {
+  test.each([
+    ['by exiting', (pool: ReturnType<typeof fragilePool>) => pool.openFrame(openJob())],
+    [
+      'by throwing',
+      (pool: ReturnType<typeof fragilePool>) =>
+        pool.reconstruct({ k: 1, m: 1, present: [], wanted: [] }),
+    ],
+  ])('%s fails its job and is replaced', async (_, crash) => {
+    await using pool = fragilePool();
+    const failing = crash(pool);
+    const waiting = pool.encode(encodeJob());
+    await expect(failing).rejects.toMatchObject({ code: 'failed' });
+    expect((await waiting).pack).toEqual(encodeJob().pack);
+    await expect(crash(pool)).rejects.toMatchObject({ code: 'failed' });
+    expect((await pool.encode(encodeJob())).pack).toEqual(encodeJob().pack);
+  });
+
+  test('because its file cannot be loaded fails the job', async () => {
+    await using pool = openComputePool({
+      threads: 1,
+      entry: new URL('./no-such-worker.ts', import.meta.url),
+    });
+    await expect(pool.encode(encodeJob())).rejects.toMatchObject({ code: 'failed' });
+  });
+});
+
+describe('closing', () => {
+  test('fails the jobs under way, those that wait, and those that come later', async () => {
+    const pool = fragilePool(2);
+    const jobs = [sealJob(), sealJob(), sealJob()].map((job) => pool.sealFrame(job));
+    const outcomes = Promise.allSettled(jobs);
+    await pool[Symbol.asyncDispose]();
+    jobs.push(pool.sealFrame(sealJob()));
+    for (const job of jobs) await expect(job).rejects.toMatchObject({ code: 'interrupted' });
+    expect(await outcomes).toHaveLength(3);
+  });
+
+  test('twice is harmless', async () => {
+    const pool = openComputePool({ threads: 1 });
+    await pool.encode(encodeJob());
+    await pool[Symbol.asyncDispose]();
+    await pool[Symbol.asyncDispose]();
+  });
+});
+
+test('jobs beyond the queue are refused', async () => {
+  const pool = fragilePool();
+  const jobs = Array.from({ length: 1026 }, () => pool.sealFrame(sealJob()));
+  const outcomes = Promise.allSettled(jobs);
+  await expect(jobs[1025]).rejects.toMatchObject({ code: 'limit-exceeded' });
+  await pool[Symbol.asyncDispose]();
+  const codes = (await outcomes).map((one) => (one.status === 'rejected' ? one.reason.code : 'ok'));
+  expect(codes.filter((code) => code === 'limit-exceeded')).toHaveLength(1);
+});
+
+test('a pool without threads is refused', () => {
+  expect(() => openComputePool({ threads: 0 })).toThrow('a pool has a thread');
+});
