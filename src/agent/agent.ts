@@ -300,6 +300,8 @@ export class Agent implements AsyncDisposable {
       (path) => new Uint8Array(Buffer.from(path, 'base64')),
     );
     const { selection, paths } = selectionOf(full, given ?? decoded);
+    // A source whose disk went back in time learns its own newest statements from its peers first.
+    await this.ledger.ready();
     const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
     return {
       own,

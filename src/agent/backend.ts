@@ -55,7 +55,7 @@ function configOf(options: ConfigOptions & { configFile?: string }): {
 async function startAgent(options: AgentOptions): Promise<{ pid: number }> {
   const logFile = join(options.stateDir, 'agent.log');
   const log = openSync(logFile, 'a', 0o600);
-  const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../cli/launcher.mjs', import.meta.url));
   const config = options.configFile === undefined ? [] : ['-c', options.configFile];
   const child = spawn(process.execPath, [main, 'agent', '-s', options.stateDir, ...config], {
     detached: true,

@@ -39,7 +39,7 @@ function queryOf(filter: { dataset?: string; tags?: string[] }): string {
   const query = new URLSearchParams();
   if (filter.dataset !== undefined) query.append('dataset', filter.dataset);
   for (const tag of filter.tags ?? []) query.append('tag', tag);
-  return query.size === 0 ? '' : `?${query}`;
+  return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
 async function receive<T>(exchange: Exchange, socketPath: string): Promise<T> {

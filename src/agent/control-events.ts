@@ -1,5 +1,5 @@
 import type { HoldfastError } from '../core/errors.ts';
-import { errorFrom, type Exchange } from './control-exchange.ts';
+import { type Exchange, errorFrom } from './control-exchange.ts';
 import type { StreamErrorLine } from './control-wire.ts';
 
 /** The events of one streaming request. Returning early closes the connection at once, even amid a `next`. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { isSocketPathTooLong, pathThroughDirectory } from '../base/socket-path.ts';
 import { HoldfastError, isErrorCode } from '../core/errors.ts';

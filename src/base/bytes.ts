@@ -61,18 +61,23 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Text for people: valid UTF-8 as it is, other bytes as \xNN, control characters escaped. */
+/** Controls, C1 among them, and what moves text about: separators of lines, overrides of direction. */
+const unprintable = /[\\\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text for people and terminals: valid UTF-8 as it is, other bytes and controls as \xNN. */
 export function printable(bytes: Uint8Array): string {
   const text = fromUtf8(bytes);
   if (text !== undefined) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
-    return text.replace(/[\u0000-\u001f\u007f\\]/g, (c) =>
-      c === '\\' ? '\\\\' : `\\x${hexDigits[c.charCodeAt(0)]}`,
-    );
+    return text.replace(unprintable, (c) => (c === '\\' ? '\\\\' : escaped(utf8(c))));
   }
   let out = '';
   for (const byte of bytes) {
-    out += byte >= 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : `\\x${hexDigits[byte]}`;
+    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c;
+    out += isPlain ? String.fromCharCode(byte) : escaped(Uint8Array.of(byte));
   }
   return out;
+}
+
+function escaped(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => `\\x${hexDigits[byte]}`).join('');
 }

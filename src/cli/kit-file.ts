@@ -53,10 +53,11 @@ export class KitFile implements AsyncDisposable {
 /** The text of a kit, and whether others on this host can read its file. "-" is standard input. */
 export async function readKit(
   path: string,
-  stdin: Readable,
+  { stdin, signal }: { stdin: Readable; signal: AbortSignal },
 ): Promise<{ text: string; isExposed: boolean }> {
   if (path === '-') {
-    return { text: (await readAll(stdin, kitBytesMax)).toString('utf8'), isExposed: false };
+    const bytes = await readAll(stdin, { bytesMax: kitBytesMax, signal });
+    return { text: bytes.toString('utf8'), isExposed: false };
   }
   try {
     const facts = await stat(path);

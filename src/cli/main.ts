@@ -1,4 +1,4 @@
-import { createBackend } from '../agent/backend.ts';
+import { lazyBackend } from './lazy-backend.ts';
 import { runCli } from './run.ts';
 
 const interrupt = new AbortController();
@@ -12,7 +12,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 process.exit(
   await runCli(process.argv.slice(2), {
-    backend: createBackend(),
+    backend: lazyBackend(async () => (await import('../agent/backend.ts')).createBackend()),
     stdout: process.stdout,
     stderr: process.stderr,
     stdin: process.stdin,

@@ -72,5 +72,6 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addCheck(program, register);
   addConfig(program, register);
   addAbout(program, register);
+  program.helpCommand('help [command]', 'Show help for a command.');
   return program;
 }

@@ -22,6 +22,8 @@ type Mode = 'redraw' | 'lines' | 'json' | 'none';
 const redrawIntervalMs = 100;
 const jsonIntervalMs = secondMs;
 const barWidth = 20;
+/** Less of a path tells nothing. */
+const pathWidthMin = 8;
 /** The rate is that of the last seconds: long enough to be calm, short enough to tell a stall. */
 const rateWindowMs = 15 * secondMs;
 // Below this a rate is noise and an ETA a lie.
@@ -119,8 +121,9 @@ export class Progress {
     // The last column stays free: some terminals wrap when it is written.
     const width = this.#output.columns - 1;
     if (head.length > width) return head.slice(0, width);
-    const current = shortenStart(clean(sample.current), width - head.length - 2);
-    return current === '' ? head : `${head}  ${current}`;
+    const room = width - head.length - 2;
+    if (room < pathWidthMin || sample.current === '') return head;
+    return `${head}  ${shortenStart(clean(sample.current), room)}`;
   }
 
   #jsonLine(sample: ProgressSample, nowMs: number): object {

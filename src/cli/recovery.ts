@@ -34,7 +34,7 @@ export async function openSession(
   const { backend, cwd, output, signal, stdin } = context;
   const file = kitFileOf(context, flags);
   if (file === undefined) throw keyNeeded(context);
-  const kit = await readKit(file === '-' ? file : resolve(cwd, file), stdin);
+  const kit = await readKit(file === '-' ? file : resolve(cwd, file), { stdin, signal });
   if (kit.isExposed) {
     await output.remark(
       `warning: others on this host can read the kit: chmod 600 ${shellWord(file)}`,

@@ -68,20 +68,45 @@ function usageError(
   argv: readonly string[],
   error: CommanderError,
 ): HoldfastError {
-  const names: string[] = [];
-  let at: Command | undefined = program;
-  for (const word of argv) {
-    at = at?.commands.find((command) => command.name() === word);
-    if (at === undefined) break;
-    names.push(word);
-  }
+  const { command, names, rest } = deepestCommand(program, argv);
+  const mayHideFlag = ['commander.help', 'commander.missingMandatoryOptionValue'];
+  const unknown = mayHideFlag.includes(error.code)
+    ? unknownFlag(program, command, rest)
+    : undefined;
   const message =
-    error.code === 'commander.help'
-      ? 'name a command'
-      : error.message.replace(/^error: /, '').replace(/\n\(Did/, ' (did');
+    unknown !== undefined
+      ? `unknown option '${unknown}'`
+      : error.code === 'commander.help'
+        ? 'name a command'
+        : error.message.replace(/^error: /, '').replace(/\n\(Did/, ' (did');
   return new HoldfastError('usage', message, {
     next: ['holdfast', ...names, '--help'].join(' '),
   });
+}
+
+function deepestCommand(
+  program: Command,
+  argv: readonly string[],
+): { command: Command; names: string[]; rest: readonly string[] } {
+  let command = program;
+  const names: string[] = [];
+  for (const word of argv) {
+    const sub = command.commands.find((one) => one.name() === word);
+    if (sub === undefined) break;
+    command = sub;
+    names.push(word);
+  }
+  return { command, names, rest: argv.slice(names.length) };
+}
+
+/** A mistyped flag explains why the right one is missing, which is what the parser reports first. */
+function unknownFlag(
+  program: Command,
+  command: Command,
+  rest: readonly string[],
+): string | undefined {
+  const { unknown } = program.parseOptions(command.parseOptions([...rest]).unknown);
+  return unknown.find((word) => word.startsWith('-'));
 }
 
 /** How to speak about a command line that was not understood. */
@@ -96,7 +121,7 @@ function guessedOptions(argv: readonly string[]): GlobalOptions {
 
 function outputOf(world: World, options: GlobalOptions): Output {
   // https://no-color.org: present and not empty.
-  const refusesColor = (world.env.NO_COLOR ?? '') !== '' || world.env['TERM'] === 'dumb';
+  const refusesColor = (world.env.NO_COLOR ?? '') !== '' || world.env.TERM === 'dumb';
   return new Output({
     stdout: world.stdout,
     stderr: world.stderr,
@@ -115,10 +140,7 @@ function contextOf(
   const cwd = world.cwd ?? process.cwd();
   const configFile = options.config ?? world.env.HOLDFAST_CONFIG;
   const isStateGiven = options.state !== undefined;
-  const stateDir = resolve(
-    cwd,
-    options.state ?? world.env.HOLDFAST_STATE_DIR ?? ownState(world),
-  );
+  const stateDir = resolve(cwd, options.state ?? world.env.HOLDFAST_STATE_DIR ?? ownState(world));
   return {
     backend: world.backend,
     output,

@@ -58,9 +58,9 @@ export const limits = {
   /** Unconnected members are dialled again this often. */
   reconnectPeriodMs: 3 * secondMs,
   /** Bytes of packs being built, coded and sent at once by one backup. */
-  backupBytesInFlightMax: 64 * MiB,
+  backupBytesInFlightMax: 48 * MiB,
   /** Opened frames kept by a restore. */
-  restoreCacheBytesMax: 96 * MiB,
+  restoreCacheBytesMax: 64 * MiB,
 } as const;
 
 assert(limits.packSizeTarget + 2 * limits.frameSizeMax <= limits.packSizeMax, 'a full pack fits');

@@ -1,4 +1,7 @@
+import type { EncodedPack } from '../core/coding/pack-coding.ts';
 import type { FrameContext } from '../core/format/frame.ts';
+
+export type { EncodedPack } from '../core/coding/pack-coding.ts';
 
 /** Heavy, pure work, done off the main thread. Buffers given are taken over: the caller must not use them again. */
 export interface Compute extends AsyncDisposable {
@@ -10,7 +13,7 @@ export interface Compute extends AsyncDisposable {
     level: number;
   }): Promise<Uint8Array>;
   /**
-   * Opens a frame and checks the chunks named against their ids. `plainSize` bounds inflation.
+   * Opens a frame; its chunks are still to be checked against their ids. `plainSizeMax` bounds inflation.
    * @throws HoldfastError corrupt
    */
   openFrame(job: {
@@ -32,12 +35,3 @@ export interface Compute extends AsyncDisposable {
     wanted: readonly number[];
   }): Promise<Uint8Array[]>;
 }
-
-export type EncodedPack = {
-  /** k + m shards of equal size; index i < k is the pack's i-th slice, zero-padded at the end. */
-  readonly shards: readonly Uint8Array[];
-  /** Leaf hashes of each shard, 32 bytes each, concatenated. */
-  readonly leaves: readonly Uint8Array[];
-  readonly roots: readonly Uint8Array[];
-  readonly pack: Uint8Array;
-};

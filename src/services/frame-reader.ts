@@ -86,7 +86,7 @@ export class FrameReader implements AsyncDisposable {
     }
     for (const range of rangesOf([...fresh.values()])) {
       const reading = this.#readRange(range);
-      for (const ref of range.refs) this.#start(ref, this.#openFrom(ref, range, reading));
+      for (const ref of range.refs) void this.#start(ref, this.#openFrom(ref, range, reading));
     }
   }
 

@@ -28,6 +28,7 @@ export class Gossip implements AsyncDisposable {
   readonly #options: GossipOptions;
   readonly #news = new Map<string, StreamHead>();
   #announcing: Promise<void> | undefined;
+  #isAnnouncing = false;
 
   constructor(options: GossipOptions) {
     this.#options = options;
@@ -44,9 +45,9 @@ export class Gossip implements AsyncDisposable {
     const head = this.#options.ledger.head(writer, stream);
     if (head === undefined || this.#options.signal.aborted) return;
     this.#news.set(`${writer}/${stream}`, { ...head, writer });
-    this.#announcing ??= this.#announce().finally(() => {
-      this.#announcing = undefined;
-    });
+    if (this.#isAnnouncing) return;
+    this.#isAnnouncing = true;
+    this.#announcing = this.#announce();
   }
 
   async #announce(): Promise<void> {
@@ -63,6 +64,8 @@ export class Gossip implements AsyncDisposable {
       if (signal.aborted) return;
       const problem = error instanceof Error ? error.message : String(error);
       logger?.log('debug', 'news could not be announced', { problem });
+    } finally {
+      this.#isAnnouncing = false;
     }
   }
 

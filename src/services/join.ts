@@ -17,6 +17,8 @@ import { checkAnswer, contactsOf, type Joined, provingEnvelopes } from './join-a
 import type { Ledger } from './ledger.ts';
 import type { Serve } from './serve.ts';
 
+export type { Joined } from './join-answer.ts';
+
 export type AdmitOptions = {
   readonly ledger: Ledger;
   readonly network: Network;

@@ -117,7 +117,7 @@ export class Ledger {
     const { self, log, clock } = this.#options;
     assert(self !== undefined, 'only a ledger with a key of its own can append');
     assert(stream === streamOf(body), 'a statement stands in the stream of its kind');
-    await this.#confirmOwnHeads();
+    await this.ready();
     return this.#inTurn(async () => {
       const head = log.head({ writer: self.agentKey, stream });
       const payload = encodeStatement({
@@ -140,7 +140,7 @@ export class Ledger {
    * @throws HoldfastError sequence-gap (signed on top of another head than ours: sign again) | not-permitted | ...
    */
   async appendSigned(envelope: Uint8Array): Promise<StatementEvent> {
-    await this.#confirmOwnHeads();
+    await this.ready();
     return this.#inTurn(async () => {
       const opened = openStatement(envelope, this.cluster);
       const { statement, hash } = opened;
@@ -297,7 +297,11 @@ export class Ledger {
     this.#beforeFirstAppend = confirm;
   }
 
-  async #confirmOwnHeads(): Promise<void> {
+  /**
+   * Resolves when this host's own newest statements are known, which may take a period of synchronisation
+   * after a start. Whoever says something that depends on what it has said before waits for it first.
+   */
+  async ready(): Promise<void> {
     const confirm = this.#beforeFirstAppend;
     await confirm?.();
     if (this.#beforeFirstAppend === confirm) this.#beforeFirstAppend = undefined;

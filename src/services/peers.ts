@@ -174,6 +174,7 @@ export class Peers implements AsyncDisposable {
   /** Tells everybody where this host is, when that or its version has changed. */
   async #sayAddress(): Promise<void> {
     const { network, ledger, clock, version } = this.#options;
+    await ledger.ready();
     const self = ledger.self === undefined ? undefined : ledger.roster.member(ledger.self);
     if (self === undefined) return;
     const multiaddrs = network.addresses().slice(0, multiaddrsMax);

@@ -1,5 +1,5 @@
-import { secondMs } from '../base/units.ts';
 import { readAhead } from '../base/read-ahead.ts';
+import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { kindOf } from '../core/format/tree.ts';
 import type { PathPattern } from '../core/policy/path-pattern.ts';

@@ -2,7 +2,13 @@ import { equal } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { clusterStream, receiptStream } from '../core/format/statement.ts';
-import { type AgentKey, type DatasetId, type FactHash, idBytes, type PeerKey } from '../core/ids.ts';
+import {
+  type AgentKey,
+  type DatasetId,
+  type FactHash,
+  idBytes,
+  type PeerKey,
+} from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { headsFrom, type StreamHead } from '../core/protocol/stream-heads.ts';
 import type { Network } from '../ports/network.ts';

@@ -12,9 +12,9 @@ import type { BlobRef, Manifest } from '../../src/core/format/records.ts';
 import { encodeRoot } from '../../src/core/format/root.ts';
 import { packIdOf } from '../../src/core/format/shard.ts';
 import {
+  type Extent,
   encodeEntry,
   encodeExtent,
-  type Extent,
   type TreeEntry,
 } from '../../src/core/format/tree.ts';
 import {

@@ -23,7 +23,9 @@ export type Fault =
   /** Other bytes, with a head that agrees with them but not with the pack id. */
   | 'forged'
   /** The true bytes with the head of the shard after this one. */
-  | 'other-head';
+  | 'other-head'
+  /** A true shard of the pack with its head, but not the one asked for. */
+  | 'other-shard';
 
 export type PullRecord = { readonly peer: PeerKey; readonly request: PullRequest };
 
@@ -66,15 +68,17 @@ export class PullNetwork implements Network {
     if (fault === 'missing' || shard === undefined) {
       throw new HoldfastError('not-found', 'the shard is not here');
     }
-    const other = this.#anyOther(shard.head);
-    return answer(fault === 'forged' ? forged(shard) : shard, request, fault, other);
+    const other = this.#anyOther(shard);
+    if (fault === 'other-shard') return answer(other, request, fault, other.head);
+    return answer(fault === 'forged' ? forged(shard) : shard, request, fault, other.head);
   }
 
-  #anyOther({ pack, index }: ShardHead): ShardHead | undefined {
-    for (const { head } of this.#shards.values()) {
-      if (head.pack === pack && head.index !== index) return head;
+  #anyOther(shard: HeldShard): HeldShard {
+    const { pack, index } = shard.head;
+    for (const other of this.#shards.values()) {
+      if (other.head.pack === pack && other.head.index !== index) return other;
     }
-    return undefined;
+    return shard;
   }
 
   addresses(): readonly string[] {
@@ -113,14 +117,14 @@ function answer(
   shard: HeldShard,
   request: PullRequest,
   fault: Fault | undefined,
-  other: ShardHead | undefined,
+  other: ShardHead,
 ): PullReply {
   const { leaf, count } = request;
   const start = leaf * limits.leafSize;
   let bytes = shard.bytes.slice(start, start + count * limits.leafSize);
   if (fault === 'flipped') bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
   if (fault === 'short') bytes = bytes.slice(0, bytes.length >> 1);
-  const head = fault === 'other-head' && other !== undefined ? other : shard.head;
+  const head = fault === 'other-head' ? other : shard.head;
   return request.withHead ? { bytes, head } : { bytes };
 }
 

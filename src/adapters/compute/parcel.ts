@@ -47,12 +47,11 @@ function movedResult(result: JobResult, mover: Mover): JobResult {
     case 'openFrame':
       return { kind: result.kind, output: mover.move(result.output) };
     case 'encode': {
-      const { shards, leaves, roots, pack } = result.output;
+      const { shards, leaves, roots } = result.output;
       const output = {
         shards: moveAll(shards),
         leaves: moveAll(leaves),
         roots: moveAll(roots),
-        pack: mover.move(pack),
       };
       return { kind: 'encode', output };
     }

@@ -18,7 +18,7 @@ export class ComputeThread implements AsyncDisposable {
   #isAlive = true;
 
   constructor(entry: URL) {
-    this.#worker = new Worker(entry);
+    this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb: 8 } });
     this.#worker.on('message', (answer: JobAnswer) => this.#receive(answer));
     this.#worker.on('messageerror', (error) => this.#die(error));
     this.#worker.on('error', (error) => this.#die(error));

@@ -1,6 +1,6 @@
+import type { ErrorBody } from '../../agent/control-wire.ts';
 import { AssertionError } from '../../base/assert.ts';
 import { type ErrorCode, HoldfastError } from '../../core/errors.ts';
-import type { ErrorBody } from '../../agent/control-wire.ts';
 
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   usage: 400,

@@ -85,7 +85,10 @@ export class ReadPool implements AsyncDisposable {
   #spawn(): Worker | undefined {
     if (this.#busy.size + this.#idle.length >= this.#threads) return undefined;
     // The parent's flags may name loaders that a plain worker does not need.
-    const worker = new Worker(new URL('./read-worker.ts', import.meta.url), { execArgv: [] });
+    const worker = new Worker(new URL('./read-worker.ts', import.meta.url), {
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    });
     worker.on('message', (answer: ReadAnswer) => this.#finish(worker, answer));
     worker.on('error', (error) => this.#lose(worker, error));
     worker.on('exit', () => this.#lose(worker, undefined));

@@ -2,6 +2,7 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import { assert } from '../../base/assert.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { Deadline } from './deadline.ts';
 import { errorOf, unreachable } from './failure.ts';
 
 // js-libp2p 3 leaves flow control to the user of a stream: send() queues without limit, readers are not held
@@ -26,11 +27,7 @@ export async function writeAll(stream: Stream, bytes: Uint8Array, idleMs: number
 }
 
 /** A frame: 4-byte big-endian length, then the bytes. */
-export async function writeFrame(
-  stream: Stream,
-  bytes: Uint8Array,
-  idleMs: number,
-): Promise<void> {
+export async function writeFrame(stream: Stream, bytes: Uint8Array, idleMs: number): Promise<void> {
   await writeAll(stream, framed(bytes), idleMs);
 }
 
@@ -86,6 +83,7 @@ export class StreamReader implements Disposable {
   #isPaused = false;
   #isEnded: boolean;
   #error: Error | undefined;
+  #isDisposed = false;
   #isReading = false;
   #wake: (() => void) | undefined;
 
@@ -141,7 +139,10 @@ export class StreamReader implements Disposable {
     return this.#size === 0 && !(await this.#more(idleMs));
   }
 
+  /** A read under way ends as if the peer had. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#wake?.();
     this.#stream.removeEventListener('message', this.#onMessage);
     this.#stream.removeEventListener('end', this.#onEnd);
     this.#stream.removeEventListener('close', this.#onClose);
@@ -171,6 +172,7 @@ export class StreamReader implements Disposable {
     try {
       this.#resume();
       while (this.#size === 0) {
+        if (this.#isDisposed) return false;
         // Bytes read ahead by the protocol negotiation are pushed back after 'end' has been seen.
         if (this.#isEnded && this.#stream.readBufferLength === 0) return false;
         await this.#event(idleMs);
@@ -244,8 +246,9 @@ export class StreamReader implements Disposable {
  * allows a limited number. Bytes beyond the end of the conversation reset it.
  */
 export async function finish(stream: Stream, reader: StreamReader, idleMs: number): Promise<void> {
+  using deadline = new Deadline({ ms: idleMs, what: 'closing a stream' });
   try {
-    await stream.close({ signal: AbortSignal.timeout(idleMs) });
+    await stream.close({ signal: deadline.signal });
     if (!(await reader.isAtEnd(idleMs))) throw new Error('the peer said more than it should');
   } catch (error) {
     stream.abort(errorOf(error));

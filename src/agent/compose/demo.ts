@@ -31,7 +31,7 @@ const origin = sites[0];
 const alsoLost = sites[2];
 const survivor = sites[1];
 
-const cli = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const cli = fileURLToPath(new URL('../../cli/launcher.mjs', import.meta.url));
 const checkout = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 const joinedWithinMs = 30_000;
 

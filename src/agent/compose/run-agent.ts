@@ -10,6 +10,7 @@ import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStatementLog } from '../../adapters/fs/statement-log.ts';
 import { openKeyValue } from '../../adapters/level/key-value.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
+import { boundAllocator } from '../../adapters/system/allocator.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
@@ -43,6 +44,7 @@ type AgentFile = { readonly listen: readonly string[]; readonly contacts?: reado
  */
 export async function runAgent(options: RunOptions, signal: AbortSignal): Promise<void> {
   const { config } = options;
+  boundAllocator();
   await using stack = new AsyncDisposableStack();
   const state = await openStateDirectory(options.stateDir, { create: false });
   const identity = await loadIdentity(state);
@@ -56,7 +58,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   const statementLog = stack.use(await openStatementLog(state.paths.statements, log));
   const threads = Math.min(threadsMax, config.threads ?? availableParallelism());
   const compute = stack.use(openComputePool({ threads }));
-  const source = stack.use(openSource({ threads }));
+  const source = stack.use(openSource({ threads: Math.ceil(threads / 2) }));
   const admission: { admits: (peer: PeerKey) => boolean } = { admits: () => false };
   const network = stack.use(
     await openNetwork({

@@ -1,8 +1,8 @@
 import { Argument, type Command } from 'commander';
+import { version } from '../../agent/version.ts';
 import type { Register } from '../action.ts';
 import { completionScript, type Shell, shells } from '../completion.ts';
 import { message } from '../json-fields.ts';
-import { version } from '../../agent/version.ts';
 
 /** version, completion. */
 export function addAbout(program: Command, register: Register): void {

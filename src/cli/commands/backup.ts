@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { BackupEvent, BackupRequest, BackupSummary } from '../../agent/api.ts';
 import { formatElapsed, formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { BackupEvent, BackupRequest, BackupSummary } from '../../agent/api.ts';
 import type { Register } from '../action.ts';
 import { repeated, repeatedList, sizeArgument } from '../arguments.ts';
 import { untilInterrupted } from '../events.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { HoldfastError } from '../../core/errors.ts';
 import type { DiffReport } from '../../agent/api.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { parseSnapshotPath, type SnapshotPath } from '../arguments.ts';
 import { entryFields, longLine } from '../entry-text.ts';

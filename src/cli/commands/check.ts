@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { CheckEvent, CheckSummary } from '../../agent/api.ts';
 import { formatElapsed } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { CheckEvent, CheckSummary } from '../../agent/api.ts';
 import type { Register } from '../action.ts';
 import type { RepairReport } from '../backend.ts';
 import { untilInterrupted } from '../events.ts';

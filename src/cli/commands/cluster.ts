@@ -57,10 +57,7 @@ export function addCluster(program: Command, register: Register): void {
     .requiredOption('--region <name>', 'the region of the site')
     .option('--name <name>', "this agent's name (default: the host's)")
     .option('--cluster <name>', "the cluster's name")
-    .option(
-      '--listen <address>',
-      'listen here: IP:PORT or multiaddr; repeatable', repeated,
-    )
+    .option('--listen <address>', 'listen here: IP:PORT or multiaddr; repeatable', repeated)
     .option('--survive-sites <n>', 'how many sites may be lost', countArgument)
     .option('--kit <file>', 'write the recovery kit to this new file instead of the terminal')
     .option('--start', 'start the agent in the background');
@@ -74,7 +71,7 @@ export function addCluster(program: Command, register: Register): void {
     .addOption(
       new Option(
         '--role <role...>',
-        'what the new host does (default: source and storage)',
+        'what the new host does (default: source, storage, voter)',
       ).choices(roleNames),
     )
     .addOption(
@@ -90,10 +87,7 @@ export function addCluster(program: Command, register: Register): void {
     .description('Join a cluster with an invite code.')
     .requiredOption('--code-file <file>', 'file with the invite code; - reads standard input')
     .option('--name <name>', "this agent's name (default: the host's)")
-    .option(
-      '--listen <address>',
-      'listen here: IP:PORT or multiaddr; repeatable', repeated,
-    )
+    .option('--listen <address>', 'listen here: IP:PORT or multiaddr; repeatable', repeated)
     .option('--start', 'start the agent in the background');
   register<JoinFlags>(joinCommand, (context, { options }) => join(context, options));
 }
@@ -197,7 +191,7 @@ async function invite(context: CliContext, flags: InviteFlags): Promise<void> {
     await output.json({ ...message('invite', facts), expires });
     return;
   }
-  const span = formatSpan(report.expiresMs - context.nowMs());
+  const span = formatSpan(flags.ttl);
   await output.remark(
     `One host may join with this code, as ${report.roles.join(', ')}, within ${span}.`,
   );
@@ -212,7 +206,7 @@ async function join(context: CliContext, flags: JoinFlags): Promise<void> {
   const { backend, output, configFile, cwd } = context;
   const bytes =
     flags.codeFile === '-'
-      ? await readAll(context.stdin, codeBytesMax)
+      ? await readAll(context.stdin, { bytesMax: codeBytesMax, signal: context.signal })
       : await readFile(resolve(cwd, flags.codeFile)).catch((error: Error) => {
           throw new HoldfastError('io-error', `cannot read the invite code: ${error.message}`, {
             next: 'holdfast join --code-file FILE',

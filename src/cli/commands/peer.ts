@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { PeerReport } from '../../agent/api.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { PeerReport } from '../../agent/api.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import { clean, formatTime } from '../terminal-text.ts';

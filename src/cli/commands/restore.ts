@@ -1,14 +1,14 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { formatElapsed, formatSize } from '../../base/quantity.ts';
-import { secondMs } from '../../base/units.ts';
-import { HoldfastError } from '../../core/errors.ts';
 import type {
   RecoverySession,
   RestoreEvent,
   RestoreRequest,
   RestoreSummary,
 } from '../../agent/api.ts';
+import { formatElapsed, formatSize } from '../../base/quantity.ts';
+import { secondMs } from '../../base/units.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { parseSnapshotPath, repeated } from '../arguments.ts';
 import { untilInterrupted } from '../events.ts';

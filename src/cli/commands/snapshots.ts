@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { SnapshotReport } from '../../agent/api.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
-import type { SnapshotReport } from '../../agent/api.ts';
 import type { Register } from '../action.ts';
 import { repeatedList } from '../arguments.ts';
 import { kitFileOf, openSession, type RecoveryFlags, recoveryOptions } from '../recovery.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { formatSize, formatSpan } from '../../base/quantity.ts';
 import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
+import { formatSize, formatSpan } from '../../base/quantity.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import type { Cell } from '../table.ts';

@@ -17,7 +17,8 @@ export type Code = {
  */
 export function chooseCode(options: { siteCount: number; surviveSites: number }): Code {
   const survives = Math.max(0, Math.min(options.surviveSites, options.siteCount - 1));
-  const spread = Math.min(limits.dataShardsMax, options.siteCount - survives);
+  const spread =
+    Math.min(limits.dataShardsMax + survives, limits.shardsMax, options.siteCount) - survives;
   if (options.siteCount < 4 || spread < 2) {
     return { k: 1, m: 0, sites: survives + 1, survives };
   }

@@ -22,7 +22,7 @@ export type Durability = {
   readonly lostPacks: number;
   /** Packs held at fewer sites than wanted. */
   readonly degradedPacks: number;
-  /** Sites that hold the manifest and at least one shard. */
+  /** Sites with a peer that has signed that it holds the manifest. */
   readonly sites: readonly string[];
 };
 
@@ -34,27 +34,48 @@ function bitCount(mask: number): number {
 }
 
 /**
- * Site losses that one pack outlives, from the mask that each site holds: sites fail worst first (the one
- * that holds most shards nobody else has counted), until fewer than k distinct shards are left.
+ * Site losses that one pack outlives, whichever they are, from the mask that each site holds; -1 when fewer
+ * than k distinct shards are left now. Sites may hold the same shard (a copy made by a repair).
  */
 function tolerance(k: number, masks: readonly number[]): number {
-  const left = [...masks];
-  for (let lost = 0; ; lost++) {
-    const union = left.reduce((all, mask) => all | mask, 0);
-    if (bitCount(union) < k) return lost - 1;
-    if (k === 1) return left.filter((mask) => mask !== 0).length - 1;
-    let worst = 0;
-    for (let i = 1; i < left.length; i++) {
-      if (bitCount(left[i] as number) > bitCount(left[worst] as number)) worst = i;
+  const held = masks.filter((mask) => mask !== 0);
+  const union = held.reduce((all, mask) => (all | mask) >>> 0, 0);
+  const shards = held.reduce((sum, mask) => sum + bitCount(mask), 0);
+  if (bitCount(union) < k) return -1;
+  if (shards > bitCount(union)) return held.length - 1 - mostWithin(held, union, k - 1);
+  // No shard twice: the sites that hold most fail first.
+  const counts = held.map(bitCount).sort((a, b) => b - a);
+  let left = shards;
+  let lost = 0;
+  while (left >= k) left -= counts[lost++] ?? 0;
+  return lost - 1;
+}
+
+/**
+ * The most sites that together hold no more than `count` distinct shards: if just they are left, the pack is
+ * lost. To fail the sites with most shards first would be wrong here, since their shards may be elsewhere too.
+ */
+function mostWithin(held: readonly number[], union: number, count: number): number {
+  let most = 0;
+  const choose = (chosen: number, rest: number, left: number): void => {
+    if (left === 0 || rest === 0) {
+      most = Math.max(most, held.filter((mask) => (mask & ~chosen) === 0).length);
+      return;
     }
-    left.splice(worst, 1);
-  }
+    const lowest = rest & -rest;
+    const others = rest & ~lowest;
+    choose(chosen | lowest, others, left - 1);
+    if (bitCount(others >>> 0) >= left) choose(chosen, others, left);
+  };
+  choose(0, union, count);
+  return most;
 }
 
 /**
  * How safe a snapshot is, from its packs and what peers have signed for.
- * Committed: each pack is durable at k+1 sites, and the manifest at more sites than may be lost (or at all
- * sites, where there are fewer). Needs no quorum.
+ * Committed: each pack is durable at k+1 sites and outlives the loss of one, and the manifest is durable at
+ * more sites than may be lost (or at all sites, where there are fewer, or as many as the code wants where the
+ * policy asks to survive nothing). Needs no quorum.
  */
 export function assessDurability(options: {
   packs: readonly PackEntry[];
@@ -80,8 +101,10 @@ export function assessDurability(options: {
     const holders = masks.filter((mask) => mask !== 0).length;
     const survives = tolerance(pack.k, masks);
     if (survives < 0) lostPacks++;
-    if (holders < Math.min(pack.k + 1, options.siteCount)) weakPacks++;
-    if (holders < options.wantedSites(pack)) degradedPacks++;
+    const wanted = options.wantedSites(pack);
+    const needed = Math.min(pack.k + 1, options.siteCount, wanted);
+    if (holders < needed || (needed > pack.k && survives < 1)) weakPacks++;
+    if (holders < wanted) degradedPacks++;
     sitesMayFail = Math.min(sitesMayFail, survives);
   }
   const isRecoverable = sites.length > 0 && lostPacks === 0;

@@ -32,26 +32,26 @@ function score(seed: Uint8Array, name: string, weight: number): number {
   return Math.max(weight, 1) / -Math.log(uniform);
 }
 
+const later = ', which is not reachable now: kept here until it is';
+
 type RankedSite = { site: string; region: string; score: number; best: Candidate };
 
-/** Each site with the host there that would take the shard. */
+/** Each site with the host there that would take the shard: a reachable one, where there is one. */
 function rankSites(seed: Uint8Array, candidates: readonly Candidate[]): RankedSite[] {
-  const bySite = new Map<string, RankedSite & { hostScore: number; weight: number }>();
+  const bySite = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
-    const hostScore = score(seed, candidate.agent, candidate.weight) * (candidate.isReachable ? 1e6 : 1);
-    const known = bySite.get(candidate.site);
-    const weight = (known?.weight ?? 0) + candidate.weight;
-    const best = known === undefined || hostScore > known.hostScore ? candidate : known.best;
-    bySite.set(candidate.site, {
-      site: candidate.site,
-      region: candidate.region,
-      score: score(seed, `site ${candidate.site}`, weight),
-      best,
-      hostScore: Math.max(hostScore, known?.hostScore ?? 0),
-      weight,
-    });
+    bySite.set(candidate.site, [...(bySite.get(candidate.site) ?? []), candidate]);
   }
-  return [...bySite.values()];
+  return [...bySite].map(([site, hosts]) => {
+    const scored = hosts.map((host) => ({ host, score: score(seed, host.agent, host.weight) }));
+    // Not by a factor on the score: weights are bytes, and no factor outweighs a large enough disk.
+    scored.sort(
+      (a, b) => Number(b.host.isReachable) - Number(a.host.isReachable) || b.score - a.score,
+    );
+    const best = (scored[0] as { host: Candidate }).host;
+    const weight = hosts.reduce((sum, host) => sum + host.weight, 0);
+    return { site, region: best.region, score: score(seed, `site ${site}`, weight), best };
+  });
 }
 
 /**
@@ -83,7 +83,7 @@ export function placeShards(options: {
     perRegion.set(chosen.region, (perRegion.get(chosen.region) ?? 0) + 1);
     assignments.push({ index, agent: chosen.best.agent, site: chosen.site });
     reasons.push(
-      `shard ${index} to ${chosen.site} (${chosen.region})${chosen.best.isReachable ? '' : ', which is not reachable now: kept here until it is'}`,
+      `shard ${index} to ${chosen.site} (${chosen.region})${chosen.best.isReachable ? '' : later}`,
     );
   }
   return { assignments, reasons };

@@ -10,6 +10,7 @@ import {
   type SampleSnapshot,
 } from '../../support/build-snapshot.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { expectSame } from '../../support/same-bytes.ts';
 
 const frameCount = 6;
 const frameBytes = 100_000;
@@ -41,7 +42,7 @@ describe('FrameReader', () => {
     const { snapshot, refs } = await sample();
     const frames = snapshot.frameReader();
     expect(refs).toHaveLength(frameCount);
-    for (const ref of refs) expect(await frames.frame(ref)).toEqual(plainOf(ref.frame));
+    for (const ref of refs) expectSame(await frames.frame(ref), plainOf(ref.frame));
   });
 
   test('frames asked for at once share one read and one pack key', async () => {
@@ -76,7 +77,7 @@ describe('FrameReader', () => {
     const { snapshot, refs } = await sample();
     const frames = snapshot.frameReader();
     frames.prefetch(refs);
-    for (const ref of refs) expect(await frames.frame(ref)).toEqual(plainOf(ref.frame));
+    for (const ref of refs) expectSame(await frames.frame(ref), plainOf(ref.frame));
     expect(snapshot.network.pulls.length).toBeLessThan(alone.snapshot.network.pulls.length);
     expect(leavesPulled(snapshot)).toBeLessThan(leavesPulled(alone.snapshot));
   });
@@ -86,7 +87,7 @@ describe('FrameReader', () => {
     const cacheBytesMax = 2 * frameBytes + 10;
     const frames = snapshot.frameReader(snapshot.packReader(), { cacheBytesMax });
     for (const ref of [...refs, ...refs]) {
-      expect(await frames.frame(ref)).toEqual(plainOf(ref.frame));
+      expectSame(await frames.frame(ref), plainOf(ref.frame));
       expect(frames.cachedBytes).toBeLessThanOrEqual(cacheBytesMax);
     }
     const pulls = snapshot.network.pulls.length;
@@ -117,7 +118,7 @@ describe('FrameReader', () => {
     const two = snapshot.frameReader(snapshot.packReader(), {
       identities: ['OTHER', 'IDENTITY-1'],
     });
-    expect(await two.frame(refs[0] as FrameRef)).toEqual(plainOf(0));
+    expectSame(await two.frame(refs[0] as FrameRef), plainOf(0));
   });
 
   test('a pack of another dataset or type is refused', async () => {
@@ -143,7 +144,7 @@ describe('FrameReader', () => {
     await expect(frames.frame(shifted)).rejects.toMatchObject({ code: 'corrupt' });
     const huge = { ...second, frameSize: 2 ** 21 };
     await expect(frames.frame(huge)).rejects.toMatchObject({ code: 'corrupt' });
-    expect(await frames.frame(second)).toEqual(plainOf(second.frame));
+    expectSame(await frames.frame(second), plainOf(second.frame));
   });
 
   test('one asker’s signal does not end the read of another', async () => {
@@ -154,7 +155,7 @@ describe('FrameReader', () => {
     const patient = frames.frame(refs[0] as FrameRef);
     controller.abort(new Error('enough'));
     await expect(impatient).rejects.toThrow('enough');
-    expect(await patient).toEqual(plainOf(0));
+    expectSame(await patient, plainOf(0));
   });
 
   test('closing ends what is being read', async () => {

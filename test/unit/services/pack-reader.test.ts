@@ -6,6 +6,7 @@ import type { PackReader } from '../../../src/services/pack-reader.ts';
 import { buildSnapshot, file, peerAt, type SampleSnapshot } from '../../support/build-snapshot.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import type { Fault } from '../../support/pull-network.ts';
+import { expectSame } from '../../support/same-bytes.ts';
 
 const size = 700_000;
 
@@ -58,7 +59,7 @@ describe('PackReader', () => {
         if (!alive.includes(i)) snapshot.network.faults.set(peerAt(i), 'unreachable');
       }
       const reader = snapshot.packReader();
-      expect(await readAll(snapshot, reader), `from ${alive}`).toEqual(wanted);
+      expectSame(await readAll(snapshot, reader), wanted, `from ${alive.join()}`);
       expect(reader.stats.packsDecoded).toBe([0, 1, 2].every((i) => alive.includes(i)) ? 0 : 1);
     }
   });
@@ -80,19 +81,19 @@ describe('PackReader', () => {
       const reader = snapshot.packReader();
       for (const [offset, length] of ranges) {
         const bytes = await reader.read(packOf(snapshot).pack, offset, length);
-        expect(bytes).toEqual(wanted.subarray(offset, offset + length));
+        expectSame(bytes, wanted.subarray(offset, offset + length));
       }
     }
   });
 
-  test.each<Fault>(['flipped', 'short', 'forged', 'other-head'])(
+  test.each<Fault>(['flipped', 'short', 'forged', 'other-head', 'other-shard'])(
     'an answer that is %s is found out, logged with its peer, and decoded around',
     async (fault) => {
       const snapshot = await sample();
       const wanted = await packBytes(snapshot);
       snapshot.network.faults.set(peerAt(1), fault);
       const reader = snapshot.packReader();
-      expect(await readAll(snapshot, reader)).toEqual(wanted);
+      expectSame(await readAll(snapshot, reader), wanted);
       expect(reader.stats.packsDecoded).toBe(1);
       expect(reader.stats.corruptAnswers).toBeGreaterThan(0);
       expect(snapshot.log.lines[0]?.context).toMatchObject({
@@ -109,7 +110,7 @@ describe('PackReader', () => {
       const snapshot = await sample();
       const wanted = await packBytes(snapshot);
       snapshot.network.faults.set(peerAt(0), fault);
-      expect(await readAll(snapshot, snapshot.packReader())).toEqual(wanted);
+      expectSame(await readAll(snapshot, snapshot.packReader()), wanted);
     },
   );
 
@@ -150,7 +151,7 @@ describe('PackReader', () => {
     const reader = snapshot.packReader();
     await expect(readAll(snapshot, reader)).rejects.toMatchObject({ code: 'too-few-shards' });
     const half = Math.floor(wanted.length / 2);
-    expect(await reader.read(packOf(snapshot).pack, 0, half)).toEqual(wanted.subarray(0, half));
+    expectSame(await reader.read(packOf(snapshot).pack, 0, half), wanted.subarray(0, half));
   });
 
   test('what was lost is tried again once its peers may be back', async () => {
@@ -165,7 +166,7 @@ describe('PackReader', () => {
     await expect(readAll(snapshot, reader)).rejects.toMatchObject({ code: 'too-few-shards' });
     expect(snapshot.network.pulls).toEqual([]);
     await clock.advance(10_000);
-    expect(await readAll(snapshot, reader)).toEqual(wanted);
+    expectSame(await readAll(snapshot, reader), wanted);
   });
 
   test('a stalled peer is overtaken after a second of the clock', async () => {
@@ -183,7 +184,7 @@ describe('PackReader', () => {
     expect(isDone).toBe(false);
     await clock.advance(200);
     expect(isDone).toBe(true);
-    expect(await reading).toEqual(wanted);
+    expectSame(await reading, wanted);
     expect(reader.stats.hedges).toBeGreaterThan(0);
   });
 
@@ -228,7 +229,7 @@ describe('PackReader', () => {
       return all.slice(2);
     };
     const reader = snapshot.packReader({ probe });
-    expect(await readAll(snapshot, reader)).toEqual(wanted);
+    expectSame(await readAll(snapshot, reader), wanted);
     await readAll(snapshot, reader);
     expect(probes).toBe(1);
   });
@@ -242,7 +243,7 @@ describe('PackReader', () => {
     snapshot.network.faults.set(peerAt(0), 'flipped');
     snapshot.network.faults.set(peerAt(1), 'missing');
     const reader = snapshot.packReader();
-    expect(await readAll(snapshot, reader)).toEqual(wanted);
+    expectSame(await readAll(snapshot, reader), wanted);
     expect(reader.stats).toMatchObject({ packsDecoded: 0, sites: ['site-2'] });
   });
 

@@ -7,7 +7,7 @@ import {
   manifestStream,
   receiptStream,
 } from '../../../src/core/format/statement.ts';
-import { type FactHash, idOf, type PackId } from '../../../src/core/ids.ts';
+import { type FactHash, idOf, type PackId, type StatementHash } from '../../../src/core/ids.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { headMessage } from '../../../src/core/protocol/stream-heads.ts';
 import { LoopHub } from '../../support/loop-network.ts';
@@ -56,13 +56,24 @@ async function meet(a: SampleHost, b: SampleHost): Promise<void> {
   await a.network.connect(b.network.self, b.network.addresses());
 }
 
+/** Lets time pass until the work is done: a first append waits for peers. */
+async function soon<Result>(work: Promise<Result>): Promise<Result> {
+  let isDone = false;
+  const end = () => {
+    isDone = true;
+  };
+  work.then(end, end);
+  while (!isDone) await clock.advance(50);
+  return work;
+}
+
 /** A snapshot of one pack; its fact is stored. */
 async function backUp(source: SampleHost): Promise<Uint8Array> {
   const { ledger } = source;
   const { agentKey } = source.agent;
   const stream = manifestStream(home.id);
   if (ledger.head(agentKey, clusterStream) === undefined || ledger.roster.datasets().length === 0) {
-    await ledger.append(clusterStream, home);
+    await soon(ledger.append(clusterStream, home));
   }
   const head = ledger.head(agentKey, stream);
   const pack = idOf<PackId>(new Uint8Array(32).fill((head?.sequence ?? 0) + 1));
@@ -70,7 +81,7 @@ async function backUp(source: SampleHost): Promise<Uint8Array> {
   if (segment === undefined) throw new Error('one pack makes one segment');
   await source.facts.put(segment.hash, segment.bytes);
   const packSegments = [{ hash: idOf<FactHash>(segment.hash), count: 1 }];
-  await ledger.append(stream, sampleManifest(home.id, head, { packSegments }));
+  await soon(ledger.append(stream, sampleManifest(home.id, head, { packSegments })));
   return segment.hash;
 }
 
@@ -95,11 +106,8 @@ describe('a round with a peer', () => {
     const oslo = await host(cluster.founder);
     const count = limits.statementsPerResponse + 9;
     for (let i = 0; i < count; i++) {
-      await oslo.ledger.append(clusterStream, {
-        kind: 'address',
-        multiaddrs: [],
-        version: String(i),
-      });
+      const address = { kind: 'address', multiaddrs: [], version: String(i) } as const;
+      await soon(oslo.ledger.append(clusterStream, address));
     }
     oslo.serve.start();
     const late = await host(bergen);
@@ -131,13 +139,14 @@ describe('a round with a peer', () => {
     await meet(keeper, oslo);
     const fact = Uint8Array.of(2, 1, 1);
     await oslo.facts.put(factHash(fact), fact);
-    await oslo.ledger.append(receiptStream, {
+    const receipt = {
       kind: 'receipt',
-      manifest: idOf(new Uint8Array(32).fill(1)),
-      holdings: [idOf(factHash(fact))],
+      manifest: idOf<StatementHash>(new Uint8Array(32).fill(1)),
+      holdings: [idOf<FactHash>(factHash(fact))],
       freeBytes: 1,
       shardCount: 1,
-    });
+    } as const;
+    await soon(oslo.ledger.append(receiptStream, receipt));
     expect(await keeper.sync.withPeer(oslo.network.self)).toEqual({ statements: 1, facts: 1 });
   });
 
@@ -189,6 +198,7 @@ describe('in the background', () => {
   test('a peer that was cut off learns all on its return', async () => {
     const [oslo, second] = [await host(cluster.founder), await host(bergen)];
     for (const one of hosts) one.start();
+    await meet(oslo, second);
     await clock.advance(1000);
     hub.isolate(second.network.self);
     await backUp(oslo);
@@ -226,7 +236,7 @@ describe('in the background', () => {
 describe('lost state', () => {
   test('own statements that peers hold are taken back before the next is signed', async () => {
     const first = await host(bergen);
-    await first.ledger.append(clusterStream, home);
+    await soon(first.ledger.append(clusterStream, home));
     const old = first.log.copy();
     const oslo = await host(cluster.founder);
     for (const one of hosts) one.start();

@@ -1,0 +1,134 @@
+import { noise } from '@chainsafe/libp2p-noise';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
+import { type Identify, identify } from '@libp2p/identify';
+import type { Libp2p } from '@libp2p/interface';
+import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
+import { type Ping, ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { createLibp2p, type Libp2pOptions } from 'libp2p';
+import { MiB, secondMs } from '../../base/units.ts';
+import { limits } from '../../core/limits.ts';
+import type { Admission } from './admission.ts';
+
+export type Services = {
+  identify: Identify;
+  ping: Ping;
+  dht?: KadDHT;
+  pubsub?: GossipSub;
+};
+
+export type Libp2pNode = Libp2p<Services>;
+
+export type NodeOptions = {
+  /** Seed of the Ed25519 key that other agents know this one by, 32 bytes. */
+  readonly transportSecret: Uint8Array;
+  /** Multiaddrs; none for an agent that only dials. */
+  readonly listen: readonly string[];
+  /** Told to others instead of the addresses that it listens on, when there are any. */
+  readonly announce?: readonly string[] | undefined;
+  readonly dht: boolean;
+  readonly gossip: boolean;
+};
+
+/** Of one stream. Much more only fills queues, and delays small messages beside bulk data by seconds. */
+const streamWindowMax = 4 * MiB;
+/** A paused stream still receives up to its window; libp2p resets it above this. */
+const streamReadBufferMax = 9 * MiB;
+
+/** One dead address must not use up the time for the others. */
+const addressDialTimeoutMs = 5 * secondMs;
+/** One site may start many agents behind one address; libp2p's 5 a second are too few. */
+const inboundPerSecondMax = 100;
+/** Two per member, for simultaneous dials, and some that are being refused. */
+const connectionsMax = 2 * limits.membersMax + 100;
+/** Pings of both sides, heartbeats included; libp2p's 2 are missed when they overlap. */
+const pingStreamsMax = 16;
+
+/** Makes the node, not started. `prefix` keeps clusters apart that share an address. */
+export async function createNode(
+  options: NodeOptions,
+  prefix: string,
+  admission: Admission,
+): Promise<Libp2pNode> {
+  const announce = options.announce ?? [];
+  const settings: Libp2pOptions<Services> = {
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', options.transportSecret),
+    nodeInfo: { name: 'holdfast', version: '1', userAgent: 'holdfast' },
+    addresses: { listen: [...options.listen], announce: [...announce] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        streamOptions: {
+          maxStreamWindowSize: streamWindowMax,
+          maxReadBufferLength: streamReadBufferMax,
+        },
+      }),
+    ],
+    connectionGater: admission.gater(),
+    connectionManager: {
+      maxConnections: connectionsMax,
+      inboundConnectionThreshold: inboundPerSecondMax,
+      maxIncomingPendingConnections: inboundPerSecondMax,
+      addressDialTimeout: addressDialTimeoutMs,
+      // The keeper redials; the DHT also asks libp2p to, which would go on after a member has left.
+      reconnectRetries: 0,
+    },
+    // See heartbeat.ts.
+    connectionMonitor: { enabled: false },
+    services: services(options, prefix),
+  };
+  return createLibp2p(settings);
+}
+
+function services(
+  options: NodeOptions,
+  prefix: string,
+): NonNullable<Libp2pOptions<Services>['services']> {
+  return {
+    identify: identify({ protocolPrefix: 'holdfast', runOnLimitedConnection: true }),
+    ping: ping({
+      protocolPrefix: 'holdfast',
+      maxInboundStreams: pingStreamsMax,
+      maxOutboundStreams: pingStreamsMax,
+    }),
+    ...(options.dht ? { dht: kadDHT(dhtSettings(prefix)) } : {}),
+    ...(options.gossip ? { pubsub: gossipsub(gossipSettings(prefix)) } : {}),
+  };
+}
+
+/** The topic that all members follow. */
+export function topicOf(prefix: string): string {
+  return `${prefix}/announce/1`;
+}
+
+/** Only routes to peers: members' addresses are often private, and no value is ever stored. */
+function dhtSettings(prefix: string): Parameters<typeof kadDHT>[0] {
+  return {
+    protocol: `${prefix}/kad/1.0.0`,
+    clientMode: false,
+    peerInfoMapper: passthroughMapper,
+    allowQueryWithZeroPeers: true,
+    validators: {
+      holdfast: () => {
+        throw new Error('values are not stored here');
+      },
+    },
+    selectors: { holdfast: () => 0 },
+  };
+}
+
+function gossipSettings(prefix: string): Parameters<typeof gossipsub>[0] {
+  return {
+    allowPublishToZeroTopicPeers: true,
+    globalSignaturePolicy: 'StrictSign',
+    fallbackToFloodsub: false,
+    allowedTopics: [topicOf(prefix)],
+    runOnLimitedConnection: true,
+    // More than ten agents behind one address would be taken for an attack.
+    scoreParams: { IPColocationFactorWeight: 0 },
+  };
+}

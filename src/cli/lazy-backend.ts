@@ -1,0 +1,18 @@
+import { connectControl, controlSocketPath } from '../agent/control-client.ts';
+import type { Backend } from './backend.ts';
+
+/** Loads the real thing at the first call that needs it: help, status and completion must answer at once. */
+export function lazyBackend(load: () => Promise<Backend>): Backend {
+  return {
+    initCluster: async (options) => (await load()).initCluster(options),
+    invite: async (options) => (await load()).invite(options),
+    join: async (options) => (await load()).join(options),
+    runAgent: async (options, cancel) => (await load()).runAgent(options, cancel),
+    startAgent: async (options) => (await load()).startAgent(options),
+    openRecovery: async (options) => (await load()).openRecovery(options),
+    control: (stateDir) => connectControl(controlSocketPath(stateDir)),
+    repairIndex: async (options) => (await load()).repairIndex(options),
+    demo: async (options, cancel) => (await load()).demo(options, cancel),
+    loadConfig: async (options) => (await load()).loadConfig(options),
+  };
+}

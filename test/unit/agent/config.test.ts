@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { loadConfig, locateConfig, parseConfig } from '../../../src/agent/config.ts';
+import { HoldfastError } from '../../../src/core/errors.ts';
+
+const example = fileURLToPath(new URL('../../../config.example.json', import.meta.url));
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hf-config-'));
+});
+
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function refusal(value: unknown): string {
+  try {
+    parseConfig(JSON.stringify(value), 'config.json');
+  } catch (error) {
+    expect(error).toBeInstanceOf(HoldfastError);
+    expect(error).toMatchObject({ code: 'config-invalid' });
+    return (error as HoldfastError).message;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+it('fills in the defaults when there is no file', () => {
+  expect(loadConfig(undefined)).toEqual({
+    listen: ['/ip4/0.0.0.0/tcp/7420'],
+    announce: [],
+    storage: { reserve: 10 * 2 ** 30 },
+    log: { level: 'info' },
+    compression: { level: 3 },
+    datasets: {},
+  });
+});
+
+it('loads the example, which shows every key', () => {
+  const config = loadConfig(example);
+  expect(Object.keys(config).sort()).toEqual(
+    ['announce', 'compression', 'datasets', 'listen', 'log', 'storage', 'threads'].sort(),
+  );
+  expect(config.storage).toEqual({ reserve: 10 * 2 ** 30, limit: 500 * 2 ** 30 });
+  expect(Object.keys(config.datasets)).toEqual(['documents', 'media']);
+  expect(Object.keys(config.datasets.documents ?? {}).sort()).toEqual(
+    [
+      'chunkAverage',
+      'exclude',
+      'excludeCaches',
+      'excludeIfPresent',
+      'excludeLargerThan',
+      'iexclude',
+      'oneFileSystem',
+      'paths',
+      'tags',
+    ].sort(),
+  );
+  expect(config.datasets.media).toMatchObject({ paths: ['/srv/media'], chunkAverage: 262_144 });
+});
+
+it('accepts comments anywhere and keeps none', () => {
+  const config = parseConfig(
+    '{"$comment":["a"],"log":{"$comment":"b"},"datasets":{"$comment":"c"}}',
+    'x',
+  );
+  expect(JSON.stringify(config)).not.toContain('comment');
+});
+
+it('freezes what it loads, all the way down', () => {
+  const config = parseConfig('{"datasets":{"d":{"paths":["/x"]}}}', 'x');
+  for (const part of [config, config.storage, config.datasets, config.datasets.d?.paths]) {
+    expect(Object.isFrozen(part)).toBe(true);
+  }
+});
+
+it.each([
+  [{ lisen: [] }, 'lisen: unknown key; did you mean "listen"?'],
+  [{ storage: { limt: 1 } }, 'storage.limt: unknown key; did you mean "limit"?'],
+  [
+    { datasets: { d: { paths: ['/x'], exlude: [] } } },
+    'datasets.d.exlude: unknown key; did you mean "exclude"?',
+  ],
+  [{ log: { colour: true } }, 'log.colour: unknown key; known: level'],
+])('names the unknown key of %j and the nearest known one', (value, message) => {
+  expect(refusal(value)).toContain(message);
+});
+
+it.each([
+  [{ listen: ['0.0.0.0:1'] }, 'listen[0]: is no multiaddr'],
+  [{ storage: { reserve: 'much' } }, 'storage.reserve'],
+  [{ datasets: { d: { paths: ['relative'] } } }, 'datasets.d.paths[0]: is no absolute path'],
+  [{ datasets: { d: { paths: [] } } }, 'datasets.d.paths'],
+  [{ datasets: { 'a/b': { paths: ['/x'] } } }, 'datasets.a/b: is no dataset name'],
+  [{ datasets: { d: { paths: ['/x'], chunkAverage: '65KiB' } } }, 'datasets.d.chunkAverage'],
+  [{ compression: { level: 99 } }, 'compression.level'],
+  [{ log: { level: 'loud' } }, 'log.level'],
+  [[], 'the file'],
+])('refuses %j and names the place', (value, place) => {
+  expect(refusal(value)).toContain(place);
+});
+
+it('names every mistake at once', () => {
+  const message = refusal({ threads: 0, announce: 'x' });
+  expect(message).toContain('threads');
+  expect(message).toContain('announce');
+});
+
+it('says what is wrong with a file that is missing or no JSON', () => {
+  const broken = join(directory, 'broken.json');
+  writeFileSync(broken, '{"listen": ');
+  expect(() => loadConfig(broken)).toThrow(/broken\.json is not JSON/);
+  expect(() => loadConfig(join(directory, 'none.json'))).toThrow(/cannot read the configuration/);
+});
+
+it('finds the file asked for first, then that of the state directory, then none', () => {
+  expect(locateConfig({ stateDir: directory })).toBeUndefined();
+  writeFileSync(join(directory, 'config.json'), '{}');
+  expect(locateConfig({ stateDir: directory })).toBe(join(directory, 'config.json'));
+  expect(locateConfig({ stateDir: directory, file: '/other.json' })).toBe('/other.json');
+});

@@ -1,0 +1,314 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type {
+  CheckEvent,
+  CheckSummary,
+  DatasetStatus,
+  PeerReport,
+  StatusReport,
+} from '../../../src/agent/api.ts';
+import { loadConfig, parseConfig } from '../../../src/agent/config.ts';
+import { HoldfastError } from '../../../src/core/errors.ts';
+import { fakeBackend, jsonLines, run, stream, withAgent } from './fake-world.ts';
+
+const nowMs = Date.UTC(2025, 5, 1, 3);
+const hour = 3_600_000;
+
+function peer(part: Partial<PeerReport>): PeerReport {
+  return {
+    name: 'ber-1',
+    site: 'ber',
+    region: 'eu',
+    roles: ['storage'],
+    state: 'connected',
+    path: 'direct',
+    address: '/ip4/192.0.2.2/tcp/7420',
+    lag: 0,
+    freeBytes: 2 ** 30,
+    shards: 12,
+    version: '0.1.0',
+    peerKey: 'aa11'.repeat(16),
+    agentKey: 'bb22'.repeat(16),
+    ...part,
+  };
+}
+
+const peers = [
+  peer({ name: 'ams-1', site: 'ams', state: 'self', path: '-', peerKey: 'aa22'.repeat(16) }),
+  peer({}),
+  peer({
+    name: 'lon-1',
+    site: 'lon',
+    state: 'unreachable',
+    path: '-',
+    lastSeenMs: nowMs - 2 * hour,
+    peerKey: 'cc33'.repeat(16),
+  }),
+];
+
+const good: DatasetStatus = {
+  name: 'documents',
+  id: '01'.repeat(16),
+  source: 'ams-1',
+  restorable: {
+    snapshot: 'ab'.repeat(32),
+    timeMs: nowMs - 5 * hour,
+    ageMs: 5 * hour,
+    isRestorableNow: true,
+    sites: ['ams', 'ber'],
+    sitesMayFail: 1,
+    bytes: 2 ** 31,
+  },
+  snapshots: 7,
+  words: 'survives any 1 site; costs 1.50x',
+};
+
+const bad: DatasetStatus = {
+  name: 'mail',
+  id: '02'.repeat(16),
+  source: 'ams-1',
+  pending: { snapshot: 'cd'.repeat(32), state: 'placed', timeMs: nowMs, missing: ['lon'] },
+  snapshots: 1,
+  words: 'not committed yet',
+};
+
+const status: StatusReport = {
+  agent: {
+    clusterId: 'fe'.repeat(32),
+    clusterName: 'acme',
+    name: 'ams-1',
+    site: 'ams',
+    region: 'eu',
+    roles: ['source'],
+    peerKey: 'aa22'.repeat(16),
+    agentKey: 'bb22'.repeat(16),
+    addresses: [],
+    version: '0.1.0',
+  },
+  sites: [
+    { site: 'ams', region: 'eu', members: 1, reachable: 1 },
+    { site: 'ber', region: 'eu', members: 1, reachable: 1 },
+    { site: 'lon', region: 'uk', members: 1, reachable: 0 },
+  ],
+  policy: { surviveSites: 1, words: 'survive 1 site' },
+  datasets: [good, bad],
+  warnings: ['lon is away\nnext: holdfast peer ping lon-1'],
+};
+
+const agent = withAgent({ status: async () => status, peers: async () => peers });
+
+describe('status', () => {
+  it('answers first for each dataset, then for peers, then warns', async () => {
+    const { code, out } = await run(['status'], { backend: agent, nowMs: () => nowMs });
+    expect(code).toBe(0);
+    const lines = out.split('\n');
+    expect(lines[0]).toMatch(/^DATASET +RESTORABLE NOW +AGE +FROM SITES +MORE SITES MAY FAIL/);
+    expect(lines[1]).toMatch(/^documents +yes +5 h +ams, ber +any 1 +2\.00 GiB +7$/);
+    expect(lines[2]).toMatch(/^mail +NO +never/);
+    const at = (text: string): number => lines.findIndex((line) => line.includes(text));
+    expect(at('mail: snapshot cdcdcdcd')).toBeGreaterThan(2);
+    expect(lines[at('mail: snapshot')]).toContain('is only placed, waits for lon');
+    expect(at('Cluster acme (fefefefe): 3 sites, 2 reachable')).toBeGreaterThan(at('mail: '));
+    expect(lines[at('lon-1 ')]).toMatch(/unreachable .* 2 h ago$/);
+    expect(at('Warnings')).toBeGreaterThan(at('lon-1 '));
+    expect(at('next: holdfast peer ping lon-1')).toBeGreaterThan(at('Warnings'));
+  });
+
+  it('tells a dataset that too many sites have left', async () => {
+    const lost = { ...good.restorable, isRestorableNow: false, sitesMayFail: -1, sites: ['ams'] };
+    const datasets = [{ ...good, restorable: lost } as DatasetStatus];
+    const backend = withAgent({
+      status: async () => ({ ...status, datasets }),
+      peers: async () => peers,
+    });
+    const { out } = await run(['status'], { backend });
+    expect(out.split('\n')[1]).toMatch(/^documents +NO +5 h +ams +already too many/);
+  });
+
+  it('says what to do when nothing is protected', async () => {
+    const backend = withAgent({
+      status: async () => ({ ...status, datasets: [] }),
+      peers: async () => [],
+    });
+    const { out } = await run(['status'], { backend });
+    expect(out).toMatch(/^Nothing is protected yet.*\nnext: holdfast backup PATH\n/);
+  });
+
+  it('is JSON lines', async () => {
+    const { out } = await run(['status', '--json'], { backend: agent });
+    const lines = jsonLines(out);
+    expect(lines.map((line) => line.message_type)).toEqual([
+      ...['dataset', 'dataset', 'peer', 'peer', 'peer', 'warning', 'summary'],
+    ]);
+    expect(lines[0]).toMatchObject({
+      name: 'documents',
+      restorable: { is_restorable_now: true, sites_may_fail: 1 },
+    });
+  });
+
+  it('is coloured on a terminal only, and never with NO_COLOR', async () => {
+    const colored = await run(['status'], { backend: agent, isTty: true });
+    expect(colored.out).toContain('\u001b[32myes\u001b[39m');
+    for (const part of [{ env: { NO_COLOR: '1' } }, { isTty: false }]) {
+      const { out } = await run(['status'], { backend: agent, isTty: true, ...part });
+      expect(out).not.toContain('\u001b');
+    }
+    const { out } = await run(['status', '--no-color'], { backend: agent, isTty: true });
+    expect(out).not.toContain('\u001b');
+  });
+});
+
+describe('peer', () => {
+  it('lists all members', async () => {
+    const { out } = await run(['peer', 'list'], { backend: agent });
+    expect(out.split('\n')[2]).toMatch(/^ber-1 +ber +eu +storage +connected +direct/);
+    expect(jsonLines((await run(['peer', 'list', '--json'], { backend: agent })).out)).toHaveLength(
+      3,
+    );
+  });
+
+  it('shows one by name or by the beginning of its key', async () => {
+    for (const name of ['lon-1', 'cc33']) {
+      const { code, out } = await run(['peer', 'show', name], { backend: agent });
+      expect(code).toBe(0);
+      expect(out).toContain('name         lon-1');
+    }
+    const none = await run(['peer', 'show', 'nobody'], { backend: agent });
+    expect(none.code).toBe(1);
+    expect(none.err).toContain('next: holdfast peer list');
+    const several = await run(['peer', 'show', 'aa'], { backend: agent });
+    expect(several.code).toBe(2);
+    expect(several.err).toContain('ams-1 aa22aa22aa22, ber-1 aa11aa11aa11');
+  });
+
+  it('pings', async () => {
+    const ping = async (name: string) => ({ peer: name, roundTripMs: 12.34, path: 'direct' });
+    const { out } = await run(['peer', 'ping', 'ber-1'], { backend: withAgent({ ping }) });
+    expect(out).toBe('ber-1: 12.3 ms, direct\n');
+  });
+});
+
+describe('check', () => {
+  const clean: CheckSummary = {
+    snapshots: 1,
+    packs: 2,
+    shards: 8,
+    badShards: 0,
+    unrecoverablePacks: 0,
+    degradedPacks: 0,
+    peersAsked: 4,
+    peersUnreachable: [],
+    durationMs: 2000,
+  };
+
+  async function check(part: Partial<CheckSummary>, argv: string[] = []) {
+    const problem: CheckEvent = {
+      type: 'problem',
+      peer: 'ber-1',
+      site: 'ber',
+      pack: 'ab'.repeat(32),
+      index: 3,
+      problem: 'does not match',
+      dataset: 'mail',
+    };
+    const events: CheckEvent[] = [
+      { type: 'status', packsDone: 1, packsTotal: 2, peer: 'ber-1' },
+      ...((part.badShards ?? 0) > 0 ? [problem] : []),
+      { type: 'summary', summary: { ...clean, ...part } },
+    ];
+    const requests: unknown[] = [];
+    const backend = withAgent({
+      check: (request) => {
+        requests.push(request);
+        return stream(...events);
+      },
+    });
+    return { ...(await run(['check', ...argv], { backend })), requests };
+  }
+
+  it('succeeds when everything is there', async () => {
+    const { code, out, requests } = await check({}, ['--read-data', '--dataset', 'mail']);
+    expect(code).toBe(0);
+    expect(out).toContain('Checked 1 snapshot: 2 packs, 8 shards at 4 peers in 0:02.');
+    expect(requests).toEqual([{ readData: true, dataset: 'mail' }]);
+  });
+
+  it.each([
+    [{ badShards: 1 }, 22],
+    [{ degradedPacks: 1, peersUnreachable: ['lon-1'] }, 22],
+    [{ badShards: 1, unrecoverablePacks: 1 }, 21],
+  ])('with %j exits %i', async (part, expected) => {
+    const { code, err } = await check(part);
+    expect(code).toBe(expected);
+    expect(err).toContain('next: ');
+  });
+
+  it('names each bad shard', async () => {
+    const { err } = await check({ badShards: 1 });
+    expect(err).toContain('ber-1 (ber): shard 3 of pack abababab (mail): does not match\n');
+    const json = await check({ badShards: 1 }, ['--json']);
+    expect(jsonLines(json.err)[0]).toMatchObject({ message_type: 'error', during: 'check' });
+    expect(jsonLines(json.out)[0]).toMatchObject({ message_type: 'status', total_packs: 2 });
+  });
+});
+
+describe('repair', () => {
+  const repaired = { shards: 3, quarantined: 1, statements: 9 };
+
+  it('goes through the agent when one runs, else does it alone', async () => {
+    const through = withAgent({ rebuildIndex: async () => repaired });
+    expect((await run(['repair', '--index'], { backend: through })).out).toContain('3 shards');
+    const rebuildIndex = async (): Promise<never> => {
+      throw new HoldfastError('agent-not-running', 'none');
+    };
+    const alone = withAgent({ rebuildIndex }, { repairIndex: async () => repaired });
+    const { out } = await run(['repair', '--index', '--json'], { backend: alone });
+    expect(jsonLines(out)).toEqual([{ message_type: 'summary', ...repaired }]);
+  });
+
+  it('does nothing unless told what', async () => {
+    expect((await run(['repair'], { backend: withAgent({}) })).code).toBe(2);
+  });
+});
+
+describe('config', () => {
+  let directory: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'hf-cli-'));
+  });
+
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const backend = fakeBackend({
+    loadConfig: async ({ file }) => ({ file, config: loadConfig(file) }),
+  });
+
+  it('init writes a valid start and never overwrites', async () => {
+    const file = join(directory, 'state', 'config.json');
+    const argv = ['config', 'init', '-s', join(directory, 'state')];
+    expect((await run(argv)).out).toBe(`Wrote ${file}.\n`);
+    expect(parseConfig(readFileSync(file, 'utf8'), file).datasets).toHaveProperty('documents');
+    const again = await run(argv);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain(`next: holdfast config validate ${file}`);
+    const printed = await run(['config', 'init', '-']);
+    expect(printed.out).toBe(readFileSync(file, 'utf8'));
+  });
+
+  it('validate names what is wrong', async () => {
+    const file = join(directory, 'config.json');
+    await run(['config', 'init', file]);
+    expect(existsSync(file)).toBe(true);
+    expect((await run(['config', 'validate', file], { backend })).out).toBe(`${file}: valid\n`);
+    const missing = await run(['config', 'validate', join(directory, 'none')], { backend });
+    expect(missing.code).toBe(2);
+  });
+
+  it('show prints the defaults too', async () => {
+    const { out } = await run(['config', 'show'], { backend });
+    expect(JSON.parse(out)).toMatchObject({ compression: { level: 3 }, datasets: {} });
+  });
+});
