@@ -58,7 +58,7 @@ export const limits = {
   /** Unconnected members are dialled again this often. */
   reconnectPeriodMs: 3 * secondMs,
   /** Bytes of packs being built, coded and sent at once by one backup. */
-  backupBytesInFlightMax: 48 * MiB,
+  backupBytesInFlightMax: 40 * MiB,
   /** Opened frames kept by a restore. */
   restoreCacheBytesMax: 64 * MiB,
 } as const;

@@ -1,6 +1,7 @@
 import { concat, utf8 } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
 import { hash } from '../core/crypto/hash.ts';
+import { codeOf } from '../core/errors.ts';
 import type { CatalogRecord } from '../core/format/catalog-record.ts';
 import { decodeCatalogRecord, encodeCatalogRecord } from '../core/format/catalog-record.ts';
 import type { PackEntry } from '../core/format/facts.ts';
@@ -159,6 +160,7 @@ export class DatasetIndex {
       type: 'delete',
       key: this.#key(bounds.segment, ordinalBytes(number)),
     }));
+    const nowIndexed: KnownPack[] = [];
     for (const segment of added) {
       const key = this.#key(bounds.segment, ordinalBytes(segment.number));
       operations.push({ type: 'put', key, value: encodeSegment(segment) });
@@ -168,10 +170,12 @@ export class DatasetIndex {
         const indexed = { ...pack, isIndexed: true };
         const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
         if (value !== undefined) operations.push(this.#packOperation(indexed, value.subarray(40)));
-        this.#packs.set(ordinal, indexed);
+        nowIndexed.push(indexed);
       }
     }
     await this.#store.batch(operations, { durable: true });
+    // After the batch: a pack taken for indexed whose segment was not kept would be missing in every later root.
+    for (const pack of nowIndexed) this.#packs.set(pack.ordinal, pack);
     for (const number of removed) this.#segments.delete(number);
     for (const segment of added) this.#segments.set(segment.number, segment);
   }
@@ -180,11 +184,19 @@ export class DatasetIndex {
     return Math.max(0, ...this.#segments.keys()) + 1;
   }
 
-  /** What a directory held. Before an entry is reused, its packs must be known to be durable: `pack`. */
+  /**
+   * What a directory held. Before an entry is reused, its packs must be known to be durable: `pack`.
+   * A record that cannot be read counts as lost: the directory is read again.
+   */
   directory(path: Uint8Array): CatalogRecord | undefined {
     const value = this.#store.get(this.#key(bounds.catalog, hash('path', path)));
     if (value === undefined) return undefined;
-    return decodeCatalogRecord(value);
+    try {
+      return decodeCatalogRecord(value);
+    } catch (error) {
+      if (codeOf(error) === 'bad-encoding') return undefined;
+      throw error;
+    }
   }
 
   /** Every pack that the records name must have been added before. */

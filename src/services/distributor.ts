@@ -1,3 +1,4 @@
+import { release } from '../base/bytes.ts';
 import type { ShardHead } from '../core/format/shard.ts';
 import { leafCountOf, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
@@ -62,6 +63,8 @@ export class Distributor {
       }
     });
     await Promise.all(work);
+    // A straggler may still be sent some of it; the others have taken theirs to the last byte.
+    if (delivered === assignments.length) for (const shard of written.encoded.shards) release(shard);
     return { delivered, kept: assignments.length - delivered, bytesSent };
   }
 

@@ -1,3 +1,4 @@
+import { release } from '../base/bytes.ts';
 import type { Extent } from '../core/format/tree.ts';
 import type {
   Chunking,
@@ -119,6 +120,7 @@ export class FileReader {
       else if (!result.isStable && job.attempts < attemptsMax) this.#again(job);
       else job.resolve(this.#store(job, slab, result));
     }
+    release(slab);
   }
 
   #again(job: Job): void {
@@ -178,6 +180,7 @@ export class FileReader {
       part?.catch(() => {});
       await this.#options.sink.ready();
       const stored = this.#store(job, slab, result);
+      release(slab);
       extents.push(...stored.extents);
       for (const pack of stored.packs) packs.add(pack);
       bytesRead += stored.bytesRead;

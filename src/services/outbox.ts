@@ -19,6 +19,9 @@ export class Outbox {
   readonly #store: ShardStore;
   readonly #index: KeyValue;
   readonly #wanted = new Map<AgentKey, Map<string, Parcel>>();
+  /** Shards that are being kept for somebody who is not in #wanted yet: how many times each. */
+  readonly #keeping = new Map<string, number>();
+  readonly #removing = new Map<string, Promise<void>>();
 
   private constructor(store: ShardStore, index: KeyValue) {
     this.#store = store;
@@ -43,18 +46,36 @@ export class Outbox {
 
   /** Durable when resolved. */
   async keep(agent: AgentKey, head: ShardHead, bytes: Uint8Array): Promise<void> {
+    const parcel = { pack: head.pack, index: head.index };
+    const name = nameOf(parcel);
+    // Said before the first wait: a drop for another agent must not take the shard away meanwhile.
+    this.#keeping.set(name, (this.#keeping.get(name) ?? 0) + 1);
+    try {
+      await this.#removing.get(name);
+      await this.#write(head, bytes);
+      const key = keyOf(agent, parcel);
+      await this.#index.batch([{ type: 'put', key, value: new Uint8Array(0) }], { durable: true });
+      this.#note(agent, parcel);
+    } finally {
+      const others = (this.#keeping.get(name) ?? 1) - 1;
+      if (others > 0) this.#keeping.set(name, others);
+      else this.#keeping.delete(name);
+    }
+  }
+
+  async #write(head: ShardHead, bytes: Uint8Array): Promise<void> {
     const writer = await this.#store.write(head);
-    for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf += limits.pullLeavesMax) {
-      const end = Math.min(bytes.length, (leaf + limits.pullLeavesMax) * limits.leafSize);
-      await writer.append(bytes.subarray(leaf * limits.leafSize, end));
+    try {
+      for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf += limits.pullLeavesMax) {
+        const end = Math.min(bytes.length, (leaf + limits.pullLeavesMax) * limits.leafSize);
+        await writer.append(bytes.subarray(leaf * limits.leafSize, end));
+      }
+    } catch (error) {
+      await writer.abandon();
+      throw error;
     }
     await writer.finish();
     await this.#store.sync();
-    const parcel = { pack: head.pack, index: head.index };
-    await this.#index.batch([{ type: 'put', key: keyOf(agent, parcel), value: new Uint8Array(0) }], {
-      durable: true,
-    });
-    this.#note(agent, parcel);
   }
 
   /** What waits for an agent. */
@@ -71,8 +92,13 @@ export class Outbox {
     await this.#index.batch([{ type: 'delete', key: keyOf(agent, parcel) }]);
     this.#wanted.get(agent)?.delete(nameOf(parcel));
     const name = nameOf(parcel);
+    if (this.#keeping.has(name)) return;
     for (const parcels of this.#wanted.values()) if (parcels.has(name)) return;
-    await this.#store.remove(parcel.pack, parcel.index);
+    const removal = this.#store
+      .remove(parcel.pack, parcel.index)
+      .finally(() => this.#removing.delete(name));
+    this.#removing.set(name, removal);
+    await removal;
   }
 
   head(parcel: Parcel): Promise<ShardHead> {

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { release } from '../base/bytes.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { FrameContext, PackType } from '../core/format/frame.ts';
 import { footerIndex } from '../core/format/frame.ts';
@@ -32,10 +33,23 @@ type OpenPack = {
   frames: Promise<SealedFrame>[];
   /** Plain bytes of frames not sealed yet, sealed bytes of the others: never less than the pack will have. */
   sizeBound: number;
+  /** Of its chunks, before compression. */
+  plainSize: number;
   chunkCount: number;
 };
 
 type OpenFrame = { bytes: Uint8Array; used: number; chunks: ChunkPlace[] };
+
+/**
+ * A pack closes at this size before compression, however small it has become: a backup waits for room when
+ * limits.backupBytesInFlightMax plain bytes are on their way, and nobody but the writer closes a pack. The
+ * two packs that are open at once, data and metadata, must therefore never hold all of them.
+ */
+const plainSizeTarget = Math.floor(limits.backupBytesInFlightMax * 0.45);
+assert(
+  2 * (plainSizeTarget + 2 * limits.frameSizeMax) <= limits.backupBytesInFlightMax,
+  'two open packs leave a backup room to go on',
+);
 
 export type PackWriterOptions = {
   readonly dataset: DatasetId;
@@ -73,9 +87,11 @@ export class PackWriter {
     return this.#openPack().ordinal;
   }
 
-  /** Takes a copy of a chunk of at most limits.frameSizeMax bytes. @returns its pack's ordinal. */
+  /** Takes a copy of a chunk of 1 to limits.frameSizeMax bytes. @returns its pack's ordinal. */
   add(id: Uint8Array, bytes: Uint8Array): number {
     if (this.#failure !== undefined) throw this.#failure;
+    // A footer that lists an empty chunk does not decode: proto/README.md, "Pack".
+    assert(bytes.length > 0, 'a chunk has bytes');
     assert(bytes.length <= limits.frameSizeMax, 'a chunk fits a frame');
     const full = this.#frame;
     if (
@@ -109,6 +125,7 @@ export class PackWriter {
         sealedKey: this.#options.sealer.seal([this.#options.recipient], key),
         frames: [],
         sizeBound: 0,
+        plainSize: 0,
         chunkCount: 0,
       };
       this.#pack.sealedKey.catch(() => {});
@@ -140,6 +157,7 @@ export class PackWriter {
     this.#frame = undefined;
     const overhead = 64;
     pack.sizeBound += frame.used + overhead;
+    pack.plainSize += frame.used;
     const job = this.#options.compute
       .sealFrame({
         plain: frame.bytes.subarray(0, frame.used),
@@ -157,6 +175,7 @@ export class PackWriter {
     pack.frames.push(job);
     if (
       pack.sizeBound >= limits.packSizeTarget ||
+      pack.plainSize >= plainSizeTarget ||
       pack.frames.length >= limits.packFramesMax ||
       pack.chunkCount >= limits.packChunksMax - limits.frameChunksMax
     ) {
@@ -200,6 +219,8 @@ export class PackWriter {
     });
     const sealed = frames.map((frame) => frame.sealed);
     const bytes = assemblePack(header, sealed, sealedFooter);
+    const frameSizes = sealed.map((frame) => frame.length);
+    for (const frame of sealed) release(frame);
     assert(bytes.length <= limits.packSizeMax, 'a pack stays within its bound');
     const { k, m } = this.#options.code;
     const size = bytes.length;
@@ -210,7 +231,7 @@ export class PackWriter {
       ordinal: pack.ordinal,
       entry: { pack: id, k, m, type: this.#options.type, size },
       encoded,
-      records: recordsOf(id, header.length, frames),
+      records: recordsOf(id, header.length, frames, frameSizes),
     };
   }
 
@@ -228,22 +249,24 @@ function recordsOf(
   pack: PackId,
   headerSize: number,
   frames: readonly SealedFrame[],
+  frameSizes: readonly number[],
 ): IndexRecord[] {
   const records: IndexRecord[] = [];
   let frameOffset = headerSize;
-  for (const frame of frames) {
+  for (const [i, frame] of frames.entries()) {
+    const frameSize = frameSizes[i] as number;
     for (const { id, frame: index, offset, length } of frame.chunks) {
       records.push({
         id,
         pack,
         frame: index,
         frameOffset,
-        frameSize: frame.sealed.length,
+        frameSize,
         offset,
         length,
       });
     }
-    frameOffset += frame.sealed.length;
+    frameOffset += frameSize;
   }
   return records;
 }

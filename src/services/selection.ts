@@ -54,8 +54,12 @@ export class Selection {
     );
   }
 
-  /** Marked as a cache, or by a file whose presence excludes: only the directory itself is kept. */
-  isCache(directory: SourceDirectory): boolean {
+  /**
+   * Marked as a cache, or by a file whose presence excludes: only the directory itself is kept. A directory
+   * that only leads to a path asked for is none: `path`, of the directory, tells.
+   */
+  isCache(directory: SourceDirectory, path?: Uint8Array): boolean {
+    if (path !== undefined && !this.#isInside(path)) return false;
     if (this.#options.excludeCaches) {
       const head = directory.peek(utf8('CACHEDIR.TAG'), cacheSignature.length);
       if (head !== undefined && equal(head, cacheSignature)) return true;
@@ -65,9 +69,26 @@ export class Selection {
     );
   }
 
-  /** The device to stay on below a directory; 'other' when it is to be left for being on another. */
-  deviceBelow(device: bigint | undefined, facts: FileFacts): bigint | undefined | 'other' {
+  /** In one of the paths, which it may be itself. */
+  #isInside(path: Uint8Array): boolean {
+    return this.#options.paths.some((root) => isWithin(root, path));
+  }
+
+  /**
+   * The device to stay on below a directory; 'other' when it is to be left for being on another. Each path
+   * asked for has its own device, which need not be that of the directories on the way to it: `path`, of the
+   * directory, tells.
+   */
+  deviceBelow(
+    device: bigint | undefined,
+    facts: FileFacts,
+    path?: Uint8Array,
+  ): bigint | undefined | 'other' {
     if (!this.#options.oneFileSystem) return undefined;
+    if (path !== undefined && !this.#isInside(path)) return undefined;
+    if (path !== undefined && this.#options.paths.some((root) => equal(root, path))) {
+      return facts.device;
+    }
     if (device === undefined || device === facts.device) return facts.device;
     return 'other';
   }

@@ -34,7 +34,10 @@ export function hasEnded(child: ChildProcess): boolean {
 }
 
 /** Signals the process, and resolves when it is gone. @returns its exit code, or undefined when a signal ended it. */
-export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | undefined> {
+export async function end(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+): Promise<number | undefined> {
   if (!hasEnded(child)) {
     await new Promise<void>((done) => {
       child.once('exit', () => done());

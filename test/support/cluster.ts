@@ -70,8 +70,13 @@ export class Cluster implements AsyncDisposable {
     const [founder, ...others] = sites as [Site, ...Site[]];
     await this.found(founder, options);
     await this.start(founder.name);
-    for (const site of others) await this.join(site, { through: founder.name });
-    await Promise.all(others.map(({ name }) => this.start(name)));
+    const joined: Promise<void>[] = [];
+    // One invite after the other, since each has its place in the operator's sequence.
+    for (const site of others) {
+      const file = await this.invite(site, { through: founder.name });
+      joined.push(this.join(site.name, file).then(() => this.start(site.name)));
+    }
+    await Promise.all(joined);
     await this.untilConnected();
   }
 
@@ -82,19 +87,11 @@ export class Cluster implements AsyncDisposable {
     await this.expect(0, ['init', ...who, ...policy, '--kit', this.kit, ...listen], name);
   }
 
-  /** An empty state directory with a configuration that asks for little of the disk. */
+  /** A state directory with a configuration that asks for little of the disk. */
   prepare(name: string): void {
-    mkdirSync(this.state(name), { mode: 0o700 });
+    mkdirSync(this.state(name), { mode: 0o700, recursive: true });
     const config = { storage: { reserve: '64MiB' }, threads: 1 };
     writeFileSync(join(this.state(name), 'config.json'), JSON.stringify(config));
-  }
-
-  /** Makes an invite at one site and redeems it at another, which has not to run yet. */
-  async join(site: Site, { through }: { through: string }): Promise<void> {
-    this.prepare(site.name);
-    const file = await this.invite(site, { through });
-    const outcome = await this.redeem(site.name, file);
-    if (outcome.code !== 0) throw new Error(told(outcome));
   }
 
   /** @returns the file that holds the code. */
@@ -110,8 +107,10 @@ export class Cluster implements AsyncDisposable {
     return file;
   }
 
-  redeem(name: string, codeFile: string): Promise<Outcome> {
-    return this.run(['join', '--code-file', codeFile, '--name', name, ...listen], name);
+  /** Makes a state directory and redeems an invite with it. */
+  async join(name: string, codeFile: string, code = 0): Promise<Outcome> {
+    this.prepare(name);
+    return this.expect(code, ['join', '--code-file', codeFile, '--name', name, ...listen], name);
   }
 
   /** Starts an agent and waits until it answers. */
@@ -124,7 +123,11 @@ export class Cluster implements AsyncDisposable {
     this.#agents.set(site, child);
     await until(`the agent of ${site} answers`, startTimeoutMs, async () => {
       if (hasEnded(child)) throw new Error(`the agent of ${site} ended: ${this.log(site)}`);
-      return (await this.api(site).identity().catch(() => undefined)) !== undefined;
+      return (
+        (await this.api(site)
+          .identity()
+          .catch(() => undefined)) !== undefined
+      );
     });
   }
 

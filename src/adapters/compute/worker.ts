@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import { assert } from '../../base/assert.ts';
+import { assert, assertNever } from '../../base/assert.ts';
+import { release } from '../../base/bytes.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { type JobRequest, type JobResult, runJob } from './job.ts';
 import { type Parcel, wrapResult } from './parcel.ts';
@@ -17,9 +18,26 @@ port.on('message', (request: JobRequest) => {
   port.postMessage(content, transfer);
 });
 
+/** The pool has moved these to this thread: they are of no further use to anybody. */
+function releaseInput(request: JobRequest): void {
+  switch (request.kind) {
+    case 'sealFrame':
+      return release(request.input.plain);
+    case 'openFrame':
+      return release(request.input.sealed);
+    case 'encode':
+      return release(request.input.pack);
+    case 'reconstruct':
+      return request.input.present.forEach(({ bytes }) => release(bytes));
+    default:
+      return assertNever(request);
+  }
+}
+
 function answer(request: JobRequest): Parcel<JobAnswer> {
   try {
     const { content, transfer } = wrapResult(runJob(request));
+    releaseInput(request);
     return { content: { isDone: true, result: content }, transfer };
   } catch (error) {
     // Rethrown by the pool, to the caller of the job.

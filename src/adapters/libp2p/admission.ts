@@ -56,7 +56,7 @@ export class Admission {
   gater(): ConnectionGater {
     return {
       denyDialPeer: (peer) => !this.allows(peer) && !this.#expected.has(peer.toString()),
-      denyInboundEncryptedConnection: (peer) => !this.allows(peer),
+      denyInboundEncryptedConnection: (peer) => !this.isMember(peer),
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) => {
         if (this.allows(peer)) return false;
         const key = peerKeyOf(peer);

@@ -25,7 +25,8 @@ export function rethrowBug(error: unknown): void {
   });
 }
 
-function reasonOf(cause: unknown): string {
+/** What went wrong, in words: with several addresses, what went wrong at each. */
+export function reasonOf(cause: unknown): string {
   if (!(cause instanceof AggregateError)) return errorOf(cause).message;
   const reasons = new Set(cause.errors.map((error) => errorOf(error).message));
   return [...reasons].slice(0, reasonsMax).join('; ') || cause.message;

@@ -3,9 +3,14 @@ import { secondMs } from '../../base/units.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { probe } from './probe.ts';
 
-const periodMs = 10 * secondMs;
+export type Pace = {
+  readonly periodMs: number;
+  /** How long one ping may take. */
+  readonly patienceMs: number;
+};
+
 /** A ping waits behind bulk data on a slow line, and behind a busy event loop. */
-const patienceMs = 30 * secondMs;
+const usualPace: Pace = { periodMs: 10 * secondMs, patienceMs: 30 * secondMs };
 const missesMax = 2;
 
 /**
@@ -16,12 +21,18 @@ const missesMax = 2;
 export class Heartbeat implements Disposable {
   readonly #connections: () => readonly Connection[];
   readonly #log: Log;
+  readonly #patienceMs: number;
   readonly #states = new WeakMap<Connection, { isPinging: boolean; misses: number }>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(connections: () => readonly Connection[], log: Log) {
+  constructor(
+    connections: () => readonly Connection[],
+    log: Log,
+    { periodMs, patienceMs } = usualPace,
+  ) {
     this.#connections = connections;
     this.#log = log;
+    this.#patienceMs = patienceMs;
     this.#timer = setInterval(() => this.#beat(), periodMs);
     this.#timer.unref();
   }
@@ -42,7 +53,7 @@ export class Heartbeat implements Disposable {
     if (state.isPinging) return;
     state.isPinging = true;
     try {
-      await probe(connection, { timeoutMs: patienceMs });
+      await probe(connection, { timeoutMs: this.#patienceMs });
       state.misses = 0;
     } catch (error) {
       state.misses += 1;

@@ -1,4 +1,5 @@
 import type { Connection as Libp2pConnection, PeerId, Stream } from '@libp2p/interface';
+import { AssertionError } from '../../base/assert.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { type ClusterId, type PeerKey, shortId } from '../../core/ids.ts';
@@ -11,7 +12,7 @@ import { type AnnouncementHandler, Announcements } from './announcements.ts';
 import { CallClient, type CallHandler, CallServer } from './calls.ts';
 import { Deadline } from './deadline.ts';
 import { Dialer } from './dialer.ts';
-import { unreachable } from './failure.ts';
+import { reasonOf, unreachable } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Keeper, type Kept } from './keeper.ts';
 import { createNode, type Libp2pNode, type NodeOptions, topicOf } from './libp2p-node.ts';
@@ -44,20 +45,22 @@ const stopTimeoutMs = 4 * secondMs;
  * Joins the network of one cluster. Who owns what: libp2p owns connections and tells of their coming and going;
  * Admission says who may stay; Dialer opens and confirms; Keeper and Heartbeat redial and cut; calls, pulls and
  * announcements each own their protocol and its streams.
- * @throws Error when an address cannot be listened on
+ * @throws HoldfastError io-error when an address cannot be listened on
  */
 export async function openNetwork(options: NetworkOptions): Promise<Network> {
   const prefix = `/holdfast/${shortId(options.cluster)}`;
   const admission = new Admission(options.admit);
-  const node = await createNode(options, prefix, admission);
-  const network = new Libp2pNetwork({ node, admission, prefix, options });
   try {
+    const node = await createNode(options, prefix, admission);
+    const network = new Libp2pNetwork({ node, admission, prefix, options });
     await network.start();
-  } catch (error) {
-    await network[Symbol.asyncDispose]();
-    throw error;
+    return network;
+  } catch (cause) {
+    if (cause instanceof AssertionError || cause instanceof HoldfastError) throw cause;
+    const message = `cannot listen on ${options.listen.join(' ')}: ${reasonOf(cause)}`;
+    const next = 'free the port, or set other addresses to listen on';
+    throw new HoldfastError('io-error', message, { next, cause });
   }
-  return network;
 }
 
 class Libp2pNetwork implements Network {
@@ -127,7 +130,12 @@ class Libp2pNetwork implements Network {
       maxOutboundStreams: 2 * pullStreamsMax,
       runOnLimitedConnection: true,
     });
-    await node.start();
+    try {
+      await node.start();
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
     this.#announcements.start();
   }
 

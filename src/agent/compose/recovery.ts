@@ -4,7 +4,7 @@ import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
 import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { openTarget } from '../../adapters/fs/target.ts';
-import { boundAllocator } from '../../adapters/system/allocator.ts';
+import { boundMemory } from '../../adapters/system/allocator.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
@@ -38,8 +38,8 @@ import { RecoveryPeers } from './recovery-peers.ts';
 
 /** Restores and reads with the kit alone: no agent, no state, any members that answer. */
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
-  boundAllocator();
   await using opening = new AsyncDisposableStack();
+  opening.use(boundMemory());
   const level = process.env['HOLDFAST_LOG_LEVEL'] === 'debug' ? 'debug' : 'error';
   const log = opening.use(openLog({ level, destination: 'stderr' }));
   const kit = parseKit(options.kitText);

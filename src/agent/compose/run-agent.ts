@@ -10,7 +10,7 @@ import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStatementLog } from '../../adapters/fs/statement-log.ts';
 import { openKeyValue } from '../../adapters/level/key-value.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
-import { boundAllocator } from '../../adapters/system/allocator.ts';
+import { boundMemory } from '../../adapters/system/allocator.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
@@ -44,7 +44,6 @@ type AgentFile = { readonly listen: readonly string[]; readonly contacts?: reado
  */
 export async function runAgent(options: RunOptions, signal: AbortSignal): Promise<void> {
   const { config } = options;
-  boundAllocator();
   await using stack = new AsyncDisposableStack();
   const state = await openStateDirectory(options.stateDir, { create: false });
   const identity = await loadIdentity(state);
@@ -110,6 +109,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       log,
     }),
   );
+  using _memory = boundMemory();
   log.log('info', 'agent started', {
     cluster: decodeGenesis(genesisBytes).name,
     name: agent.member().name,

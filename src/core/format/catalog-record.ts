@@ -71,9 +71,11 @@ export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
   }
 }
 
-/** The TreeEntry inside a catalog entry. */
+/** The TreeEntry inside a catalog entry. @throws HoldfastError bad-encoding */
 export function entryOf(entry: CatalogEntry): TreeEntry {
-  const [decoded] = decodeEntries(entry.record);
-  if (decoded === undefined) throw new HoldfastError('bad-encoding', 'a catalog entry is empty');
+  const [decoded, ...others] = decodeEntries(entry.record);
+  if (decoded === undefined || others.length > 0) {
+    throw new HoldfastError('bad-encoding', 'a catalog entry holds another number of names than one');
+  }
   return decoded;
 }

@@ -68,6 +68,24 @@ test('an address may be written as host and port', async () => {
   expect(await left.connectTo(`localhost:${port}`)).toBe(right.self);
 });
 
+test('a peer that was dialled by address only may not come back on its own', async () => {
+  await using cluster = new SampleCluster();
+  const guest = await cluster.stranger({ admit: () => false });
+  const host = await cluster.join({ admit: () => true });
+  await guest.connectTo(host.addresses()[0] as string);
+  await guest.disconnect(host.self);
+  const dial = host.connect(guest.self, guest.addresses());
+  await expect(dial).rejects.toMatchObject({ code: 'peer-unreachable' });
+});
+
+test('an address that is taken is an error that names it', async () => {
+  await using cluster = new SampleCluster();
+  const listen = (await cluster.join()).addresses();
+  const second = cluster.join({ listen });
+  await expect(second).rejects.toMatchObject({ code: 'io-error' });
+  await expect(second).rejects.toThrow(listen[0] as string);
+});
+
 test('agents of other clusters cannot call each other', async () => {
   await using cluster = new SampleCluster();
   const left = await cluster.join();
