@@ -12,8 +12,19 @@ const steps = [
 ];
 
 function oxlint() {
-  const rules = ['typescript/no-floating-promises', 'typescript/no-misused-promises', 'import/no-cycle'];
-  return ['--type-aware', '--quiet', ...rules.flatMap((rule) => ['-D', rule]), 'src', 'test', 'sim'];
+  const rules = [
+    'typescript/no-floating-promises',
+    'typescript/no-misused-promises',
+    'import/no-cycle',
+  ];
+  return [
+    '--type-aware',
+    '--quiet',
+    ...rules.flatMap((rule) => ['-D', rule]),
+    'src',
+    'test',
+    'sim',
+  ];
 }
 
 let failed = 0;
@@ -26,13 +37,17 @@ for (const [name, command, args] of process.argv.length > 2 ? [] : steps) {
     console.log(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`);
   }
 }
-const run = spawnSync('vitest', ['run', '--config', 'test/vitest.config.ts', ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: ['ignore', 'pipe', 'inherit'],
-  encoding: 'utf8',
-  maxBuffer: 1 << 28,
-  env: { ...process.env, NO_COLOR: '1' },
-});
+const run = spawnSync(
+  'vitest',
+  ['run', '--config', 'test/vitest.config.ts', ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, NO_COLOR: '1' },
+  },
+);
 const output = run.stdout ?? '';
 const counts = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output);
 console.log(counts === null ? output : output.slice(0, counts.index).trimEnd());

@@ -8,7 +8,9 @@ type Import = { readonly file: string; readonly target: string };
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .filter(
+      (entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'),
+    )
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
     .filter((file) => !file.includes('/gen/'));
 }
@@ -44,7 +46,10 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
   { folder: 'src/services/', may: [/^src\/(base|core|ports|services)\//] },
   { folder: 'src/adapters/', may: [/^src\/(base|core|ports|adapters)\//, /^(?!src\/)/] },
   { folder: 'src/agent/compose/', may: [/^src\/(?!dashboard)/, /^(?!src\/)/] },
-  { folder: 'src/agent/', may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/] },
+  {
+    folder: 'src/agent/',
+    may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/],
+  },
   { folder: 'src/cli/', may: [/^src\/(base|agent|cli)\//, /^src\/core\//, /^(?!src\/)/] },
 ];
 
@@ -61,7 +66,8 @@ test('imports point downward only', () => {
 });
 
 test('no adapter imports another adapter', () => {
-  const folderOf = (path: string): string | undefined => /^src\/adapters\/([^/]+)\//.exec(path)?.[1];
+  const folderOf = (path: string): string | undefined =>
+    /^src\/adapters\/([^/]+)\//.exec(path)?.[1];
   const wrong = all.filter(({ file, target }) => {
     const [own, other] = [folderOf(file), folderOf(target)];
     return own !== undefined && other !== undefined && own !== other;

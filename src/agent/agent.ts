@@ -1,11 +1,11 @@
 import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
-import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { Contact } from '../core/format/records.ts';
+import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { KeyValue } from '../ports/key-value.ts';

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { HoldfastError } from '../core/errors.ts';
 import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
+import { HoldfastError } from '../core/errors.ts';
 import { initCluster, invite, join as joinCluster } from './compose/cluster-setup.ts';
 import { runDemo } from './compose/demo.ts';
 import { openRecovery } from './compose/recovery.ts';
 import { repairIndex } from './compose/repair-index.ts';
 import { runAgent } from './compose/run-agent.ts';
-import { loadConfig, locateConfig } from './config.ts';
 import type { Config } from './config.ts';
+import { loadConfig, locateConfig } from './config.ts';
 import { connectControl } from './control-client.ts';
 
 const startWithinMs = 20_000;

@@ -1,5 +1,5 @@
-import type { Durability } from '../core/policy/durability.ts';
 import { shortId } from '../core/ids.ts';
+import type { Durability } from '../core/policy/durability.ts';
 import type { Ledger, ManifestRecord } from '../services/ledger.ts';
 import type { SnapshotReport } from './api.ts';
 

@@ -4,10 +4,14 @@ import { spawn } from 'node:child_process';
 import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
+  // An agent shares its host with what it protects: a smaller heap, for a few per cent of speed. For all threads.
+  setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--max-semi-space-size=4');
   // Compiled code is kept beside the dependencies: half the start-up time, and no TypeScript compiler in the
   // memory of each thread. Where that place is not writable, all goes on without.
   const cache = process.env.NODE_COMPILE_CACHE ?? join(here, '../../node_modules/.cache/holdfast');
@@ -18,14 +22,23 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
   let node;
   try {
     const require = createRequire(import.meta.url);
-    node = join(dirname(require.resolve(`node-${process.platform}-${process.arch}/package.json`)), 'bin', 'node');
+    node = join(
+      dirname(require.resolve(`node-${process.platform}-${process.arch}/package.json`)),
+      'bin',
+      'node',
+    );
   } catch {
-    console.error(`holdfast needs Node.js 24 or newer (this is ${process.version}), or its dependencies: run npm ci.`);
+    console.error(
+      `holdfast needs Node.js 24 or newer (this is ${process.version}), or its dependencies: run npm ci.`,
+    );
     process.exit(1);
   }
   const entry = fileURLToPath(import.meta.url);
-  const child = spawn(node, [...process.execArgv, entry, ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const child = spawn(node, [...process.execArgv, entry, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1);
     process.removeAllListeners(signal);

@@ -57,8 +57,8 @@ export const limits = {
   syncPeriodMs: 10 * secondMs,
   /** Unconnected members are dialled again this often. */
   reconnectPeriodMs: 3 * secondMs,
-  /** Bytes of packs being built, coded and sent at once by one backup. */
-  backupBytesInFlightMax: 40 * MiB,
+  /** Bytes being sealed, coded and sent at once by one backup, beside its two open packs. */
+  backupBytesInFlightMax: 32 * MiB,
   /** Opened frames kept by a restore. */
   restoreCacheBytesMax: 64 * MiB,
 } as const;

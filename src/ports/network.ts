@@ -30,9 +30,15 @@ export interface Network extends AsyncDisposable {
    * One request, one response, each at most limits.messageSizeMax bytes.
    * @throws HoldfastError peer-unreachable | timeout | limit-exceeded
    */
-  call(peer: PeerKey, request: Uint8Array, options?: Cancel & { timeoutMs?: number }): Promise<Uint8Array>;
+  call(
+    peer: PeerKey,
+    request: Uint8Array,
+    options?: Cancel & { timeoutMs?: number },
+  ): Promise<Uint8Array>;
   /** Answers calls. At most a bounded number run at once for each peer; a rejection resets the stream. */
-  serveCalls(handler: (peer: PeerKey, request: Uint8Array, options: Cancel) => Promise<Uint8Array>): void;
+  serveCalls(
+    handler: (peer: PeerKey, request: Uint8Array, options: Cancel) => Promise<Uint8Array>,
+  ): void;
 
   /**
    * Asks for leaves of a shard. Receiver-driven: what this side has asked for and not yet taken is bounded by
@@ -40,7 +46,9 @@ export interface Network extends AsyncDisposable {
    * @throws HoldfastError of the code that the peer sent (not-found, corrupt, ...), peer-unreachable, timeout
    */
   pull(peer: PeerKey, request: PullRequest, options?: Cancel): Promise<PullReply>;
-  servePulls(handler: (peer: PeerKey, request: PullRequest, options: Cancel) => Promise<PullReply>): void;
+  servePulls(
+    handler: (peer: PeerKey, request: PullRequest, options: Cancel) => Promise<PullReply>,
+  ): void;
 
   /** Tells all reachable members something small; may not arrive. */
   publish(message: Uint8Array): Promise<void>;

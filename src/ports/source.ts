@@ -86,5 +86,10 @@ export type ReadResult =
 
 /** A chunk in the slab, or a hole of the file. In file order, without gaps. */
 export type SlabExtent =
-  | { readonly kind: 'chunk'; readonly offset: number; readonly length: number; readonly id: Uint8Array }
+  | {
+      readonly kind: 'chunk';
+      readonly offset: number;
+      readonly length: number;
+      readonly id: Uint8Array;
+    }
   | { readonly kind: 'hole'; readonly length: number };

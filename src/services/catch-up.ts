@@ -1,6 +1,6 @@
+import { minuteMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { shardHeadFrom } from '../core/format/shard.ts';
-import { minuteMs, secondMs } from '../base/units.ts';
 import type { AgentKey, PackId, PeerKey } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -100,7 +100,11 @@ export class CatchUp {
         return true;
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
-        this.#options.log.log('info', 'a metadata copy failed', { peer, pack, reason: error.message });
+        this.#options.log.log('info', 'a metadata copy failed', {
+          peer,
+          pack,
+          reason: error.message,
+        });
       }
     }
     return false;

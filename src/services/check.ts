@@ -1,10 +1,11 @@
+import { printable, utf8 } from '../base/bytes.ts';
+import { Channel } from '../base/channel.ts';
+import { mapLimit } from '../base/concurrency.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { mapLimit } from '../base/concurrency.ts';
-import { Channel } from '../base/channel.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Clock } from '../ports/runtime.ts';
 import type { DurabilityView } from './durability-view.ts';
@@ -22,7 +23,12 @@ export type CheckOptions = {
 };
 
 export type CheckProgress =
-  | { readonly kind: 'status'; readonly packsDone: number; readonly packsTotal: number; readonly peer: string }
+  | {
+      readonly kind: 'status';
+      readonly packsDone: number;
+      readonly packsTotal: number;
+      readonly peer: string;
+    }
   | { readonly kind: 'problem'; readonly problem: ShardProblem }
   | { readonly kind: 'done'; readonly result: CheckResult };
 
@@ -42,7 +48,7 @@ export type CheckResult = {
   readonly badShards: number;
   /** Fewer than k good shards are left of them on the peers that answered. */
   readonly unrecoverablePacks: number;
-  /** Fewer good shards than a receipt has promised, or than the code has. */
+  /** Good shards at fewer sites than the code wants. */
   readonly degradedPacks: number;
   readonly peersAsked: number;
   readonly peersUnreachable: readonly string[];
@@ -52,6 +58,8 @@ export type CheckResult = {
 type Wanted = { entry: PackEntry; dataset: string; good: Map<string, Set<number>> };
 
 const batchReading = 8;
+/** A peer's words are shown to a person. */
+const problemTextMax = 500;
 
 /**
  * Asks every storage peer what it really holds of the snapshots' packs, and with `readData` has it read
@@ -100,10 +108,13 @@ export class Check {
         progress.total -= wanted.size;
         return;
       }
-      const found = await this.#inspectAll([...wanted.keys()], inspect, {
+      let own = 0;
+      const found = await this.#inspectAll(wanted, inspect, {
+        isSelf: member.agentKey === self,
         readData: request.readData,
         signal,
         onBatch: (count) => {
+          own += count;
           progress.done += count;
           channel.latest({
             kind: 'status',
@@ -115,6 +126,7 @@ export class Check {
       });
       if (found === undefined) {
         unreachable.push(member.name);
+        progress.total -= wanted.size - own;
         return;
       }
       shards += found.length;
@@ -143,9 +155,13 @@ export class Check {
       const packs = await this.#options.view.packs(record);
       const dataset = this.#options.ledger.roster.dataset(record.manifest.dataset).name;
       if (packs === undefined) {
-        throw new HoldfastError('not-found', `the pack list of snapshot ${record.hash.slice(0, 8)} has not arrived`, {
-          next: 'wait for the next synchronisation, then: holdfast check',
-        });
+        throw new HoldfastError(
+          'not-found',
+          `the pack list of snapshot ${record.hash.slice(0, 8)} has not arrived`,
+          {
+            next: 'wait for the next synchronisation, then: holdfast check',
+          },
+        );
       }
       for (const entry of packs) {
         if (!wanted.has(entry.pack)) wanted.set(entry.pack, { entry, dataset, good: new Map() });
@@ -185,31 +201,39 @@ export class Check {
       return answer.shards.map((shard) => ({
         pack: idOf<PackId>(shard.pack),
         index: shard.index,
-        problem: shard.good ? undefined : shard.problem,
+        problem: shard.good ? undefined : printable(utf8(shard.problem.slice(0, problemTextMax))),
       }));
     };
   }
 
-  /** @returns undefined when the peer went away. */
+  /**
+   * Only what was asked for and can be: a peer may say anything.
+   * @returns undefined when the peer went away, or does not answer as it should.
+   */
   async #inspectAll(
-    packs: readonly PackId[],
+    wanted: ReadonlyMap<PackId, Wanted>,
     inspect: Inspector,
-    options: { readData: boolean; signal: AbortSignal; onBatch: (count: number) => void },
+    options: InspectOptions,
   ): Promise<Inspected[] | undefined> {
-    const found: Inspected[] = [];
+    const found = new Map<string, Inspected>();
+    const packs = [...wanted.keys()];
     const size = options.readData ? batchReading : limits.inspectPacksMax;
     for (let i = 0; i < packs.length; i += size) {
       options.signal.throwIfAborted();
       const batch = packs.slice(i, i + size);
       try {
-        found.push(...(await inspect(batch, options.readData)));
+        for (const one of await inspect(batch, options.readData)) {
+          const entry = wanted.get(one.pack)?.entry;
+          const isShard = entry !== undefined && one.index < entry.k + entry.m;
+          if (isShard) found.set(`${one.pack}/${one.index}`, one);
+        }
       } catch (error) {
-        if (error instanceof HoldfastError && error.isRetryable) return undefined;
+        if (error instanceof HoldfastError && !options.isSelf) return undefined;
         throw error;
       }
       options.onBatch(batch.length);
     }
-    return found;
+    return [...found.values()];
   }
 
   #judge(
@@ -240,18 +264,24 @@ export class Check {
   }
 
   #tally(wanted: Map<PackId, Wanted>): { lost: number; degraded: number } {
-    const code = this.#options.view.code();
     let lost = 0;
     let degraded = 0;
     for (const { entry, good } of wanted.values()) {
       const indexes = new Set([...good.values()].flatMap((set) => [...set]));
-      const sitesWanted = entry.k === 1 ? code.sites : entry.k + entry.m;
       if (indexes.size < entry.k) lost++;
-      else if (good.size < sitesWanted) degraded++;
+      else if (good.size < this.#options.view.wantedSites(entry)) degraded++;
     }
     return { lost, degraded };
   }
 }
+
+type InspectOptions = {
+  /** A failure of this host is no peer's absence. */
+  readonly isSelf: boolean;
+  readonly readData: boolean;
+  readonly signal: AbortSignal;
+  readonly onBatch: (count: number) => void;
+};
 
 type Inspected = { pack: PackId; index: number; problem: string | undefined };
 type Inspector = (packs: readonly PackId[], readData: boolean) => Promise<Inspected[]>;

@@ -1,10 +1,10 @@
 import { assert } from '../base/assert.ts';
+import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Manifest } from '../core/format/records.ts';
 import { manifestStream } from '../core/format/statement.ts';
 import type { AgentKey, PeerKey } from '../core/ids.ts';
 import type { Durability } from '../core/policy/durability.ts';
-import { secondMs } from '../base/units.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Distributor } from './distributor.ts';
 import type { DurabilityView } from './durability-view.ts';

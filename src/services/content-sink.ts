@@ -1,14 +1,17 @@
 import type { PackType } from '../core/format/frame.ts';
-import type { IndexRecord } from '../core/format/index-segment.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { PackWriter, WrittenPack } from './pack-writer.ts';
 
 export type ContentSinkOptions = {
   readonly index: DatasetIndex;
-  readonly writers: Readonly<Record<PackType, Pick<PackWriter, 'add' | 'flush'>>>;
+  readonly writers: Readonly<
+    Record<PackType, Pick<PackWriter, 'add' | 'flush' | 'bytesInProgress'>>
+  >;
   /** Makes a pack's shards durable, on peers or in the outbox. */
   readonly place: (pack: WrittenPack) => Promise<void>;
-  /** Plain bytes that may be on their way at once. */
+  /** A pack has become durable, and its chunks are known to the index. */
+  readonly onDurable?: () => Promise<void>;
+  /** Bytes that may be being sealed, coded and sent at once, beside the packs that are open. */
   readonly bytesInFlightMax: number;
 };
 
@@ -24,7 +27,7 @@ export class ContentSink {
   readonly #pending = new Map<string, number>();
   readonly #undurable = new Set<number>();
   readonly #placing = new Set<Promise<void>>();
-  #bytesInFlight = 0;
+  #bytesPlacing = 0;
   #waiting: (() => void)[] = [];
   #failure: unknown;
   packsWritten = 0;
@@ -44,28 +47,42 @@ export class ContentSink {
     const ordinal = this.#options.writers[type].add(id, bytes);
     this.#pending.set(name, ordinal);
     this.#undurable.add(ordinal);
-    this.#bytesInFlight += bytes.length;
     this.chunksNew++;
     return { ordinal, isNew: true };
   }
 
   /** Resolves when there is room for more. Call before each batch of chunks. */
   async ready(): Promise<void> {
-    while (this.#bytesInFlight > this.#options.bytesInFlightMax && this.#failure === undefined) {
+    while (this.#bytesInFlight() > this.#options.bytesInFlightMax && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  #bytesInFlight(): number {
+    const { data, metadata } = this.#options.writers;
+    return data.bytesInProgress + metadata.bytesInProgress + this.#bytesPlacing;
+  }
+
+  /** Something that was in flight is no longer: whoever waits looks again. */
+  progress(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   /** A pack writer has finished a pack. */
   accept(written: WrittenPack): void {
+    // Equal shards are one array.
+    const shards = [...new Set(written.encoded.shards)];
+    const bytes = shards.reduce((sum, shard) => sum + shard.length, 0);
+    this.#bytesPlacing += bytes;
     const work = this.#place(written)
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
       .finally(() => {
         this.#placing.delete(work);
-        for (const resolve of this.#waiting.splice(0)) resolve();
+        this.#bytesPlacing -= bytes;
+        this.progress();
       });
     this.#placing.add(work);
   }
@@ -76,12 +93,8 @@ export class ContentSink {
     this.packsWritten++;
     this.bytesWritten += written.entry.size;
     this.#undurable.delete(written.ordinal);
-    for (const record of written.records) this.#forget(record);
-  }
-
-  #forget(record: IndexRecord): void {
-    this.#pending.delete(nameOf(record.id));
-    this.#bytesInFlight -= record.length;
+    for (const record of written.records) this.#pending.delete(nameOf(record.id));
+    await this.#options.onDurable?.();
   }
 
   isDurable(ordinal: number): boolean {

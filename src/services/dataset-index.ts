@@ -1,12 +1,12 @@
-import { concat, utf8 } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
+import { concat, utf8 } from '../base/bytes.ts';
 import { hash } from '../core/crypto/hash.ts';
 import { codeOf } from '../core/errors.ts';
 import type { CatalogRecord } from '../core/format/catalog-record.ts';
 import { decodeCatalogRecord, encodeCatalogRecord } from '../core/format/catalog-record.ts';
 import type { PackEntry } from '../core/format/facts.ts';
-import { decodeIndexSegment, encodeIndexSegment } from '../core/format/index-segment.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
+import { decodeIndexSegment, encodeIndexSegment } from '../core/format/index-segment.ts';
 import type { BlobRef } from '../core/format/records.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
@@ -130,7 +130,9 @@ export class DatasetIndex {
       value: pointer,
     }));
     const isIndexed = records.length === 0;
-    operations.push(this.#packOperation({ ordinal, entry, isIndexed }, encodeIndexSegment(records)));
+    operations.push(
+      this.#packOperation({ ordinal, entry, isIndexed }, encodeIndexSegment(records)),
+    );
     await this.#store.batch(operations, { durable: true });
     this.#packs.set(ordinal, { ordinal, entry, isIndexed });
     this.#ordinals.set(entry.pack, ordinal);

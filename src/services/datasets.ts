@@ -4,11 +4,11 @@ import type { Dataset } from '../core/format/records.ts';
 import { clusterStream } from '../core/format/statement.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
 import { idOf } from '../core/ids.ts';
-import type { Entropy } from '../ports/runtime.ts';
-import type { SecretStore } from '../ports/secrets.ts';
-import type { Sealer } from '../ports/sealer.ts';
-import type { Chunking } from '../ports/source.ts';
 import type { KeyValue } from '../ports/key-value.ts';
+import type { Entropy } from '../ports/runtime.ts';
+import type { Sealer } from '../ports/sealer.ts';
+import type { SecretStore } from '../ports/secrets.ts';
+import type { Chunking } from '../ports/source.ts';
 import { DatasetIndex } from './dataset-index.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -61,8 +61,13 @@ export class Datasets {
     const id = idOf<DatasetId>(entropy.bytes(16));
     const { identity, recipient } = await sealer.generate();
     const { genesis } = ledger.roster;
-    const readers = genesis.operators.map((operator) => operator.recipient).filter((text) => text !== '');
-    const wrappedIdentity = await sealer.seal([genesis.recoveryRecipient, ...readers], utf8(identity));
+    const readers = genesis.operators
+      .map((operator) => operator.recipient)
+      .filter((text) => text !== '');
+    const wrappedIdentity = await sealer.seal(
+      [genesis.recoveryRecipient, ...readers],
+      utf8(identity),
+    );
     await secrets.write(`dataset-${id}`, entropy.bytes(72));
     await ledger.append(clusterStream, {
       kind: 'dataset',
@@ -83,9 +88,13 @@ export class Datasets {
     const dataset = ledger.roster.dataset(id);
     const secret = await secrets.read(`dataset-${id}`);
     if (secret === undefined || secret.length !== 72) {
-      throw new HoldfastError('key-needed', `the deduplication keys of dataset ${dataset.name} are gone`, {
-        next: 'back up under a new name: holdfast backup --dataset NEW-NAME PATH',
-      });
+      throw new HoldfastError(
+        'key-needed',
+        `the deduplication keys of dataset ${dataset.name} are gone`,
+        {
+          next: 'back up under a new name: holdfast backup --dataset NEW-NAME PATH',
+        },
+      );
     }
     const chunking: Chunking = {
       min: dataset.chunkMin,

@@ -1,8 +1,8 @@
 import { release } from '../base/bytes.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { ShardHead } from '../core/format/shard.ts';
 import { leafCountOf, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
-import { codeOf, HoldfastError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Assignment } from '../core/policy/placement.ts';
 import type { PullReply } from '../ports/network.ts';
@@ -64,7 +64,8 @@ export class Distributor {
     });
     await Promise.all(work);
     // A straggler may still be sent some of it; the others have taken theirs to the last byte.
-    if (delivered === assignments.length) for (const shard of written.encoded.shards) release(shard);
+    if (delivered === assignments.length)
+      for (const shard of written.encoded.shards) release(shard);
     return { delivered, kept: assignments.length - delivered, bytesSent };
   }
 
@@ -187,7 +188,12 @@ export class Distributor {
   }
 
   /** Leaves of a shard on its way to a peer; undefined when this agent does not have it staged or kept. */
-  async serve(pack: PackId, index: number, leaf: number, count: number): Promise<PullReply | undefined> {
+  async serve(
+    pack: PackId,
+    index: number,
+    leaf: number,
+    count: number,
+  ): Promise<PullReply | undefined> {
     const staged = this.#staged.get(`${pack}/${index}`);
     if (staged !== undefined) {
       const end = Math.min(staged.bytes.length, (leaf + count) * limits.leafSize);

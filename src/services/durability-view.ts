@@ -1,5 +1,8 @@
-import type { PackEntry } from '../core/format/facts.ts';
+import { equal } from '../base/bytes.ts';
+import { codeOf } from '../core/errors.ts';
+import type { Holding as FactHolding, PackEntry } from '../core/format/facts.ts';
 import { decodeHolding, decodePackSegment } from '../core/format/facts.ts';
+import type { FactRef } from '../core/format/records.ts';
 import type { AgentKey, PackId, PeerKey, StatementHash } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -47,6 +50,21 @@ export class DurabilityView {
     });
   }
 
+  /** Sites that should hold a pack of this kind, as many as there are. */
+  wantedSites(pack: PackEntry): number {
+    return this.#wantedSites()(pack);
+  }
+
+  /** For many packs. A replicated pack may be older than a code that the cluster has grown into since. */
+  #wantedSites(): (pack: PackEntry) => number {
+    const siteCount = this.storageSites().length;
+    const copies = this.code().survives + 1;
+    return ({ type, k, m }) => {
+      if (type === 'metadata') return Math.min(siteCount, limits.metadataCopiesMax);
+      return Math.min(siteCount, k === 1 ? copies : k + m);
+    };
+  }
+
   /** The packs of a snapshot, or undefined while a segment of the list has not arrived. */
   async packs(record: ManifestRecord): Promise<readonly PackEntry[] | undefined> {
     const known = this.#packs.get(record.hash);
@@ -74,21 +92,18 @@ export class DurabilityView {
     return holdings;
   }
 
-  async #masksOf(
-    record: ManifestRecord,
-    receipt: ReceiptRecord,
-  ): Promise<Uint32Array | undefined> {
+  async #masksOf(record: ManifestRecord, receipt: ReceiptRecord): Promise<Uint32Array | undefined> {
     const name = `${record.hash}/${receipt.hash}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
     const masks: number[] = [];
     for (const [i, hash] of receipt.receipt.holdings.entries()) {
-      const holding = await this.#facts.get(idBytes(hash));
+      const fact = await this.#facts.get(idBytes(hash));
       const segment = record.manifest.packSegments[i];
-      if (holding === undefined || segment === undefined) return undefined;
-      const decoded = decodeHolding(holding);
-      if (decoded.masks.length !== segment.count) return undefined;
-      masks.push(...decoded.masks);
+      if (fact === undefined || segment === undefined) return undefined;
+      const holding = holdingFrom(fact, segment);
+      if (holding === undefined) return undefined;
+      masks.push(...holding.masks);
     }
     const packed = Uint32Array.from(masks);
     remember(this.#masks, name, packed, cacheMax * limits.shardsMax);
@@ -103,17 +118,12 @@ export class DurabilityView {
     const packs = await this.packs(record);
     const holdings = (await this.holdings(record)).filter((holding) => counts(holding.agent));
     const siteCount = this.storageSites().length;
-    const code = this.code();
-    const metadataSites = Math.min(limits.metadataCopiesMax, siteCount);
     const durability = assessDurability({
       packs: packs ?? [],
       holdings: packs === undefined ? [] : holdings,
       siteCount,
       surviveSites: record.manifest.surviveSites,
-      wantedSites: (pack) => {
-        if (pack.type === 'metadata') return metadataSites;
-        return Math.min(siteCount, pack.k === 1 ? code.sites : pack.k + pack.m);
-      },
+      wantedSites: this.#wantedSites(),
     });
     return { ...durability, packs: packs ?? [] };
   }
@@ -128,11 +138,14 @@ export class DurabilityView {
 
   async #sitesWithGaps(record: ManifestRecord): Promise<string[]> {
     const holdings = await this.holdings(record);
-    return holdings.filter(({ masks }) => masks.includes(0)).map(({ site }) => site);
+    const sites = holdings.filter(({ masks }) => masks.includes(0)).map(({ site }) => site);
+    return [...new Set(sites)].sort();
   }
 
   /** For each pack of a snapshot, who says to hold which shard. */
-  async holders(record: ManifestRecord): Promise<Map<PackId, { entry: PackEntry; holders: Holder[] }>> {
+  async holders(
+    record: ManifestRecord,
+  ): Promise<Map<PackId, { entry: PackEntry; holders: Holder[] }>> {
     const packs = (await this.packs(record)) ?? [];
     const holdings = await this.holdings(record);
     const located = new Map<PackId, { entry: PackEntry; holders: Holder[] }>();
@@ -140,7 +153,7 @@ export class DurabilityView {
       const holders: Holder[] = [];
       for (const { agent, site, masks } of holdings) {
         const peer = this.#ledger.roster.member(agent)?.peerKey;
-      if (peer === undefined) continue;
+        if (peer === undefined) continue;
         for (let index = 0; index < entry.k + entry.m; index++) {
           if (((masks[i] ?? 0) >>> index) & 1) holders.push({ agent, peer, site, index });
         }
@@ -148,6 +161,18 @@ export class DurabilityView {
       located.set(entry.pack, { entry, holders });
     }
     return located;
+  }
+}
+
+/** The holding in a fact; undefined when it is another fact, or speaks of other packs: one peer's mistake. */
+function holdingFrom(fact: Uint8Array, segment: FactRef): FactHolding | undefined {
+  try {
+    const holding = decodeHolding(fact);
+    const isOfSegment = equal(holding.segment, idBytes(segment.hash));
+    return isOfSegment && holding.masks.length === segment.count ? holding : undefined;
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
   }
 }
 

@@ -5,8 +5,8 @@ import type { FrameContext, PackType } from '../core/format/frame.ts';
 import { footerIndex } from '../core/format/frame.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { assemblePack, encodeFooter, encodePackHeader } from '../core/format/pack.ts';
-import { packIdOf } from '../core/format/shard.ts';
 import type { BlobRef } from '../core/format/records.ts';
+import { packIdOf } from '../core/format/shard.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -33,23 +33,10 @@ type OpenPack = {
   frames: Promise<SealedFrame>[];
   /** Plain bytes of frames not sealed yet, sealed bytes of the others: never less than the pack will have. */
   sizeBound: number;
-  /** Of its chunks, before compression. */
-  plainSize: number;
   chunkCount: number;
 };
 
 type OpenFrame = { bytes: Uint8Array; used: number; chunks: ChunkPlace[] };
-
-/**
- * A pack closes at this size before compression, however small it has become: a backup waits for room when
- * limits.backupBytesInFlightMax plain bytes are on their way, and nobody but the writer closes a pack. The
- * two packs that are open at once, data and metadata, must therefore never hold all of them.
- */
-const plainSizeTarget = Math.floor(limits.backupBytesInFlightMax * 0.45);
-assert(
-  2 * (plainSizeTarget + 2 * limits.frameSizeMax) <= limits.backupBytesInFlightMax,
-  'two open packs leave a backup room to go on',
-);
 
 export type PackWriterOptions = {
   readonly dataset: DatasetId;
@@ -63,6 +50,8 @@ export type PackWriterOptions = {
   readonly takeOrdinal: () => number;
   /** Called once for each finished pack; the writer does not wait for it. */
   readonly onPack: (pack: WrittenPack) => void;
+  /** Called whenever bytesInProgress has fallen. */
+  readonly onProgress?: () => void;
 };
 
 /**
@@ -77,9 +66,23 @@ export class PackWriter {
   #frame: OpenFrame | undefined;
   readonly #finishing = new Set<Promise<void>>();
   #failure: unknown;
+  #bytesInProgress = 0;
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Bytes that are being sealed or coded. They become fewer without anything being added: what only waits
+   * in the open pack does not count, since nobody but `add` moves it on.
+   */
+  get bytesInProgress(): number {
+    return this.#bytesInProgress;
+  }
+
+  #progress(bytes: number): void {
+    this.#bytesInProgress -= bytes;
+    this.#options.onProgress?.();
   }
 
   /** The pack that the next chunk will go to. */
@@ -125,7 +128,6 @@ export class PackWriter {
         sealedKey: this.#options.sealer.seal([this.#options.recipient], key),
         frames: [],
         sizeBound: 0,
-        plainSize: 0,
         chunkCount: 0,
       };
       this.#pack.sealedKey.catch(() => {});
@@ -157,10 +159,11 @@ export class PackWriter {
     this.#frame = undefined;
     const overhead = 64;
     pack.sizeBound += frame.used + overhead;
-    pack.plainSize += frame.used;
+    const plainSize = frame.used;
+    this.#bytesInProgress += plainSize;
     const job = this.#options.compute
       .sealFrame({
-        plain: frame.bytes.subarray(0, frame.used),
+        plain: shrink(frame.bytes, frame.used),
         key: pack.key,
         context: this.#context(pack, BigInt(pack.frames.length)),
         level: this.#options.compressionLevel,
@@ -168,14 +171,14 @@ export class PackWriter {
       .then((sealed) => {
         pack.sizeBound += sealed.length - frame.used - overhead;
         return { sealed, chunks: frame.chunks };
-      });
+      })
+      .finally(() => this.#progress(plainSize));
     job.catch((error: unknown) => {
       this.#failure ??= error;
     });
     pack.frames.push(job);
     if (
       pack.sizeBound >= limits.packSizeTarget ||
-      pack.plainSize >= plainSizeTarget ||
       pack.frames.length >= limits.packFramesMax ||
       pack.chunkCount >= limits.packChunksMax - limits.frameChunksMax
     ) {
@@ -188,6 +191,9 @@ export class PackWriter {
     if (pack === undefined) return;
     this.#pack = undefined;
     if (pack.frames.length === 0) return;
+    // Its frames, put together, and its shards.
+    const bytes = 2 * pack.sizeBound;
+    this.#bytesInProgress += bytes;
     const work = this.#finish(pack).then((written) => {
       this.#options.onPack(written);
     });
@@ -195,7 +201,10 @@ export class PackWriter {
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
-      .finally(() => this.#finishing.delete(settled));
+      .finally(() => {
+        this.#finishing.delete(settled);
+        this.#progress(bytes);
+      });
     this.#finishing.add(settled);
   }
 
@@ -242,6 +251,11 @@ export class PackWriter {
     while (this.#finishing.size > 0) await Promise.all(this.#finishing);
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+/** The first `size` bytes in a buffer of their own, which can be moved to another thread; takes `bytes` over. */
+function shrink(bytes: Uint8Array, size: number): Uint8Array {
+  return new Uint8Array((bytes.buffer as ArrayBuffer).transfer(size));
 }
 
 /** Where each chunk lies, now that the sizes of the sealed frames before it are known. */

@@ -1,6 +1,6 @@
 import { compare, concat, equal, utf8 } from '../base/bytes.ts';
-import type { PathPattern } from '../core/policy/path-pattern.ts';
 import { kindOf } from '../core/format/tree.ts';
+import type { PathPattern } from '../core/policy/path-pattern.ts';
 import type { FileFacts, SourceDirectory, SourceEntry } from '../ports/source.ts';
 
 export type SelectionOptions = {
@@ -41,7 +41,11 @@ export class Selection {
       if (pattern.matches(path, isDirectory)) return false;
     }
     const largest = this.#options.excludeLargerThan;
-    if (largest !== undefined && kindOf(entry.facts.mode) === 'file' && entry.facts.size > largest) {
+    if (
+      largest !== undefined &&
+      kindOf(entry.facts.mode) === 'file' &&
+      entry.facts.size > largest
+    ) {
       return false;
     }
     return true;

@@ -22,7 +22,11 @@ export type DatasetState = {
   readonly newest: { readonly record: ManifestRecord; readonly now: Durability } | undefined;
   /** A newer one that is not committed yet. */
   readonly pending:
-    | { readonly record: ManifestRecord; readonly durability: Durability; readonly missing: readonly string[] }
+    | {
+        readonly record: ManifestRecord;
+        readonly durability: Durability;
+        readonly missing: readonly string[];
+      }
     | undefined;
 };
 
@@ -78,7 +82,9 @@ export class Status {
     const warnings: string[] = [];
     for (const member of ledger.roster.members()) {
       if (member.agentKey === self || peers.isReachable(member.peerKey)) continue;
-      warnings.push(`${member.name} (site ${member.site}) is not reachable: holdfast peer show ${member.name}`);
+      warnings.push(
+        `${member.name} (site ${member.site}) is not reachable: holdfast peer show ${member.name}`,
+      );
     }
     const code = view.code();
     const wanted = ledger.roster.policy.surviveSites;

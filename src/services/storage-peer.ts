@@ -1,8 +1,8 @@
 import { HoldfastError } from '../core/errors.ts';
 import { decodePackSegment, encodeHolding, factHash } from '../core/format/facts.ts';
-import { receiptStream } from '../core/format/statement.ts';
-import { leafCountOf } from '../core/format/shard.ts';
 import type { ShardHead } from '../core/format/shard.ts';
+import { leafCountOf } from '../core/format/shard.ts';
+import { receiptStream } from '../core/format/statement.ts';
 import type { FactHash, PackId, PeerKey } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -37,12 +37,18 @@ export class StoragePeer {
     const { ledger, store } = this.#options;
     const writer = ledger.roster.memberByPeer(from);
     if (writer === undefined || !writer.hasRole('source')) {
-      throw new HoldfastError('not-permitted', 'only members with the role source may store shards');
+      throw new HoldfastError(
+        'not-permitted',
+        'only members with the role source may store shards',
+      );
     }
     if (writer.agentKey !== head.writer) {
       throw new HoldfastError('not-permitted', 'a shard is offered by another than its writer');
     }
-    if (store.indexes(head.pack).includes(head.index)) return { hadIt: true };
+    if (store.indexes(head.pack).includes(head.index)) {
+      await store.sync();
+      return { hadIt: true };
+    }
     const name = `${head.pack}/${head.index}`;
     const running = this.#receiving.get(name);
     if (running !== undefined) {
@@ -69,12 +75,14 @@ export class StoragePeer {
       throw error;
     }
     await writer.finish();
+    // The source forgets its copy on our word: the file's name must survive power loss too.
+    await this.#options.store.sync();
   }
 
   /** Keeps a few requests under way; appends in order. */
   async #pullLeaves(from: PeerKey, head: ShardHead, writer: ShardWriter): Promise<void> {
     const count = leafCountOf(head);
-    const waiting: Promise<PullReply>[] = [];
+    const waiting: { reply: Promise<PullReply>; end: number }[] = [];
     let asked = writer.nextLeaf;
     const ask = (): void => {
       const leaves = Math.min(limits.pullLeavesMax, count - asked);
@@ -86,14 +94,19 @@ export class StoragePeer {
         withHead: false,
       });
       reply.catch(() => {});
-      waiting.push(reply);
       asked += leaves;
+      waiting.push({ reply, end: asked });
     };
     while (asked < count && waiting.length < limits.pullsOutstandingMax) ask();
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const { bytes } = await next;
+      const { bytes } = await next.reply;
       if (asked < count) ask();
       await writer.append(bytes);
+      if (writer.nextLeaf !== next.end) {
+        throw new HoldfastError('corrupt', 'a peer has sent fewer leaves than it was asked for', {
+          details: { pack: head.pack, index: head.index, leaf: writer.nextLeaf },
+        });
+      }
     }
   }
 
@@ -125,15 +138,19 @@ export class StoragePeer {
   /** One fact for each pack segment: what is held of its packs, on disk for good. */
   async #holdings(record: ManifestRecord): Promise<FactHash[]> {
     const { store, facts } = this.#options;
-    await store.sync();
-    const holdings: FactHash[] = [];
+    const found: Uint8Array[] = [];
     for (const { hash } of record.manifest.packSegments) {
       const segment = await facts.get(idBytes(hash));
       if (segment === undefined) {
         throw new HoldfastError('not-found', `pack segment ${hash.slice(0, 8)} has not arrived`);
       }
       const masks = decodePackSegment(segment).map((entry) => maskOf(store.indexes(entry.pack)));
-      const holding = encodeHolding({ segment: idBytes(hash), masks });
+      found.push(encodeHolding({ segment: idBytes(hash), masks }));
+    }
+    // After the last look: a shard that was finished between a sync and the look might not survive power loss.
+    await store.sync();
+    const holdings: FactHash[] = [];
+    for (const holding of found) {
       const holdingHash = factHash(holding);
       await facts.put(holdingHash, holding);
       holdings.push(idOf<FactHash>(holdingHash));

@@ -1,9 +1,9 @@
 import { compare, concat } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
-import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
-import { entryOf } from '../core/format/catalog-record.ts';
 import { hash, KeyedHasher } from '../core/crypto/hash.ts';
 import { HoldfastError } from '../core/errors.ts';
+import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
+import { entryOf } from '../core/format/catalog-record.ts';
 import { RecordCutter } from '../core/format/record-cutter.ts';
 import type { TreeEntry, Xattr } from '../core/format/tree.ts';
 import { encodeEntry, encodeExtent, kindOf } from '../core/format/tree.ts';
@@ -46,6 +46,9 @@ export type ScanOptions = {
   readonly onProgress: (path: Uint8Array) => void;
 };
 
+/** A directory whose stream is stored, and what the catalog shall remember of it. */
+export type FinishedDirectory = { readonly path: Uint8Array; readonly record: CatalogRecord };
+
 /** The chunk ids of a directory's stream. */
 export type StoredTree = readonly Uint8Array[];
 
@@ -78,7 +81,7 @@ export class TreeScan {
   /** Ordinals of all packs that the snapshot needs. */
   readonly neededPacks = new Set<number>();
   /** Directories complete but not yet remembered: their packs are not durable yet. */
-  readonly finished: { path: Uint8Array; record: CatalogRecord }[] = [];
+  readonly finished: FinishedDirectory[] = [];
 
   constructor(options: ScanOptions) {
     this.#options = options;
@@ -147,7 +150,11 @@ export class TreeScan {
     );
   }
 
-  #reuse(visit: Visit, before: CatalogEntry, kind: string | undefined): { record: Promise<Listed> } {
+  #reuse(
+    visit: Visit,
+    before: CatalogEntry,
+    kind: string | undefined,
+  ): { record: Promise<Listed> } {
     if (kind === 'file') {
       this.counts.files++;
       this.counts.filesUnmodified++;
@@ -186,7 +193,11 @@ export class TreeScan {
     const device = this.#options.selection.deviceBelow(visit.device, facts);
     const isSkipped = device === 'other' || this.#options.selection.isCache(child);
     if (isSkipped) {
-      const record = this.#record(visit, this.#entry(visit, facts, { xattrs: child.ownXattrs() }), []);
+      const record = this.#record(
+        visit,
+        this.#entry(visit, facts, { xattrs: child.ownXattrs() }),
+        [],
+      );
       await child[Symbol.asyncDispose]();
       return { record: Promise.resolve(record) };
     }
@@ -246,7 +257,12 @@ export class TreeScan {
     const extents = long ? [] : content.extents;
     const entry = this.#entry(visit, { ...content.facts, size }, { content: extents, contentList });
     const isSettled = content.isStable && content.facts.ctimeNs < visit.settledBefore;
-    return this.#record({ ...visit, entry: { ...visit.entry, facts: content.facts } }, entry, packs, isSettled);
+    return this.#record(
+      { ...visit, entry: { ...visit.entry, facts: content.facts } },
+      entry,
+      packs,
+      isSettled,
+    );
   }
 
   #storeExtents(extents: FileContentExtents, packs: Set<number>): Uint8Array[] {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { fromHex } from '../../base/bytes.ts';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
@@ -8,6 +7,15 @@ import { openStatementLog } from '../../adapters/fs/statement-log.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { hostLabel } from '../../adapters/system/host.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
+import { fromHex } from '../../base/bytes.ts';
+import type {
+  InitOptions,
+  InitReport,
+  InviteOptions,
+  InviteReport,
+  JoinOptions,
+  JoinReport,
+} from '../../cli/backend.ts';
 import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { sealEnvelope } from '../../core/format/envelope.ts';
@@ -23,14 +31,6 @@ import { limits } from '../../core/limits.ts';
 import { generation } from '../../core/protocol/opened-statement.ts';
 import { joinCluster } from '../../services/join.ts';
 import { Ledger } from '../../services/ledger.ts';
-import type {
-  InitOptions,
-  InitReport,
-  InviteOptions,
-  InviteReport,
-  JoinOptions,
-  JoinReport,
-} from '../../cli/backend.ts';
 import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compareTrees } from '../../adapters/fs/compare.ts';
-import { HoldfastError } from '../../core/errors.ts';
 import type { DemoOptions } from '../../cli/backend.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { AgentApi, SnapshotReport } from '../api.ts';
 import { connectControl } from '../control-client.ts';
 

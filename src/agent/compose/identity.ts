@@ -1,5 +1,5 @@
-import { concat } from '../../base/bytes.ts';
 import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
+import { concat } from '../../base/bytes.ts';
 import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';

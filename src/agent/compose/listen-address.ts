@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../core/errors.ts';
 import { freePort, reachableAddresses } from '../../adapters/system/host.ts';
+import { HoldfastError } from '../../core/errors.ts';
 
 /** Where an agent listens unless told otherwise. */
 export const defaultPort = 7420;

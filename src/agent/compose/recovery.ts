@@ -2,20 +2,21 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
-import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { openTarget } from '../../adapters/fs/target.ts';
+import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
+import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
 import type { PackId } from '../../core/ids.ts';
 import { idBytes } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
+import type { RestoreTarget, TargetDirectory } from '../../ports/target.ts';
 import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
-import { diffSnapshots } from '../../services/snapshot-diff.ts';
 import { DurabilityView } from '../../services/durability-view.ts';
 import { FrameReader } from '../../services/frame-reader.ts';
 import type { ShardHolder } from '../../services/holder-history.ts';
@@ -23,8 +24,8 @@ import type { ManifestRecord } from '../../services/ledger.ts';
 import { PackReader } from '../../services/pack-reader.ts';
 import { restoreSnapshot } from '../../services/restore.ts';
 import { selectSnapshot } from '../../services/select-snapshot.ts';
+import { diffSnapshots } from '../../services/snapshot-diff.ts';
 import { SnapshotReader, splitPath } from '../../services/snapshot-reader.ts';
-import type { RecoveryOptions } from '../../cli/backend.ts';
 import { hasTags } from '../agent-api.ts';
 import type {
   EntryReport,
@@ -40,7 +41,7 @@ import { RecoveryPeers } from './recovery-peers.ts';
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
   await using opening = new AsyncDisposableStack();
   opening.use(boundMemory());
-  const level = process.env['HOLDFAST_LOG_LEVEL'] === 'debug' ? 'debug' : 'error';
+  const level = process.env.HOLDFAST_LOG_LEVEL === 'debug' ? 'debug' : 'error';
   const log = opening.use(openLog({ level, destination: 'stderr' }));
   const kit = parseKit(options.kitText);
   const { signal } = options;
@@ -49,11 +50,16 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   return new Session({ cluster, compute, log, signal, stack: opening.move() });
 }
 
+/** Snapshots that are looked at for the latest usable one. */
+const assessedMax = 64;
+
 /** A snapshot that has been opened, and what came with it. */
 type Opened = {
   record: ManifestRecord;
   reader: SnapshotReader;
   packs: PackReader;
+  /** Whoever opened the snapshot disposes these: they read ahead. */
+  frames: FrameReader;
   notices: readonly string[];
 };
 
@@ -63,6 +69,12 @@ type SessionParts = {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly stack: AsyncDisposableStack;
+};
+
+/** For a dry run, which names files and opens none. */
+const untouchedTarget: RestoreTarget = {
+  root: {} as TargetDirectory,
+  [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 
 class Session implements RecoverySession {
@@ -100,14 +112,15 @@ class Session implements RecoverySession {
   async #open(text: string): Promise<Opened> {
     const { ledger } = this.#parts.cluster;
     const choices = await Promise.all(
-      ledger.manifests().map(async (record) => ({
+      ledger.manifests().map(async (record, i, all) => ({
         id: record.hash,
         dataset: record.manifest.dataset,
         datasetName: ledger.roster.dataset(record.manifest.dataset).name,
         sequence: record.manifest.sequence,
         timeMs: record.statement.timeMs,
         record,
-        state: (await this.#view.assess(record)).state,
+        // Only the newest can become `latest`; the others are named by their id.
+        state: i < all.length - assessedMax ? 'placed' : (await this.#view.assess(record)).state,
       })),
     );
     const isUsable = ({ state }: { state: string }): boolean => state !== 'staged';
@@ -136,7 +149,7 @@ class Session implements RecoverySession {
       identities: [await cluster.identityOf(dataset)],
     });
     const reader = await SnapshotReader.open({ manifest: record.manifest, frames, signal });
-    return { record, reader, packs };
+    return { record, reader, packs, frames };
   }
 
   /** Asks all members reached who holds shards of a pack: receipts may be out of date. */
@@ -153,7 +166,8 @@ class Session implements RecoverySession {
   }
 
   async *list(request: Parameters<RecoverySession['list']>[0]): ReturnType<typeof listEntries> {
-    const { reader } = await this.#open(request.snapshot);
+    const { reader, frames } = await this.#open(request.snapshot);
+    await using _ = frames;
     const { signal } = this.#parts;
     const path = splitPath(utf8(request.path));
     yield* listEntries(reader, { path, isRecursive: request.recursive, signal });
@@ -170,7 +184,8 @@ class Session implements RecoverySession {
         ? ledger.manifests().map((record) => this.#openRecord.bind(this, record))
         : [() => this.#open(snapshot)];
     for (const open of opened) {
-      const { reader, record } = await open();
+      const { reader, record, frames } = await open();
+      await using _ = frames;
       for await (const entry of findEntries(reader, { pattern, signal: this.#parts.signal })) {
         yield { ...entry, snapshot: record.hash };
       }
@@ -179,13 +194,16 @@ class Session implements RecoverySession {
 
   async *diff(request: Parameters<RecoverySession['diff']>[0]): ReturnType<typeof diffSnapshots> {
     const from = await this.#open(request.from);
+    await using _from = from.frames;
     const to = await this.#open(request.to);
+    await using _to = to.frames;
     const path = splitPath(utf8(request.path));
     yield* diffSnapshots({ from: from.reader, to: to.reader, path, signal: this.#parts.signal });
   }
 
   async *dump(request: Parameters<RecoverySession['dump']>[0]): AsyncGenerator<Uint8Array> {
-    const { reader } = await this.#open(request.snapshot);
+    const { reader, frames } = await this.#open(request.snapshot);
+    await using _ = frames;
     const { signal } = this.#parts;
     yield* dumpFile(reader, { path: splitPath(utf8(request.path)), signal });
   }
@@ -203,9 +221,12 @@ class Session implements RecoverySession {
       overwrite: request.overwrite,
       dryRun: request.dryRun,
     };
-    const { record, reader, packs, notices } = await this.#open(request.snapshot);
+    const { record, reader, packs, frames, notices } = await this.#open(request.snapshot);
+    await using _ = frames;
     for (const message of notices) yield { type: 'notice', message };
-    await using target = await openTarget(targetPath, { allowNonEmpty });
+    await using target = request.dryRun
+      ? untouchedTarget
+      : await openTarget(targetPath, { allowNonEmpty });
     const { signal } = this.#parts;
     const stats = () => packs.stats;
     const clock = this.#clock;

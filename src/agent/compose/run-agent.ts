@@ -20,9 +20,9 @@ import type { PeerKey } from '../../core/ids.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { SecretStore } from '../../ports/secrets.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
-import type { Config } from '../config.ts';
 import { Agent } from '../agent.ts';
 import { agentApi } from '../agent-api.ts';
+import type { Config } from '../config.ts';
 import { version } from '../version.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
 

@@ -75,7 +75,10 @@ export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
 export function entryOf(entry: CatalogEntry): TreeEntry {
   const [decoded, ...others] = decodeEntries(entry.record);
   if (decoded === undefined || others.length > 0) {
-    throw new HoldfastError('bad-encoding', 'a catalog entry holds another number of names than one');
+    throw new HoldfastError(
+      'bad-encoding',
+      'a catalog entry holds another number of names than one',
+    );
   }
   return decoded;
 }

@@ -94,9 +94,11 @@ export function assessDurability(options: {
   const masks = new Array<number>(sites.length);
   for (const [i, pack] of options.packs.entries()) {
     masks.fill(0);
+    // What a peer claims beyond the code is no shard of this pack.
+    const known = (2 ** (pack.k + pack.m) - 1) >>> 0;
     for (const holding of options.holdings) {
       const at = sites.indexOf(holding.site);
-      masks[at] = ((masks[at] as number) | (holding.masks[i] ?? 0)) >>> 0;
+      masks[at] = ((masks[at] as number) | ((holding.masks[i] ?? 0) & known)) >>> 0;
     }
     const holders = masks.filter((mask) => mask !== 0).length;
     const survives = tolerance(pack.k, masks);

@@ -12,7 +12,11 @@ export type Candidate = {
   readonly isReachable: boolean;
 };
 
-export type Assignment = { readonly index: number; readonly agent: AgentKey; readonly site: string };
+export type Assignment = {
+  readonly index: number;
+  readonly agent: AgentKey;
+  readonly site: string;
+};
 
 export type PlacementPlan = {
   readonly assignments: readonly Assignment[];

@@ -60,7 +60,12 @@ describe('chunks', () => {
     const first = await addPack(1, [1, 2]);
     const second = await addPack(2, [3]);
     for (const one of [index, await DatasetIndex.open(store, home)]) {
-      expect([1, 2, 3, 4].map((i) => one.find(chunk(i)))).toEqual([first, first, second, undefined]);
+      expect([1, 2, 3, 4].map((i) => one.find(chunk(i)))).toEqual([
+        first,
+        first,
+        second,
+        undefined,
+      ]);
       expect(one.pack(second)).toMatchObject({ entry: entryAt(2), isIndexed: false });
       expect([...one.packs()].map((pack) => pack.entry)).toEqual([entryAt(1), entryAt(2)]);
       const byId = recordsOf(1, [1, 2]).sort((a, b) => Buffer.compare(a.id, b.id));

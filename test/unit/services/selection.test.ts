@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { concat, utf8 } from '../../../src/base/bytes.ts';
 import { PathPattern } from '../../../src/core/policy/path-pattern.ts';
 import type { FileFacts, SourceDirectory, SourceEntry } from '../../../src/ports/source.ts';
-import { normalisePath, Selection, type SelectionOptions } from '../../../src/services/selection.ts';
+import {
+  normalisePath,
+  Selection,
+  type SelectionOptions,
+} from '../../../src/services/selection.ts';
 
 function selection(paths: readonly string[], more: Partial<SelectionOptions> = {}): Selection {
   return new Selection({

@@ -10,7 +10,7 @@ parentPort?.on('message', (request: JobRequest) => {
   const { pack } = request.input;
   const answer: JobAnswer = {
     isDone: true,
-    result: { kind: 'encode', output: { pack, shards: [], leaves: [], roots: [] } },
+    result: { kind: 'encode', output: { shards: [pack], leaves: [], roots: [] } },
   };
   parentPort?.postMessage(answer);
 });

@@ -107,6 +107,11 @@ describe('how many sites may fail', () => {
     expect(assess([packOf(2, 30)], holdings, { wanted: 2 })).toMatchObject({ sitesMayFail: 0 });
   });
 
+  test('counts no shards that the code does not have', () => {
+    const holdings = heldBy([0xffff_fff8], [0b001], [0xffff_fff8]);
+    expect(assess([packOf(2, 1)], holdings)).toMatchObject({ lostPacks: 1, sitesMayFail: -1 });
+  });
+
   test('of a snapshot without packs is bound by its manifest alone', () => {
     expect(assess([], heldBy([], [], [])).sitesMayFail).toBe(2);
   });

@@ -1,0 +1,303 @@
+import { printable } from '../base/bytes.ts';
+import type { Channel } from '../base/channel.ts';
+import { Semaphore } from '../base/concurrency.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { encodePackSegments } from '../core/format/facts.ts';
+import type { PackType } from '../core/format/frame.ts';
+import type { IndexRecord } from '../core/format/index-segment.ts';
+import type { Manifest } from '../core/format/records.ts';
+import { encodeRoot } from '../core/format/root.ts';
+import type { DatasetId, FactHash } from '../core/ids.ts';
+import { idOf } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Code } from '../core/policy/code-choice.ts';
+import { codeInWords } from '../core/policy/code-choice.ts';
+import type { Durability } from '../core/policy/durability.ts';
+import type { BackupJob, BackupOptions, BackupProgress, BackupResult } from './backup.ts';
+import { ContentSink } from './content-sink.ts';
+import type { KnownSegment } from './dataset-index.ts';
+import { FileReader } from './file-reader.ts';
+import { IndexWriter } from './index-writer.ts';
+import type { ManifestRecord } from './ledger.ts';
+import { PackPlacer } from './pack-placer.ts';
+import type { WrittenPack } from './pack-writer.ts';
+import { blobOf, PackWriter } from './pack-writer.ts';
+import type { FinishedDirectory } from './tree-scan.ts';
+import { TreeScan } from './tree-scan.ts';
+
+const progressPeriodMs = 200;
+const readLanes = 2;
+const packsPerRemembering = 4;
+/** Listed in the root; the others are only counted. */
+const unstableListedMax = 1000;
+
+/** One backup on its way: everything that belongs to it alone. */
+export class BackupRun {
+  readonly #o: BackupOptions;
+  readonly #job: BackupJob;
+  readonly #channel: Channel<BackupProgress>;
+  readonly #signal: AbortSignal;
+  readonly #code: Code;
+  readonly #startMs: number;
+  readonly #sink: ContentSink;
+  readonly #scan: TreeScan;
+  readonly #index: IndexWriter;
+  readonly #placer: PackPlacer;
+  #problems = 0;
+  #bytesSent = 0;
+  #bytesStored = 0;
+  #lastProgressMs = 0;
+  readonly #unstable: { path: Uint8Array; reason: string }[] = [];
+
+  constructor(
+    options: BackupOptions,
+    job: BackupJob,
+    channel: Channel<BackupProgress>,
+    signal: AbortSignal,
+  ) {
+    this.#o = options;
+    this.#job = job;
+    this.#channel = channel;
+    this.#signal = signal;
+    this.#code = options.view.code();
+    this.#startMs = options.clock.monotonicMs();
+    this.#sink = this.#createSink();
+    this.#scan = this.#createScan();
+    this.#placer = new PackPlacer(options);
+    this.#index = this.#createIndexWriter();
+  }
+
+  get #dataset(): DatasetId {
+    return this.#job.own.dataset.id;
+  }
+
+  #createSink(): ContentSink {
+    const accept = (written: WrittenPack): void => this.#sink.accept(written);
+    const isDry = this.#job.dryRun;
+    return new ContentSink({
+      index: this.#job.own.index,
+      writers: {
+        data: isDry ? dryWriter : this.#writer('data', accept),
+        metadata: isDry ? dryWriter : this.#writer('metadata', accept),
+      },
+      place: (written) => this.#place(written),
+      onDurable: () => this.#rememberSome(),
+      bytesInFlightMax: isDry ? Number.POSITIVE_INFINITY : limits.backupBytesInFlightMax,
+    });
+  }
+
+  #writer(type: PackType, onPack: (written: WrittenPack) => void): PackWriter {
+    const { compute, sealer, entropy } = this.#o;
+    return new PackWriter({
+      dataset: this.#dataset,
+      recipient: this.#job.own.dataset.recipient,
+      type,
+      code: type === 'data' ? { k: this.#code.k, m: this.#code.m } : { k: 1, m: 0 },
+      compressionLevel: this.#job.compressionLevel,
+      compute,
+      sealer,
+      entropy,
+      takeOrdinal: () => this.#job.own.index.takeOrdinal(),
+      onPack,
+      onProgress: () => this.#sink.progress(),
+    });
+  }
+
+  #createIndexWriter(): IndexWriter {
+    const { index, chunking } = this.#job.own;
+    return new IndexWriter({
+      index,
+      idKey: chunking.idKey,
+      openWriter: (onPack) => this.#writer('metadata', onPack),
+      place: async (written) => {
+        await this.#place(written);
+        this.#scan.neededPacks.add(written.ordinal);
+        this.#sink.bytesWritten += written.entry.size;
+      },
+    });
+  }
+
+  #createScan(): TreeScan {
+    const { source, clock } = this.#o;
+    const { own, selection, force } = this.#job;
+    return new TreeScan({
+      source,
+      index: own.index,
+      sink: this.#sink,
+      reader: new FileReader({
+        source,
+        chunking: own.chunking,
+        sink: this.#sink,
+        lanes: readLanes,
+        signal: this.#signal,
+        onProgress: () => this.#report(undefined),
+      }),
+      selection,
+      idKey: own.chunking.idKey,
+      clock,
+      pendingFiles: new Semaphore(4096),
+      pendingDirectories: new Semaphore(512),
+      force,
+      signal: this.#signal,
+      onProblem: (path, reason, isUnstable) => this.#problem(path, reason, isUnstable),
+      onProgress: (path) => this.#report(path),
+    });
+  }
+
+  #problem(path: Uint8Array, reason: string, isUnstable: boolean): void {
+    this.#problems++;
+    if (isUnstable && this.#unstable.length < unstableListedMax)
+      this.#unstable.push({ path, reason });
+    this.#channel.push({ kind: 'problem', path, reason });
+  }
+
+  #current = '';
+  #report(path: Uint8Array | undefined): void {
+    const nowMs = this.#o.clock.monotonicMs();
+    if (path !== undefined) this.#current = printable(path);
+    if (nowMs - this.#lastProgressMs < progressPeriodMs) return;
+    this.#lastProgressMs = nowMs;
+    this.#channel.latest({
+      kind: 'status',
+      counts: { ...this.#scan.counts },
+      bytesSent: this.#bytesSent,
+      current: this.#current,
+      elapsedMs: nowMs - this.#startMs,
+    });
+  }
+
+  /** Where a pack goes, and its way there. */
+  async #place(written: WrittenPack): Promise<void> {
+    const assignments = this.#placer.assign(written, this.#code);
+    const { bytesSent } = await this.#o.distributor.place(written, this.#dataset, assignments);
+    this.#bytesSent += bytesSent;
+    const shardSize = (written.encoded.shards[0] as Uint8Array).length;
+    this.#bytesStored += shardSize * assignments.length;
+    this.#report(undefined);
+  }
+
+  async run(): Promise<BackupResult> {
+    const tree = await this.#store();
+    if (this.#job.dryRun) return this.#result(undefined, undefined);
+    await this.#rememberDirectories();
+    const segments = await this.#index.writeSegments();
+    const root = await this.#writeRoot(tree, segments.all);
+    this.#signal.throwIfAborted();
+    const manifest = await this.#manifest(root, segments.all);
+    const { record, durability } = await this.#o.committer.commit(manifest);
+    await this.#job.own.index.replaceSegments(segments.removed, segments.added);
+    return this.#result(record, durability);
+  }
+
+  /** Everything selected, stored and durable. @returns the root directory's stream. */
+  async #store(): Promise<readonly Uint8Array[]> {
+    const top = await this.#o.source.open(Uint8Array.of(0x2f));
+    const { stored } = await this.#scan.walk(top, new Uint8Array(0), undefined);
+    const tree = await stored;
+    for (const path of this.#job.selection.missing()) this.#problem(path, 'not found', false);
+    if (this.#job.selection.missing().length === this.#job.paths.length) {
+      const names = this.#job.paths.map((path) => printable(path)).join(', ');
+      throw new HoldfastError('not-found', `nothing to back up: ${names} not found`);
+    }
+    await this.#sink.flush('data');
+    await this.#sink.flush('metadata');
+    return tree;
+  }
+
+  /** Now and then while the backup runs, so that a large tree neither fills the memory nor is lost to a crash. */
+  async #rememberSome(): Promise<void> {
+    if (this.#sink.packsWritten % packsPerRemembering === 0) await this.#rememberDirectories();
+  }
+
+  /** Those finished directories whose packs are all durable by now. */
+  async #rememberDirectories(): Promise<void> {
+    const { index } = this.#job.own;
+    const isDurable = ({ record }: FinishedDirectory): boolean =>
+      record.entries.every(({ packs }) => packs.every((ordinal) => index.pack(ordinal)));
+    const finished = this.#scan.finished.splice(0);
+    const ready = finished.filter(isDurable);
+    this.#scan.finished.unshift(...finished.filter((directory) => !isDurable(directory)));
+    for (let i = 0; i < ready.length; i += 256) {
+      await index.rememberDirectories(ready.slice(i, i + 256));
+    }
+  }
+
+  async #writeRoot(
+    tree: readonly Uint8Array[],
+    segments: readonly KnownSegment[],
+  ): Promise<IndexRecord> {
+    const { own, paths, host } = this.#job;
+    const root = encodeRoot({
+      tree,
+      index: segments.map(({ blob, count }) => ({ blob, count })),
+      paths,
+      idKey: own.chunking.idKey,
+      unstable: this.#unstable,
+      host,
+    });
+    const [record] = await this.#index.writeBlobs([root]);
+    return record as IndexRecord;
+  }
+
+  async #manifest(root: IndexRecord, segments: readonly KnownSegment[]): Promise<Manifest> {
+    const { own, tags, host, program } = this.#job;
+    const { ledger, clock, facts } = this.#o;
+    const before = ledger.manifests(own.dataset.id).at(-1);
+    const ordinals = new Set(this.#scan.neededPacks);
+    const wanted = new Set(segments.map((segment) => segment.blob.pack));
+    for (const pack of own.index.packs())
+      if (wanted.has(pack.entry.pack)) ordinals.add(pack.ordinal);
+    const entries = [...ordinals].map((ordinal) => {
+      const pack = own.index.pack(ordinal);
+      if (pack === undefined) throw new HoldfastError('failed', `pack ${ordinal} was never stored`);
+      return pack.entry;
+    });
+    const packSegments = encodePackSegments(entries);
+    for (const segment of packSegments) await facts.put(segment.hash, segment.bytes);
+    const { counts } = this.#scan;
+    return {
+      dataset: own.dataset.id,
+      writerEpoch: 1,
+      sequence: (before?.manifest.sequence ?? 0) + 1,
+      previous: before?.hash,
+      snapshotKind: before === undefined ? 'full' : 'increment',
+      policyVersion: ledger.roster.policy.version,
+      keyEpoch: own.dataset.keyEpoch,
+      root: blobOf(root),
+      packSegments: packSegments.map(({ hash, count }) => ({ hash: idOf<FactHash>(hash), count })),
+      totals: {
+        ...counts,
+        bytesAdded: this.#sink.bytesWritten,
+        chunksNew: this.#sink.chunksNew,
+        durationMs: Math.round(clock.monotonicMs() - this.#startMs),
+      },
+      sourceTimeMs: clock.nowMs(),
+      nextByMs: 0,
+      tags,
+      host,
+      program,
+      surviveSites: ledger.roster.policy.surviveSites,
+    };
+  }
+
+  async #result(
+    record: ManifestRecord | undefined,
+    durability: Durability | undefined,
+  ): Promise<BackupResult> {
+    return {
+      record,
+      durability,
+      counts: this.#scan.counts,
+      code: this.#code,
+      words: codeInWords(this.#code),
+      problems: this.#problems,
+      missingSites: record === undefined ? [] : await this.#o.view.missingSites(record),
+      bytesAdded: this.#sink.bytesWritten,
+      bytesStored: this.#bytesStored,
+      durationMs: this.#o.clock.monotonicMs() - this.#startMs,
+    };
+  }
+}
+
+/** A dry run recognises chunks and stores none. */
+const dryWriter = { add: () => 0, flush: () => Promise.resolve(), bytesInProgress: 0 };

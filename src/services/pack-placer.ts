@@ -1,0 +1,48 @@
+import type { AgentKey } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Code } from '../core/policy/code-choice.ts';
+import type { Assignment, Candidate } from '../core/policy/placement.ts';
+import { placeCopies, placeShards } from '../core/policy/placement.ts';
+import type { Ledger } from './ledger.ts';
+import type { WrittenPack } from './pack-writer.ts';
+import type { Peers } from './peers.ts';
+
+export type PackPlacerOptions = {
+  readonly ledger: Ledger;
+  readonly self: AgentKey;
+  readonly peers: Peers;
+};
+
+/** Decides which members get which shards of a pack, from who they are and who is reachable now. */
+export class PackPlacer {
+  readonly #options: PackPlacerOptions;
+
+  constructor(options: PackPlacerOptions) {
+    this.#options = options;
+  }
+
+  assign(written: WrittenPack, code: Code): readonly Assignment[] {
+    const candidates = this.#candidates();
+    const seed = written.encoded.roots[0] as Uint8Array;
+    if (written.entry.type === 'metadata') {
+      return placeCopies({ seed, candidates, copiesMax: limits.metadataCopiesMax }).assignments;
+    }
+    const { k, m, sites } = code;
+    const indexes = k === 1 ? new Array<number>(sites).fill(0) : [...new Array(k + m).keys()];
+    return placeShards({ seed, candidates, indexes }).assignments;
+  }
+
+  #candidates(): Candidate[] {
+    const { ledger, peers, self } = this.#options;
+    return ledger.roster
+      .members()
+      .filter((member) => member.hasRole('storage'))
+      .map((member) => ({
+        agent: member.agentKey,
+        site: member.site,
+        region: member.region,
+        weight: peers.freeBytes(member.peerKey) ?? 1,
+        isReachable: member.agentKey === self || peers.isReachable(member.peerKey),
+      }));
+  }
+}
