@@ -7,7 +7,10 @@ const isCurrent =
   existsSync(stamp) && statSync(stamp).mtimeMs >= statSync('package-lock.json').mtimeMs;
 if (!isCurrent) {
   console.error('holdfast: installing dependencies (once) ...');
-  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // Not `npm ci`: it refuses a lock file whose packages name optional builds for platforms that a registry lacks.
+  // Versions and checksums are the lock file's all the same, and it is left as it is.
+  const flags = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const result = spawnSync('npm', ['install', ...flags], {
     stdio: 'inherit',
     shell: process.platform === 'win32',
   });

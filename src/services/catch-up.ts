@@ -56,17 +56,24 @@ export class CatchUp {
   /** @returns how many packs were fetched. */
   async round(): Promise<number> {
     const { ledger, clock, storage } = this.#options;
-    let fetched = 0;
+    const fetched = new Set<PackId>();
     for (const record of ledger.manifests().reverse()) {
       if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
-      const missing = await this.#missing(record);
-      if (missing.length === 0) continue;
-      let got = 0;
-      for (const { pack, peers } of missing) if (await this.#fetch(pack, peers)) got++;
-      if (got > 0) await storage.sign(record);
-      fetched += got;
+      for (const { pack, peers } of await this.#missing(record)) {
+        if (await this.#fetch(pack, peers)) fetched.add(pack);
+      }
+      if (await this.#isToBeSigned(record, fetched)) await storage.sign(record);
     }
-    return fetched;
+    return fetched.size;
+  }
+
+  /** It has a pack that came just now, for itself or for a newer snapshot; or came before a failure to sign. */
+  async #isToBeSigned(record: ManifestRecord, fetched: ReadonlySet<PackId>): Promise<boolean> {
+    const { ledger, view, store, self } = this.#options;
+    const packs = (await view.packs(record)) ?? [];
+    if (packs.some(({ pack }) => fetched.has(pack))) return true;
+    const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
+    return !isSigned && packs.some(({ pack }) => store.indexes(pack).length > 0);
   }
 
   /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */

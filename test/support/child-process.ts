@@ -18,11 +18,14 @@ process.once('SIGTERM', () => {
 
 /** The real command line in a process of its own. Settings of the person's own cluster do not reach it. */
 export function startHoldfast(args: readonly string[], options: SpawnOptions): ChildProcess {
+  return startNode([cli, ...args], options);
+}
+
+/** Node itself, with these arguments, until it ends or is ended. */
+export function startNode(args: readonly string[], options: SpawnOptions): ChildProcess {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_'));
-  const child = spawn(process.execPath, [cli, ...args], {
-    ...options,
-    env: { ...Object.fromEntries(own), NO_COLOR: '1', ...options.env },
-  });
+  const env = { ...Object.fromEntries(own), NO_COLOR: '1', ...options.env };
+  const child = spawn(process.execPath, args, { ...options, env });
   running.add(child);
   child.once('close', () => running.delete(child));
   child.once('error', () => running.delete(child));

@@ -1,0 +1,120 @@
+import { randomFillSync } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { concat, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import type { SecretStore } from '../../../src/ports/secrets.ts';
+import type { Sealer } from '../../../src/ports/sealer.ts';
+import { Datasets } from '../../../src/services/datasets.ts';
+import { BackupCluster, type BackupSite, home } from '../../support/backup-site.ts';
+import { MemoryKeyValue } from '../../support/memory-key-value.ts';
+import { clusterStream } from '../../../src/core/format/statement.ts';
+
+let cluster: BackupCluster;
+let secrets: SecretStore & { readonly kept: Map<string, Uint8Array> };
+let sealedTo: string[][];
+let identities: string[];
+let store: MemoryKeyValue;
+
+beforeAll(async () => {
+  cluster = await BackupCluster.open(2);
+});
+
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+beforeEach(() => {
+  const kept = new Map<string, Uint8Array>();
+  secrets = {
+    kept,
+    read: async (name) => kept.get(name)?.slice(),
+    write: async (name, secret) => {
+      kept.set(name, secret.slice());
+    },
+  };
+  sealedTo = [];
+  identities = [];
+  store = new MemoryKeyValue();
+});
+
+const sealer: Sealer = {
+  generate: async () => {
+    const identity = `identity ${identities.length}`;
+    identities.push(identity);
+    return { identity, recipient: `age1pq1${'q'.repeat(50)}${identities.length}` };
+  },
+  recipientOf: async (of) => of,
+  seal: async (recipients, secret) => {
+    sealedTo.push([...recipients]);
+    return concat([utf8('sealed '), secret]);
+  },
+  open: async (_, sealed) => sealed.subarray(7),
+};
+
+function datasets(i = 0): Datasets {
+  const { ledger, agent } = cluster.sites[i] as BackupSite;
+  const entropy = { bytes: (count: number) => randomFillSync(new Uint8Array(count)) };
+  return new Datasets({ ledger, self: agent.agentKey, sealer, entropy, secrets, store });
+}
+
+describe('a new dataset', () => {
+  test('is described to everybody, with its identity for the recovery kit alone', async () => {
+    const { dataset, chunking } = await datasets().ensure('photos', 65_536);
+    expect(dataset).toMatchObject({ name: 'photos', keyEpoch: 1, chunkAverage: 65_536 });
+    expect(chunking).toMatchObject({ min: 16_384, average: 65_536, max: 262_144 });
+    expect(sealedTo).toEqual([[cluster.cluster.genesis.recoveryRecipient]]);
+    expect(fromUtf8(dataset.wrappedIdentity)).toBe(`sealed ${identities[0]}`);
+    const kept = [...secrets.kept.values()].map((secret) => fromUtf8(secret));
+    expect(kept.join()).not.toContain('identity');
+    const [source] = cluster.sites as [BackupSite];
+    expect(source.ledger.roster.dataset(dataset.id).writer).toBe(source.agent.agentKey);
+  });
+
+  test('has secrets of its own, which are the same after a restart', async () => {
+    const one = await datasets().ensure('mail', 65_536);
+    const two = await datasets().ensure('music', 65_536);
+    const again = await datasets().ensure('mail', 65_536);
+    expect(again.dataset.id).toBe(one.dataset.id);
+    expect(again.chunking).toEqual(one.chunking);
+    expect(two.chunking.idKey).not.toEqual(one.chunking.idKey);
+    expect(two.chunking.cutKey).not.toEqual(one.chunking.cutKey);
+    expect([one.chunking.cutKey.length, one.chunking.idKey.length]).toEqual([40, 32]);
+  });
+
+  test('keeps its chunk sizes when asked for with others', async () => {
+    await datasets().ensure('video', 65_536);
+    expect((await datasets().ensure('video', 262_144)).chunking.average).toBe(65_536);
+  });
+
+  test('asked for twice at once is one dataset with one index', async () => {
+    const all = datasets();
+    const [one, two] = await Promise.all([all.ensure('twice', 65_536), all.ensure('twice', 65_536)]);
+    const [source] = cluster.sites as [BackupSite];
+    const named = source.ledger.roster.datasets().filter(({ name }) => name === 'twice');
+    expect(named).toHaveLength(1);
+    expect(two.index).toBe(one.index);
+  });
+});
+
+describe('a known dataset', () => {
+  test('opened twice at once has one index: two would give the same numbers to different packs', async () => {
+    await datasets().ensure('known', 65_536);
+    const all = datasets();
+    const [one, two] = await Promise.all([all.ensure('known', 65_536), all.ensure('known', 65_536)]);
+    expect(two.index).toBe(one.index);
+  });
+
+  test('of another source is not written to', async () => {
+    await (cluster.sites[0] as BackupSite).ledger.append(clusterStream, home);
+    await cluster.sync();
+    await expect(datasets(1).ensure('home', 65_536)).rejects.toMatchObject({
+      code: 'not-permitted',
+      next: expect.stringContaining('--dataset'),
+    });
+  });
+
+  test('whose secrets are gone is not written to under other ones', async () => {
+    const { dataset } = await datasets().ensure('lost', 65_536);
+    secrets.kept.clear();
+    await expect(datasets().ensure('lost', 65_536)).rejects.toMatchObject({ code: 'key-needed' });
+    await secrets.write(`dataset-${dataset.id}`, new Uint8Array(10));
+    await expect(datasets().ensure('lost', 65_536)).rejects.toMatchObject({ code: 'key-needed' });
+  });
+});
