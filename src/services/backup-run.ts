@@ -7,6 +7,7 @@ import type { PackType } from '../core/format/frame.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import type { Manifest } from '../core/format/records.ts';
 import { encodeRoot } from '../core/format/root.ts';
+import { shardSizeOf } from '../core/format/shard.ts';
 import type { DatasetId, FactHash } from '../core/ids.ts';
 import { idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -45,6 +46,8 @@ export class BackupRun {
   readonly #placer: PackPlacer;
   #problems = 0;
   #bytesSent = 0;
+  /** Ahead of the counts, which know a file only once it is complete. */
+  #bytesReadSoFar = 0;
   #bytesStored = 0;
   #lastProgressMs = 0;
   readonly #unstable: { path: Uint8Array; reason: string }[] = [];
@@ -130,7 +133,10 @@ export class BackupRun {
         sink: this.#sink,
         lanes: readLanes,
         signal: this.#signal,
-        onProgress: () => this.#report(undefined),
+        onProgress: (name, bytes) => {
+          this.#bytesReadSoFar += bytes;
+          this.#report(name);
+        },
       }),
       selection,
       idKey: own.chunking.idKey,
@@ -157,9 +163,10 @@ export class BackupRun {
     if (path !== undefined) this.#current = printable(path);
     if (nowMs - this.#lastProgressMs < progressPeriodMs) return;
     this.#lastProgressMs = nowMs;
+    const { counts } = this.#scan;
     this.#channel.latest({
       kind: 'status',
-      counts: { ...this.#scan.counts },
+      counts: { ...counts, bytes: counts.bytes - counts.bytesRead + this.#bytesReadSoFar },
       bytesSent: this.#bytesSent,
       current: this.#current,
       elapsedMs: nowMs - this.#startMs,
@@ -169,14 +176,15 @@ export class BackupRun {
   /** Where a pack goes, and its way there. */
   async #place(written: WrittenPack): Promise<void> {
     const assignments = this.#placer.assign(written, this.#code);
+    this.#bytesStored +=
+      shardSizeOf({ k: written.entry.k, packSize: written.entry.size }) * assignments.length;
     const { bytesSent } = await this.#o.distributor.place(written, this.#dataset, assignments);
     this.#bytesSent += bytesSent;
-    const shardSize = (written.encoded.shards[0] as Uint8Array).length;
-    this.#bytesStored += shardSize * assignments.length;
     this.#report(undefined);
   }
 
   async run(): Promise<BackupResult> {
+    if (!this.#job.dryRun) await this.#forgetLost();
     const tree = await this.#store();
     if (this.#job.dryRun) return this.#result(undefined, undefined);
     await this.#rememberDirectories();
@@ -187,6 +195,20 @@ export class BackupRun {
     const { record, durability } = await this.#o.committer.commit(manifest);
     await this.#job.own.index.replaceSegments(segments.removed, segments.added);
     return this.#result(record, durability);
+  }
+
+  /** What was lost of earlier snapshots must not be taken as stored: this one would inherit the hole. */
+  async #forgetLost(): Promise<void> {
+    const newest = this.#o.ledger.manifests(this.#dataset).at(-1);
+    if (newest === undefined) return;
+    const lost = (await this.#o.view.lostPacks(newest)).filter(
+      (pack) => !this.#o.distributor.isWaiting(pack),
+    );
+    if (lost.length === 0) return;
+    this.#o.log.log('error', 'packs are lost; their content is stored anew', {
+      packs: lost.length,
+    });
+    await this.#job.own.index.forgetPacks(lost);
   }
 
   /** Everything selected, stored and durable. @returns the root directory's stream. */

@@ -150,6 +150,41 @@ export class DatasetIndex {
     return { type: 'put', key, value: concat([head, segment]) };
   }
 
+  /** Packs that cannot be rebuilt any more: their chunks are stored anew when they are met again. */
+  async forgetPacks(packs: readonly PackId[]): Promise<void> {
+    const ordinals = packs.flatMap((pack) => this.#ordinals.get(pack) ?? []);
+    await this.#forgetSegmentsIn(new Set(packs));
+    await this.#store.batch(
+      ordinals.map((ordinal) => ({
+        type: 'delete',
+        key: this.#key(bounds.pack, ordinalBytes(ordinal)),
+      })),
+      { durable: true },
+    );
+    for (const pack of packs) this.#ordinals.delete(pack);
+    for (const ordinal of ordinals) this.#packs.delete(ordinal);
+  }
+
+  /** Segments that were lost with the pack that they lay in: what they listed is to be listed anew. */
+  async #forgetSegmentsIn(packs: ReadonlySet<PackId>): Promise<void> {
+    const segments = this.segments().filter(({ blob }) => packs.has(blob.pack));
+    const operations: KeyValueOperation[] = [];
+    for (const segment of segments) {
+      const key = this.#key(bounds.segment, ordinalBytes(segment.number));
+      operations.push({ type: 'delete', key });
+      this.#segments.delete(segment.number);
+      for (const ordinal of segment.packs) {
+        const pack = this.#packs.get(ordinal);
+        const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
+        if (pack === undefined || value === undefined) continue;
+        const unlisted = { ...pack, isIndexed: false };
+        this.#packs.set(ordinal, unlisted);
+        operations.push(this.#packOperation(unlisted, value.subarray(40)));
+      }
+    }
+    await this.#store.batch(operations, { durable: true });
+  }
+
   /** The chunks of one pack. */
   records(ordinal: number): IndexRecord[] {
     const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));

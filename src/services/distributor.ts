@@ -187,6 +187,11 @@ export class Distributor {
     await outbox.drop(agent, parcel);
   }
 
+  /** Shards of this pack are still to be delivered. */
+  isWaiting(pack: PackId): boolean {
+    return this.#options.outbox.holds(pack);
+  }
+
   /** Leaves of a shard on its way to a peer; undefined when this agent does not have it staged or kept. */
   async serve(
     pack: PackId,

@@ -142,6 +142,21 @@ export class DurabilityView {
     return [...new Set(sites)].sort();
   }
 
+  /**
+   * Packs of a snapshot that too few shards are left of, by the word of all storage members. Empty while one
+   * of them has not said: what it holds may be what is missing.
+   */
+  async lostPacks(record: ManifestRecord): Promise<PackId[]> {
+    const members = this.#ledger.roster.members().filter((member) => member.hasRole('storage'));
+    const holdings = await this.holdings(record);
+    const said = new Set(holdings.map(({ agent }) => agent));
+    if (members.some(({ agentKey }) => !said.has(agentKey))) return [];
+    const located = await this.holders(record);
+    return [...located]
+      .filter(([, { entry, holders }]) => new Set(holders.map(({ index }) => index)).size < entry.k)
+      .map(([pack]) => pack);
+  }
+
   /** For each pack of a snapshot, who says to hold which shard. */
   async holders(
     record: ManifestRecord,

@@ -105,6 +105,11 @@ export class Outbox {
     return this.#store.head(parcel.pack, parcel.index);
   }
 
+  /** Some shard of the pack waits here. */
+  holds(pack: PackId): boolean {
+    return this.#store.indexes(pack).length > 0;
+  }
+
   has(pack: PackId, index: number): boolean {
     return this.#store.indexes(pack).includes(index);
   }

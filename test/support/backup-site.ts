@@ -1,15 +1,13 @@
 import { randomFillSync } from 'node:crypto';
-import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { inlineCompute } from '../../src/adapters/compute/inline.ts';
-import { HoldfastError } from '../../src/core/errors.ts';
 import { encodePackSegments, type PackEntry } from '../../src/core/format/facts.ts';
-import { packIdOf, shardHeadFrom, shardHeadMessage } from '../../src/core/format/shard.ts';
-import { clusterStream, manifestStream } from '../../src/core/format/statement.ts';
-import { idBytes, idOf, type FactHash, type PackId, type PeerKey } from '../../src/core/ids.ts';
 import type { Role } from '../../src/core/format/records.ts';
-import { openStatement } from '../../src/core/protocol/opened-statement.ts';
+import { packIdOf } from '../../src/core/format/shard.ts';
+import { clusterStream, manifestStream } from '../../src/core/format/statement.ts';
+import { type FactHash, idOf, type PackId } from '../../src/core/ids.ts';
 import { CatchUp } from '../../src/services/catch-up.ts';
 import { Check } from '../../src/services/check.ts';
 import { Committer } from '../../src/services/committer.ts';
@@ -20,12 +18,19 @@ import { Outbox } from '../../src/services/outbox.ts';
 import type { WrittenPack } from '../../src/services/pack-writer.ts';
 import { Status } from '../../src/services/status.ts';
 import { StoragePeer } from '../../src/services/storage-peer.ts';
+import { answerPeers } from './answer-peers.ts';
 import { noise } from './build-snapshot.ts';
 import { LoopHub } from './loop-network.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryKeyValue } from './memory-key-value.ts';
 import { MemoryStatementLog } from './memory-statement-log.ts';
-import { type SampleAgent, SampleCluster, sampleAgent, sampleDataset, sampleManifest } from './sample-cluster.ts';
+import {
+  type SampleAgent,
+  SampleCluster,
+  sampleAgent,
+  sampleDataset,
+  sampleManifest,
+} from './sample-cluster.ts';
 import { type SampleHost, sampleHost } from './sample-host.ts';
 import { scratchDirectory } from './scratch-directory.ts';
 import { openStore } from './shard-files.ts';
@@ -36,6 +41,7 @@ const memberships = new Map<string, MemoryStatementLog>();
 
 /** A member with its backup services over a loop network; nothing runs in the background. */
 export type BackupSite = SampleHost & {
+  readonly clock: ManualClock;
   readonly directory: string;
   readonly shards: Awaited<ReturnType<typeof openStore>>;
   readonly outbox: Outbox;
@@ -61,7 +67,10 @@ export class BackupCluster implements AsyncDisposable {
   readonly #agents: SampleAgent[];
   readonly #envelopes: Uint8Array[];
 
-  private constructor(count: number, options: { surviveSites: number; founderRoles: readonly Role[] }) {
+  private constructor(
+    count: number,
+    options: { surviveSites: number; founderRoles: readonly Role[] },
+  ) {
     const founder = sampleAgent('site-0', { roles: options.founderRoles });
     const { surviveSites } = options;
     this.cluster = new SampleCluster('sample', {
@@ -78,7 +87,11 @@ export class BackupCluster implements AsyncDisposable {
   /** `late`: members all the same, but not started; see `start`. */
   static async open(
     count: number,
-    options: { surviveSites?: number; founderRoles?: readonly Role[]; late?: readonly number[] } = {},
+    options: {
+      surviveSites?: number;
+      founderRoles?: readonly Role[];
+      late?: readonly number[];
+    } = {},
   ): Promise<BackupCluster> {
     const { surviveSites = 2, founderRoles = ['source', 'storage'], late = [] } = options;
     const cluster = new BackupCluster(count, { surviveSites, founderRoles });
@@ -132,7 +145,10 @@ export class BackupCluster implements AsyncDisposable {
 
   async #site(agent: SampleAgent, path: string): Promise<BackupSite> {
     const { hub, cluster, clock } = this;
-    const host = await sampleHost({ hub, cluster, clock, agent }, { log: await this.#membership(agent) });
+    const host = await sampleHost(
+      { hub, cluster, clock, agent },
+      { log: await this.#membership(agent) },
+    );
     const paths = { shards: join(path, 'shards'), outbox: join(path, 'outbox') };
     for (const one of Object.values(paths)) mkdirSync(one, { recursive: true });
     const shards = await openStore(paths.shards);
@@ -150,6 +166,7 @@ export class BackupCluster implements AsyncDisposable {
     const distributor = new Distributor({ ...shared, store, outbox });
     const site: BackupSite = {
       ...host,
+      clock,
       directory: paths.shards,
       shards,
       outbox,
@@ -176,53 +193,6 @@ export class BackupCluster implements AsyncDisposable {
     for (const site of this.sites) await site?.[Symbol.asyncDispose]();
     await this.#scratch[Symbol.asyncDispose]();
   }
-}
-
-/** What a running agent answers to its peers. */
-function answerPeers(site: BackupSite, isStorage: boolean): void {
-  const { serve, network, storage, shards, distributor, ledger, sync } = site;
-  network.servePulls(async (_, request) => {
-    const pack = idOf<PackId>(request.pack);
-    if (shards.store.indexes(pack).includes(request.index)) return storage.serve(request);
-    const { index, leaf, count } = request;
-    const reply = await distributor.serve(pack, index, leaf, count);
-    if (reply === undefined) throw new HoldfastError('not-found', 'the shard is not here');
-    return reply;
-  });
-  serve.start();
-  if (!isStorage) return;
-  serve.register('offer', async ({ head: message }, { peer }) => {
-    if (message === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
-    const head = shardHeadFrom(message);
-    await site.onOffer(head.pack, head.index);
-    return storage.take(peer, head);
-  });
-  serve.register('commit', async ({ manifest }, { peer }) => {
-    const { hash } = openStatement(manifest, ledger.cluster);
-    await sync.withPeer(peer);
-    const record = ledger.manifest(idOf(hash));
-    if (record === undefined) throw new HoldfastError('not-found', 'not accepted here');
-    await sync.pullFacts(peer, record.manifest.packSegments.map((segment) => segment.hash));
-    return { receipt: await storage.sign(record) };
-  });
-  serve.register('head', async ({ pack }) => {
-    const id = idOf<PackId>(pack);
-    const [first, ...rest] = shards.store.indexes(id);
-    if (first === undefined) return { indexes: [] };
-    const head = await shards.store.head(id, first);
-    return { indexes: [first, ...rest], head: shardHeadMessage(head) };
-  });
-  serve.register('inspect', async ({ packs, readData }) => {
-    const found = await storage.inspect(packs.map((pack) => idOf<PackId>(pack)), readData);
-    return {
-      shards: found.map(({ pack, index, problem }) => ({
-        pack: idBytes(pack),
-        index,
-        good: problem === undefined,
-        problem: problem ?? '',
-      })),
-    };
-  });
 }
 
 const compute = inlineCompute();
@@ -273,7 +243,3 @@ export async function until(isTrue: () => boolean, what = 'what was waited for')
 export const entropy = {
   bytes: (count: number): Uint8Array => randomFillSync(new Uint8Array(count)),
 };
-
-export function peerOf(site: BackupSite): PeerKey {
-  return site.network.self;
-}

@@ -143,7 +143,7 @@ class Demo {
   async #startAgent(site: string): Promise<void> {
     const child = spawn(process.execPath, [cli, 'agent', '-s', this.state(site)], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: environment(),
+      env: environment(this.#root),
     });
     this.#agents.set(site, child);
     await this.#until(async () => {
@@ -188,7 +188,10 @@ class Demo {
     const child = this.#spawn(site, command, 'pipe');
     const code = await child.code;
     if (code === 0) return child.output();
-    throw new HoldfastError('failed', `holdfast ${command[0]} ended with code ${code}`);
+    throw new HoldfastError(
+      'failed',
+      `holdfast ${command[0]} ended with code ${code}:\n${child.output()}`,
+    );
   }
 
   #spawn(
@@ -197,14 +200,16 @@ class Demo {
     output: 'inherit' | 'pipe',
   ): { code: Promise<number>; output: () => string } {
     const child = spawn(process.execPath, [cli, ...command, '-s', this.state(site)], {
-      stdio: ['ignore', output, 'inherit'],
-      env: environment(),
+      stdio: ['ignore', output, output],
+      env: environment(this.#root),
       signal: this.#signal,
     });
     let text = '';
-    child.stdout?.on('data', (data: Buffer) => {
-      text += data.toString();
-    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (data: Buffer) => {
+        text += data.toString();
+      });
+    }
     const code = new Promise<number>((done, fail) => {
       child.once('error', fail);
       child.once('close', (status, killer) => done(status ?? (killer === null ? 1 : 130)));
@@ -382,10 +387,13 @@ function codeIn(output: string): string {
   throw new HoldfastError('failed', 'holdfast invite printed no code');
 }
 
-/** Settings of the person's own cluster must not leak into the demo's. */
-function environment(): NodeJS.ProcessEnv {
+/**
+ * Settings of the person's own cluster must not leak into the demo's, and its processes must not write
+ * compiled code into the checkout that they back up and compare.
+ */
+function environment(root: string): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_'));
-  return Object.fromEntries(clean);
+  return { ...Object.fromEntries(clean), NODE_COMPILE_CACHE: join(root, 'compile-cache') };
 }
 
 function killed(child: ChildProcess): Promise<void> {

@@ -1,7 +1,7 @@
 import { concat } from '../../base/bytes.ts';
 import { HoldfastError } from '../errors.ts';
-import { decodeEntries } from './tree.ts';
 import type { TreeEntry } from './tree.ts';
+import { decodeEntries } from './tree.ts';
 
 /**
  * What a source remembers of one directory, so that unchanged files are not read again.

@@ -7,6 +7,7 @@ import {
   fromHex,
   fromUtf8,
   printable,
+  release,
   toHex,
   utf8,
 } from '../../../src/base/bytes.ts';
@@ -91,4 +92,12 @@ describe('text for people', () => {
       { numRuns: 500 },
     );
   });
+});
+
+test('released memory is gone, also for views of it, and may be released again', () => {
+  const bytes = new Uint8Array(1000).fill(1);
+  const view = bytes.subarray(10, 20);
+  release(view);
+  release(bytes);
+  expect([bytes.length, view.length]).toEqual([0, 0]);
 });

@@ -136,9 +136,8 @@ describe('a storage peer that came late', () => {
 
   test('makes no more copies than are wanted', async () => {
     await later();
-    const [holder] = (await site(2).view.holders(records[1] as ManifestRecord)).get(
-      old.entry.pack,
-    )?.holders as [Holder];
+    const located = await site(2).view.holders(records[1] as ManifestRecord);
+    const holder = located.get(old.entry.pack)?.holders[0] as Holder;
     const holders = new Array<Holder>(limits.metadataCopiesMax).fill(holder);
     const enough = new Map<PackId, { entry: typeof old.entry; holders: Holder[] }>();
     for (const { entry } of [old, recent]) enough.set(entry.pack, { entry, holders });

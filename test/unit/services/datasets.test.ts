@@ -1,12 +1,12 @@
 import { randomFillSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { concat, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
-import type { SecretStore } from '../../../src/ports/secrets.ts';
+import { clusterStream } from '../../../src/core/format/statement.ts';
 import type { Sealer } from '../../../src/ports/sealer.ts';
+import type { SecretStore } from '../../../src/ports/secrets.ts';
 import { Datasets } from '../../../src/services/datasets.ts';
 import { BackupCluster, type BackupSite, home } from '../../support/backup-site.ts';
 import { MemoryKeyValue } from '../../support/memory-key-value.ts';
-import { clusterStream } from '../../../src/core/format/statement.ts';
 
 let cluster: BackupCluster;
 let secrets: SecretStore & { readonly kept: Map<string, Uint8Array> };
@@ -85,7 +85,10 @@ describe('a new dataset', () => {
 
   test('asked for twice at once is one dataset with one index', async () => {
     const all = datasets();
-    const [one, two] = await Promise.all([all.ensure('twice', 65_536), all.ensure('twice', 65_536)]);
+    const [one, two] = await Promise.all([
+      all.ensure('twice', 65_536),
+      all.ensure('twice', 65_536),
+    ]);
     const [source] = cluster.sites as [BackupSite];
     const named = source.ledger.roster.datasets().filter(({ name }) => name === 'twice');
     expect(named).toHaveLength(1);
@@ -97,7 +100,10 @@ describe('a known dataset', () => {
   test('opened twice at once has one index: two would give the same numbers to different packs', async () => {
     await datasets().ensure('known', 65_536);
     const all = datasets();
-    const [one, two] = await Promise.all([all.ensure('known', 65_536), all.ensure('known', 65_536)]);
+    const [one, two] = await Promise.all([
+      all.ensure('known', 65_536),
+      all.ensure('known', 65_536),
+    ]);
     expect(two.index).toBe(one.index);
   });
 

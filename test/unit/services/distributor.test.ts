@@ -4,7 +4,13 @@ import { equal } from '../../../src/base/bytes.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
 import type { Assignment } from '../../../src/core/policy/placement.ts';
 import type { WrittenPack } from '../../../src/services/pack-writer.ts';
-import { BackupCluster, type BackupSite, home, until, writtenPack } from '../../support/backup-site.ts';
+import {
+  BackupCluster,
+  type BackupSite,
+  home,
+  until,
+  writtenPack,
+} from '../../support/backup-site.ts';
 
 let cluster: BackupCluster;
 

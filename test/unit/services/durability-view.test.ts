@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeHolding, factHash, type PackEntry } from '../../../src/core/format/facts.ts';
 import { receiptStream } from '../../../src/core/format/statement.ts';
-import { idBytes, idOf, type FactHash } from '../../../src/core/ids.ts';
+import { type FactHash, idBytes, idOf } from '../../../src/core/ids.ts';
 import { DurabilityView } from '../../../src/services/durability-view.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
 import { BackupCluster, type BackupSite, signSnapshot } from '../../support/backup-site.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { clusterStream } from '../../../src/core/format/statement.ts';
 import type { PackEntry } from '../../../src/core/format/facts.ts';
+import { clusterStream } from '../../../src/core/format/statement.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
 import { BackupCluster, type BackupSite, home, signSnapshot } from '../../support/backup-site.ts';
 import { samplePack } from '../../support/sample-pack.ts';
