@@ -28,6 +28,9 @@ export type KnownSegment = {
   readonly packs: readonly number[];
 };
 
+/** In place of a pack that was lost. The other flags: 0 to be listed in an index segment, 1 listed. */
+const forgottenFlag = 2;
+
 const bounds = { pack: 0x70, chunk: 0x63, catalog: 0x64, segment: 0x73 } as const;
 
 /**
@@ -36,7 +39,8 @@ const bounds = { pack: 0x70, chunk: 0x63, catalog: 0x64, segment: 0x73 } as cons
  *
  * Keys: dataset id (16), kind (1), then
  *   c ‖ chunk id          -> pack ordinal (4)
- *   p ‖ ordinal (4)       -> flags (1), k, m, type (1 each), size (4), pack id (32), index segment of the pack
+ *   p ‖ ordinal (4)       -> flags (1), k, m, type (1 each), size (4), pack id (32), index segment of the pack;
+ *                            of a pack that was lost the flags alone
  *   d ‖ H_path(path)      -> catalog record
  *   s ‖ number (4)        -> blob reference, count, ordinals
  */
@@ -75,6 +79,8 @@ export class DatasetIndex {
   #loadPack(key: Uint8Array, value: Uint8Array): void {
     const view = new DataView(value.buffer, value.byteOffset, value.length);
     const ordinal = ordinalOf(key);
+    this.#nextOrdinal = Math.max(this.#nextOrdinal, ordinal + 1);
+    if (value[0] === forgottenFlag) return;
     const pack: KnownPack = {
       ordinal,
       isIndexed: value[0] === 1,
@@ -88,7 +94,6 @@ export class DatasetIndex {
     };
     this.#packs.set(ordinal, pack);
     this.#ordinals.set(pack.entry.pack, ordinal);
-    this.#nextOrdinal = Math.max(this.#nextOrdinal, ordinal + 1);
   }
 
   /**
@@ -150,43 +155,53 @@ export class DatasetIndex {
     return { type: 'put', key, value: concat([head, segment]) };
   }
 
-  /** Packs that cannot be rebuilt any more: their chunks are stored anew when they are met again. */
+  /**
+   * Packs that cannot be rebuilt any more: their chunks are stored anew when they are met again. Their
+   * ordinals stay taken, since chunks and directories still name them.
+   */
   async forgetPacks(packs: readonly PackId[]): Promise<void> {
-    const ordinals = packs.flatMap((pack) => this.#ordinals.get(pack) ?? []);
-    await this.#forgetSegmentsIn(new Set(packs));
-    await this.#store.batch(
-      ordinals.map((ordinal) => ({
-        type: 'delete',
-        key: this.#key(bounds.pack, ordinalBytes(ordinal)),
-      })),
-      { durable: true },
+    const lost = new Set(packs);
+    const ordinals = new Set(packs.flatMap((pack) => this.#ordinals.get(pack) ?? []));
+    // A segment that lies in a lost pack is lost; one that lists a lost pack would hide the new place of a chunk.
+    const segments = this.segments().filter(
+      (segment) =>
+        lost.has(segment.blob.pack) || segment.packs.some((ordinal) => ordinals.has(ordinal)),
     );
+    const toList = segments
+      .flatMap((segment) => segment.packs)
+      .flatMap((ordinal) => this.#packs.get(ordinal) ?? [])
+      .filter(({ ordinal }) => !ordinals.has(ordinal))
+      .map((pack) => ({ ...pack, isIndexed: false }));
+    await this.#store.batch(this.#forgetting(ordinals, segments, toList), { durable: true });
+    for (const { number } of segments) this.#segments.delete(number);
+    for (const pack of toList) this.#packs.set(pack.ordinal, pack);
     for (const pack of packs) this.#ordinals.delete(pack);
     for (const ordinal of ordinals) this.#packs.delete(ordinal);
   }
 
-  /** Segments that were lost with the pack that they lay in: what they listed is to be listed anew. */
-  async #forgetSegmentsIn(packs: ReadonlySet<PackId>): Promise<void> {
-    const segments = this.segments().filter(({ blob }) => packs.has(blob.pack));
+  #forgetting(
+    ordinals: Iterable<number>,
+    segments: readonly KnownSegment[],
+    toList: readonly KnownPack[],
+  ): KeyValueOperation[] {
     const operations: KeyValueOperation[] = [];
-    for (const segment of segments) {
-      const key = this.#key(bounds.segment, ordinalBytes(segment.number));
-      operations.push({ type: 'delete', key });
-      this.#segments.delete(segment.number);
-      for (const ordinal of segment.packs) {
-        const pack = this.#packs.get(ordinal);
-        const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
-        if (pack === undefined || value === undefined) continue;
-        const unlisted = { ...pack, isIndexed: false };
-        this.#packs.set(ordinal, unlisted);
-        operations.push(this.#packOperation(unlisted, value.subarray(40)));
-      }
+    for (const ordinal of ordinals) {
+      const key = this.#key(bounds.pack, ordinalBytes(ordinal));
+      operations.push({ type: 'put', key, value: Uint8Array.of(forgottenFlag) });
     }
-    await this.#store.batch(operations, { durable: true });
+    for (const { number } of segments) {
+      operations.push({ type: 'delete', key: this.#key(bounds.segment, ordinalBytes(number)) });
+    }
+    for (const pack of toList) {
+      const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(pack.ordinal)));
+      if (value !== undefined) operations.push(this.#packOperation(pack, value.subarray(40)));
+    }
+    return operations;
   }
 
   /** The chunks of one pack. */
   records(ordinal: number): IndexRecord[] {
+    if (!this.#packs.has(ordinal)) return [];
     const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
     return value === undefined ? [] : decodeIndexSegment(value.subarray(40));
   }

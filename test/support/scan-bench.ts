@@ -185,9 +185,11 @@ export class ScanBench {
     };
   }
 
+  /** Packs that have a name and a list of chunks, and nothing that could be placed. */
   #sink(index: DatasetIndex): ContentSink {
     const open: WrittenPack['records'][number][] = [];
     let ordinal: number | undefined;
+    const nothing = { shards: [], leaves: [], roots: [] };
     const add = (id: Uint8Array, bytes: Uint8Array): number => {
       this.chunks.set(toHex(id), bytes.slice());
       ordinal ??= index.takeOrdinal();
@@ -200,15 +202,13 @@ export class ScanBench {
       const pack = this.#packId(++this.#packs);
       const records = open.splice(0).map((record) => ({ ...record, pack }));
       const entry = { pack, k: 1, m: 0, type: 'data' as const, size: 1000 };
-      sink.accept({ ordinal, entry, records, encoded: undefined as never });
+      sink.accept({ ordinal, entry, records, encoded: nothing });
       ordinal = undefined;
     };
+    const writer = { add, flush, bytesInProgress: 0 };
     const sink: ContentSink = new ContentSink({
       index,
-      writers: {
-        data: { add, flush, bytesInProgress: 0 },
-        metadata: { add, flush, bytesInProgress: 0 },
-      },
+      writers: { data: writer, metadata: writer },
       place: async () => {},
       bytesInFlightMax: Number.POSITIVE_INFINITY,
     });

@@ -40,6 +40,9 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const demo = new Demo(options, signal);
   try {
     await demo.run();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new HoldfastError('interrupted', 'the demo was interrupted', { cause: error });
   } finally {
     await demo.takeDown();
   }

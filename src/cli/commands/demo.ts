@@ -10,7 +10,7 @@ export function addDemo(program: Command, register: Register): void {
   const command = program
     .command('demo')
     .description('Run five sites on this machine: back up, lose two sites, restore.')
-    .argument('[path...]', 'what to back up (default: files made for the demo)')
+    .argument('[path...]', 'what to back up (default: this installation)')
     .option('--once', 'end after the restore instead of staying up')
     .option('--keep', "leave the demo's directory behind");
   register<DemoFlags>(

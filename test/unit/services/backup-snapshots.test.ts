@@ -78,6 +78,22 @@ describe('the snapshots of a dataset', () => {
     await tree.expectIn(second.record, site(0));
   });
 
+  test('store anew what earlier ones have lost, and can be read then', async () => {
+    tree.plant();
+    const first = await bench.run([tree.path]);
+    tree.write('b/new', noise(50_000, 5));
+    const second = await bench.run([tree.path]);
+    const { storage, shards, view } = site(0);
+    const packs = (await view.packs(second.record as ManifestRecord)) ?? [];
+    const [lost] = packs.filter(({ type, size }) => type === 'data' && size > 100_000);
+    await shards.store.remove(lost?.pack as never, 0);
+    for (const { record } of [first, second]) await storage.sign(record as ManifestRecord);
+    expect(await view.assess(second.record as ManifestRecord)).toMatchObject({ lostPacks: 1 });
+    const third = await bench.run([tree.path]);
+    expect(third.durability).toMatchObject({ isRecoverable: true, lostPacks: 0 });
+    await tree.expectIn(third.record, site(0));
+  });
+
   test('name the files that changed while they were read', async () => {
     tree.plant();
     source.trouble = {

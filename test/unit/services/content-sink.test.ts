@@ -41,6 +41,7 @@ function sinkOf(
       entropy: { bytes: (count) => randomFillSync(new Uint8Array(count)) },
       takeOrdinal: () => index.takeOrdinal(),
       onPack: (pack) => sink.accept(pack),
+      onProgress: () => sink.progress(),
     });
   const sink: ContentSink = new ContentSink({
     index,
@@ -128,7 +129,7 @@ describe('a chunk', () => {
 describe('back-pressure', () => {
   test('holds whoever asks while too many bytes are on their way, and lets go when they have arrived', async () => {
     const gate = Promise.withResolvers<void>();
-    const sink = sinkOf(() => gate.promise, 20 * MiB);
+    const sink = sinkOf(() => gate.promise, 10 * MiB);
     for (let i = 0; i < 21; i++) put(sink, i, 'data', MiB);
     const ready = sink.ready();
     expect(await settles(ready)).toBe(false);

@@ -182,6 +182,59 @@ describe('index segments', () => {
   });
 });
 
+describe('packs that are lost', () => {
+  test('take their chunks with them: those are to be stored anew', async () => {
+    const lost = await addPack(1, [1, 2]);
+    const kept = await addPack(2, [3]);
+    await index.forgetPacks([packIdAt(1)]);
+    for (const one of [index, await DatasetIndex.open(store, home)]) {
+      expect([1, 2, 3].map((i) => one.find(chunk(i)))).toEqual([undefined, undefined, kept]);
+      expect(one.pack(lost)).toBeUndefined();
+      expect(one.records(lost)).toEqual([]);
+      expect([...one.packs()].map(({ ordinal }) => ordinal)).toEqual([kept]);
+    }
+  });
+
+  test('leave their numbers taken, or old chunks would be looked for in new packs', async () => {
+    const lost = await addPack(1, [1]);
+    await index.forgetPacks([packIdAt(1)]);
+    const again = await DatasetIndex.open(store, home);
+    const next = await addPack(2, [2], again);
+    expect(next).not.toBe(lost);
+    expect(again.find(chunk(1))).toBeUndefined();
+  });
+
+  test('are listed by no segment any more, and their neighbours are listed anew', async () => {
+    const [a, b, c] = [await addPack(1, [1]), await addPack(2, [2]), await addPack(3, [3])];
+    await index.replaceSegments([], [segmentOf(1, [a, b]), segmentOf(2, [c])]);
+    await index.forgetPacks([packIdAt(1)]);
+    for (const one of [index, await DatasetIndex.open(store, home)]) {
+      expect(one.segments().map(({ number }) => number)).toEqual([2]);
+      expect([b, c].map((ordinal) => one.pack(ordinal)?.isIndexed)).toEqual([false, true]);
+      expect(one.records(b)).toEqual(recordsOf(2, [2]));
+    }
+  });
+
+  test('take the segments that lay in them along', async () => {
+    const a = await addPack(1, [1]);
+    const segment = segmentOf(1, [a]);
+    await index.replaceSegments([], [segment]);
+    const segmentPack = index.takeOrdinal();
+    await index.addPack(segmentPack, { ...entryAt(2), pack: segment.blob.pack }, []);
+    await index.forgetPacks([segment.blob.pack]);
+    expect(index.segments()).toEqual([]);
+    expect(index.pack(a)?.isIndexed).toBe(false);
+    expect(index.find(chunk(1))).toBe(a);
+  });
+
+  test('stay known when that could not be kept', async () => {
+    const ordinal = await addPack(1, [1]);
+    const one = await DatasetIndex.open(failing(store), home);
+    await expect(one.forgetPacks([packIdAt(1)])).rejects.toThrow('no room');
+    expect(one.find(chunk(1))).toBe(ordinal);
+  });
+});
+
 describe('directories', () => {
   const record: CatalogRecord = {
     entries: [
