@@ -110,7 +110,16 @@ export class Agent implements AsyncDisposable {
     this.view = new DurabilityView(ledger, facts);
     this.status = new Status({ ledger, self, peers: this.peers, view: this.view, clock });
     this.#storage =
-      store === undefined ? undefined : new StoragePeer({ network, ledger, store, facts, log });
+      store === undefined
+        ? undefined
+        : new StoragePeer({
+            network,
+            ledger,
+            store,
+            facts,
+            bytesMax: options.config.storage.limit,
+            log,
+          });
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
     const distributor = new Distributor({ ...shared, store, outbox });

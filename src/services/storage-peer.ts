@@ -1,7 +1,7 @@
 import { HoldfastError } from '../core/errors.ts';
 import { decodePackSegment, encodeHolding, factHash } from '../core/format/facts.ts';
 import type { ShardHead } from '../core/format/shard.ts';
-import { leafCountOf } from '../core/format/shard.ts';
+import { leafCountOf, shardSizeOf } from '../core/format/shard.ts';
 import { receiptStream } from '../core/format/statement.ts';
 import type { FactHash, PackId, PeerKey } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
@@ -17,6 +17,8 @@ export type StoragePeerOptions = {
   readonly ledger: Ledger;
   readonly store: ShardStore;
   readonly facts: FactStore;
+  /** Of shards, as configured; undefined: as many as fit the disk. */
+  readonly bytesMax?: number | undefined;
   readonly log: Log;
 };
 
@@ -55,10 +57,20 @@ export class StoragePeer {
       await running;
       return { hadIt: true };
     }
+    this.#refuseWhenFull(head);
     const run = this.#pullInto(from, head).finally(() => this.#receiving.delete(name));
     this.#receiving.set(name, run);
     await run;
     return { hadIt: false };
+  }
+
+  /** The bytes under way count only once they are stored: the limit may be passed by what runs at once. */
+  #refuseWhenFull(head: ShardHead): void {
+    const { store, bytesMax } = this.#options;
+    if (bytesMax === undefined || store.usage().bytes + shardSizeOf(head) <= bytesMax) return;
+    throw new HoldfastError('disk-full', 'this peer holds as many bytes of shards as it may', {
+      next: 'raise storage.limit in its configuration, or add a site',
+    });
   }
 
   /** Takes a copy of a shard from another holder, on this peer's own account. */

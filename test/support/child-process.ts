@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const cli = fileURLToPath(new URL('../../src/cli/launcher.mjs', import.meta.url));
 
 /** What is still running. Whatever ends this process ends them too. */
 const running = new Set<ChildProcess>();

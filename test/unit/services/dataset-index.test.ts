@@ -1,15 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { hash } from '../../../src/core/crypto/hash.ts';
-import type { CatalogRecord } from '../../../src/core/format/catalog-record.ts';
 import type { PackEntry } from '../../../src/core/format/facts.ts';
 import type { IndexRecord } from '../../../src/core/format/index-segment.ts';
-import { encodeEntry } from '../../../src/core/format/tree.ts';
 import type { DatasetId } from '../../../src/core/ids.ts';
 import type { KeyValue } from '../../../src/ports/key-value.ts';
 import { DatasetIndex, type KnownSegment } from '../../../src/services/dataset-index.ts';
 import { MemoryKeyValue } from '../../support/memory-key-value.ts';
-import { entryWith } from '../../support/tree-entries.ts';
 import { packIdAt } from '../core/format/samples.ts';
 
 const home = '01'.repeat(16) as DatasetId;
@@ -232,42 +229,5 @@ describe('packs that are lost', () => {
     const one = await DatasetIndex.open(failing(store), home);
     await expect(one.forgetPacks([packIdAt(1)])).rejects.toThrow('no room');
     expect(one.find(chunk(1))).toBe(ordinal);
-  });
-});
-
-describe('directories', () => {
-  const record: CatalogRecord = {
-    entries: [
-      {
-        ctimeNs: 5n,
-        inode: 6n,
-        device: 7n,
-        isSettled: true,
-        packs: [1],
-        record: encodeEntry(entryWith({ name: utf8('a') })),
-      },
-    ],
-  };
-
-  test('are remembered by their paths, the newest record of each', async () => {
-    await index.rememberDirectories([
-      { path: utf8('/a'), record },
-      { path: utf8('/b'), record },
-    ]);
-    await index.rememberDirectories([{ path: utf8('/a'), record: { entries: [] } }]);
-    const again = await DatasetIndex.open(store, home);
-    expect(again.directory(utf8('/a'))).toEqual({ entries: [] });
-    expect(again.directory(utf8('/b'))).toEqual(record);
-    expect(again.directory(utf8('/c'))).toBeUndefined();
-    expect((await DatasetIndex.open(store, work)).directory(utf8('/b'))).toBeUndefined();
-  });
-
-  test('whose record is damaged count as never seen', async () => {
-    await index.rememberDirectories([{ path: utf8('/a'), record }]);
-    const all = [new Uint8Array(0), new Uint8Array(60).fill(0xff)] as const;
-    for await (const { key, value } of store.range(...all)) {
-      await store.batch([{ type: 'put', key, value: value.subarray(0, -3) }]);
-    }
-    expect(index.directory(utf8('/a'))).toBeUndefined();
   });
 });

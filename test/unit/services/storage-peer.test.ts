@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { equal } from '../../../src/base/bytes.ts';
 import { decodeHolding, type PackEntry } from '../../../src/core/format/facts.ts';
 import type { ShardHead } from '../../../src/core/format/shard.ts';
@@ -14,22 +14,31 @@ import { type SampleShard, samplePack } from '../../support/sample-pack.ts';
 let cluster: BackupCluster;
 let source: BackupSite;
 let site: BackupSite;
+let tests = 0;
 let pulls: PullRequest[];
 /** What the far end answers: the true bytes, unless changed. */
 let answer: (request: PullRequest, bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
-beforeEach(async () => {
+// One for all, since each test has shards and snapshots of its own.
+beforeAll(async () => {
   cluster = await BackupCluster.open(2);
   [source, site] = cluster.sites as [BackupSite, BackupSite];
+});
+
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+beforeEach(() => {
+  tests++;
   pulls = [];
   answer = (_, bytes) => bytes;
 });
 
-afterEach(() => cluster[Symbol.asyncDispose]());
-
 /** A shard that the source offers. */
 function shardOf(seed: number, packSize = 6_000_000): SampleShard {
-  const [{ head, bytes }] = samplePack({ seed, packSize }) as [SampleShard];
+  const [{ head, bytes }] = samplePack({
+    seed: seed + 1000 * tests,
+    packSize,
+  }) as [SampleShard];
   return { head: { ...head, writer: source.agent.agentKey }, bytes };
 }
 
@@ -98,6 +107,16 @@ describe('an offer', () => {
     expect(new Set(pulls.map(({ leaf }) => leaf)).size).toBe(pulls.length);
   });
 
+  test('beyond the configured size is refused, and changes nothing', async () => {
+    const shard = shardOf(1);
+    const bytesMax = site.shards.store.usage().bytes + shard.bytes.length - 1;
+    const full = take(shard, source.network.self, peerOf([shard], { bytesMax }));
+    await expect(full).rejects.toMatchObject({ code: 'disk-full' });
+    expect(held(shard)).toEqual([]);
+    const peer = peerOf([shard], { bytesMax: bytesMax + 1 });
+    expect(await take(shard, source.network.self, peer)).toEqual({ hadIt: false });
+  });
+
   test('from a stranger is refused', async () => {
     const stranger = 'ee'.repeat(32) as PeerKey;
     await expect(take(shardOf(1), stranger)).rejects.toMatchObject({ code: 'not-permitted' });
@@ -112,10 +131,13 @@ describe('an offer', () => {
   });
 
   test('from a member that is no source is refused', async () => {
-    await cluster[Symbol.asyncDispose]();
-    cluster = await BackupCluster.open(2, { founderRoles: ['storage'] });
-    [source, site] = cluster.sites as [BackupSite, BackupSite];
-    await expect(take(shardOf(1))).rejects.toMatchObject({ code: 'not-permitted' });
+    await using other = await BackupCluster.open(2, { founderRoles: ['storage'] });
+    const [founder, holder] = other.sites as [BackupSite, BackupSite];
+    const { head } = shardOf(1);
+    const own = { ...head, writer: founder.agent.agentKey };
+    await expect(holder.storage.take(founder.network.self, own)).rejects.toMatchObject({
+      code: 'not-permitted',
+    });
   });
 
   test('whose head does not fit together is refused', async () => {
@@ -172,7 +194,7 @@ describe('a receipt', () => {
 
   /** The masks that a receipt's newest word gives, by pack. */
   async function signedMasks(packs: readonly PackEntry[]): Promise<number[]> {
-    const [record] = site.ledger.manifests(home.id);
+    const record = site.ledger.manifests(home.id).at(-1);
     const receipts = site.ledger.receipts(record?.hash as never);
     const own = receipts.find(({ agent }) => agent === site.agent.agentKey);
     const [hash] = own?.receipt.holdings ?? [];
@@ -201,13 +223,14 @@ describe('a receipt', () => {
     const shards = [shardOf(1), shardOf(2)];
     const peer = peerOf(shards);
     const count = () => site.ledger.head(site.agent.agentKey, receiptStream)?.sequence ?? 0;
+    const before = count();
     const first = await signed(shards, peer);
-    const [record] = site.ledger.manifests(home.id);
+    const record = site.ledger.manifests(home.id).at(-1);
     expect(equal(await peer.sign(record as never), first)).toBe(true);
-    expect(count()).toBe(1);
+    expect(count()).toBe(before + 1);
     await take(shards[1] as SampleShard, source.network.self, peer);
     expect(equal(await peer.sign(record as never), first)).toBe(false);
-    expect(count()).toBe(2);
+    expect(count()).toBe(before + 2);
     expect(await signedMasks(shards.map(entryOf))).toEqual([0, 1]);
   });
 
