@@ -44,6 +44,16 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
   },
   { folder: 'src/ports/', may: [/^src\/(base|core|ports)\//] },
   { folder: 'src/services/', may: [/^src\/(base|core|ports|services)\//] },
+  // The server of the control API implements its types.
+  {
+    folder: 'src/adapters/control/',
+    may: [
+      /^src\/(base|core|ports)\//,
+      /^src\/adapters\/control\//,
+      /^src\/agent\/(api|control-wire)\.ts$/,
+      /^(?!src\/)/,
+    ],
+  },
   { folder: 'src/adapters/', may: [/^src\/(base|core|ports|adapters)\//, /^(?!src\/)/] },
   { folder: 'src/agent/compose/', may: [/^src\/(?!dashboard)/, /^(?!src\/)/] },
   {

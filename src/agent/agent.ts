@@ -127,7 +127,13 @@ export class Agent implements AsyncDisposable {
     this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
     this.check = new Check({ ...shared, storage });
     this.#datasets = new Datasets({ ...ports, ledger, self, store: ports.index });
-    this.backup = new Backup({ ...ports, ...shared, distributor, committer: this.#committer });
+    this.backup = new Backup({
+      ...ports,
+      ...shared,
+      distributor,
+      committer: this.#committer,
+      ownFreeBytes: () => store?.usage().freeBytes ?? 0,
+    });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
     this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
   }

@@ -1,5 +1,5 @@
-import type { PeerKey } from '../core/ids.ts';
 import type { ShardHead } from '../core/format/shard.ts';
+import type { PeerKey } from '../core/ids.ts';
 import type { Cancel } from './runtime.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { PackId } from '../core/ids.ts';
 import type { ShardHead } from '../core/format/shard.ts';
+import type { PackId } from '../core/ids.ts';
 
 /** The shards that this host holds. Every byte that it hands out has just been checked against its leaf hash. */
 export interface ShardStore extends AsyncDisposable {

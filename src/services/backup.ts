@@ -60,6 +60,7 @@ export type BackupOptions = {
   readonly ledger: Ledger;
   readonly self: AgentKey;
   readonly peers: Peers;
+  readonly ownFreeBytes: () => number;
   readonly source: Source;
   readonly compute: Compute;
   readonly sealer: Sealer;

@@ -3,7 +3,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Manifest } from '../core/format/records.ts';
 import { manifestStream } from '../core/format/statement.ts';
-import type { AgentKey, PeerKey } from '../core/ids.ts';
+import type { AgentKey, PeerKey, StatementHash } from '../core/ids.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Distributor } from './distributor.ts';
@@ -36,6 +36,8 @@ const finishPeriodMs = 15 * secondMs;
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #finishing = new Map<AgentKey, Promise<void>>();
+  /** Snapshots that an agent has been asked about since it last took something: asking again would tell nothing new. */
+  readonly #asked = new Map<AgentKey, Set<StatementHash>>();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -111,11 +113,16 @@ export class Committer {
   async #finishWith(agent: AgentKey): Promise<void> {
     const { ledger, distributor, outbox, log } = this.#options;
     try {
-      const hadParcels = outbox.parcels(agent).length > 0;
+      // Whatever it has signed, it will hold more after this.
+      if (outbox.parcels(agent).length > 0) this.#asked.delete(agent);
       await distributor.flush(agent);
+      const asked = this.#asked.get(agent) ?? new Set();
+      this.#asked.set(agent, asked);
       for (const record of await this.unfinished()) {
         const isSilent = !ledger.receipts(record.hash).some((receipt) => receipt.agent === agent);
-        if ((isSilent || hadParcels) && !(await this.#askReceipt(agent, record))) return;
+        if (!isSilent && asked.has(record.hash)) continue;
+        if (!(await this.#askReceipt(agent, record))) return;
+        asked.add(record.hash);
       }
     } catch (error) {
       const code = codeOf(error);
@@ -129,13 +136,10 @@ export class Committer {
     const { ledger, self, view } = this.#options;
     const unfinished: ManifestRecord[] = [];
     const own = ledger.manifests().filter((record) => record.statement.writer === self);
+    const signers = this.#storagePeers().length + (this.#options.storage === undefined ? 0 : 1);
     for (const record of own.slice(-unfinishedMax)) {
-      const receipts = ledger.receipts(record.hash).length;
-      if (receipts <= this.#storagePeers().length) {
-        const { degradedPacks } = await view.assess(record);
-        const silent = receipts < this.#storagePeers().length + (this.#options.storage ? 1 : 0);
-        if (degradedPacks > 0 || silent) unfinished.push(record);
-      }
+      const isSilent = ledger.receipts(record.hash).length < signers;
+      if (isSilent || (await view.assess(record)).degradedPacks > 0) unfinished.push(record);
     }
     return unfinished;
   }

@@ -31,14 +31,24 @@ export type OwnDataset = {
 /** The datasets that this agent is the source of. */
 export class Datasets {
   readonly #options: DatasetsOptions;
-  readonly #open = new Map<DatasetId, OwnDataset>();
+  readonly #open = new Map<string, Promise<OwnDataset>>();
 
   constructor(options: DatasetsOptions) {
     this.#options = options;
   }
 
   /** The dataset of this name; created when nobody has one. @throws HoldfastError not-permitted | key-needed */
-  async ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
+  ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
+    // One index for each dataset, whoever asks at the same moment: two would hand out the same pack ordinals.
+    const known = this.#open.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#ensure(name, chunkAverage);
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    return opening;
+  }
+
+  async #ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
     const { ledger, self } = this.#options;
     const known = ledger.roster.datasets().find((dataset) => dataset.name === name);
     if (known !== undefined && known.writer !== self) {
@@ -47,9 +57,7 @@ export class Datasets {
       });
     }
     const id = known?.id ?? (await this.#create(name, chunkAverage));
-    const open = this.#open.get(id) ?? (await this.#load(id));
-    this.#open.set(id, open);
-    return open;
+    return this.#load(id);
   }
 
   /**

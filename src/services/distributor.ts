@@ -48,6 +48,7 @@ export class Distributor {
     dataset: DatasetId,
     assignments: readonly Assignment[],
   ): Promise<{ delivered: number; kept: number; bytesSent: number }> {
+    let settled = 0;
     let delivered = 0;
     let bytesSent = 0;
     const stragglers = new AbortController();
@@ -55,12 +56,13 @@ export class Distributor {
       const head = this.#headOf(written, dataset, assignment.index);
       const bytes = written.encoded.shards[assignment.index] as Uint8Array;
       const isThere = await this.#deliverOrKeep(assignment.agent, head, bytes, stragglers.signal);
+      settled++;
+      if (settled === assignments.length - 1) {
+        void this.#options.clock.sleep(stragglerMs).then(() => stragglers.abort());
+      }
       if (!isThere) return;
       delivered++;
       bytesSent += assignment.agent === this.#options.self ? 0 : bytes.length;
-      if (delivered === assignments.length - 1 && assignments.length > 1) {
-        void this.#options.clock.sleep(stragglerMs).then(() => stragglers.abort());
-      }
     });
     await Promise.all(work);
     // A straggler may still be sent some of it; the others have taken theirs to the last byte.
@@ -132,6 +134,7 @@ export class Distributor {
       await writer.append(bytes.subarray(leaf * limits.leafSize, end));
     }
     await writer.finish();
+    await store.sync();
   }
 
   #stage(head: ShardHead, bytes: Uint8Array): () => void {

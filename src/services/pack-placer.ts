@@ -11,6 +11,8 @@ export type PackPlacerOptions = {
   readonly ledger: Ledger;
   readonly self: AgentKey;
   readonly peers: Peers;
+  /** What this agent may still store; peers say it of themselves. */
+  readonly ownFreeBytes: () => number;
 };
 
 /** Decides which members get which shards of a pack, from who they are and who is reachable now. */
@@ -33,7 +35,7 @@ export class PackPlacer {
   }
 
   #candidates(): Candidate[] {
-    const { ledger, peers, self } = this.#options;
+    const { ledger, peers, self, ownFreeBytes } = this.#options;
     return ledger.roster
       .members()
       .filter((member) => member.hasRole('storage'))
@@ -41,7 +43,7 @@ export class PackPlacer {
         agent: member.agentKey,
         site: member.site,
         region: member.region,
-        weight: peers.freeBytes(member.peerKey) ?? 1,
+        weight: member.agentKey === self ? ownFreeBytes() : (peers.freeBytes(member.peerKey) ?? 1),
         isReachable: member.agentKey === self || peers.isReachable(member.peerKey),
       }));
   }

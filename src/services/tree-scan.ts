@@ -1,18 +1,21 @@
-import { compare, concat } from '../base/bytes.ts';
+import { concat } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
 import { hash, KeyedHasher } from '../core/crypto/hash.ts';
-import { HoldfastError } from '../core/errors.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
 import { entryOf } from '../core/format/catalog-record.ts';
 import { RecordCutter } from '../core/format/record-cutter.ts';
-import type { TreeEntry, Xattr } from '../core/format/tree.ts';
-import { encodeEntry, encodeExtent, kindOf } from '../core/format/tree.ts';
+import type { TreeEntry } from '../core/format/tree.ts';
+import { encodeExtent, kindOf } from '../core/format/tree.ts';
 import { limits } from '../core/limits.ts';
 import type { Clock } from '../ports/runtime.ts';
 import type { FileFacts, Source, SourceDirectory, SourceEntry } from '../ports/source.ts';
+import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
+import type { Listed, Visit } from './scan-entry.ts';
+import { buildEntry, recordOf } from './scan-entry.ts';
 import type { Selection } from './selection.ts';
 
 export type ScanCounts = {
@@ -51,9 +54,6 @@ export type FinishedDirectory = { readonly path: Uint8Array; readonly record: Ca
 
 /** The chunk ids of a directory's stream. */
 export type StoredTree = readonly Uint8Array[];
-
-/** What a directory will list; undefined when there is nothing to list after all. */
-type Listed = CatalogEntry | undefined;
 
 /** ctime has the granularity of the kernel's tick: a later change within it would not show. */
 const settleNs = 100_000_000n;
@@ -100,7 +100,7 @@ export class TreeScan {
     const earlier = new CatalogCursor(known);
     const settledBefore = BigInt(this.#options.clock.nowMs()) * 1_000_000n - settleNs;
     const records: Promise<Listed>[] = [];
-    for (const entry of await directory.list()) {
+    for (const entry of await this.#list(directory, path)) {
       const child = concat([path, slash, entry.name]);
       if (!this.#options.selection.takes(child, entry)) continue;
       const before = earlier.find(entry.name);
@@ -114,6 +114,17 @@ export class TreeScan {
     });
     stored.catch(() => {});
     return { stored };
+  }
+
+  /** A directory that cannot be read does not end the backup of the others. */
+  async #list(directory: SourceDirectory, path: Uint8Array): Promise<readonly SourceEntry[]> {
+    try {
+      return await directory.list();
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#options.onProblem(path, error.message, false);
+      return [];
+    }
   }
 
   async #visit(visit: Visit): Promise<{ record: Promise<Listed> }> {
@@ -143,8 +154,9 @@ export class TreeScan {
     ) {
       return false;
     }
-    const entry = entryOf(before);
+    const entry = earlierEntry(before);
     return (
+      entry !== undefined &&
       entry.mtimeNs === facts.mtimeNs &&
       (kindOf(facts.mode) !== 'file' || entry.size === facts.size)
     );
@@ -170,7 +182,7 @@ export class TreeScan {
     try {
       const target = isLink ? directory.readLink(entry.name) : undefined;
       const facts = { ...entry.facts, size: target?.length ?? 0 };
-      return this.#record(visit, this.#entry(visit, facts, { target }), []);
+      return recordOf(visit, buildEntry(this.#options.source, visit, facts, { target }), []);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#options.onProblem(visit.path, error.message, true);
@@ -190,12 +202,12 @@ export class TreeScan {
     }
     this.counts.directories++;
     const facts = child.ownFacts();
-    const device = this.#options.selection.deviceBelow(visit.device, facts);
-    const isSkipped = device === 'other' || this.#options.selection.isCache(child);
+    const device = this.#options.selection.deviceBelow(visit.device, facts, visit.path);
+    const isSkipped = device === 'other' || this.#options.selection.isCache(child, visit.path);
     if (isSkipped) {
-      const record = this.#record(
+      const record = recordOf(
         visit,
-        this.#entry(visit, facts, { xattrs: child.ownXattrs() }),
+        buildEntry(this.#options.source, visit, facts, { xattrs: child.ownXattrs() }),
         [],
       );
       await child[Symbol.asyncDispose]();
@@ -204,7 +216,7 @@ export class TreeScan {
     const xattrs = child.ownXattrs();
     const { stored } = await this.walk(child, visit.path, device);
     const record = stored.then((tree) =>
-      this.#record(visit, this.#entry(visit, facts, { xattrs, tree }), []),
+      recordOf(visit, buildEntry(this.#options.source, visit, facts, { xattrs, tree }), []),
     );
     record.catch(() => {});
     return { record };
@@ -226,9 +238,11 @@ export class TreeScan {
       this.#options.reader.read(directory, entry.name, entry.facts.size);
     if (entry.facts.linkCount === 1) return read();
     const inode = `${entry.facts.device}:${entry.facts.inode}`;
-    const known = this.#links.get(inode) ?? read();
-    this.#links.set(inode, known);
-    return known;
+    const known = this.#links.get(inode);
+    if (known !== undefined) return known.then(asReadBefore);
+    const first = read();
+    this.#links.set(inode, first);
+    return first;
   }
 
   #fileRecord(visit: Visit, content: FileContent): Listed {
@@ -255,9 +269,14 @@ export class TreeScan {
     const long = content.extents.length > limits.inlineExtentsMax;
     const contentList = long ? this.#storeExtents(content.extents, packs) : [];
     const extents = long ? [] : content.extents;
-    const entry = this.#entry(visit, { ...content.facts, size }, { content: extents, contentList });
+    const entry = buildEntry(
+      this.#options.source,
+      visit,
+      { ...content.facts, size },
+      { content: extents, contentList },
+    );
     const isSettled = content.isStable && content.facts.ctimeNs < visit.settledBefore;
-    return this.#record(
+    return recordOf(
       { ...visit, entry: { ...visit.entry, facts: content.facts } },
       entry,
       packs,
@@ -280,40 +299,6 @@ export class TreeScan {
     const id = this.#hasher.hash(chunk);
     packs.add(this.#options.sink.store('metadata', id, chunk).ordinal);
     return id;
-  }
-
-  #entry(visit: Visit, facts: FileFacts, more: EntryParts): TreeEntry {
-    const kind = kindOf(facts.mode);
-    const isDevice = kind === 'character' || kind === 'block';
-    return {
-      name: visit.entry.name,
-      mode: facts.mode,
-      uid: facts.uid,
-      gid: facts.gid,
-      user: this.#options.source.userName(facts.uid),
-      group: this.#options.source.groupName(facts.gid),
-      mtimeNs: facts.mtimeNs,
-      size: kind === 'directory' ? 0 : facts.size,
-      content: more.content ?? [],
-      contentList: more.contentList ?? [],
-      tree: more.tree ?? [],
-      target: more.target,
-      rdev: isDevice ? facts.rdev : 0n,
-      linkGroup: kind !== 'directory' && facts.linkCount > 1 ? linkGroupOf(facts) : 0n,
-      xattrs: more.xattrs ?? visit.directory.xattrs(visit.entry.name),
-    };
-  }
-
-  #record(visit: Visit, entry: TreeEntry, packs: Iterable<number>, isSettled?: boolean): Listed {
-    const { facts } = visit.entry;
-    return {
-      ctimeNs: facts.ctimeNs,
-      inode: facts.inode,
-      device: facts.device,
-      isSettled: isSettled ?? facts.ctimeNs < visit.settledBefore,
-      packs: [...packs],
-      record: encodeEntry(entry),
-    };
   }
 
   async #store(path: Uint8Array, pending: readonly Promise<Listed>[]): Promise<StoredTree> {
@@ -339,64 +324,19 @@ export class TreeScan {
 
 type FileContentExtents = (FileContent & { outcome: 'stored' })['extents'];
 
-type EntryParts = {
-  readonly content?: TreeEntry['content'];
-  readonly contentList?: readonly Uint8Array[];
-  readonly tree?: readonly Uint8Array[];
-  readonly target?: Uint8Array | undefined;
-  readonly xattrs?: readonly Xattr[];
-};
-
-type Visit = {
-  readonly directory: SourceDirectory;
-  readonly entry: SourceEntry;
-  readonly path: Uint8Array;
-  readonly before: CatalogEntry | undefined;
-  readonly settledBefore: bigint;
-  readonly device: bigint | undefined;
-};
-
 const holeMarker = new Uint8Array(32).fill(1);
 
-/** The same number for all names of one inode, and no hint of device or inode numbers. */
-function linkGroupOf(facts: FileFacts): bigint {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, facts.device);
-  view.setBigUint64(8, facts.inode);
-  return new DataView(hash('path', bytes).buffer).getBigUint64(0) | 1n;
+/** A damaged record is as good as none. */
+function earlierEntry(before: CatalogEntry): TreeEntry | undefined {
+  try {
+    return entryOf(before);
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
+  }
 }
 
-/** The name field of an encoded TreeEntry: length prefix, tag 0x0a, size, name. */
-function nameIn(record: Uint8Array): Uint8Array {
-  let at = 0;
-  while ((record[at] as number) & 0x80) at++;
-  at += 2;
-  let size = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = record[at++] as number;
-    size |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return record.subarray(at, at + size);
-}
-
-/** Finds a directory's earlier entries while its present ones pass by in name order. */
-class CatalogCursor {
-  readonly #entries: readonly CatalogEntry[];
-  #at = 0;
-
-  constructor(record: CatalogRecord | undefined) {
-    this.#entries = record?.entries ?? [];
-  }
-
-  find(name: Uint8Array): CatalogEntry | undefined {
-    for (; this.#at < this.#entries.length; this.#at++) {
-      const entry = this.#entries[this.#at] as CatalogEntry;
-      const order = compare(nameIn(entry.record), name);
-      if (order === 0) return entry;
-      if (order > 0) return undefined;
-    }
-    return undefined;
-  }
+/** Another name of a file that has been read under its first. */
+function asReadBefore(content: FileContent): FileContent {
+  return content.outcome === 'stored' ? { ...content, bytesRead: 0 } : content;
 }

@@ -50,9 +50,9 @@ describe('a backup while three of five sites are away', () => {
     expect(outcome.code, told(outcome)).toBe(22);
     const summary = summaryOf(outcome);
     expect(summary).toMatchObject({ missing_sites: away, files_changed: 1 });
-    expect(summary['state']).not.toBe('committed');
+    expect(summary.state).not.toBe('committed');
     expect(messages(outcome.err).at(-1)).toMatchObject({ code: 'not-committed', exit_code: 22 });
-    snapshot = summary['snapshot_id'];
+    snapshot = summary.snapshot_id;
   });
 
   it('leaves the status with the last committed snapshot and what the new one waits for', async () => {
@@ -121,7 +121,7 @@ describe('a member that joins after several snapshots', () => {
     expect(await snapshotIds('sfo1')).toHaveLength(15);
     await until('everything that was owed to it is there', minuteMs, async () => {
       const outcome = await cluster.run(['check', '--json'], origin);
-      return summaryOf(outcome)['bad_shards'] === 0 && (await isSafeFor(origin, 2));
+      return summaryOf(outcome).bad_shards === 0 && (await isSafeFor(origin, 2));
     });
   });
 

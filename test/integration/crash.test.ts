@@ -61,7 +61,7 @@ describe('a source that is killed while it backs up', () => {
     const summary = await cluster.backup(origin, [source]);
     expect(summary).toMatchObject({ state: 'committed', missing_sites: [], error_count: 0 });
     // What the killed one had delivered is not sent again.
-    if (when === halfWay) expect(summary['data_added']).toBeLessThan(14 * MB);
+    if (when === halfWay) expect(summary.data_added).toBeLessThan(14 * MB);
     rmSync(join(source, when));
   });
 

@@ -126,7 +126,7 @@ describe('damage that the code outlives', () => {
   it('is still known to a check that reads nothing', async () => {
     const outcome = await cluster.run(['check', '--json'], origin);
     expect(outcome.code, told(outcome)).toBe(22);
-    expect(summaryOf(outcome)['bad_shards']).toBeGreaterThanOrEqual(expected.length);
+    expect(summaryOf(outcome).bad_shards).toBeGreaterThanOrEqual(expected.length);
   });
 });
 
@@ -135,8 +135,8 @@ describe('more damage than the code outlives', () => {
     rmSync(shardAt(origin, 'first').path);
     const { code, err, differences } = await restore();
     expect(code).toBe(21);
-    const named = messages(err).filter((message) => message['is_lost'] === true);
-    const lost = named.map((message) => relative(source, String(message['path'])));
+    const named = messages(err).filter((message) => message.is_lost === true);
+    const lost = named.map((message) => relative(source, String(message.path)));
     // Not all of them: what lies wholly in a data shard that is left needs no other.
     expect(lost.length).toBeGreaterThan(0);
     expect(names.first).toEqual(expect.arrayContaining(lost));
@@ -154,7 +154,7 @@ describe('more damage than the code outlives', () => {
   it('keeps the next backup from claiming to be committed', async () => {
     const outcome = await cluster.run(['backup', source, '--json'], origin);
     expect(outcome.code, told(outcome)).toBe(22);
-    expect(summaryOf(outcome)['state']).toBe('staged');
+    expect(summaryOf(outcome).state).toBe('staged');
   });
 });
 

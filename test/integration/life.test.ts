@@ -48,9 +48,9 @@ describe('the life of a cluster of five sites that survives any two', () => {
   it('commits the first backup, with every shard at its site', async () => {
     first = await cluster.backup(origin, [odd, many]);
     expect(first).toMatchObject({ state: 'committed', missing_sites: [], error_count: 0 });
-    expect(first['total_files_processed']).toBeGreaterThan(fileCount);
-    expect(first['files_new']).toBe(first['total_files_processed']);
-    const stored = Number(first['data_stored']) / Number(first['data_added']);
+    expect(first.total_files_processed).toBeGreaterThan(fileCount);
+    expect(first.files_new).toBe(first.total_files_processed);
+    const stored = Number(first.data_stored) / Number(first.data_added);
     expect(stored, 'what three data shards and two of parity cost').toBeCloseTo(5 / 3, 1);
   });
 
@@ -61,10 +61,10 @@ describe('the life of a cluster of five sites that survives any two', () => {
       total_bytes_read: 0,
       files_new: 0,
       files_changed: 0,
-      files_unmodified: first['total_files_processed'],
-      total_bytes_processed: first['total_bytes_processed'],
+      files_unmodified: first.total_files_processed,
+      total_bytes_processed: first.total_bytes_processed,
     });
-    expect(second['data_added']).toBeLessThan(20_000);
+    expect(second.data_added).toBeLessThan(20_000);
   });
 
   it('reads a file that has grown, and stores only what was added to it', async () => {
@@ -73,7 +73,7 @@ describe('the life of a cluster of five sites that survives any two', () => {
     renameSync(join(many, 'directory 4'), join(many, 'directory four'));
     latest = await cluster.backup(origin, [odd, many]);
     expect(latest).toMatchObject({ state: 'committed', files_changed: 1, files_new: 20 });
-    expect(latest['data_added']).toBeLessThan(1_000_000);
+    expect(latest.data_added).toBeLessThan(1_000_000);
   });
 
   it('says in the status of every site that the dataset outlives any two more losses', async () => {
@@ -84,7 +84,7 @@ describe('the life of a cluster of five sites that survives any two', () => {
         name: origin,
         snapshots: 3,
         restorable: {
-          snapshot: latest['snapshot_id'],
+          snapshot: latest.snapshot_id,
           is_restorable_now: true,
           sites_may_fail: 2,
           sites: fiveSites.map((site) => site.name),
@@ -107,14 +107,14 @@ describe('the life of a cluster of five sites that survives any two', () => {
     const path = `${many}/directory 5`;
     const list = await cluster.expect(0, ['ls', '-r', `latest:${path}`, '--json', ...kit]);
     const files = messages(list.out).filter(({ type }) => type === 'file');
-    expect(files.map((file) => file['path'])).toContain(`${path}/file 100`);
+    expect(files.map((file) => file.path)).toContain(`${path}/file 100`);
     expect(files).toHaveLength(20);
 
     const diff = await cluster.expect(0, ['diff', oldest, newest, '--json', ...kit]);
     const summary = messages(diff.out).at(-1);
     expect(summary).toMatchObject({ message_type: 'summary', content: 1 });
     const changed = messages(diff.out).filter(({ change }) => change === 'content');
-    expect(changed.map((change) => change['path'])).toEqual([large]);
+    expect(changed.map((change) => change.path)).toEqual([large]);
 
     const dump = await cluster.expect(0, ['dump', `${oldest}:${many}/directory 3/file 60`, ...kit]);
     expect(dump.out.length).toBeGreaterThan(0);

@@ -6,9 +6,9 @@ import { ageSealer } from '../../src/adapters/age/sealer.ts';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { openStatementLog } from '../../src/adapters/fs/statement-log.ts';
 import { utf8 } from '../../src/base/bytes.ts';
-import { clusterIdOf } from '../../src/core/format/genesis.ts';
-import { collectingLog } from '../support/collecting-log.ts';
+import { publicKeyOf } from '../../src/core/crypto/signature.ts';
 import { sealEnvelope } from '../../src/core/format/envelope.ts';
+import { clusterIdOf } from '../../src/core/format/genesis.ts';
 import type { Manifest } from '../../src/core/format/records.ts';
 import {
   encodeStatement,
@@ -16,7 +16,6 @@ import {
   type StatementBody,
   streamOf,
 } from '../../src/core/format/statement.ts';
-import { publicKeyOf } from '../../src/core/crypto/signature.ts';
 import {
   type AgentKey,
   type ClusterId,
@@ -24,10 +23,12 @@ import {
   idBytes,
   idOf,
   type PeerKey,
+  type StatementHash,
 } from '../../src/core/ids.ts';
 import { generation, openStatement } from '../../src/core/protocol/opened-statement.ts';
 import { ask, openAs, secretsOf } from '../support/acting-member.ts';
 import { Cluster, messages, type Outcome, pause, threeSites, told } from '../support/cluster.ts';
+import { collectingLog } from '../support/collecting-log.ts';
 import { randomBytes, writeFiles } from '../support/sample-files.ts';
 
 const cluster = new Cluster();
@@ -208,33 +209,33 @@ describe('a member that lies', () => {
   async function snapshotsEverywhere(): Promise<unknown> {
     return Promise.all([origin, 'sin1'].map((site) => cluster.snapshots(site)));
   }
-
-  async function newestManifest(
-    of: Cluster,
-    network: Awaited<ReturnType<typeof openAs>>,
-  ): Promise<Uint8Array> {
-    const { agentKey, peerKey, addresses } = await of.api(origin).identity();
-    const [dataset] = (await of.api(origin).status()).datasets;
-    const peer = peerKey as PeerKey;
-    await network.connect(peer, addresses);
-    const writer = idBytes(agentKey as AgentKey);
-    const stream = `manifests/${dataset?.id}`;
-    const value = { writer, stream, from: 1n, count: 1 };
-    const answer = await ask(network, peer, { case: 'statements', value });
-    if (answer.case !== 'statements') throw new Error(`the answer is a ${answer.case}`);
-    return (answer.value.envelopes[0] as Uint8Array).slice();
-  }
-
-  /** A genuine manifest of the other cluster, asked for as a member of that one. */
-  async function foreignManifest(): Promise<Uint8Array> {
-    const guest = { name: 'spy1', region: 'eu' };
-    await other.join('spy1', await other.invite(guest, { through: origin }));
-    const { clusterId } = await other.api(origin).identity();
-    const { transport } = secretsOf(other.state('spy1'));
-    await using network = await openAs(transport, clusterId as ClusterId);
-    return await newestManifest(other, network);
-  }
 });
+
+async function newestManifest(
+  of: Cluster,
+  network: Awaited<ReturnType<typeof openAs>>,
+): Promise<Uint8Array> {
+  const { agentKey, peerKey, addresses } = await of.api(origin).identity();
+  const [dataset] = (await of.api(origin).status()).datasets;
+  const peer = peerKey as PeerKey;
+  await network.connect(peer, addresses);
+  const writer = idBytes(agentKey as AgentKey);
+  const stream = `manifests/${dataset?.id}`;
+  const value = { writer, stream, from: 1n, count: 1 };
+  const answer = await ask(network, peer, { case: 'statements', value });
+  if (answer.case !== 'statements') throw new Error(`the answer is a ${answer.case}`);
+  return (answer.value.envelopes[0] as Uint8Array).slice();
+}
+
+/** A genuine manifest of the other cluster, asked for as a member of that one. */
+async function foreignManifest(): Promise<Uint8Array> {
+  const guest = { name: 'spy1', region: 'eu' };
+  await other.join('spy1', await other.invite(guest, { through: origin }));
+  const { clusterId } = await other.api(origin).identity();
+  const { transport } = secretsOf(other.state('spy1'));
+  await using network = await openAs(transport, clusterId as ClusterId);
+  return await newestManifest(other, network);
+}
 
 describe('the command line', () => {
   it('lets no second agent use a state directory: exit 11', async () => {
@@ -278,10 +279,11 @@ describe('a member that claims the dataset of another', () => {
     const [dataset] = (await cluster.api(origin).status()).datasets;
     await cluster.stop(liar);
     const state = cluster.state(liar);
-    const genesis = new Uint8Array(readFileSync(join(state, 'genesis')));
-    const { statement: secret } = secretsOf(state);
+    const { statement: secret, transport } = secretsOf(state);
+    const id = clusterIdOf(new Uint8Array(readFileSync(join(state, 'genesis'))));
+    const manifest = await manifestAs(transport, id);
     const { identity, recipient } = await ageSealer().generate();
-    await appendTo(state, clusterIdOf(genesis), secret, {
+    await appendTo(state, id, secret, {
       kind: 'dataset',
       id: dataset?.id as DatasetId,
       name: origin,
@@ -292,6 +294,12 @@ describe('a member that claims the dataset of another', () => {
       recipient,
       wrappedIdentity: await ageSealer().seal([recipient], utf8(identity)),
     });
+    // With a higher number than the source's own snapshots: it would be the newest.
+    for (let sequence = 1, previous: StatementHash | undefined; sequence < 5; sequence++) {
+      const claimed = { ...manifest, sequence, previous, tags: ['usurped'] };
+      const hash = await appendTo(state, id, secret, { kind: 'manifest', ...claimed });
+      previous = idOf(hash);
+    }
     await cluster.start(liar);
     await cluster.untilConnected();
     // Connections are followed by a synchronisation at once; whether it takes the claim in is its own matter.
@@ -307,13 +315,20 @@ describe('a member that claims the dataset of another', () => {
   });
 });
 
+async function manifestAs(transportSecret: Uint8Array, id: ClusterId): Promise<Manifest> {
+  await using network = await openAs(transportSecret, id);
+  const { body } = openStatement(await newestManifest(cluster, network), id).statement;
+  if (body.kind !== 'manifest') throw new Error('a manifest is expected');
+  return body;
+}
+
 /** Puts a statement at the end of an agent's own sequence, as nothing that the agent does would. */
 async function appendTo(
   stateDir: string,
   cluster: ClusterId,
   secret: Uint8Array,
   body: StatementBody,
-): Promise<void> {
+): Promise<Uint8Array> {
   await using log = await openStatementLog(join(stateDir, 'statements'), collectingLog());
   const writer = idOf<AgentKey>(publicKeyOf(secret));
   const stream = streamOf(body);
@@ -325,4 +340,5 @@ async function appendTo(
   const sealed = { type: 'statement', cluster, generation, payload, secrets: [secret] } as const;
   const { bytes, hash } = sealEnvelope(sealed);
   await log.append({ writer, stream }, { sequence, hash, envelope: bytes });
+  return hash;
 }

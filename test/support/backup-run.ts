@@ -38,7 +38,14 @@ export class BackupBench {
     });
     const self = site.agent.agentKey;
     const shared = { ledger, self, peers, log, facts, distributor, committer, view, clock };
-    this.#backup = new Backup({ ...shared, source, compute: inlineCompute(), sealer, entropy });
+    this.#backup = new Backup({
+      ...shared,
+      source,
+      compute: inlineCompute(),
+      sealer,
+      entropy,
+      ownFreeBytes: () => 1,
+    });
   }
 
   /** The dataset `home`, described to everybody on first use. */

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentApi, PeerReport, SnapshotReport } from '../../src/agent/api.ts';
 import { connectControl } from '../../src/agent/control-client.ts';
@@ -101,7 +101,7 @@ export class Cluster implements AsyncDisposable {
   ): Promise<string> {
     const command = ['invite', '--site', name, '--region', region, '--json', ...options];
     const { out } = await this.expect(0, command, through);
-    const code = messages(out).find((message) => 'code' in message)?.['code'];
+    const code = messages(out).find((message) => 'code' in message)?.code;
     const file = join(this.root, `${name}.code`);
     writeFileSync(file, String(code), { mode: 0o600 });
     return file;
@@ -240,7 +240,7 @@ export function messages(text: string): Message[] {
 }
 
 export function summaryOf(outcome: Outcome): Message {
-  const summary = messages(outcome.out).find((message) => message['message_type'] === 'summary');
+  const summary = messages(outcome.out).find((message) => message.message_type === 'summary');
   if (summary === undefined) throw new Error(told(outcome));
   return summary;
 }

@@ -20,15 +20,19 @@ port.on('message', (request: JobRequest) => {
 
 /** The pool has moved these to this thread: they are of no further use to anybody. */
 function releaseInput(request: JobRequest): void {
+  for (const bytes of ownedBy(request)) release(bytes);
+}
+
+function ownedBy(request: JobRequest): readonly Uint8Array[] {
   switch (request.kind) {
     case 'sealFrame':
-      return release(request.input.plain);
+      return [request.input.plain];
     case 'openFrame':
-      return release(request.input.sealed);
+      return [request.input.sealed];
     case 'encode':
-      return release(request.input.pack);
+      return [request.input.pack];
     case 'reconstruct':
-      return request.input.present.forEach(({ bytes }) => release(bytes));
+      return request.input.present.map(({ bytes }) => bytes);
     default:
       return assertNever(request);
   }
