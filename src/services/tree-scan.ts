@@ -108,12 +108,18 @@ export class TreeScan {
       records.push((await this.#visit(visit)).record);
     }
     const release = await this.#options.pendingDirectories.acquire();
-    const stored = this.#store(path, records).finally(() => {
-      release();
-      return directory[Symbol.asyncDispose]();
-    });
+    const stored = this.#storeAndClose(directory, path, records).finally(release);
     stored.catch(() => {});
     return { stored };
+  }
+
+  async #storeAndClose(
+    directory: SourceDirectory,
+    path: Uint8Array,
+    records: readonly Promise<Listed>[],
+  ): Promise<StoredTree> {
+    await using _ = directory;
+    return await this.#store(path, records);
   }
 
   /** A directory that cannot be read does not end the backup of the others. */

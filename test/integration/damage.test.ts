@@ -156,6 +156,12 @@ describe('more damage than the code outlives', () => {
     expect(outcome.code, told(outcome)).toBe(22);
     expect(summaryOf(outcome).state).toBe('staged');
   });
+
+  it('is made good by the source, which stores anew what was lost', async () => {
+    const outcome = await cluster.run(['backup', source, '--json'], origin);
+    expect(summaryOf(outcome), told(outcome)).toMatchObject({ state: 'committed' });
+    expect(await restore()).toMatchObject({ code: 0, differences: [] });
+  });
 });
 
 describe('an index that is lost at a source', () => {
