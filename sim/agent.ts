@@ -1,8 +1,8 @@
+import { publicKeyOf } from '../src/core/crypto/signature.ts';
 import { HoldfastError } from '../src/core/errors.ts';
 import { inviteSecret } from '../src/core/format/invite-code.ts';
 import type { Contact } from '../src/core/format/records.ts';
 import { type AgentKey, idOf, type PeerKey } from '../src/core/ids.ts';
-import { publicKeyOf } from '../src/core/crypto/signature.ts';
 import type { Log } from '../src/ports/runtime.ts';
 import type { FactStore, StatementLog } from '../src/ports/statement-log.ts';
 import { joinCluster, registerJoin } from '../src/services/join.ts';
@@ -19,6 +19,10 @@ import { Life, SimClock, type World } from './world.ts';
 /** What a deliberately broken build of the program does otherwise, to see whether the checkers notice. */
 export type Mutant = {
   readonly name: string;
+  /** In the text of the violation that shows it. */
+  readonly finding: RegExp;
+  /** What it takes to meet it. */
+  readonly needs?: 'liar' | 'roll-back';
   readonly log?: (log: StatementLog, world: World) => StatementLog;
   readonly facts?: (facts: FactStore) => FactStore;
   /** Called with everything opened and nothing started. */
@@ -123,6 +127,7 @@ export class SimAgent {
     const { world, internet } = this.#options;
     if (this.run === undefined) return;
     world.note(`${this.name} crashes`);
+    world.meet('crash');
     this.run.life.isAlive = false;
     internet.crash(this.run.network);
     this.run = undefined;
@@ -136,7 +141,7 @@ export class SimAgent {
     const life = new Life();
     const clock = new SimClock(world, life, this);
     const self = idOf<PeerKey>(publicKeyOf(secret));
-    const host = { address: '' };
+    const host = { address: '', name: `${this.name} (joining)` };
     const network = new SimNetwork(internet, { self, life, host, admit: () => true });
     const { descriptor, statementSecret } = this.person;
     const { site, region, roles } = descriptor;
@@ -158,11 +163,13 @@ export class SimAgent {
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       world.note(`${this.name} cannot join: ${error.code}`);
+      world.meet('attempt to join failed');
       return false;
     } finally {
       await network[Symbol.asyncDispose]();
     }
     world.note(`${this.name} has joined`);
+    world.meet('member joined');
     await this.start();
     return true;
   }
@@ -173,7 +180,7 @@ export class SimAgent {
       log: (level, message, context = {}) => {
         if (level !== 'debug') this.#options.world.note(`${this.name} logs: ${message}`);
         if (level !== 'error' || message !== 'a request was not answered') return;
-        this.#options.onFailure(new Error(`${this.name}: ${message}: ${context.problem}`));
+        this.#options.onFailure(new Error(`${this.name}: ${message}: ${String(context.problem)}`));
       },
     };
   }

@@ -44,7 +44,14 @@ function person(name: string, roles: readonly Role[]): Person {
   const statementSecret = secretOf(`statement ${name}`);
   const transportKey = idOf<PeerKey>(publicKeyOf(secretOf(`transport ${name}`)));
   const statementKey = idOf<AgentKey>(publicKeyOf(statementSecret));
-  const descriptor = { name, site: `site-${name}`, region: 'eu', roles, transportKey, statementKey };
+  const descriptor = {
+    name,
+    site: `site-${name}`,
+    region: 'eu',
+    roles,
+    transportKey,
+    statementKey,
+  };
   return { descriptor, agentKey: statementKey, peerKey: transportKey, statementSecret };
 }
 
@@ -132,10 +139,12 @@ export function admissionOf(joiner: Person, code: Uint8Array): { kind: 'admissio
   };
 }
 
-/** What makes the honest and the liar members; the same for every seed. */
-export const founding: readonly Signed[] = foundingStatements();
+/** What makes the honest members; the same for every seed. */
+export const founding: readonly Signed[] = foundingStatements(honest.slice(1));
+/** The same, and the liar. */
+export const foundingWithLiar: readonly Signed[] = foundingStatements([...honest.slice(1), liar]);
 
-function foundingStatements(): Signed[] {
+function foundingStatements(joiners: readonly Person[]): Signed[] {
   const statements: Signed[] = [];
   const add = (secret: Uint8Array, body: StatementBody): void => {
     const writer = idOf<AgentKey>(publicKeyOf(secret));
@@ -144,7 +153,7 @@ function foundingStatements(): Signed[] {
     );
     statements.push(signed({ secret, body, after }));
   };
-  for (const joiner of [...honest.slice(1), liar]) {
+  for (const joiner of joiners) {
     const code = secretOf(`code for ${joiner.descriptor.name}`);
     add(operatorSecret, inviteFor(joiner, { code, notAfterMs: epochMs + 3_600_000 }));
     add(founder.statementSecret, admissionOf(joiner, code));

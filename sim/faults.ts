@@ -17,7 +17,6 @@ export class Faults {
   readonly #random: Prng;
   readonly #enabled: readonly Fault[];
   readonly #onFailure: (error: unknown) => void;
-  #isHealed = false;
 
   constructor(options: {
     readonly world: World;
@@ -78,11 +77,10 @@ export class Faults {
   }
 
   #crash(agent: SimAgent): void {
-    if (agent.run === undefined) return;
+    // Not too often: each start checks all signatures of the log again.
+    if (agent.run === undefined || this.#random.chance(400)) return;
     agent.crash();
-    this.#world.after(this.#random.between(0, downMsMax), () => {
-      if (!this.#isHealed) this.#start(agent);
-    });
+    this.#world.after(this.#random.between(0, downMsMax), () => this.#start(agent));
   }
 
   #start(agent: SimAgent): void {
@@ -96,10 +94,9 @@ export class Faults {
     this.#world.after(this.#random.between(1000, 60_000), () => this.#internet.mend(from, to));
   }
 
-  /** The end of all trouble: everybody runs, and reaches everybody. */
+  /** The end of all trouble, until the next step: everybody runs, and reaches everybody. */
   heal(): void {
     this.#world.note('everything is healed');
-    this.#isHealed = true;
     this.#internet.mendAll();
     this.#internet.lossPerMille = 0;
     this.#internet.delayMs = { min: 1, max: 40 };
@@ -108,5 +105,21 @@ export class Faults {
       agent.disk.syncMs = { min: 1, max: 20 };
       this.#start(agent);
     }
+  }
+
+  /**
+   * A host is set back to an old image of its disk: its own newest statements are gone here, though everybody
+   * else has them. Only for a time without trouble: what nobody can tell it, it cannot know.
+   */
+  rollBack(agent: SimAgent): void {
+    agent.crash();
+    for (const head of agent.disk.heads()) {
+      if (head.writer !== agent.person.agentKey) continue;
+      const count = this.#random.between(0, Math.min(3, head.sequence));
+      agent.disk.rollBack(head, count);
+      if (count > 0) this.#world.meet('disk gone back in time');
+      this.#world.note(`${agent.name} loses ${count} of its ${head.stream}`);
+    }
+    this.#start(agent);
   }
 }

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../src/core/errors.ts';
-import { type PeerKey, shortId } from '../src/core/ids.ts';
+import type { PeerKey } from '../src/core/ids.ts';
 import { farEnd, type Link, type SimNetwork, unreachable } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { World } from './world.ts';
@@ -75,10 +75,13 @@ export class Internet {
   }
 
   /** Carries something one way, unless it is lost on the way. */
-  #carry(from: SimNetwork, to: SimNetwork, arrive: () => void): void {
+  #carry(from: SimNetwork, to: SimNetwork, arrive: () => void, onLoss?: () => void): void {
     const isLost = this.random.chance(this.lossPerMille);
     this.world.after(this.#delay(), () => {
-      if (!isLost && to.life.isAlive && !this.#isCut(from, to)) arrive();
+      const isCut = this.#isCut(from, to);
+      if (!isLost && !isCut && to.life.isAlive) return arrive();
+      this.world.meet(isCut ? 'message lost where the way was cut' : 'message lost');
+      onLoss?.();
     });
   }
 
@@ -107,7 +110,7 @@ export class Internet {
     const link: Link = { number: ++this.#linkCount, ends: [from, to] };
     if (isAdmitted) to.open(link);
     this.#carry(to, from, () => {
-      this.world.note(`${nameOf(from)} -> ${nameOf(to)} ${isAdmitted ? 'connected' : 'refused'}`);
+      this.world.note(`${from.name} -> ${to.name} ${isAdmitted ? 'connected' : 'refused'}`);
       if (isAdmitted) from.open(link);
       else return reject(new HoldfastError('peer-refused', 'the peer has closed the connection'));
       resolve();
@@ -135,10 +138,13 @@ export class Internet {
       void to.answer(link, request).then((answer) => {
         if (answer === undefined) return;
         const copy = answer.slice();
-        this.world.note(`${nameOf(to)} answers ${nameOf(from)}: ${copy.length} bytes`);
-        this.#carry(to, from, () => {
-          if (from.has(link)) call.resolve(copy);
-        });
+        this.world.note(`${to.name} answers ${from.name}: ${copy.length} bytes`);
+        this.#carry(
+          to,
+          from,
+          () => from.has(link) && call.resolve(copy),
+          () => this.world.meet('answer lost after the request was done'),
+        );
       });
     });
   }
@@ -163,8 +169,4 @@ export class Internet {
       this.#carry(end, other, () => other.drop(link));
     }
   }
-}
-
-function nameOf({ self }: SimNetwork): string {
-  return shortId(self);
 }

@@ -28,7 +28,11 @@ export class SimDisk {
 
   /** Power off: of what was written last, and not synced, the seed decides what has reached the disk. */
   crash(): void {
-    for (const keep of this.unsynced) if (this.random.chance(500)) keep();
+    for (const keep of this.unsynced) {
+      const isKept = this.random.chance(500);
+      this.world.meet(isKept ? 'unsynced write kept by a crash' : 'unsynced write lost in a crash');
+      if (isKept) keep();
+    }
     this.unsynced.clear();
   }
 

@@ -24,6 +24,8 @@ type Pending = { readonly link: Link; readonly fail: (error: HoldfastError) => v
 export class SimNetwork implements Network {
   readonly self: PeerKey;
   readonly life: Life;
+  /** For the trace. */
+  readonly name: string;
   readonly #internet: Internet;
   readonly #host: { readonly address: string };
   readonly #admit: (peer: PeerKey) => boolean;
@@ -39,13 +41,14 @@ export class SimNetwork implements Network {
     options: {
       readonly self: PeerKey;
       readonly life: Life;
-      readonly host: { readonly address: string };
+      readonly host: { readonly address: string; readonly name: string };
       readonly admit: (peer: PeerKey) => boolean;
     },
   ) {
     this.#internet = internet;
     this.self = options.self;
     this.life = options.life;
+    this.name = options.host.name;
     this.#host = options.host;
     this.#admit = options.admit;
     internet.attach(this);

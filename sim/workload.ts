@@ -1,5 +1,5 @@
 import { HoldfastError } from '../src/core/errors.ts';
-import { encodeHolding, encodePackSegments } from '../src/core/format/facts.ts';
+import { encodeHolding, encodePackSegments, factHash } from '../src/core/format/facts.ts';
 import type { Dataset, Manifest } from '../src/core/format/records.ts';
 import { clusterStream, manifestStream, receiptStream } from '../src/core/format/statement.ts';
 import {
@@ -10,7 +10,6 @@ import {
   type PackId,
   type StatementHash,
 } from '../src/core/ids.ts';
-import { factHash } from '../src/core/format/facts.ts';
 import type { Run, SimAgent } from './agent.ts';
 import { founder, inviteFor, operatorKey, operatorSecret, recipient, signed } from './cast.ts';
 import type { Prng } from './prng.ts';
@@ -29,26 +28,28 @@ export class Workload {
   #addressCount = 0;
   said = 0;
 
-  constructor(
-    world: World,
-    agents: readonly SimAgent[],
-    onFailure: (error: unknown) => void,
-  ) {
+  constructor(world: World, agents: readonly SimAgent[], onFailure: (error: unknown) => void) {
     this.#world = world;
     this.#random = world.random.fork();
     this.#agents = agents;
     this.#onFailure = onFailure;
   }
 
-  step(): void {
-    const agent = this.#random.pick(this.#agents);
+  step(agent = this.#next()): void {
     const roll = this.#random.below(100);
-    if (!agent.isMember) return this.#begin(agent, undefined, () => this.#admit(agent));
-    const { run } = agent;
-    if (run === undefined) return;
-    if (roll < 35) this.#begin(agent, run, () => this.#manifest(agent, run));
+    const { run, isMember } = agent;
+    if (!isMember) this.#begin(agent, undefined, () => this.#admit(agent));
+    else if (run === undefined) return;
+    else if (roll < 35) this.#begin(agent, run, () => this.#manifest(agent, run));
     else if (roll < 75) this.#begin(agent, run, () => this.#receipt(run));
     else if (roll < 80) this.#move(agent);
+  }
+
+  /** Whoever is not in yet tries harder. */
+  #next(): SimAgent {
+    const outside = this.#agents.filter(({ isMember }) => !isMember);
+    const isTheirs = outside.length > 0 && this.#random.chance(300);
+    return this.#random.pick(isTheirs ? outside : this.#agents);
   }
 
   /** In the background. */
@@ -125,8 +126,9 @@ export class Workload {
     const code = this.#codes.get(agent);
     if (host?.run === undefined) return;
     if (code === undefined) return this.#invite(agent, host, host.run);
+    const { clock } = host.run;
     const isIn = await agent.join(code);
-    if (!isIn && host.run.clock.nowMs() > code.notAfterMs) this.#codes.delete(agent);
+    if (!isIn && clock.nowMs() > code.notAfterMs) this.#codes.delete(agent);
   }
 
   async #invite(agent: SimAgent, host: SimAgent, { ledger, clock }: Run): Promise<void> {

@@ -23,6 +23,8 @@ export class World {
   readonly seed: number;
   readonly random: Prng;
   readonly trace = new Trace();
+  /** How often each thing worth meeting was met: a simulator that never meets it proves nothing of it. */
+  readonly met = new Map<string, number>();
   readonly #ties: Prng;
   readonly #heap: Event[] = [];
   #nowMs = 0;
@@ -41,6 +43,10 @@ export class World {
 
   note(text: string): void {
     this.trace.note(this.#nowMs, text);
+  }
+
+  meet(what: string): void {
+    this.met.set(what, (this.met.get(what) ?? 0) + 1);
   }
 
   /** Runs `run` after `delayMs`. @returns what calls it off. */

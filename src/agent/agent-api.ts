@@ -290,6 +290,7 @@ async function rebuildIndex(
 export function selectionOf(
   request: BackupRequest,
   paths: readonly Uint8Array[],
+  stateDir: Uint8Array,
 ): { selection: Selection; paths: readonly Uint8Array[] } {
   const normal = paths.map((path) => {
     const normalised = normalisePath(path);
@@ -309,6 +310,7 @@ export function selectionOf(
     excludeCaches: request.excludeCaches,
     excludeLargerThan: request.excludeLargerThan,
     oneFileSystem: request.oneFileSystem,
+    leaves: [stateDir],
   });
   return { selection, paths: normal };
 }

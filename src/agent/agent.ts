@@ -6,7 +6,7 @@ import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
-import type { Member } from '../core/protocol/roster.ts';
+import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
@@ -61,7 +61,11 @@ export type AgentOptions = {
   readonly statementSecret: Uint8Array;
   readonly config: Config;
   readonly hostName: string;
+  /** Absolute: it is left out of backups. */
+  readonly stateDir: Uint8Array;
   readonly version: string;
+  /** Called once the members are known, before any of them is met. */
+  readonly onRoster?: (roster: Roster) => void;
   /** Where members could be reached when this agent joined: until their own word arrives. */
   readonly contacts: readonly Contact[];
 };
@@ -152,6 +156,7 @@ export class Agent implements AsyncDisposable {
         next: 'holdfast join --code-file FILE, into an empty state directory',
       });
     }
+    options.onRoster?.(ledger.roster);
     const outbox = await Outbox.open(ports.outboxShards, ports.index);
     const agent = new Agent(ports, options, ledger, outbox);
     agent.#start();
@@ -314,7 +319,7 @@ export class Agent implements AsyncDisposable {
     const decoded = (request.paths ?? []).map(
       (path) => new Uint8Array(Buffer.from(path, 'base64')),
     );
-    const { selection, paths } = selectionOf(full, given ?? decoded);
+    const { selection, paths } = selectionOf(full, given ?? decoded, this.#options.stateDir);
     // A source whose disk went back in time learns its own newest statements from its peers first.
     await this.ledger.ready();
     const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);

@@ -12,7 +12,7 @@ export function snapshotReport(
   const { manifest, statement, hash } = record;
   const { totals } = manifest;
   const writer = ledger.roster.member(statement.writer);
-  const dataset = ledger.roster.datasets().find(({ id }) => id === manifest.dataset);
+  const dataset = ledger.roster.datasetOf(statement.writer, manifest.dataset);
   return {
     id: hash,
     shortId: shortId(hash),

@@ -104,7 +104,7 @@ export type RecoveryOptions = {
 export type RepairReport = { shards: number; quarantined: number; statements: number };
 
 export type DemoOptions = {
-  /** Absolute; empty: files made for the demo. */
+  /** Absolute; empty: the checkout that this runs from. */
   paths: string[];
   /** Ends after the restore instead of staying up. */
   once: boolean;

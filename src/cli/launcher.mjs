@@ -29,7 +29,7 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     );
   } catch {
     console.error(
-      `holdfast needs Node.js 24 or newer (this is ${process.version}), or its dependencies: run npm ci.`,
+      `holdfast needs Node.js 24 or newer (this is ${process.version}), or its dependencies: run npm install --no-save.`,
     );
     process.exit(1);
   }

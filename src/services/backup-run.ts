@@ -197,18 +197,28 @@ export class BackupRun {
     return this.#result(record, durability);
   }
 
-  /** What was lost of earlier snapshots must not be taken as stored: this one would inherit the hole. */
+  /** The newest own snapshot of the dataset; what another writes under its id is another's. */
+  #before(): ManifestRecord | undefined {
+    const { ledger, self } = this.#o;
+    return ledger.manifests(this.#dataset).findLast(({ statement }) => statement.writer === self);
+  }
+
+  /** What earlier snapshots have lost, or hold at too few sites, must not pass for stored: this one would inherit it. */
   async #forgetLost(): Promise<void> {
-    const newest = this.#o.ledger.manifests(this.#dataset).at(-1);
+    const newest = this.#before();
     if (newest === undefined) return;
-    const lost = (await this.#o.view.lostPacks(newest)).filter(
-      (pack) => !this.#o.distributor.isWaiting(pack),
-    );
-    if (lost.length === 0) return;
-    this.#o.log.log('error', 'packs are lost; their content is stored anew', {
-      packs: lost.length,
+    const { view, peers, self, ledger, distributor, log } = this.#o;
+    const own = ledger.roster.member(self);
+    const reachable = [...peers.reachable(), ...(own === undefined ? [] : [own])];
+    const lost = await view.lostPacks(newest);
+    const weak = await view.weakPacks(newest, reachable);
+    const packs = [...new Set([...lost, ...weak])].filter((pack) => !distributor.isWaiting(pack));
+    if (packs.length === 0) return;
+    log.log('warn', 'packs are lost or lie at too few sites; their content is stored anew', {
+      lost: lost.length,
+      packs: packs.length,
     });
-    await this.#job.own.index.forgetPacks(lost);
+    await this.#job.own.index.forgetPacks(packs);
   }
 
   /** Everything selected, stored and durable. @returns the root directory's stream. */
@@ -264,7 +274,7 @@ export class BackupRun {
   async #manifest(root: IndexRecord, segments: readonly KnownSegment[]): Promise<Manifest> {
     const { own, tags, host, program } = this.#job;
     const { ledger, clock, facts } = this.#o;
-    const before = ledger.manifests(own.dataset.id).at(-1);
+    const before = this.#before();
     const ordinals = new Set(this.#scan.neededPacks);
     const wanted = new Set(segments.map((segment) => segment.blob.pack));
     for (const pack of own.index.packs())

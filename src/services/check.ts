@@ -153,7 +153,7 @@ export class Check {
     const wanted = new Map<PackId, Wanted>();
     for (const record of records) {
       const packs = await this.#options.view.packs(record);
-      const dataset = this.#options.ledger.roster.dataset(record.manifest.dataset).name;
+      const dataset = this.#nameOf(record);
       if (packs === undefined) {
         throw new HoldfastError(
           'not-found',
@@ -168,6 +168,11 @@ export class Check {
       }
     }
     return wanted;
+  }
+
+  #nameOf({ manifest, statement }: ManifestRecord): string {
+    const { roster } = this.#options.ledger;
+    return roster.datasetOf(statement.writer, manifest.dataset)?.name ?? manifest.dataset;
   }
 
   /** What each peer has signed for, as pack/index. */

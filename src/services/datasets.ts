@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import { utf8 } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Dataset } from '../core/format/records.ts';
@@ -50,7 +51,9 @@ export class Datasets {
 
   async #ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
     const { ledger, self } = this.#options;
-    const known = ledger.roster.datasets().find((dataset) => dataset.name === name);
+    const named = ledger.roster.datasets().filter((dataset) => dataset.name === name);
+    // What another says in our name or under our id does not keep us from our own.
+    const known = named.find((dataset) => dataset.writer === self) ?? named[0];
     if (known !== undefined && known.writer !== self) {
       throw new HoldfastError('not-permitted', `dataset ${name} belongs to another source`, {
         next: 'holdfast backup --dataset ANOTHER-NAME PATH',
@@ -93,7 +96,8 @@ export class Datasets {
 
   async #load(id: DatasetId): Promise<OwnDataset> {
     const { ledger, secrets, store } = this.#options;
-    const dataset = ledger.roster.dataset(id);
+    const dataset = ledger.roster.datasetOf(this.#options.self, id);
+    assert(dataset !== undefined, 'an own dataset is in the roster');
     const secret = await secrets.read(`dataset-${id}`);
     if (secret === undefined || secret.length !== 72) {
       throw new HoldfastError(

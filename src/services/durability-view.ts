@@ -10,6 +10,7 @@ import type { Code } from '../core/policy/code-choice.ts';
 import { chooseCode } from '../core/policy/code-choice.ts';
 import type { Durability, Holding } from '../core/policy/durability.ts';
 import { assessDurability } from '../core/policy/durability.ts';
+import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
 
@@ -140,6 +141,26 @@ export class DurabilityView {
     const holdings = await this.holdings(record);
     const sites = holdings.filter(({ masks }) => masks.includes(0)).map(({ site }) => site);
     return [...new Set(sites)].sort();
+  }
+
+  /**
+   * Packs of a snapshot that lie at fewer sites than a commit needs, though that many of the reachable sites
+   * could hold them: written before the cluster grew, or damaged since. Empty while a reachable member has
+   * not said what it holds.
+   */
+  async weakPacks(record: ManifestRecord, reachable: readonly Member[]): Promise<PackId[]> {
+    const members = reachable.filter((member) => member.hasRole('storage'));
+    const siteCount = this.storageSites().length;
+    const needed = Math.min(this.code().k + 1, siteCount);
+    if (new Set(members.map(({ site }) => site)).size < needed) return [];
+    const said = new Set((await this.holdings(record)).map(({ agent }) => agent));
+    if (members.some(({ agentKey }) => !said.has(agentKey))) return [];
+    const weak: PackId[] = [];
+    for (const [pack, { entry, holders }] of await this.holders(record)) {
+      const sites = new Set(holders.map(({ site }) => site)).size;
+      if (sites < Math.min(entry.k + 1, siteCount)) weak.push(pack);
+    }
+    return weak;
   }
 
   /**

@@ -11,6 +11,8 @@ export type SelectionOptions = {
   readonly excludeCaches: boolean;
   readonly excludeLargerThan: number | undefined;
   readonly oneFileSystem: boolean;
+  /** Left out with everything below: the agent's own state, which would grow by what it stores of itself. */
+  readonly leaves?: readonly Uint8Array[];
 };
 
 /** From the Cache Directory Tagging Specification (bford.info/cachedir). */
@@ -37,6 +39,7 @@ export class Selection {
     const isDirectory = kindOf(entry.facts.mode) === 'directory';
     if (!this.#isSelected(path, isDirectory)) return false;
     for (const root of this.#missing) if (equal(root, path)) this.#missing.delete(root);
+    if (this.#options.leaves?.some((left) => equal(left, path))) return false;
     for (const pattern of this.#options.excludes) {
       if (pattern.matches(path, isDirectory)) return false;
     }

@@ -63,7 +63,9 @@ export class Status {
 
   async #dataset(dataset: DatasetRecord): Promise<DatasetState> {
     const { ledger, view } = this.#options;
-    const records = ledger.manifests(dataset.id);
+    const records = ledger
+      .manifests(dataset.id)
+      .filter((record) => record.statement.writer === dataset.writer);
     let pending: DatasetState['pending'];
     for (const record of records.slice(-lookBackMax).reverse()) {
       const durability = await view.assess(record);

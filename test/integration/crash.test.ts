@@ -43,7 +43,6 @@ describe('a source that is killed while it backs up', () => {
   const halfWay = 'with half of the bytes sent';
   const moments: { when: string; isReached: (status: BackupStatus) => boolean }[] = [
     { when: 'at the first sign of progress', isReached: () => true },
-    { when: '500 ms after it began', isReached: ({ elapsedMs }) => elapsedMs >= 500 },
     { when: 'with the first bytes sent', isReached: ({ bytesSent }) => bytesSent > 0 },
     { when: halfWay, isReached: ({ bytesSent }) => bytesSent > 12 * MB },
     { when: 'with everything read', isReached: ({ bytesDone }) => bytesDone > 26 * MB },
@@ -87,7 +86,7 @@ describe('a storage peer that is killed in the middle of a transfer', () => {
   const lost = 'nyc1';
 
   it('does not stop the backup, which says what is still owed to the peer', async () => {
-    writeLarge('in transfer', 50 * MB);
+    writeLarge('in transfer', 40 * MB);
     const isReached = ({ bytesSent }: BackupStatus): boolean => bytesSent > 8 * MB;
     const backup = { site: origin, paths: [source] };
     const act = (): Promise<void> => cluster.kill(lost);
@@ -120,7 +119,7 @@ describe('a storage peer that is killed in the middle of a transfer', () => {
   });
 
   it('that comes back while the backup still runs holds everything soon', async () => {
-    writeLarge('in transfer too', 50 * MB);
+    writeLarge('in transfer too', 40 * MB);
     const isReached = ({ bytesSent }: BackupStatus): boolean => bytesSent > 8 * MB;
     const act = async (): Promise<void> => {
       await cluster.kill(lost);

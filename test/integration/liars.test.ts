@@ -5,8 +5,7 @@ import { ageSealer } from '../../src/adapters/age/sealer.ts';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { publicKeyOf } from '../../src/core/crypto/signature.ts';
-import type { Manifest } from '../../src/core/format/records.ts';
-import type { Statement } from '../../src/core/format/statement.ts';
+import type { Statement, StatementBody } from '../../src/core/format/statement.ts';
 import { type AgentKey, type ClusterId, idBytes, idOf, type PeerKey } from '../../src/core/ids.ts';
 import { openStatement } from '../../src/core/protocol/opened-statement.ts';
 import type { Network } from '../../src/ports/network.ts';
@@ -35,7 +34,12 @@ beforeAll(async () => {
 
 afterAll(() => Promise.all([cluster[Symbol.asyncDispose](), other[Symbol.asyncDispose]()]));
 
-type ManifestStatement = Statement & { readonly body: Manifest & { readonly kind: 'manifest' } };
+type ManifestBody = Extract<StatementBody, { kind: 'manifest' }>;
+
+function manifestIn({ body }: Statement): ManifestBody {
+  if (body.kind !== 'manifest') throw new Error(`a manifest is expected, not: ${body.kind}`);
+  return body;
+}
 
 /** The first manifest of a cluster's source, as a member is given it. */
 async function firstManifest(of: Cluster, network: Network): Promise<Uint8Array> {
@@ -98,9 +102,10 @@ describe('a member that lies', () => {
   ): { what: string; manifest: Uint8Array; code: unknown }[] {
     const { genuine, foreign } = manifests;
     const { statement, hash } = openStatement(genuine, id);
-    const { body, writer } = statement as ManifestStatement;
-    const next = { ...body, sequence: 2, previous: idOf(hash), tags: ['forged'] } as const;
-    const first = { ...next, sequence: 1, previous: undefined } as const;
+    const { writer } = statement;
+    const body = manifestIn(statement);
+    const next: ManifestBody = { ...body, sequence: 2, previous: idOf(hash), tags: ['forged'] };
+    const first: ManifestBody = { ...next, sequence: 1, previous: undefined };
     const self = idOf<AgentKey>(publicKeyOf(secret));
     const forged = forge(id, secret, { writer, sequence: 2, previous: hash, body: next });
     const none = new Uint8Array(32);
@@ -143,8 +148,7 @@ describe('a member that claims the dataset of another', () => {
   async function claim(id: ClusterId, state: string): Promise<void> {
     const { statement: secret, transport } = secretsOf(state);
     await using network = await openAs(transport, id);
-    const { body } = openStatement(await firstManifest(cluster, network), id)
-      .statement as ManifestStatement;
+    const body = manifestIn(openStatement(await firstManifest(cluster, network), id).statement);
     const { identity, recipient } = await ageSealer().generate();
     await appendTo(state, id, secret, {
       kind: 'dataset',
@@ -157,7 +161,7 @@ describe('a member that claims the dataset of another', () => {
       recipient,
       wrappedIdentity: await ageSealer().seal([recipient], utf8(identity)),
     });
-    let previous: Manifest['previous'];
+    let previous: ManifestBody['previous'];
     for (let sequence = 1; sequence < 5; sequence++) {
       const claimed = { ...body, sequence, previous, tags: ['usurped'] };
       previous = idOf(await appendTo(state, id, secret, claimed));

@@ -19,13 +19,13 @@ const source = join(cluster.root, 'source');
 const odd = join(source, 'odd');
 const many = join(source, 'many');
 const large = join(many, 'large');
-const fileCount = 1500;
+const fileCount = 1000;
 
 beforeAll(async () => {
   for (const path of [source, odd, many]) mkdirSync(path);
   makeOddTree(odd);
   writeFiles(many, { count: fileCount, seed: 'life', sizeMax: 8000 });
-  writeFileSync(large, randomBytes('large', 40_000_000));
+  writeFileSync(large, randomBytes('large', 30_000_000));
   await cluster.form(fiveSites, { surviveSites: 2 });
 });
 

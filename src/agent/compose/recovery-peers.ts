@@ -158,6 +158,15 @@ async function meetOne(
       note(multiaddrs.join(' '), error);
     }
   }
+  if (problems.some((problem) => problem.includes('refused after the handshake'))) {
+    throw new HoldfastError(
+      'wrong-key',
+      `this recovery kit was refused:\n  ${problems.join('\n  ')}`,
+      {
+        next: 'use the kit that was made with the cluster: holdfast restore --kit FILE ...',
+      },
+    );
+  }
   throw new HoldfastError('peer-unreachable', `no member answered:\n  ${problems.join('\n  ')}`, {
     next: 'name another member: --peer HOST:PORT',
   });

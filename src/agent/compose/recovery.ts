@@ -7,11 +7,13 @@ import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
+import { assert } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
-import type { PackId } from '../../core/ids.ts';
+import type { DatasetId, PackId } from '../../core/ids.ts';
 import { idBytes } from '../../core/ids.ts';
+import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
@@ -114,8 +116,9 @@ class Session implements RecoverySession {
     const choices = await Promise.all(
       ledger.manifests().map(async (record, i, all) => ({
         id: record.hash,
-        dataset: record.manifest.dataset,
-        datasetName: ledger.roster.dataset(record.manifest.dataset).name,
+        // Two writers of one id are two datasets.
+        dataset: `${record.manifest.dataset}/${record.statement.writer}` as DatasetId,
+        datasetName: this.#datasetOf(record).name,
         sequence: record.manifest.sequence,
         timeMs: record.statement.timeMs,
         record,
@@ -130,8 +133,8 @@ class Session implements RecoverySession {
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {
     const { cluster, compute, log, signal } = this.#parts;
-    const { network, ledger } = cluster;
-    const dataset = ledger.roster.dataset(record.manifest.dataset);
+    const { network } = cluster;
+    const dataset = this.#datasetOf(record);
     const located = await this.#view.holders(record);
     const packs = new PackReader({
       network,
@@ -150,6 +153,13 @@ class Session implements RecoverySession {
     });
     const reader = await SnapshotReader.open({ manifest: record.manifest, frames, signal });
     return { record, reader, packs, frames };
+  }
+
+  #datasetOf({ manifest, statement }: ManifestRecord): DatasetRecord {
+    const { roster } = this.#parts.cluster.ledger;
+    const dataset = roster.datasetOf(statement.writer, manifest.dataset);
+    assert(dataset !== undefined, 'a manifest is accepted after its dataset');
+    return dataset;
   }
 
   /** Asks all members reached who holds shards of a pack: receipts may be out of date. */

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
@@ -14,6 +15,7 @@ import { boundMemory } from '../../adapters/system/allocator.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
+import { utf8 } from '../../base/bytes.ts';
 import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
 import type { Contact } from '../../core/format/records.ts';
 import type { PeerKey } from '../../core/ids.ts';
@@ -95,12 +97,15 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         statementSecret: identity.statementSecret,
         config,
         hostName: hostName(),
+        stateDir: utf8(realpathSync(state.path)),
         version,
         contacts: file.contacts ?? [],
+        onRoster: (roster) => {
+          admission.admits = (peer) => roster.mayConnect(peer, clock.nowMs()) !== undefined;
+        },
       },
     ),
   );
-  admission.admits = (peer) => agent.ledger.roster.mayConnect(peer, clock.nowMs()) !== undefined;
   const stop = new AbortController();
   stack.use(
     await serveControl({

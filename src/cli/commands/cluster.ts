@@ -58,7 +58,7 @@ export function addCluster(program: Command, register: Register): void {
     .option('--name <name>', "this agent's name (default: the host's)")
     .option('--cluster <name>', "the cluster's name")
     .option('--listen <address>', 'listen here: IP:PORT or multiaddr; repeatable', repeated)
-    .option('--survive-sites <n>', 'how many sites may be lost', countArgument)
+    .option('--survive-sites <n>', 'how many sites may be lost (default: 2)', countArgument)
     .option('--kit <file>', 'write the recovery kit to this new file instead of the terminal')
     .option('--start', 'start the agent in the background');
   register<InitFlags>(initCommand, (context, { options }) => init(context, options));

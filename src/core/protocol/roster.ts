@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { decodeDescriptor } from '../format/genesis.ts';
 import type { Address, AgentDescriptor, Genesis, Invite, Policy, Role } from '../format/records.ts';
 import type { Statement, StatementBody } from '../format/statement.ts';
-import { type AgentKey, type ClusterId, type PeerKey, shortId } from '../ids.ts';
+import { type AgentKey, type ClusterId, type DatasetId, type PeerKey, shortId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { DatasetBook, type DatasetRecord } from './dataset-book.ts';
 import { InviteBook, type InviteState } from './invite-book.ts';
@@ -237,6 +237,11 @@ export class Roster {
 
   datasets(): readonly DatasetRecord[] {
     return this.#datasets.all();
+  }
+
+  /** The dataset that a writer means by this id: another's claim to it does not count. */
+  datasetOf(writer: AgentKey, id: DatasetId): DatasetRecord | undefined {
+    return this.#datasets.of(writer, id);
   }
 
   /** By id, unique name, or id prefix. @throws HoldfastError not-found | ambiguous */

@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util';
+import { mutants } from './mutants.ts';
+import { type Outcome, Simulation } from './simulation.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '200' },
+    swarm: { type: 'string' },
+    mutant: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+  },
+});
+
+const steps = Number(values.steps);
+const tailLength = 40;
+const mutant = values.mutant === undefined ? undefined : mutants[Number(values.mutant)];
+
+async function play(seed: number): Promise<Outcome> {
+  console.log(`seed ${seed}${mutant === undefined ? '' : `, mutant that ${mutant.name}`}`);
+  const outcome = await new Simulation({ seed, steps, mutant }).run();
+  const { digest, events, virtualMs, said, members, violation } = outcome;
+  if (values.trace || violation !== undefined) {
+    for (const line of outcome.tail.slice(values.trace ? 0 : -tailLength)) console.log(line);
+  }
+  const what = violation === undefined ? 'ok' : `VIOLATION: ${violation}`;
+  console.log(
+    `seed ${seed}: ${what} (trace ${digest}, ${events} events, ${said} statements, ` +
+      `${members} members, ${Math.round(virtualMs / 1000)} virtual s)`,
+  );
+  return outcome;
+}
+
+/** Seed after seed until the time is over. @returns those that failed. */
+async function swarm(firstSeed: number, minutes: number): Promise<number[]> {
+  const endMs = Date.now() + minutes * 60_000;
+  const failed: number[] = [];
+  const met = new Map<string, number>();
+  let seed = firstSeed;
+  for (; Date.now() < endMs; seed++) {
+    const outcome = await play(seed);
+    if (outcome.violation !== undefined) failed.push(seed);
+    for (const [what, count] of outcome.met) met.set(what, (met.get(what) ?? 0) + count);
+  }
+  for (const [what, count] of met) console.log(`met ${count} times: ${what}`);
+  console.log(`${seed - firstSeed} seeds from ${firstSeed}; failed: ${failed.join(' ') || 'none'}`);
+  return failed;
+}
+
+const first = Number(values.seed);
+const failed =
+  values.swarm === undefined
+    ? (await play(first)).violation !== undefined
+    : (await swarm(first, Number(values.swarm))).length > 0;
+process.exitCode = failed ? 1 : 0;
