@@ -27,7 +27,7 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-const all = sources('src').flatMap(importsOf);
+const all = [...sources('src'), ...sources('sim')].flatMap(importsOf);
 
 /** The table of style: which folders, packages and node modules each layer may import. */
 const layers: readonly { readonly folder: string; readonly may: readonly RegExp[] }[] = [
@@ -59,6 +59,10 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
   {
     folder: 'src/agent/',
     may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/],
+  },
+  {
+    folder: 'sim/',
+    may: [/^src\/(base|core|ports|services)\//, /^src\/agent\/agent\.ts$/, /^sim\//, /^node:util$/],
   },
   { folder: 'src/cli/', may: [/^src\/(base|agent|cli)\//, /^src\/core\//, /^(?!src\/)/] },
 ];
