@@ -92,6 +92,7 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
       : {
           restorable: {
             snapshot: newest.record.hash,
+            state: newest.state,
             timeMs: newest.record.statement.timeMs,
             ageMs: Math.max(0, nowMs - newest.record.statement.timeMs),
             isRestorableNow: newest.now.isRecoverable,
@@ -111,7 +112,7 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
           },
         }),
     snapshots: state.snapshots,
-    words: agent.status.words(),
+    words: newest?.words ?? agent.status.words(),
   };
 }
 

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { printable } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
 import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
@@ -27,6 +28,7 @@ import { DurabilityView } from '../services/durability-view.ts';
 import { registerJoin } from '../services/join.ts';
 import { Ledger } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
+import { pathExists } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
@@ -322,6 +324,7 @@ export class Agent implements AsyncDisposable {
     const { selection, paths } = selectionOf(full, given ?? decoded, this.#options.stateDir);
     // A source whose disk went back in time learns its own newest statements from its peers first.
     await this.ledger.ready();
+    if (!this.#datasets.isKnown(name)) await this.#requireSomePath(paths);
     const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
     return {
       own,
@@ -334,6 +337,13 @@ export class Agent implements AsyncDisposable {
       dryRun: request.dryRun,
       force: request.force,
     };
+  }
+
+  /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */
+  async #requireSomePath(paths: readonly Uint8Array[]): Promise<void> {
+    for (const path of paths) if (await pathExists(this.#ports.source, path)) return;
+    const names = paths.map((path) => printable(path)).join(', ');
+    throw new HoldfastError('not-found', `nothing to back up: ${names} not found`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

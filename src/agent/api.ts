@@ -49,9 +49,10 @@ export type DatasetStatus = {
   name: string;
   id: string;
   source: string;
-  /** From the newest committed snapshot; undefined: there is none. */
+  /** From the newest committed snapshot, or the newest that can be restored; undefined: there is none. */
   restorable?: {
     snapshot: string;
+    state: CommitState;
     timeMs: number;
     ageMs: number;
     /** Peers reachable now can rebuild every byte. */

@@ -1,6 +1,6 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isSocketPathTooLong, pathThroughDirectory } from '../base/socket-path.ts';
 import { HoldfastError, isErrorCode } from '../core/errors.ts';
 import type { ErrorBody } from './control-wire.ts';
@@ -49,6 +49,7 @@ function connectionFailure(error: unknown, socketPath: string): HoldfastError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const stateDir = dirname(socketPath);
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+    if (!existsSync(join(stateDir, 'genesis'))) return noCluster(stateDir, error);
     return new HoldfastError('agent-not-running', `no agent runs on ${stateDir}`, {
       next: `holdfast agent -s ${stateDir}`,
       cause: error,
@@ -61,6 +62,13 @@ function connectionFailure(error: unknown, socketPath: string): HoldfastError {
     });
   }
   return lostConnection(socketPath, error);
+}
+
+function noCluster(stateDir: string, cause: unknown): HoldfastError {
+  return new HoldfastError('no-cluster', `${stateDir} belongs to no cluster yet`, {
+    next: 'holdfast init, holdfast join, or another state directory with -s',
+    cause,
+  });
 }
 
 /** The connection broke amid an answer. */

@@ -66,6 +66,7 @@ async function localAddresses({ backend, stateDir }: CliContext): Promise<string
 // A broken agent of this host is no reason not to restore from the others.
 const localFailures: readonly string[] = [
   'agent-not-running',
+  'no-cluster',
   'agent-unreachable',
   'not-permitted',
   'failed',

@@ -15,7 +15,8 @@ export interface Network extends AsyncDisposable {
   onConnection(listener: (event: { peer: PeerKey; isConnected: boolean }) => void): () => void;
   /**
    * Dials until one address answers as `peer`. Resolves when the connection is admitted by both sides,
-   * as far as this side can tell. @throws HoldfastError peer-unreachable
+   * as far as this side can tell.
+   * @throws HoldfastError peer-unreachable, with the detail `wasRefused` when the peer cut the connection itself
    */
   connect(peer: PeerKey, addresses: readonly string[], options?: Cancel): Promise<void>;
   /** Dials an address whose owner is not known yet. @returns who answered. @throws HoldfastError peer-unreachable */

@@ -10,6 +10,7 @@ import type { Distributor } from './distributor.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Outbox } from './outbox.ts';
+import { readdress } from './outbox-recovery.ts';
 import type { Peers } from './peers.ts';
 import type { StoragePeer } from './storage-peer.ts';
 import type { Sync } from './sync.ts';
@@ -147,6 +148,7 @@ export class Committer {
   /** Until the signal: whenever a storage peer is there and something is owed to it, deliver. */
   async run({ signal }: Cancel): Promise<void> {
     const { peers, clock, outbox } = this.#options;
+    await readdress(this.#options);
     while (signal?.aborted !== true) {
       const owed = new Set(outbox.agents());
       if (owed.size > 0 || (await this.unfinished()).length > 0) {

@@ -38,6 +38,11 @@ export class Datasets {
     this.#options = options;
   }
 
+  /** Somebody has a dataset of this name. */
+  isKnown(name: string): boolean {
+    return this.#options.ledger.roster.datasets().some((dataset) => dataset.name === name);
+  }
+
   /** The dataset of this name; created when nobody has one. @throws HoldfastError not-permitted | key-needed */
   ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
     // One index for each dataset, whoever asks at the same moment: two would hand out the same pack ordinals.

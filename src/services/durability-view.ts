@@ -3,13 +3,14 @@ import { codeOf } from '../core/errors.ts';
 import type { Holding as FactHolding, PackEntry } from '../core/format/facts.ts';
 import { decodeHolding, decodePackSegment } from '../core/format/facts.ts';
 import type { FactRef } from '../core/format/records.ts';
+import { shardSizeOf } from '../core/format/shard.ts';
 import type { AgentKey, PackId, PeerKey, StatementHash } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { chooseCode } from '../core/policy/code-choice.ts';
 import type { Durability, Holding } from '../core/policy/durability.ts';
-import { assessDurability } from '../core/policy/durability.ts';
+import { assessDurability, bitCount } from '../core/policy/durability.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
@@ -127,6 +128,21 @@ export class DurabilityView {
       wantedSites: this.#wantedSites(),
     });
     return { ...durability, packs: packs ?? [] };
+  }
+
+  /** Bytes of the shards that members have signed for, per byte of the data packs before coding; 0 without any. */
+  async expansion(record: ManifestRecord): Promise<number> {
+    const packs = (await this.packs(record)) ?? [];
+    const holdings = await this.holdings(record);
+    let stored = 0;
+    let bytes = 0;
+    for (const [i, { type, k, size }] of packs.entries()) {
+      if (type !== 'data') continue;
+      bytes += size;
+      const shards = holdings.reduce((sum, { masks }) => sum + bitCount(masks[i] ?? 0), 0);
+      stored += shards * shardSizeOf({ k, packSize: size });
+    }
+    return bytes === 0 ? 0 : stored / bytes;
   }
 
   /** Storage sites that do not hold everything that the others do: where something is still to be delivered. */

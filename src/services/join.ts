@@ -154,7 +154,7 @@ async function askContact(
 }
 
 function isCut(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === 'peer-refused';
+  return error instanceof HoldfastError && error.details.wasRefused === true;
 }
 
 /** A member cuts whoever is neither a member nor invited, before a word is said: so the reason is inferred. */

@@ -53,14 +53,36 @@ export class Outbox {
     try {
       await this.#removing.get(name);
       await this.#write(head, bytes);
-      const key = keyOf(agent, parcel);
-      await this.#index.batch([{ type: 'put', key, value: new Uint8Array(0) }], { durable: true });
-      this.#note(agent, parcel);
+      await this.address(agent, parcel);
     } finally {
       const others = (this.#keeping.get(name) ?? 1) - 1;
       if (others > 0) this.#keeping.set(name, others);
       else this.#keeping.delete(name);
     }
+  }
+
+  /** Says for whom a shard waits that lies here already. Durable when resolved. */
+  async address(agent: AgentKey, parcel: Parcel): Promise<void> {
+    const key = keyOf(agent, parcel);
+    await this.#index.batch([{ type: 'put', key, value: new Uint8Array(0) }], { durable: true });
+    this.#note(agent, parcel);
+  }
+
+  /** Shards that wait here for nobody: the index that knew better was lost, or a removal was cut short. */
+  async unaddressed(): Promise<Parcel[]> {
+    const known = new Set([...this.#wanted.values()].flatMap((parcels) => [...parcels.keys()]));
+    const parcels: Parcel[] = [];
+    for await (const { pack, index } of this.#store.list()) {
+      const parcel = { pack, index };
+      const name = nameOf(parcel);
+      if (!known.has(name) && !this.#keeping.has(name)) parcels.push(parcel);
+    }
+    return parcels;
+  }
+
+  /** Removes a shard that waits for nobody. */
+  async discard({ pack, index }: Parcel): Promise<void> {
+    await this.#store.remove(pack, index);
   }
 
   async #write(head: ShardHead, bytes: Uint8Array): Promise<void> {

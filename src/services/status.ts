@@ -1,5 +1,5 @@
 import type { AgentKey } from '../core/ids.ts';
-import { codeInWords } from '../core/policy/code-choice.ts';
+import { codeInWords, layoutInWords } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Clock } from '../ports/runtime.ts';
@@ -18,8 +18,19 @@ export type StatusOptions = {
 export type DatasetState = {
   readonly dataset: DatasetRecord;
   readonly snapshots: number;
-  /** The newest committed snapshot, judged by the peers that are reachable now. */
-  readonly newest: { readonly record: ManifestRecord; readonly now: Durability } | undefined;
+  /**
+   * The newest committed snapshot, judged by the peers that are reachable now; where there is none, the newest
+   * that can be restored all the same.
+   */
+  readonly newest:
+    | {
+        readonly record: ManifestRecord;
+        readonly now: Durability;
+        readonly state: Durability['state'];
+        /** By the word of all members, also of those that are away: what it was laid out to outlive. */
+        readonly words: string;
+      }
+    | undefined;
   /** A newer one that is not committed yet. */
   readonly pending:
     | {
@@ -67,15 +78,29 @@ export class Status {
       .manifests(dataset.id)
       .filter((record) => record.statement.writer === dataset.writer);
     let pending: DatasetState['pending'];
+    let best: { record: ManifestRecord; durability: Durability } | undefined;
     for (const record of records.slice(-lookBackMax).reverse()) {
       const durability = await view.assess(record);
-      if (durability.state === 'committed') {
-        const now = await view.assess(record, (agent) => this.isReachable(agent));
-        return { dataset, snapshots: records.length, newest: { record, now }, pending };
+      const isCommitted = durability.state === 'committed';
+      if (isCommitted || (durability.isRecoverable && best === undefined)) {
+        best = { record, durability };
       }
+      if (isCommitted) break;
       pending ??= { record, durability, missing: await view.missingSites(record) };
     }
-    return { dataset, snapshots: records.length, newest: undefined, pending };
+    const newest =
+      best === undefined ? undefined : await this.#newest(best.record, best.durability);
+    return { dataset, snapshots: records.length, newest, pending };
+  }
+
+  async #newest(
+    record: ManifestRecord,
+    { state, sitesMayFail }: Durability,
+  ): Promise<NonNullable<DatasetState['newest']>> {
+    const { view } = this.#options;
+    const now = await view.assess(record, (agent) => this.isReachable(agent));
+    const words = layoutInWords(sitesMayFail, await view.expansion(record));
+    return { record, now, state, words };
   }
 
   /** Things that a person should do something about, each with the next command. */

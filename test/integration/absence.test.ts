@@ -56,7 +56,7 @@ describe('a backup while three of five sites are away', () => {
   });
 
   it('leaves the status with the last committed snapshot and what the new one waits for', async () => {
-    const { out } = await cluster.expect(0, ['status', '--json'], origin);
+    const { out } = await cluster.expect(21, ['status', '--json'], origin);
     const dataset = messages(out).find(({ message_type }) => message_type === 'dataset');
     expect(dataset).toMatchObject({
       snapshots: 2,

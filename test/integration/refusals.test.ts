@@ -125,6 +125,17 @@ describe('the command line', () => {
     expect(outcome.err).toMatch(/in use|runs|another/);
   });
 
+  it('founds no dataset for a path that is mistyped: exit 1', async () => {
+    const mistyped = ['backup', '/no/such/path', '--dataset', 'typo', '--json'];
+    const failure = failureOf(await cluster.expect(1, mistyped, origin));
+    expect(failure).toMatchObject({
+      code: 'not-found',
+      message: 'nothing to back up: /no/such/path not found',
+    });
+    const { datasets } = await cluster.api(origin).status();
+    expect(datasets.map(({ name }) => name)).not.toContain('typo');
+  });
+
   it('restores into no directory that holds something: exit 26', async () => {
     const target = join(cluster.root, 'not empty');
     mkdirSync(target);
@@ -139,6 +150,7 @@ describe('the command line', () => {
     cluster.prepare('fresh');
     const outcome = await cluster.expect(10, ['agent'], 'fresh');
     expect(outcome.err).toMatch(/holdfast init|holdfast join/);
+    expect((await cluster.expect(10, ['status'], 'fresh')).err).toMatch(/belongs to no cluster/);
   });
 
   it('says how to start the agent when none runs: exit 1', async () => {

@@ -8,6 +8,7 @@ import type { Role } from '../../src/core/format/records.ts';
 import { packIdOf } from '../../src/core/format/shard.ts';
 import { clusterStream, manifestStream } from '../../src/core/format/statement.ts';
 import { type FactHash, idOf, type PackId } from '../../src/core/ids.ts';
+import type { ShardStore } from '../../src/ports/shard-store.ts';
 import { CatchUp } from '../../src/services/catch-up.ts';
 import { Check } from '../../src/services/check.ts';
 import { Committer } from '../../src/services/committer.ts';
@@ -45,6 +46,7 @@ export type BackupSite = SampleHost & {
   readonly directory: string;
   readonly shards: Awaited<ReturnType<typeof openStore>>;
   readonly outbox: Outbox;
+  readonly outboxShards: ShardStore;
   readonly index: MemoryKeyValue;
   readonly view: DurabilityView;
   readonly storage: StoragePeer;
@@ -170,6 +172,7 @@ export class BackupCluster implements AsyncDisposable {
       directory: paths.shards,
       shards,
       outbox,
+      outboxShards: waiting.store,
       index,
       view,
       storage,

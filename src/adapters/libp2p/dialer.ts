@@ -148,7 +148,7 @@ function refused(cause: unknown): HoldfastError {
   return new HoldfastError(
     'peer-unreachable',
     'refused after the handshake: is this agent a member?',
-    { cause },
+    { details: { wasRefused: true }, cause },
   );
 }
 

@@ -37,7 +37,7 @@ export type RunOptions = {
   readonly logLevel: Config['log']['level'];
 };
 
-/** What an agent remembers beside its keys. */
+/** What an agent remembers beside its keys; where it is lost, the configuration says where to listen. */
 type AgentFile = { readonly listen: readonly string[]; readonly contacts?: readonly Contact[] };
 
 /**
@@ -52,7 +52,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   stack.use(state.lock());
   const log = stack.use(openLog({ level: options.logLevel, destination: 'stderr' }));
   const genesisBytes = await state.readSecret(stateFiles.genesis);
-  const file = (await state.readJson(stateFiles.agent)) as AgentFile;
+  const file = ((await state.readJson(stateFiles.agent)) ?? config) as AgentFile;
   const index = stack.use(await openKeyValue(state.paths.index));
   const shards = stack.use(await openStore(state, 'shards', index, config, log));
   const outboxShards = stack.use(await openStore(state, 'outbox', index, config, log));

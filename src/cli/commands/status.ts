@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
 import { formatSize, formatSpan } from '../../base/quantity.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import type { Cell } from '../table.ts';
@@ -15,11 +16,32 @@ export function addStatus(program: Command, register: Register): void {
   register(command, async (context) => {
     const agent = context.backend.control(context.stateDir);
     const [status, peers] = await Promise.all([agent.status(), agent.peers()]);
-    if (context.output.isJson) return printJson(context, status, peers);
-    await printDatasets(context, status);
-    await printPeers(context, status, peers);
-    await printWarnings(context, status);
+    if (context.output.isJson) await printJson(context, status, peers);
+    else {
+      await printDatasets(context, status);
+      await printPeers(context, status, peers);
+      await printWarnings(context, status);
+    }
+    refuseDanger(context, status);
   });
+}
+
+/** So that a script or a monitor needs the exit code only. */
+function refuseDanger({ stateFlag }: CliContext, { datasets }: StatusReport): void {
+  const namesOf = (some: DatasetStatus[]): string => clean(some.map(({ name }) => name).join(', '));
+  const isLost = ({ restorable }: DatasetStatus): boolean => restorable?.isRestorableNow === false;
+  const lost = datasets.filter(isLost);
+  if (lost.length > 0) {
+    const message = `cannot be restored from the peers that are reachable now: ${namesOf(lost)}`;
+    throw new HoldfastError('too-few-shards', message, { next: `holdfast peer list${stateFlag}` });
+  }
+  const unsafe = datasets.filter(({ restorable }) => restorable?.state !== 'committed');
+  if (unsafe.length > 0) {
+    const message = `no snapshot is as safe as the policy asks: ${namesOf(unsafe)}`;
+    throw new HoldfastError('below-policy', message, {
+      next: `bring the missing sites up, then: holdfast backup${stateFlag}`,
+    });
+  }
 }
 
 async function printJson(
@@ -73,9 +95,13 @@ function datasetRow(dataset: DatasetStatus): Cell[] {
   const no: Cell = { text: 'NO', style: 'red' };
   if (restorable === undefined) return [name, no, 'never', '-', '-', '-', String(snapshots)];
   const { isRestorableNow, sites, sitesMayFail } = restorable;
+  const yes: Cell =
+    restorable.state === 'committed'
+      ? { text: 'yes', style: 'green' }
+      : { text: 'yes, below policy', style: 'yellow' };
   return [
     name,
-    isRestorableNow ? { text: 'yes', style: 'green' } : no,
+    isRestorableNow ? yes : no,
     formatSpan(restorable.ageMs),
     sites.length === 0 ? 'none' : sites.join(', '),
     mayFail(sitesMayFail),

@@ -25,12 +25,21 @@ export function chooseCode(options: { siteCount: number; surviveSites: number })
   return { k: spread, m: survives, sites: spread + survives, survives };
 }
 
-/** "survives any 2 sites; costs 1.67x". */
+/** "survives any 2 sites; costs 1.67x": what the policy makes of the sites there are. */
 export function codeInWords(code: Code): string {
   const cost = code.k === 1 ? code.sites : (code.k + code.m) / code.k;
-  const times = `${Number(cost.toFixed(2))}x`;
-  if (code.survives === 0) return `survives no site loss: one copy at one site; costs ${times}`;
-  const loss = code.survives === 1 ? 'any 1 site' : `any ${code.survives} sites`;
-  const how = code.k === 1 ? ` (${code.sites} full copies)` : '';
-  return `survives ${loss}${how}; costs ${times}`;
+  const words = layoutInWords(code.survives, cost);
+  if (code.k > 1) return words;
+  return words.replace(
+    ';',
+    code.sites === 1 ? ': one copy at one site;' : ` (${code.sites} full copies);`,
+  );
+}
+
+/** The same of a snapshot as it lies: which losses it outlives, and stored bytes per byte. */
+export function layoutInWords(survives: number, expansion: number): string {
+  const costs = `costs ${Number(expansion.toFixed(2))}x`;
+  if (survives < 0) return `cannot be restored: too many shards are lost; ${costs}`;
+  if (survives === 0) return `survives no site loss; ${costs}`;
+  return `survives ${survives === 1 ? 'any 1 site' : `any ${survives} sites`}; ${costs}`;
 }

@@ -54,6 +54,7 @@ const good: DatasetStatus = {
   source: 'ams-1',
   restorable: {
     snapshot: 'ab'.repeat(32),
+    state: 'committed',
     timeMs: nowMs - 5 * hour,
     ageMs: 5 * hour,
     isRestorableNow: true,
@@ -101,8 +102,9 @@ const agent = withAgent({ status: async () => status, peers: async () => peers }
 
 describe('status', () => {
   it('answers first for each dataset, then for peers, then warns', async () => {
-    const { code, out } = await run(['status'], { backend: agent, nowMs: () => nowMs });
-    expect(code).toBe(0);
+    const { code, out, err } = await run(['status'], { backend: agent, nowMs: () => nowMs });
+    expect(code).toBe(22);
+    expect(err).toContain('no snapshot is as safe as the policy asks: mail');
     const lines = out.split('\n');
     expect(lines[0]).toMatch(/^DATASET +RESTORABLE NOW +AGE +FROM SITES +MORE SITES MAY FAIL/);
     expect(lines[1]).toMatch(/^documents +yes +5 h +ams, ber +any 1 +2\.00 GiB +7$/);
@@ -123,8 +125,27 @@ describe('status', () => {
       status: async () => ({ ...status, datasets }),
       peers: async () => peers,
     });
-    const { out } = await run(['status'], { backend });
+    const { code, out, err } = await run(['status'], { backend });
     expect(out.split('\n')[1]).toMatch(/^documents +NO +5 h +ams +already too many/);
+    expect(code).toBe(21);
+    expect(err).toContain('cannot be restored from the peers that are reachable now: documents');
+  });
+
+  it('ends well when every dataset is safe, and names one that is below the policy', async () => {
+    const datasets = [good];
+    const safe = withAgent({
+      status: async () => ({ ...status, datasets }),
+      peers: async () => [],
+    });
+    expect((await run(['status'], { backend: safe })).code).toBe(0);
+    const placed = { ...good, restorable: { ...good.restorable, state: 'placed' } };
+    const weak = withAgent({
+      status: async () => ({ ...status, datasets: [placed as DatasetStatus] }),
+      peers: async () => [],
+    });
+    const { code, out } = await run(['status'], { backend: weak });
+    expect(code).toBe(22);
+    expect(out.split('\n')[1]).toMatch(/^documents +yes, below policy +5 h/);
   });
 
   it('says what to do when nothing is protected', async () => {

@@ -48,13 +48,18 @@ describe('a dataset', () => {
     expect(await state()).toMatchObject({ snapshots: 0, newest: undefined, pending: undefined });
   });
 
-  test('without a committed snapshot has a pending one, and sites that miss it', async () => {
+  test('without a committed snapshot has the newest that can be restored, and sites that miss it', async () => {
     const record = await snapshot(1, [0]);
     const { snapshots, newest, pending } = (await state()) as NonNullable<
       Awaited<ReturnType<typeof state>>
     >;
     expect(snapshots).toBe(1);
-    expect(newest).toBeUndefined();
+    expect(newest).toMatchObject({
+      state: 'placed',
+      now: { isRecoverable: true },
+      words: expect.stringMatching(/^survives no site loss; costs 1\.\d+x$/),
+    });
+    expect(newest?.record.hash).toBe(record.hash);
     expect(pending?.record.hash).toBe(record.hash);
     expect(pending?.durability.state).toBe('placed');
     expect(pending?.missing).toEqual(['site-1', 'site-2']);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serveControl } from '../../../../src/adapters/control/server.ts';
 import type { AgentApi, BackupEvent, BackupRequest } from '../../../../src/agent/api.ts';
@@ -330,25 +330,35 @@ describe('the socket file', () => {
   it('works where the path is too long for the kernel', async () => {
     const deep = join(directory, 'd'.repeat(120));
     mkdirSync(deep);
+    writeFileSync(join(deep, 'genesis'), '');
     const path = join(deep, 'control.sock');
     const client = await serve({}, path);
     expect(await client.peers()).toEqual([]);
     expect((await failureOf(serve({}, path))).code).toBe('state-in-use');
     await closers.pop()?.[Symbol.asyncDispose]();
-    expect(readdirSync(deep)).toEqual([]);
+    expect(readdirSync(deep)).toEqual(['genesis']);
     expect((await failureOf(client.peers())).code).toBe('agent-not-running');
   });
 
   it('reports a missing agent with the command that starts it', async () => {
+    writeFileSync(join(directory, 'genesis'), '');
     const error = await failureOf(connectControl(socketPath).status());
     expect(error).toMatchObject({
       code: 'agent-not-running',
       next: `holdfast agent -s ${directory}`,
     });
-    const missing = join(directory, 'none', 'x'.repeat(120), 'control.sock');
-    expect((await failureOf(connectControl(missing).status())).code).toBe('agent-not-running');
-    const backup = connectControl(missing).backup(backupRequest);
+    const backup = connectControl(socketPath).backup(backupRequest);
     expect((await failureOf(collect(backup))).code).toBe('agent-not-running');
+  });
+
+  it('says that a directory belongs to no cluster, or is not there', async () => {
+    for (const path of [socketPath, join(directory, 'none', 'x'.repeat(120), 'control.sock')]) {
+      const error = await failureOf(connectControl(path).status());
+      expect(error).toMatchObject({
+        code: 'no-cluster',
+        message: `${dirname(path)} belongs to no cluster yet`,
+      });
+    }
   });
 
   it('reports an agent that hangs up instead of answering', async () => {

@@ -1,0 +1,16 @@
+import { equal } from '../base/bytes.ts';
+import { codeOf } from '../core/errors.ts';
+import type { Source } from '../ports/source.ts';
+
+/** True when something is at an absolute, normalised path. */
+export async function pathExists(source: Source, path: Uint8Array): Promise<boolean> {
+  const name = path.subarray(path.lastIndexOf(0x2f) + 1);
+  if (name.length === 0) return true;
+  try {
+    await using directory = await source.open(path);
+    return (await directory.list()).some((entry) => equal(entry.name, name));
+  } catch (error) {
+    if (codeOf(error) === 'not-found') return false;
+    throw error;
+  }
+}

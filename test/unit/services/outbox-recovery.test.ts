@@ -1,0 +1,84 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PackEntry } from '../../../src/core/format/facts.ts';
+import type { AgentKey } from '../../../src/core/ids.ts';
+import type { Assignment } from '../../../src/core/policy/placement.ts';
+import { Outbox } from '../../../src/services/outbox.ts';
+import { readdress } from '../../../src/services/outbox-recovery.ts';
+import {
+  BackupCluster,
+  type BackupSite,
+  home,
+  prepareManifest,
+  writtenPack,
+} from '../../support/backup-site.ts';
+import { MemoryKeyValue } from '../../support/memory-key-value.ts';
+
+let cluster: BackupCluster;
+
+afterEach(() => cluster[Symbol.asyncDispose]());
+
+function site(i: number): BackupSite {
+  return cluster.sites[i] as BackupSite;
+}
+
+function agentOf(i: number): AgentKey {
+  return site(i).agent.agentKey;
+}
+
+/** What waits at the first site, by a host that has lost its index. */
+async function recovered(): Promise<Outbox> {
+  const { ledger, view, outboxShards, logger: log } = site(0);
+  const outbox = await Outbox.open(outboxShards, new MemoryKeyValue());
+  await readdress({ ledger, self: agentOf(0), view, outbox, log });
+  return outbox;
+}
+
+/** Shard i (or a copy) of a pack is for site i; the last site is away. */
+async function placeWithoutLast(code: { k: number; m: number }): Promise<PackEntry> {
+  cluster.isolate(2);
+  const pack = await writtenPack(1, code);
+  const assignments = [0, 1, 2].map(
+    (i): Assignment => ({ index: code.k === 1 ? 0 : i, agent: agentOf(i), site: `site-${i}` }),
+  );
+  await site(0).distributor.place(pack, home.id, assignments);
+  return pack.entry;
+}
+
+async function backUpWithoutLast(code: { k: number; m: number }): Promise<void> {
+  const pack = await placeWithoutLast(code);
+  await site(0).committer.commit(await prepareManifest(site(0), [pack]));
+}
+
+describe('an outbox whose index was lost', () => {
+  test.each([
+    ['a coded pack', { k: 2, m: 1 }],
+    ['a full copy', { k: 1, m: 0 }],
+  ])('finds out for whom the shard of %s waits', async (_, code) => {
+    cluster = await BackupCluster.open(3, { surviveSites: 2 });
+    await backUpWithoutLast(code);
+    expect(site(0).outbox.parcels(agentOf(2))).toHaveLength(1);
+    const outbox = await recovered();
+    expect(outbox.agents()).toEqual([agentOf(2)]);
+    expect(outbox.parcels(agentOf(2))).toEqual(site(0).outbox.parcels(agentOf(2)));
+  });
+
+  test('drops what everybody holds by now', async () => {
+    cluster = await BackupCluster.open(3, { surviveSites: 2 });
+    await backUpWithoutLast({ k: 2, m: 1 });
+    await cluster.meet();
+    // Delivered and signed for; the file stays behind, as after a crash before its removal.
+    const { outbox, committer, outboxShards } = site(0);
+    outbox.drop = async () => {};
+    await committer.finishWith(agentOf(2));
+    expect(outboxShards.usage().shards).toBe(1);
+    expect((await recovered()).agents()).toEqual([]);
+    expect(outboxShards.usage().shards).toBe(0);
+  });
+
+  test('keeps what belongs to no snapshot that it knows', async () => {
+    cluster = await BackupCluster.open(3, { surviveSites: 2 });
+    await placeWithoutLast({ k: 2, m: 1 });
+    expect((await recovered()).agents()).toEqual([]);
+    expect(site(0).outboxShards.usage().shards).toBe(1);
+  });
+});
