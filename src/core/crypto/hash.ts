@@ -2,7 +2,16 @@ import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 import { assert } from '../../base/assert.ts';
 
 /** What a hash is for: equal bytes hashed for two purposes give unrelated hashes. */
-export type HashPurpose = 'leaf' | 'node' | 'pack' | 'statement' | 'fact' | 'genesis' | 'path';
+export type HashPurpose =
+  | 'leaf'
+  | 'node'
+  | 'pack'
+  | 'statement'
+  | 'fact'
+  | 'genesis'
+  | 'path'
+  | 'plan'
+  | 'control-state';
 
 /** Bytes of every hash, and of every key of a keyed hash. */
 export const hashSize = 32;
@@ -66,4 +75,6 @@ const hashers: Readonly<Record<HashPurpose, ReusedHasher>> = {
   fact: purposeHasher('fact'),
   genesis: purposeHasher('genesis'),
   path: purposeHasher('path'),
+  plan: purposeHasher('plan'),
+  'control-state': purposeHasher('control-state'),
 };
