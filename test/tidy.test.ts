@@ -60,6 +60,7 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
     folder: 'src/agent/',
     may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/],
   },
+  { folder: 'sim/model/main.ts', may: [/^sim\//, /^node:(fs|util)$/] },
   {
     folder: 'sim/',
     may: [/^src\/(base|core|ports|services)\//, /^src\/agent\/agent\.ts$/, /^sim\//, /^node:util$/],
