@@ -21,6 +21,8 @@ import type {
   SnapshotReport,
   StatusReport,
 } from './api.ts';
+import { coordinatorApi } from './coordinator-api.ts';
+import { layoutApi } from './layout-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
 
 /** The agent's answers to its clients. */
@@ -36,6 +38,8 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     operatorHead: (operator) => Promise.resolve(operatorHead(agent, operator)),
     submit: (envelope) => submit(agent, envelope),
     rebuildIndex: () => rebuildIndex(agent),
+    ...coordinatorApi(agent),
+    ...layoutApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();

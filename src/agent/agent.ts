@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { printable } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
-import type { Contact } from '../core/format/records.ts';
+import type { Contact, Dataset } from '../core/format/records.ts';
 import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf, shortId } from '../core/ids.ts';
@@ -9,6 +9,8 @@ import { limits } from '../core/limits.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
+import type { ControlJournal } from '../ports/control-journal.ts';
+import type { GenerationStore } from '../ports/generation-store.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
@@ -37,6 +39,7 @@ import { Sync } from '../services/sync.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import type { Config } from './config.ts';
+import { ControlPlane } from './control-plane.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = {
@@ -55,6 +58,8 @@ export type AgentPorts = {
   readonly sealer: Sealer;
   readonly compute: Compute;
   readonly source: Source;
+  readonly controlJournal: ControlJournal;
+  readonly generations: GenerationStore;
 };
 
 export type AgentOptions = {
@@ -70,6 +75,8 @@ export type AgentOptions = {
   readonly onRoster?: (roster: Roster) => void;
   /** Where members could be reached when this agent joined: until their own word arrives. */
   readonly contacts: readonly Contact[];
+  /** This agent can no longer keep what it promises, and must stop. */
+  readonly onFatal: (error: unknown) => void;
 };
 
 const defaultChunkAverage = 64 * 1024;
@@ -86,6 +93,7 @@ export class Agent implements AsyncDisposable {
   readonly view: DurabilityView;
   readonly backup: Backup;
   readonly check: Check;
+  readonly control: ControlPlane;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -142,6 +150,9 @@ export class Agent implements AsyncDisposable {
     });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
     this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
+    const { statementSecret, onFatal } = options;
+    const journal = ports.controlJournal;
+    this.control = new ControlPlane({ ...ports, ...shared, journal, statementSecret, onFatal });
   }
 
   static async start(ports: AgentPorts, options: AgentOptions): Promise<Agent> {
@@ -175,6 +186,7 @@ export class Agent implements AsyncDisposable {
     const signal = this.#stop.signal;
     this.#tasks.push(this.#meetContacts(signal));
     this.#tasks.push(this.#committer.run({ signal }));
+    this.#tasks.push(this.control.run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -211,6 +223,7 @@ export class Agent implements AsyncDisposable {
 
   #registerHandlers(): void {
     const storage = this.#storage;
+    this.control.answer(this.#serve);
     registerJoin(this.#serve, { ledger: this.ledger, network: this.network, clock: this.clock });
     if (storage === undefined) return;
     this.#serve.register('offer', async ({ head }, caller) => {
@@ -326,6 +339,7 @@ export class Agent implements AsyncDisposable {
     await this.ledger.ready();
     if (!this.#datasets.isKnown(name)) await this.#requireSomePath(paths);
     const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
+    this.#requireHolder(own.dataset);
     return {
       own,
       paths,
@@ -337,6 +351,15 @@ export class Agent implements AsyncDisposable {
       dryRun: request.dryRun,
       force: request.force,
     };
+  }
+
+  /** Another host may have taken over while this one was away. @throws HoldfastError not-permitted */
+  #requireHolder({ id, name }: Dataset): void {
+    const { may, reason } = this.control.log.state.mayWrite(this.#options.agentKey, id);
+    if (may) return;
+    throw new HoldfastError('not-permitted', `this host may not back up dataset ${name}: ${reason}`, {
+      next: 'holdfast dataset show, then an operator decides: holdfast dataset reinstate',
+    });
   }
 
   /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */

@@ -1,8 +1,11 @@
+import type { CoordinatorApi } from './coordinator-types.ts';
+import type { LayoutApi } from './layout-types.ts';
+
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
  * AgentApi on a Unix socket; the CLI's client implements the same interface.
  */
-export interface AgentApi {
+export interface AgentApi extends CoordinatorApi, LayoutApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
   peers(): Promise<PeerReport[]>;

@@ -6,6 +6,7 @@ import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { initCluster, invite, join as joinCluster } from './compose/cluster-setup.ts';
 import { runDemo } from './compose/demo.ts';
+import { submitAsOperator } from './compose/operator.ts';
 import { openRecovery } from './compose/recovery.ts';
 import { repairIndex } from './compose/repair-index.ts';
 import { runAgent } from './compose/run-agent.ts';
@@ -20,6 +21,8 @@ export function createBackend(): Backend {
   return {
     initCluster: (options) => initCluster(options, configOf(options).config),
     invite: (options) => invite(options, connectControl(socketOf(options.stateDir))),
+    submitAsOperator: (options) =>
+      submitAsOperator(options, connectControl(socketOf(options.stateDir))),
     join: (options) => joinCluster(options, configOf(options).config),
     runAgent: (options, { signal }) => {
       const { config } = configOf(options);

@@ -29,6 +29,11 @@ export function connectControl(socketPath: string): AgentApi {
     operatorHead: (key) => call('GET', `/v1/operators/${encodeURIComponent(key)}/head`),
     submit: (envelope) => call('POST', '/v1/statements', { envelope }),
     rebuildIndex: () => call('POST', '/v1/index/rebuild'),
+    coordinator: () => call('GET', '/v1/coordinator'),
+    stepDown: (request) => call('POST', '/v1/coordinator/step-down', request),
+    submitCommand: (request) => call('POST', '/v1/commands', request),
+    layout: () => call('GET', '/v1/layout'),
+    planLayout: (request) => call('POST', '/v1/layout/plan', request),
     shutdown: async () => {
       await call('POST', '/v1/shutdown');
     },

@@ -75,3 +75,9 @@ export function parseSnapshotPath(value: string): SnapshotPath {
   if (parts.includes('..')) throw new InvalidArgumentError('A path in a snapshot has no "..".');
   return { snapshot, path: `/${parts.filter((part) => part !== '' && part !== '.').join('/')}` };
 }
+
+/** A version number, from 1. */
+export function versionArgument(value: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('Give a version number.');
+  return Number(value);
+}

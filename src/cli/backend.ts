@@ -1,11 +1,15 @@
 import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
+import type { CommandReport } from '../agent/coordinator-types.ts';
+import type { ControlBody } from '../core/format/control-records.ts';
 
 /** What the commands need beside the control API: the work that is done without a running agent. */
 export interface Backend {
   /** @throws HoldfastError state-exists when the directory already belongs to a cluster. */
   initCluster(options: InitOptions): Promise<InitReport>;
   invite(options: InviteOptions): Promise<InviteReport>;
+  /** Signs a command with operators' keys and hands it to the running agent, which waits until it is applied. */
+  submitAsOperator(options: OperatorOptions & { body: ControlBody }): Promise<CommandReport>;
   join(options: JoinOptions): Promise<JoinReport>;
   /** Serves until the signal, then stops in order and resolves. */
   runAgent(options: AgentOptions, cancel: { signal: AbortSignal }): Promise<void>;
@@ -67,6 +71,12 @@ export type InviteReport = {
   region: string;
   roles: string[];
   expiresMs: number;
+};
+
+export type OperatorOptions = {
+  stateDir: string;
+  /** Empty: the key in the state directory. */
+  operatorKeyFiles: readonly string[];
 };
 
 export type JoinOptions = {

@@ -6,6 +6,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
   return {
     initCluster: async (options) => (await load()).initCluster(options),
     invite: async (options) => (await load()).invite(options),
+    submitAsOperator: async (options) => (await load()).submitAsOperator(options),
     join: async (options) => (await load()).join(options),
     runAgent: async (options, cancel) => (await load()).runAgent(options, cancel),
     startAgent: async (options) => (await load()).startAgent(options),

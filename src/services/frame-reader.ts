@@ -27,6 +27,8 @@ export type FrameReaderOptions = {
   readonly dataset: DatasetId;
   /** Epoch identities (AGE-SECRET-KEY...), the likeliest first. */
   readonly identities: readonly string[];
+  /** Keys of packs that are known already (32 bytes each); the others are opened with `identities`. */
+  readonly keyOf?: (pack: PackId) => Uint8Array | undefined;
   /** Opened frames kept; limits.restoreCacheBytesMax unless given. */
   readonly cacheBytesMax?: number;
 };
@@ -155,6 +157,11 @@ export class FrameReader implements AsyncDisposable {
     }
   }
 
+  /** The key of a pack, 32 bytes: what a grant to another host is made of. @throws as `frame` */
+  async packKey(pack: PackId): Promise<Uint8Array> {
+    return (await this.#packKey(pack)).key.slice();
+  }
+
   #packKey(pack: PackId): Promise<PackKey> {
     const known = this.#keys.get(pack);
     if (known !== undefined) return known;
@@ -172,7 +179,7 @@ export class FrameReader implements AsyncDisposable {
       const what = `pack ${shortId(pack)} is not what its manifest says it is`;
       throw new HoldfastError('corrupt', what, { details: { pack, dataset, type } });
     }
-    const key = await this.#openWithAny(pack, sealedKey);
+    const key = this.#options.keyOf?.(pack) ?? (await this.#openWithAny(pack, sealedKey));
     return { type, dataset: idBytes(dataset), salt, key };
   }
 

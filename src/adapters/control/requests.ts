@@ -4,6 +4,8 @@ import { HoldfastError } from '../../core/errors.ts';
 // The bounds keep one request within the body limit of the server; nobody types as much.
 const text = z.string().max(4096);
 const texts = z.array(text).max(10_000);
+// Of a member, or the beginning of its key.
+const name = z.string().min(1).max(128);
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/, { error: 'is no key of 64 hexadecimal digits' });
 
 export const noQuery = z.strictObject({});
@@ -35,6 +37,8 @@ export const peerParams = z.strictObject({ peer: text.min(1) });
 
 export const operatorParams = z.strictObject({ key: hexKey });
 
+export const stepDownBody = z.strictObject({ to: z.string().min(1).max(64).optional() });
+export const layoutPlanBody = z.strictObject({ pin: z.array(name).min(1).max(64).exactOptional() });
 // 256 KiB of envelope (limits.envelopeSizeMax) in base64.
 export const statementBody = z.strictObject({ envelope: z.base64().min(1).max(350_000) });
 

@@ -7,12 +7,14 @@ import {
   backupBody,
   checkBody,
   checked,
+  layoutPlanBody,
   noBody,
   noQuery,
   operatorParams,
   peerParams,
   snapshotsQuery,
   statementBody,
+  stepDownBody,
 } from './requests.ts';
 import { bindSocketFile } from './socket-file.ts';
 
@@ -71,6 +73,8 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/identity', () => api.identity());
   app.get('/v1/status', () => api.status());
   app.get('/v1/peers', () => api.peers());
+  app.get('/v1/coordinator', () => api.coordinator());
+  app.get('/v1/layout', () => api.layout());
   app.get('/v1/snapshots', (request) => {
     const { dataset, tag } = checked(snapshotsQuery, request.query, 'the query');
     return api.snapshots({ ...(dataset !== undefined && { dataset }), ...(tag && { tags: tag }) });
@@ -87,6 +91,16 @@ function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
   });
   app.post('/v1/statements', (request) =>
     api.submit(checked(statementBody, request.body, 'the body').envelope),
+  );
+  app.post('/v1/coordinator/step-down', (request) => {
+    const { to } = checked(stepDownBody, request.body, 'the body');
+    return api.stepDown(to === undefined ? {} : { to });
+  });
+  app.post('/v1/layout/plan', (request) =>
+    api.planLayout(checked(layoutPlanBody, request.body, 'the body')),
+  );
+  app.post('/v1/commands', (request) =>
+    api.submitCommand(checked(statementBody, request.body, 'the body')),
   );
   app.post('/v1/index/rebuild', (request) => {
     checked(noBody, request.body, 'the body');

@@ -18,9 +18,19 @@ export type StatePaths = {
   /** LevelDB; may be deleted. */
   readonly index: string;
   readonly datasets: string;
+  /** The control log's journal. */
+  readonly control: string;
 };
 
-const subdirectories = ['shards', 'outbox', 'statements', 'facts', 'index', 'datasets'] as const;
+const subdirectories = [
+  'shards',
+  'outbox',
+  'statements',
+  'facts',
+  'index',
+  'datasets',
+  'control',
+] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */
 const fileSizeMax = 4 * 1024 * 1024;

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { ageSealer } from '../../adapters/age/sealer.ts';
+import { createControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
@@ -29,12 +29,14 @@ import type { AgentKey, PeerKey } from '../../core/ids.ts';
 import { idOf } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { generation } from '../../core/protocol/opened-statement.ts';
+import { initialLog } from '../../services/control/initial-log.ts';
 import { joinCluster } from '../../services/join.ts';
 import { Ledger } from '../../services/ledger.ts';
 import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
 import { dialable, settle } from './listen-address.ts';
+import { readOperatorSecret } from './operator.ts';
 import { quietLog } from './quiet-log.ts';
 
 /** Roles of a member for which none were named. */
@@ -96,6 +98,7 @@ export async function initCluster(options: InitOptions, config: Config): Promise
   await saveIdentity(state, identity);
   await state.writeSecret(stateFiles.operator, operatorSecret);
   await state.writeJson(stateFiles.agent, { listen });
+  await createControlJournal(state.paths.control, initialLog(identity.agentKey));
   // Last: a state directory with a genesis is complete.
   await state.writeSecret(stateFiles.genesis, genesis);
   return {
@@ -109,24 +112,6 @@ export async function initCluster(options: InitOptions, config: Config): Promise
     kitText,
     operatorKeyFile: `${state.path}/${stateFiles.operator}`,
   };
-}
-
-async function readOperatorSecret(state: StateDirectory, file?: string): Promise<Uint8Array> {
-  if (file === undefined) {
-    if (state.has(stateFiles.operator)) return state.readSecret(stateFiles.operator);
-    throw new HoldfastError(
-      'key-needed',
-      'inviting needs an operator key, and none is on this host',
-      {
-        next: 'holdfast invite --operator-key FILE ..., or run it on the host where the cluster was made',
-      },
-    );
-  }
-  const bytes = new Uint8Array(await readFile(file));
-  const text = new TextDecoder().decode(bytes).trim();
-  const secret = bytes.length === 32 ? bytes : fromHex(text);
-  if (secret?.length !== 32) throw new HoldfastError('wrong-key', `${file} is not an operator key`);
-  return secret;
 }
 
 function rolesOf(names: readonly string[]): readonly Role[] {
@@ -229,6 +214,8 @@ export async function join(options: JoinOptions, config: Config): Promise<JoinRe
   await using log = await openStatementLog(state.paths.statements, quietLog);
   const ledger = await Ledger.open({ genesisBytes: admitted.genesisBytes, log, clock });
   for (const envelope of admitted.envelopes) await ledger.ingest(envelope);
+  const { founder } = ledger.roster.genesis;
+  await createControlJournal(state.paths.control, initialLog(founder.statementKey));
   await state.writeSecret(stateFiles.genesis, admitted.genesisBytes);
   return {
     clusterId: code.cluster,

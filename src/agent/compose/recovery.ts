@@ -7,12 +7,10 @@ import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
-import { assert } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
-import type { DatasetId, PackId } from '../../core/ids.ts';
-import { idBytes } from '../../core/ids.ts';
+import type { DatasetId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import type { Compute } from '../../ports/compute.ts';
@@ -20,14 +18,12 @@ import type { Clock, Log } from '../../ports/runtime.ts';
 import type { RestoreTarget, TargetDirectory } from '../../ports/target.ts';
 import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
 import { DurabilityView } from '../../services/durability-view.ts';
-import { FrameReader } from '../../services/frame-reader.ts';
-import type { ShardHolder } from '../../services/holder-history.ts';
 import type { ManifestRecord } from '../../services/ledger.ts';
-import { PackReader } from '../../services/pack-reader.ts';
 import { restoreSnapshot } from '../../services/restore.ts';
 import { selectSnapshot } from '../../services/select-snapshot.ts';
 import { diffSnapshots } from '../../services/snapshot-diff.ts';
-import { SnapshotReader, splitPath } from '../../services/snapshot-reader.ts';
+import { splitPath } from '../../services/snapshot-reader.ts';
+import { type OpenedSnapshot, SnapshotSession } from '../../services/snapshot-session.ts';
 import { hasTags } from '../agent-api.ts';
 import type {
   EntryReport,
@@ -56,14 +52,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
 const assessedMax = 64;
 
 /** A snapshot that has been opened, and what came with it. */
-type Opened = {
-  record: ManifestRecord;
-  reader: SnapshotReader;
-  packs: PackReader;
-  /** Whoever opened the snapshot disposes these: they read ahead. */
-  frames: FrameReader;
-  notices: readonly string[];
-};
+type Opened = OpenedSnapshot & { record: ManifestRecord; notices: readonly string[] };
 
 type SessionParts = {
   readonly cluster: RecoveryPeers;
@@ -83,10 +72,16 @@ class Session implements RecoverySession {
   readonly #parts: SessionParts;
   readonly #view: DurabilityView;
   readonly #clock: Clock = systemClock();
+  readonly #session: SnapshotSession;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    this.#view = new DurabilityView(parts.cluster.ledger, parts.cluster.facts);
+    const { cluster, compute, log } = parts;
+    const { network, ledger, peers } = cluster;
+    this.#view = new DurabilityView(ledger, cluster.facts);
+    const around = { network, ledger, peers, view: this.#view };
+    const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
+    this.#session = new SnapshotSession({ ...around, ...tools });
   }
 
   get cluster(): { id: string; name: string } {
@@ -132,47 +127,13 @@ class Session implements RecoverySession {
   }
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {
-    const { cluster, compute, log, signal } = this.#parts;
-    const { network } = cluster;
-    const dataset = this.#datasetOf(record);
-    const located = await this.#view.holders(record);
-    const packs = new PackReader({
-      network,
-      source: { locate: (pack) => located.get(pack) },
-      probe: (pack) => this.#probe(pack),
-      compute,
-      clock: this.#clock,
-      log,
-    });
-    const frames = new FrameReader({
-      packs,
-      compute,
-      sealer: ageSealer(),
-      dataset: dataset.id,
-      identities: [await cluster.identityOf(dataset)],
-    });
-    const reader = await SnapshotReader.open({ manifest: record.manifest, frames, signal });
-    return { record, reader, packs, frames };
+    const { cluster, signal } = this.#parts;
+    const identities = [await cluster.identityOf(this.#datasetOf(record))];
+    return { record, ...(await this.#session.open(record, { identities }, { signal })) };
   }
 
-  #datasetOf({ manifest, statement }: ManifestRecord): DatasetRecord {
-    const { roster } = this.#parts.cluster.ledger;
-    const dataset = roster.datasetOf(statement.writer, manifest.dataset);
-    assert(dataset !== undefined, 'a manifest is accepted after its dataset');
-    return dataset;
-  }
-
-  /** Asks all members reached who holds shards of a pack: receipts may be out of date. */
-  async #probe(pack: PackId): Promise<readonly ShardHolder[]> {
-    const { peers } = this.#parts.cluster;
-    const asked = peers.reachable().map(async (member): Promise<ShardHolder[]> => {
-      const answer = await peers
-        .ask(member.peerKey, { case: 'head', value: { pack: idBytes(pack) } })
-        .catch(() => undefined);
-      const { peerKey: peer, site } = member;
-      return (answer?.indexes ?? []).map((index) => ({ peer, site, index }));
-    });
-    return (await Promise.all(asked)).flat();
+  #datasetOf(record: ManifestRecord): DatasetRecord {
+    return this.#session.datasetOf(record);
   }
 
   async *list(request: Parameters<RecoverySession['list']>[0]): ReturnType<typeof listEntries> {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
 import { serveControl } from '../../adapters/control/server.ts';
+import { openControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import { openShardStore } from '../../adapters/fs/shard-store.ts';
 import { openSource } from '../../adapters/fs/source.ts';
@@ -16,9 +17,11 @@ import { hostName } from '../../adapters/system/host.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
 import type { Contact } from '../../core/format/records.ts';
 import type { PeerKey } from '../../core/ids.ts';
+import type { GenerationStore } from '../../ports/generation-store.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { SecretStore } from '../../ports/secrets.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
@@ -74,6 +77,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
     }),
   );
   const clock = systemClock();
+  const stop = new AbortController();
   const agent = stack.use(
     await Agent.start(
       {
@@ -90,6 +94,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         sealer: ageSealer(),
         compute,
         source,
+        generations: generationStore(state),
+        controlJournal: stack.use(await openControlJournal(state.paths.control)),
       },
       {
         genesisBytes,
@@ -100,13 +106,13 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         stateDir: utf8(realpathSync(state.path)),
         version,
         contacts: file.contacts ?? [],
+        onFatal: (error) => stop.abort(error),
         onRoster: (roster) => {
           admission.admits = (peer) => roster.mayConnect(peer, clock.nowMs()) !== undefined;
         },
       },
     ),
   );
-  const stop = new AbortController();
   stack.use(
     await serveControl({
       socketPath: `${state.path}/control.sock`,
@@ -122,6 +128,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   });
   await untilAborted(AbortSignal.any([signal, stop.signal]));
   log.log('info', 'agent stopping', {});
+  if (stop.signal.reason instanceof HoldfastError) throw stop.signal.reason;
 }
 
 function openStore(
@@ -147,6 +154,25 @@ function secretStore(state: StateDirectory): SecretStore {
         ? state.readSecret(`datasets/${name}`)
         : Promise.resolve(undefined),
     write: (name, secret) => state.writeSecret(`datasets/${name}`, secret),
+  };
+}
+
+type StoredStart = { generation: number; envelope: string; base: string };
+
+/** How the control log's generation began; what it says is proved by signatures, whatever the disk has done to it. */
+function generationStore(state: StateDirectory): GenerationStore {
+  const name = 'generation.json';
+  const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+  const text = (some: Uint8Array): string => Buffer.from(some).toString('base64');
+  return {
+    read: async () => {
+      const stored = (await state.readJson(name)) as StoredStart | undefined;
+      if (stored === undefined) return undefined;
+      const { generation, envelope, base } = stored;
+      return { generation, envelope: bytes(envelope), base: bytes(base) };
+    },
+    write: ({ generation, envelope, base }) =>
+      state.writeJson(name, { generation, envelope: text(envelope), base: text(base) }),
   };
 }
 

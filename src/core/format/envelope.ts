@@ -11,7 +11,7 @@ import { operatorsMax } from './genesis.ts';
 
 /** What a signature covers besides the payload: it cannot be moved to another cluster or purpose. */
 export type Signed = {
-  readonly type: 'statement';
+  readonly type: 'statement' | 'control';
   readonly cluster: ClusterId;
   readonly generation: bigint;
   readonly payload: Uint8Array;
@@ -68,23 +68,24 @@ export function sealEnvelope(signed: Signed & { readonly secrets: readonly Uint8
 }
 
 /**
- * Checks an envelope completely: its encoding, that it is a statement of this cluster, and every signature.
+ * Checks an envelope completely: its encoding, that it is of this type and cluster, and every signature.
  * Whether the signers may say what the payload says is for the caller to judge.
  * @returns the payload as it was signed, its hash, and the keys (32 bytes each) that signed it, at least one.
  * @throws HoldfastError bad-encoding | bad-signature
  */
 export function openEnvelope(
   bytes: Uint8Array,
-  expected: { readonly cluster: ClusterId },
+  expected: { readonly cluster: ClusterId; readonly type?: Signed['type'] },
 ): { payload: Uint8Array; generation: bigint; hash: Uint8Array; signers: Uint8Array[] } {
   const envelope = decodeMessage(EnvelopeSchema, bytes, limits.envelopeSizeMax);
   refuseOtherEncodings(envelope, bytes);
-  if (envelope.type !== 'statement') throw badSignature('it was signed for another purpose');
-  if (!equal(envelope.cluster, idBytes(expected.cluster))) {
+  const { cluster, type = 'statement' } = expected;
+  if (envelope.type !== type) throw badSignature('it was signed for another purpose');
+  if (!equal(envelope.cluster, idBytes(cluster))) {
     throw badSignature('it was signed for another cluster');
   }
   const { generation, payload } = envelope;
-  const message = signedBytes({ type: 'statement', ...expected, generation, payload });
+  const message = signedBytes({ type, cluster, generation, payload });
   const signers = checkSignatures(envelope.signatures, message);
   return { payload: payload.slice(), generation, hash: hash('statement', message), signers };
 }

@@ -26,6 +26,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
   return {
     initCluster: async () => unexpected('initCluster'),
     invite: async () => unexpected('invite'),
+    submitAsOperator: async () => unexpected('submitAsOperator'),
     join: async () => unexpected('join'),
     runAgent: async () => unexpected('runAgent'),
     startAgent: async () => unexpected('startAgent'),

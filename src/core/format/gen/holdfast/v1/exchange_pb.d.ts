@@ -74,6 +74,60 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: JoinRequest;
     case: "join";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RaftRequest raft = 10;
+     */
+    value: RaftRequest;
+    case: "raft";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ProposeRequest propose = 11;
+     */
+    value: ProposeRequest;
+    case: "propose";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ControlLogRequest control_log = 12;
+     */
+    value: ControlLogRequest;
+    case: "controlLog";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.WorkRequest work = 13;
+     */
+    value: WorkRequest;
+    case: "work";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RecipientRequest recipient = 16;
+     */
+    value: RecipientRequest;
+    case: "recipient";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.LogEndRequest log_end = 17;
+     */
+    value: LogEndRequest;
+    case: "logEnd";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.DecreeRequest decree = 18;
+     */
+    value: DecreeRequest;
+    case: "decree";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.GenerationRequest generation = 19;
+     */
+    value: GenerationRequest;
+    case: "generation";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.CosignRequest cosign = 20;
+     */
+    value: CosignRequest;
+    case: "cosign";
   } | { case: undefined; value?: undefined };
 };
 
@@ -144,6 +198,60 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: JoinResponse;
     case: "join";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RaftResponse raft = 10;
+     */
+    value: RaftResponse;
+    case: "raft";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ProposeResponse propose = 11;
+     */
+    value: ProposeResponse;
+    case: "propose";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ControlLogResponse control_log = 12;
+     */
+    value: ControlLogResponse;
+    case: "controlLog";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.WorkResponse work = 13;
+     */
+    value: WorkResponse;
+    case: "work";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RecipientResponse recipient = 16;
+     */
+    value: RecipientResponse;
+    case: "recipient";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.LogEndResponse log_end = 17;
+     */
+    value: LogEndResponse;
+    case: "logEnd";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.DecreeResponse decree = 18;
+     */
+    value: DecreeResponse;
+    case: "decree";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.GenerationResponse generation = 19;
+     */
+    value: GenerationResponse;
+    case: "generation";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.CosignResponse cosign = 20;
+     */
+    value: CosignResponse;
+    case: "cosign";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -845,6 +953,465 @@ export declare type Code = Message<"holdfast.v1.Code"> & {
  * Use `create(CodeSchema)` to create a new message.
  */
 export declare const CodeSchema: GenMessage<Code>;
+
+/**
+ * One message of the control log's consensus; answered at once, its own answer is a message back.
+ *
+ * @generated from message holdfast.v1.RaftRequest
+ */
+export declare type RaftRequest = Message<"holdfast.v1.RaftRequest"> & {
+  /**
+   * encoded RaftMessage
+   *
+   * @generated from field: bytes message = 1;
+   */
+  message: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.RaftRequest.
+ * Use `create(RaftRequestSchema)` to create a new message.
+ */
+export declare const RaftRequestSchema: GenMessage<RaftRequest>;
+
+/**
+ * @generated from message holdfast.v1.RaftResponse
+ */
+export declare type RaftResponse = Message<"holdfast.v1.RaftResponse"> & {
+};
+
+/**
+ * Describes the message holdfast.v1.RaftResponse.
+ * Use `create(RaftResponseSchema)` to create a new message.
+ */
+export declare const RaftResponseSchema: GenMessage<RaftResponse>;
+
+/**
+ * Asks the leader to append a command; what became of it shows when it is applied. Without a command it asks
+ * up to where the log is committed, which the leader confirms with a quorum first.
+ *
+ * @generated from message holdfast.v1.ProposeRequest
+ */
+export declare type ProposeRequest = Message<"holdfast.v1.ProposeRequest"> & {
+  /**
+   * signed ControlCommand, or empty
+   *
+   * @generated from field: bytes envelope = 1;
+   */
+  envelope: Uint8Array;
+
+  /**
+   * no command: the leader is to let another lead
+   *
+   * @generated from field: bool is_transfer = 2;
+   */
+  isTransfer: boolean;
+
+  /**
+   * statement key of that one; empty: whoever is most up to date
+   *
+   * @generated from field: bytes to = 3;
+   */
+  to: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ProposeRequest.
+ * Use `create(ProposeRequestSchema)` to create a new message.
+ */
+export declare const ProposeRequestSchema: GenMessage<ProposeRequest>;
+
+/**
+ * @generated from message holdfast.v1.ProposeResponse
+ */
+export declare type ProposeResponse = Message<"holdfast.v1.ProposeResponse"> & {
+  /**
+   * or confirmed
+   *
+   * @generated from field: bool is_appended = 1;
+   */
+  isAppended: boolean;
+
+  /**
+   * @generated from field: uint64 read_index = 2;
+   */
+  readIndex: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ProposeResponse.
+ * Use `create(ProposeResponseSchema)` to create a new message.
+ */
+export declare const ProposeResponseSchema: GenMessage<ProposeResponse>;
+
+/**
+ * A member that is no voter follows the log through any other.
+ *
+ * @generated from message holdfast.v1.ControlLogRequest
+ */
+export declare type ControlLogRequest = Message<"holdfast.v1.ControlLogRequest"> & {
+  /**
+   * first index wanted
+   *
+   * @generated from field: uint64 from = 1;
+   */
+  from: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ControlLogRequest.
+ * Use `create(ControlLogRequestSchema)` to create a new message.
+ */
+export declare const ControlLogRequestSchema: GenMessage<ControlLogRequest>;
+
+/**
+ * @generated from message holdfast.v1.ControlLogResponse
+ */
+export declare type ControlLogResponse = Message<"holdfast.v1.ControlLogResponse"> & {
+  /**
+   * encoded RaftEntry, from the asked index on
+   *
+   * @generated from field: repeated bytes entries = 1;
+   */
+  entries: Uint8Array[];
+
+  /**
+   * encoded state, when the entries from there on are gone
+   *
+   * @generated from field: bytes snapshot = 2;
+   */
+  snapshot: Uint8Array;
+
+  /**
+   * signed note over the log up to the last of these entries
+   *
+   * @generated from field: string checkpoint = 3;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ControlLogResponse.
+ * Use `create(ControlLogResponseSchema)` to create a new message.
+ */
+export declare const ControlLogResponseSchema: GenMessage<ControlLogResponse>;
+
+/**
+ * Said by the coordinator to the agent that carries a step out. Asking again changes nothing.
+ *
+ * @generated from message holdfast.v1.WorkRequest
+ */
+export declare type WorkRequest = Message<"holdfast.v1.WorkRequest"> & {
+  /**
+   * plan hash
+   *
+   * @generated from field: bytes plan = 1;
+   */
+  plan: Uint8Array;
+
+  /**
+   * @generated from field: uint32 run = 2;
+   */
+  run: number;
+
+  /**
+   * @generated from field: string step = 3;
+   */
+  step: string;
+
+  /**
+   * @generated from field: uint32 attempt = 4;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: uint64 fence_generation = 5;
+   */
+  fenceGeneration: bigint;
+
+  /**
+   * @generated from field: uint64 fence_index = 6;
+   */
+  fenceIndex: bigint;
+
+  /**
+   * @generated from field: bool is_undo = 7;
+   */
+  isUndo: boolean;
+
+  /**
+   * @generated from field: bool is_cancel = 8;
+   */
+  isCancel: boolean;
+
+  /**
+   * of the control log: the worker judges by a state at least this new
+   *
+   * @generated from field: uint64 since_index = 9;
+   */
+  sinceIndex: bigint;
+
+  /**
+   * from 1; with is_undo
+   *
+   * @generated from field: uint32 undo_attempt = 10;
+   */
+  undoAttempt: number;
+};
+
+/**
+ * Describes the message holdfast.v1.WorkRequest.
+ * Use `create(WorkRequestSchema)` to create a new message.
+ */
+export declare const WorkRequestSchema: GenMessage<WorkRequest>;
+
+/**
+ * @generated from message holdfast.v1.WorkResponse
+ */
+export declare type WorkResponse = Message<"holdfast.v1.WorkResponse"> & {
+  /**
+   * "running", "done", "failed"
+   *
+   * @generated from field: string state = 1;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+
+  /**
+   * @generated from field: bytes evidence = 3;
+   */
+  evidence: Uint8Array;
+
+  /**
+   * @generated from field: uint32 percent = 4;
+   */
+  percent: number;
+
+  /**
+   * that the answer is about: of the step, or of undoing it
+   *
+   * @generated from field: uint32 attempt = 5;
+   */
+  attempt: number;
+};
+
+/**
+ * Describes the message holdfast.v1.WorkResponse.
+ * Use `create(WorkResponseSchema)` to create a new message.
+ */
+export declare const WorkResponseSchema: GenMessage<WorkResponse>;
+
+/**
+ * The age recipient to which this agent wants the keys of a restore sealed; new for each plan run.
+ *
+ * @generated from message holdfast.v1.RecipientRequest
+ */
+export declare type RecipientRequest = Message<"holdfast.v1.RecipientRequest"> & {
+  /**
+   * @generated from field: bytes plan = 1;
+   */
+  plan: Uint8Array;
+
+  /**
+   * @generated from field: uint32 run = 2;
+   */
+  run: number;
+};
+
+/**
+ * Describes the message holdfast.v1.RecipientRequest.
+ * Use `create(RecipientRequestSchema)` to create a new message.
+ */
+export declare const RecipientRequestSchema: GenMessage<RecipientRequest>;
+
+/**
+ * @generated from message holdfast.v1.RecipientResponse
+ */
+export declare type RecipientResponse = Message<"holdfast.v1.RecipientResponse"> & {
+  /**
+   * @generated from field: string recipient = 1;
+   */
+  recipient: string;
+};
+
+/**
+ * Describes the message holdfast.v1.RecipientResponse.
+ * Use `create(RecipientResponseSchema)` to create a new message.
+ */
+export declare const RecipientResponseSchema: GenMessage<RecipientResponse>;
+
+/**
+ * What is left of a control log that has lost its majority: asked of every survivor before a decree.
+ *
+ * @generated from message holdfast.v1.LogEndRequest
+ */
+export declare type LogEndRequest = Message<"holdfast.v1.LogEndRequest"> & {
+};
+
+/**
+ * Describes the message holdfast.v1.LogEndRequest.
+ * Use `create(LogEndRequestSchema)` to create a new message.
+ */
+export declare const LogEndRequestSchema: GenMessage<LogEndRequest>;
+
+/**
+ * @generated from message holdfast.v1.LogEndResponse
+ */
+export declare type LogEndResponse = Message<"holdfast.v1.LogEndResponse"> & {
+  /**
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 last_term = 2;
+   */
+  lastTerm: bigint;
+
+  /**
+   * @generated from field: uint64 last_index = 3;
+   */
+  lastIndex: bigint;
+
+  /**
+   * to which all entries up to there lead
+   *
+   * @generated from field: bytes state = 4;
+   */
+  state: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.LogEndResponse.
+ * Use `create(LogEndResponseSchema)` to create a new message.
+ */
+export declare const LogEndResponseSchema: GenMessage<LogEndResponse>;
+
+/**
+ * Announces a decree. It comes into force when the notice that it names has passed.
+ *
+ * @generated from message holdfast.v1.DecreeRequest
+ */
+export declare type DecreeRequest = Message<"holdfast.v1.DecreeRequest"> & {
+  /**
+   * signed ControlCommand
+   *
+   * @generated from field: bytes envelope = 1;
+   */
+  envelope: Uint8Array;
+
+  /**
+   * state that the new generation begins with
+   *
+   * @generated from field: bytes base = 2;
+   */
+  base: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.DecreeRequest.
+ * Use `create(DecreeRequestSchema)` to create a new message.
+ */
+export declare const DecreeRequestSchema: GenMessage<DecreeRequest>;
+
+/**
+ * @generated from message holdfast.v1.DecreeResponse
+ */
+export declare type DecreeResponse = Message<"holdfast.v1.DecreeResponse"> & {
+};
+
+/**
+ * Describes the message holdfast.v1.DecreeResponse.
+ * Use `create(DecreeResponseSchema)` to create a new message.
+ */
+export declare const DecreeResponseSchema: GenMessage<DecreeResponse>;
+
+/**
+ * How the newest generation that the asked one knows began; empty in the first.
+ *
+ * @generated from message holdfast.v1.GenerationRequest
+ */
+export declare type GenerationRequest = Message<"holdfast.v1.GenerationRequest"> & {
+};
+
+/**
+ * Describes the message holdfast.v1.GenerationRequest.
+ * Use `create(GenerationRequestSchema)` to create a new message.
+ */
+export declare const GenerationRequestSchema: GenMessage<GenerationRequest>;
+
+/**
+ * @generated from message holdfast.v1.GenerationResponse
+ */
+export declare type GenerationResponse = Message<"holdfast.v1.GenerationResponse"> & {
+  /**
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: bytes envelope = 2;
+   */
+  envelope: Uint8Array;
+
+  /**
+   * @generated from field: bytes base = 3;
+   */
+  base: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.GenerationResponse.
+ * Use `create(GenerationResponseSchema)` to create a new message.
+ */
+export declare const GenerationResponseSchema: GenMessage<GenerationResponse>;
+
+/**
+ * Asks a voter to sign the head of the log up to an index, if it has applied just as much.
+ *
+ * @generated from message holdfast.v1.CosignRequest
+ */
+export declare type CosignRequest = Message<"holdfast.v1.CosignRequest"> & {
+  /**
+   * @generated from field: uint64 size = 1;
+   */
+  size: bigint;
+
+  /**
+   * the newest checkpoint that is complete
+   *
+   * @generated from field: string newest = 2;
+   */
+  newest: string;
+};
+
+/**
+ * Describes the message holdfast.v1.CosignRequest.
+ * Use `create(CosignRequestSchema)` to create a new message.
+ */
+export declare const CosignRequestSchema: GenMessage<CosignRequest>;
+
+/**
+ * @generated from message holdfast.v1.CosignResponse
+ */
+export declare type CosignResponse = Message<"holdfast.v1.CosignResponse"> & {
+  /**
+   * the checkpoint with the voter's signature; empty if it is elsewhere in the log
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message holdfast.v1.CosignResponse.
+ * Use `create(CosignResponseSchema)` to create a new message.
+ */
+export declare const CosignResponseSchema: GenMessage<CosignResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType

@@ -1,0 +1,71 @@
+import type { RaftConfig, RaftMessage } from '../../src/core/protocol/raft/types.ts';
+import { nameOf } from './names.ts';
+import type { Observation } from './observation.ts';
+
+/** What a swarm counts, to see that it meets everything often enough. */
+export function noteworthy(seen: Observation): string[] {
+  switch (seen.kind) {
+    case 'persisted': {
+      const { append, truncateFrom } = seen.write;
+      const changes = append?.some(({ kind }) => kind === 'config') === true;
+      return [
+        ...(changes ? ['a configuration in a log'] : []),
+        ...(truncateFrom === undefined ? [] : ['entries cut off']),
+      ];
+    }
+    case 'installed':
+      return ['a snapshot installed'];
+    case 'read-answered':
+      return ['a read answered'];
+    case 'role':
+      return seen.status.role === 'leader' ? ['a leader'] : [];
+    case 'sent':
+      return seen.message.body.kind === 'timeout-now' ? ['a leader handing over'] : [];
+    default:
+      return [];
+  }
+}
+
+/** For somebody who reads a trace. */
+export function textOf(seen: Observation): string {
+  switch (seen.kind) {
+    case 'persisted': {
+      const { hard, snapshot, truncateFrom, append } = seen.write;
+      const parts = [
+        hard && `term ${hard.term} vote ${hard.votedFor && nameOf(hard.votedFor)}`,
+        snapshot && `snapshot ${snapshot.index}/${snapshot.term}`,
+        truncateFrom && `cut from ${truncateFrom}`,
+        append?.map((one) => `${one.index}/${one.term} ${one.kind}`).join(', '),
+      ];
+      return `persists ${parts.filter((part) => part !== undefined).join('; ')}`;
+    }
+    case 'sent':
+      return `sends ${messageText(seen.message)}`;
+    case 'applied':
+      return `applies ${seen.entry.index}/${seen.entry.term} ${seen.entry.kind}`;
+    case 'role':
+      return `is ${seen.status.role} in term ${seen.status.term}, ${configText(seen.status.config)}`;
+    case 'installed':
+      return `installs the snapshot ${seen.index}`;
+    case 'read-answered':
+      return `answers read ${seen.id} at ${seen.index}`;
+    case 'read-asked':
+      return `is asked to read ${seen.id}`;
+    default:
+      return seen.kind;
+  }
+}
+
+function messageText({ to, term, body }: RaftMessage): string {
+  const { kind, ...rest } = body;
+  const fields = Object.entries(rest).map(([name, value]) => {
+    if (value instanceof Uint8Array) return `${name} ${value.length} B`;
+    if (Array.isArray(value)) return `${name} ${value.map((one) => one.index).join()}`;
+    return typeof value === 'object' ? '' : `${name} ${value}`;
+  });
+  return `${kind} to ${nameOf(to)} in term ${term}: ${fields.join(', ')}`;
+}
+
+function configText({ voters, learners }: RaftConfig): string {
+  return `voters ${voters.map(nameOf).join('')} learners ${learners.map(nameOf).join('')}`;
+}

@@ -1,0 +1,89 @@
+import { secondMs } from '../base/units.ts';
+import { codeOf } from '../core/errors.ts';
+import type { AgentKey } from '../core/ids.ts';
+import { lintVoters } from '../core/policy/voter-choice.ts';
+import type { Agent } from './agent.ts';
+import type { CommandReport, CoordinatorApi, CoordinatorReport } from './coordinator-types.ts';
+
+/** Long enough for a quorum that is there to answer. */
+const confirmTimeoutMs = 2 * secondMs;
+
+export function coordinatorApi(agent: Agent): CoordinatorApi {
+  return {
+    coordinator: () => coordinatorReport(agent),
+    stepDown: ({ to }) => stepDown(agent, to),
+    submitCommand: ({ envelope }) => submitCommand(agent, envelope),
+  };
+}
+
+async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
+  const control = agent.control.log;
+  const isConfirmed = await isQuorate(agent);
+  const { generation, term, leader, config, commit, firstIndex, progress } = control.status();
+  const candidates = agent.control.voters.candidates();
+  const { version, mode } = control.state.layout.current;
+  const voters = config.voters.map((key) => {
+    const known = candidates.find((one) => one.agent === key);
+    const match = progress.find((one) => one.agent === key)?.matchIndex;
+    return {
+      name: agent.nameOf(key),
+      site: known?.site ?? '?',
+      agentKey: key,
+      isReachable: known?.isReachable === true,
+      isWitness: known?.roles.includes('witness') === true,
+      ...(match === undefined ? {} : { lag: Math.max(0, commit - match) }),
+    };
+  });
+  return {
+    clusterId: agent.ledger.cluster,
+    generation,
+    term,
+    role: roleOf(agent),
+    ...(leader === undefined ? {} : { leader: agent.nameOf(leader) }),
+    isConfirmed,
+    quorum: Math.floor(config.voters.length / 2) + 1,
+    votersReachable: voters.filter(({ isReachable }) => isReachable).length,
+    voters,
+    learners: config.learners.map((key) => agent.nameOf(key)),
+    commit,
+    applied: control.appliedIndex,
+    first: firstIndex,
+    layout: { version, mode },
+    warnings: [...lintVoters(candidates, config.voters)],
+  };
+}
+
+function roleOf(agent: Agent): CoordinatorReport['role'] {
+  const control = agent.control.log;
+  if (control.fencedBy !== undefined) return 'fenced';
+  const { role, config } = control.status();
+  if (role === 'leader') return 'leader';
+  if (!config.voters.includes(control.self)) return 'learner';
+  return role === 'follower' ? 'follower' : 'candidate';
+}
+
+async function isQuorate(agent: Agent): Promise<boolean> {
+  try {
+    await agent.control.log.confirm({ timeoutMs: confirmTimeoutMs });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+async function stepDown(agent: Agent, to: string | undefined): Promise<CoordinatorReport> {
+  const control = agent.control.log;
+  await control.confirm();
+  const key: AgentKey | undefined =
+    to === undefined ? undefined : agent.ledger.roster.memberByName(to).agentKey;
+  await control.handOver(key);
+  return coordinatorReport(agent);
+}
+
+async function submitCommand(agent: Agent, envelope: string): Promise<CommandReport> {
+  const bytes = new Uint8Array(Buffer.from(envelope, 'base64'));
+  const control = agent.control.log;
+  const applied = await control.submitSigned(bytes);
+  return { ...applied, generation: control.status().generation };
+}

@@ -1,0 +1,86 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { Incarnation } from '../core/protocol/control/incarnation-book.ts';
+import type { Certificate, Slot } from '../core/protocol/control/slot.ts';
+import type { DatasetRecord } from '../core/protocol/roster.ts';
+import type { Agent } from './agent.ts';
+import type { CommandReport } from './coordinator-types.ts';
+import type { DatasetApi, IncarnationReport, SlotReport } from './dataset-types.ts';
+
+export function datasetApi(agent: Agent): DatasetApi {
+  return {
+    datasets: () => Promise.resolve(reports(agent)),
+    demote: ({ dataset }) => demote(agent, dataset),
+  };
+}
+
+function reports(agent: Agent): IncarnationReport[] {
+  return agent.ledger.roster.datasets().map((dataset) => report(agent, dataset));
+}
+
+function report(agent: Agent, dataset: DatasetRecord): IncarnationReport {
+  const { incarnations } = agent.control.log.state;
+  const { may, reason } = agent.control.log.state.mayWrite(agent.control.log.self, dataset.id);
+  const isolated = incarnations.isolations
+    .all()
+    .filter((one) => incarnations.isolations.covers(one.agent, dataset.id))
+    .map((one) => ({ agent: agent.nameOf(one.agent), agentKey: one.agent, reason: one.reason }));
+  return {
+    name: dataset.name,
+    id: dataset.id,
+    source: agent.nameOf(dataset.writer),
+    ...stateFields(agent, incarnations.of(dataset.id)),
+    isolated,
+    here: { mayWrite: may, reason },
+  };
+}
+
+type StateFields = Omit<IncarnationReport, 'name' | 'id' | 'source' | 'isolated' | 'here'>;
+
+function stateFields(agent: Agent, known: Incarnation | undefined): StateFields {
+  if (known === undefined) return { state: 'open', incarnation: 0, reinstated: [], holders: [] };
+  const { state, incarnation, holder, reinstated, holders, slot, certificate } = known;
+  return {
+    state,
+    incarnation,
+    ...(holder === undefined ? {} : { holder: agent.nameOf(holder) }),
+    reinstated: reinstated.map((one) => agent.nameOf(one)),
+    holders: holders.map((one) => ({ ...one, agent: agent.nameOf(one.agent) })),
+    ...(slot === undefined ? {} : { slot: openSlot(agent, slot, incarnation) }),
+    ...(certificate === undefined ? {} : { certificate: decidedSlot(agent, certificate) }),
+  };
+}
+
+function openSlot(agent: Agent, slot: Slot, incarnation: number): SlotReport & { abandons: number } {
+  const grants = slot.votes.filter(({ isGrant }) => isGrant).length;
+  const fields = slotFields(agent, slot);
+  return { ...fields, incarnation, grants, abandons: slot.votes.length - grants };
+}
+
+function decidedSlot(agent: Agent, certificate: Certificate): SlotReport {
+  const { incarnation, votes } = certificate;
+  return { ...slotFields(agent, certificate), incarnation, grants: votes.length };
+}
+
+function slotFields(
+  agent: Agent,
+  { generation, target, plan, run, step, voters }: Omit<Slot, 'votes' | 'index'>,
+): Omit<SlotReport, 'incarnation' | 'grants'> {
+  const names = voters.map((voter) => agent.nameOf(voter));
+  return { generation, target: agent.nameOf(target), plan, run, step, voters: names };
+}
+
+async function demote(agent: Agent, text: string): Promise<CommandReport> {
+  const control = agent.control.log;
+  const { id, name } = agent.ledger.roster.dataset(text);
+  // Its number must be the current one: another may have been promoted meanwhile.
+  await control.confirm();
+  const known = control.state.incarnations.of(id);
+  if (known === undefined) {
+    throw new HoldfastError('not-permitted', `no plan has named dataset ${name} yet`, {
+      next: `submit the plan first: holdfast restore plan ${name} --to SITE`,
+    });
+  }
+  const { incarnation } = known;
+  const applied = await control.submit({ kind: 'demote', dataset: id, incarnation });
+  return { ...applied, generation: control.status().generation };
+}

@@ -1,0 +1,55 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { CommandReport } from '../agent/coordinator-types.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { ControlBody } from '../core/format/control-records.ts';
+import { repeated } from './arguments.ts';
+import { message } from './json-fields.ts';
+import type { CliContext } from './world.ts';
+
+export type OperatorFlags = { operatorKey?: string[] };
+
+/** The option of every command that operators sign. */
+export function operatorOptions(command: Command): Command {
+  return command.option(
+    '--operator-key <file>',
+    "an operator's signing key; repeatable (default: the one on this host)",
+    repeated,
+  );
+}
+
+/** Files of the operators' keys, absolute. */
+export function operatorKeyFiles({ cwd }: CliContext, flags: OperatorFlags): string[] {
+  return (flags.operatorKey ?? []).map((file) => resolve(cwd, file));
+}
+
+/**
+ * Has operators' keys sign it, and waits until the control log has it.
+ * @throws HoldfastError not-permitted when it is void, with the log's reason; no-quorum | key-needed
+ */
+export async function submitAsOperator(
+  context: CliContext,
+  flags: OperatorFlags,
+  body: ControlBody,
+): Promise<CommandReport> {
+  const { backend, stateDir } = context;
+  const files = operatorKeyFiles(context, flags);
+  const report = await backend.submitAsOperator({ stateDir, operatorKeyFiles: files, body });
+  if (report.outcome === 'applied') return report;
+  const reason = report.reason ?? 'no reason was given';
+  throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {
+    next: /sign this/.test(reason)
+      ? 'let more operators sign: --operator-key FILE --operator-key FILE'
+      : `holdfast coordinator status${context.stateFlag}`,
+    details: { index: report.index },
+  });
+}
+
+/** Says that a command was applied, in JSON; for people each command has its own words. */
+export async function printApplied(
+  { output }: CliContext,
+  report: CommandReport,
+  facts: object = {},
+): Promise<void> {
+  if (output.isJson) await output.json(message('applied', { ...facts, ...report }));
+}

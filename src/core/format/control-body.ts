@@ -1,0 +1,164 @@
+import { assertNever } from '../../base/assert.ts';
+import { secondMs } from '../../base/units.ts';
+import { limits } from '../limits.ts';
+import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
+import { incarnationFrom } from './control-incarnation.ts';
+import { controlLimits } from './control-limits.ts';
+import { isPlanMessage, planBodyFrom, planHashFrom } from './control-plan.ts';
+import {
+  type AnchorHead,
+  type ControlBody,
+  type ControlPolicy,
+  type Decree,
+  type Failover,
+  type FailoverRule,
+  failoverActions,
+  type Layout,
+} from './control-records.ts';
+import {
+  atMost,
+  boundedBytes,
+  exactBytes,
+  idField,
+  integer,
+  label,
+  malformed,
+  required,
+} from './field.ts';
+import type {
+  DecreeCommand,
+  Failover as FailoverMessage,
+  AnchorHead as HeadMessage,
+  LayoutCommand,
+  ControlCommand as Message,
+  PolicyCommand,
+} from './gen/holdfast/v1/control_pb.js';
+
+/** The body in a message. @throws HoldfastError bad-encoding */
+export function bodyFrom(message: Message['body']): ControlBody {
+  if (isPlanMessage(message)) return planBodyFrom(message);
+  switch (message.case) {
+    case 'layout':
+      return { kind: 'layout', ...layoutFrom(message.value) };
+    case 'policy':
+      return { kind: 'policy', ...policyFrom(message.value) };
+    case 'anchor':
+      return { kind: 'anchor', heads: headsFrom(message.value.heads) };
+    case 'siteReport': {
+      const state = wordFrom(message.value.state, ['lost', 'seen'], 'state of a site');
+      return { kind: 'site-report', site: label(message.value.site, 'site'), state };
+    }
+    case 'admit': {
+      const size = { min: 1, max: controlLimits.statementSizeMax };
+      const invite = boundedBytes(message.value.invite, size, 'invite');
+      return {
+        kind: 'admit',
+        invite,
+        admission: boundedBytes(message.value.admission, size, 'admission'),
+      };
+    }
+    case 'decree':
+      return { kind: 'decree', ...decreeFrom(message.value) };
+    case 'promote':
+    case 'fenceVote':
+    case 'demote':
+    case 'isolate':
+    case 'reinstate':
+      return incarnationFrom(message);
+    case undefined:
+      throw malformed('the command says nothing that this version knows');
+    default:
+      return assertNever(message);
+  }
+}
+
+const anyVersion = { min: 1, max: 0xffff_ffff };
+
+/** The layout in a message. @throws HoldfastError bad-encoding */
+export function layoutFrom(message: LayoutCommand): Layout {
+  const mode = wordFrom(message.mode, ['auto', 'pinned'], 'mode of a layout');
+  const voters = agentsFrom(message.voters, controlLimits.votersMax, 'voters');
+  if (voters.length > 0 !== (mode === 'pinned')) {
+    throw malformed('a pinned layout names its voters, and only a pinned one');
+  }
+  return {
+    version: integer(message.version, anyVersion, 'version of a layout'),
+    base: integer(message.base, { min: 0, max: 0xffff_ffff }, 'base of a layout'),
+    mode,
+    voters,
+  };
+}
+
+/** The policy in a message. @throws HoldfastError bad-encoding */
+export function policyFrom(message: PolicyCommand): ControlPolicy {
+  const notice = { min: 0, max: controlLimits.noticeMaxMs };
+  const sites = { min: 0, max: limits.shardsMax - 1 };
+  return {
+    version: integer(message.version, anyVersion, 'version of a policy'),
+    base: integer(message.base, { min: 0, max: 0xffff_ffff }, 'base of a policy'),
+    surviveSites: integer(message.surviveSites, sites, 'sites to survive'),
+    failover: failoverFrom(required(message.failover, 'failover')),
+    decreeNoticeMs: integer(message.decreeNoticeMs, notice, 'notice of a decree'),
+  };
+}
+
+function failoverFrom(message: FailoverMessage): Failover {
+  const rules = atMost(message.rules, controlLimits.failoverRulesMax, 'failover rules').map(
+    ({ dataset, standbySite, plan }): FailoverRule => ({
+      dataset: idField(dataset, 16, 'dataset'),
+      standbySite: label(standbySite, 'standby site'),
+      plan: plan.length === 0 ? undefined : planHashFrom(plan),
+    }),
+  );
+  if (new Set(rules.map(({ dataset }) => dataset)).size !== rules.length) {
+    throw malformed('two failover rules are of one dataset');
+  }
+  // Shorter silences are everyday: a restart, a route that changes.
+  const silence = { min: 30 * secondMs, max: controlLimits.siteLostAfterMaxMs };
+  return {
+    siteLostAfterMs: integer(message.siteLostAfterMs, silence, 'silence of a lost site'),
+    action: wordFrom(message.action, failoverActions, 'failover action'),
+    rules,
+  };
+}
+
+function headsFrom(messages: HeadMessage[]): AnchorHead[] {
+  integer(messages.length, { min: 1, max: controlLimits.anchorHeadsMax }, 'count of heads');
+  const heads = messages.map(headFrom);
+  const keys = heads.map(({ writer, dataset }) => writer + dataset);
+  if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string))) {
+    throw malformed('anchored heads are not sorted, or name one sequence twice');
+  }
+  return heads;
+}
+
+/** The anchored head in a message. @throws HoldfastError bad-encoding */
+export function headFrom(message: HeadMessage): AnchorHead {
+  return {
+    writer: idField(message.writer, 32, 'writer'),
+    dataset: idField(message.dataset, 16, 'dataset'),
+    sequence: integer(message.sequence, { min: 1, max: 2 ** 48 }, 'sequence'),
+    hash: idField(message.hash, 32, 'hash of a head'),
+  };
+}
+
+/** The decree in a message. @throws HoldfastError bad-encoding */
+export function decreeFrom(message: DecreeCommand): Decree {
+  const voters = agentsFrom(message.voters, controlLimits.votersMax, 'voters');
+  if (voters.length === 0) throw malformed('a decree names at least one voter');
+  const abandoned = agentsFrom(message.abandoned, limits.membersMax, 'abandoned agents');
+  if (voters.some((voter) => abandoned.includes(voter))) {
+    throw malformed('a decree abandons one of its own voters');
+  }
+  const notice = { min: 0, max: controlLimits.noticeMaxMs };
+  return {
+    generation: integer(message.generation, { ...anyCount, min: 2 }, 'generation'),
+    voters,
+    abandoned,
+    logSize: integer(message.logSize, anyCount, 'log size'),
+    rootHash: exactBytes(message.rootHash, 32, 'root hash'),
+    reason: reasonFrom(message.reason),
+    noticeMs: integer(message.noticeMs, notice, 'notice'),
+    announcedMs: integer(message.announcedMs, anyCount, 'time of the announcement'),
+  };
+}

@@ -1,0 +1,50 @@
+import { toHex } from '../../base/bytes.ts';
+import type { ClusterId } from '../ids.ts';
+import { decodeCommand, encodeCommand } from './control-command.ts';
+import { anyCount } from './control-field.ts';
+import type { ControlCommand } from './control-records.ts';
+import { openEnvelope, sealEnvelope } from './envelope.ts';
+import { integer } from './field.ts';
+
+/** A command out of its envelope, every signature checked. */
+export type OpenedCommand = {
+  readonly command: ControlCommand;
+  /** Of the control log that it was signed for. */
+  readonly generation: number;
+  /** 32 bytes: names the command; does not depend on who signed. */
+  readonly hash: Uint8Array;
+  /** Keys, 64 hexadecimal characters each; at least one. */
+  readonly signers: ReadonlySet<string>;
+};
+
+/**
+ * Signs a command with each of the Ed25519 secrets (32 bytes, of different keys).
+ * @throws HoldfastError bad-encoding | limit-exceeded (over limits.envelopeSizeMax)
+ */
+export function sealCommand(options: {
+  readonly command: ControlCommand;
+  readonly cluster: ClusterId;
+  readonly generation: number;
+  readonly secrets: readonly Uint8Array[];
+}): { bytes: Uint8Array; hash: Uint8Array } {
+  const { cluster, secrets } = options;
+  const payload = encodeCommand(options.command);
+  const generation = BigInt(options.generation);
+  // A statement's signature never passes for a command's: the type is part of what is signed.
+  return sealEnvelope({ type: 'control', cluster, generation, payload, secrets });
+}
+
+/**
+ * Checks an envelope completely: its encoding, that it is a command of this cluster, and every signature.
+ * Whether the signers may say what it says is for the control state to judge.
+ * @throws HoldfastError bad-encoding | bad-signature
+ */
+export function openCommand(bytes: Uint8Array, cluster: ClusterId): OpenedCommand {
+  const { payload, generation, hash, signers } = openEnvelope(bytes, { cluster, type: 'control' });
+  return {
+    command: decodeCommand(payload),
+    generation: integer(generation, { ...anyCount, min: 1 }, 'generation'),
+    hash,
+    signers: new Set(signers.map(toHex)),
+  };
+}

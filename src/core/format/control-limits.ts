@@ -1,0 +1,30 @@
+import { assert } from '../../base/assert.ts';
+import { dayMs, KiB } from '../../base/units.ts';
+import { limits } from '../limits.ts';
+
+/** Bounds of the control log's commands, each with its reason. */
+export const controlLimits = {
+  /** More voters make every commit slower and survive little more. */
+  votersMax: 7,
+  /** Rules of a failover: as many as a person keeps in view. */
+  failoverRulesMax: 256,
+  planSizeMax: 48 * KiB,
+  /** A plan and its grants must fit an envelope; more is kept as a fact. */
+  sealedSizeMax: 48 * KiB,
+  factSizeMax: limits.factSizeMax,
+  detailSizeMax: 1 * KiB,
+  evidenceSizeMax: 4 * KiB,
+  /** Of why somebody did something. */
+  reasonLengthMax: 256,
+  anchorHeadsMax: 256,
+  /** An invite or admission statement, as it was signed. */
+  statementSizeMax: 16 * KiB,
+  /** How long operators may make a decree wait. */
+  noticeMaxMs: 30 * dayMs,
+  siteLostAfterMaxMs: 30 * dayMs,
+} as const;
+
+assert(
+  controlLimits.sealedSizeMax + controlLimits.evidenceSizeMax < limits.envelopeSizeMax,
+  'a command fits an envelope',
+);

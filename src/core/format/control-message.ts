@@ -1,0 +1,175 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { assertNever } from '../../base/assert.ts';
+import { idBytes } from '../ids.ts';
+import { fenceMessage, hexBytes } from './control-field.ts';
+import type {
+  AnchorHead,
+  BodyOf,
+  ControlBody,
+  ControlPolicy,
+  Decree,
+  Layout,
+  RunGrant,
+} from './control-records.ts';
+import type {
+  AnchorHeadSchema,
+  ControlCommandSchema,
+  DecreeCommandSchema,
+  GrantCommandSchema,
+  LayoutCommandSchema,
+  PolicyCommandSchema,
+} from './gen/holdfast/v1/control_pb.js';
+
+type BodyMessage = NonNullable<MessageInitShape<typeof ControlCommandSchema>['body']>;
+
+const none = new Uint8Array();
+
+/** The message of a body. */
+export function bodyMessage(body: ControlBody): BodyMessage {
+  switch (body.kind) {
+    case 'layout':
+      return { case: 'layout', value: layoutMessage(body) };
+    case 'policy':
+      return { case: 'policy', value: policyMessage(body) };
+    case 'anchor':
+      return { case: 'anchor', value: { heads: body.heads.map(headMessage) } };
+    case 'site-report':
+      return { case: 'siteReport', value: { site: body.site, state: body.state } };
+    case 'admit':
+      return { case: 'admit', value: { invite: body.invite, admission: body.admission } };
+    case 'decree':
+      return { case: 'decree', value: decreeMessage(body) };
+    case 'promote':
+    case 'fence-vote':
+    case 'demote':
+    case 'isolate':
+    case 'reinstate':
+      return incarnationMessage(body);
+    case 'plan':
+    case 'grant':
+    case 'assign':
+    case 'mark':
+    case 'plan-decision':
+      return planMessage(body);
+    default:
+      return assertNever(body);
+  }
+}
+
+type PlanKind = 'plan' | 'grant' | 'assign' | 'mark' | 'plan-decision';
+
+function planMessage(body: BodyOf<PlanKind>): BodyMessage {
+  const plan = body.kind === 'plan' ? body.hash : body.plan;
+  const ofRun = { plan: hexBytes(plan) };
+  switch (body.kind) {
+    case 'plan':
+      return { case: 'plan', value: { plan: body.plan, hash: hexBytes(body.hash) } };
+    case 'grant':
+      return { case: 'grant', value: grantMessage(body) };
+    case 'assign': {
+      const coordinator = idBytes(body.coordinator);
+      return { case: 'assign', value: { ...ofRun, run: body.run, coordinator } };
+    }
+    case 'mark': {
+      const { run, step, attempt, outcome, detail, evidence } = body;
+      const ids = { worker: idBytes(body.worker), fence: fenceMessage(body.fence) };
+      const value = { ...ofRun, ...ids, run, step, attempt, outcome, detail, evidence };
+      return { case: 'mark', value };
+    }
+    case 'plan-decision': {
+      const { run, decision } = body;
+      return { case: 'planDecision', value: { ...ofRun, run, decision } };
+    }
+    default:
+      return assertNever(body);
+  }
+}
+
+type IncarnationKind = 'promote' | 'fence-vote' | 'demote' | 'isolate' | 'reinstate';
+
+function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
+  const dataset = body.dataset === undefined ? none : idBytes(body.dataset);
+  switch (body.kind) {
+    case 'promote': {
+      const { name, incarnation, run, step } = body;
+      const ids = { dataset, target: idBytes(body.target), plan: hexBytes(body.plan) };
+      const value = { ...ids, name, incarnation, run, step, fence: fenceMessage(body.fence) };
+      return { case: 'promote', value };
+    }
+    case 'fence-vote': {
+      const target = body.target === undefined ? none : idBytes(body.target);
+      const generation = BigInt(body.generation);
+      const { incarnation } = body;
+      const value = { dataset, incarnation, generation, target, fence: fenceMessage(body.fence) };
+      return { case: 'fenceVote', value };
+    }
+    case 'demote':
+      return { case: 'demote', value: { dataset, incarnation: body.incarnation } };
+    case 'isolate': {
+      const value = { agent: idBytes(body.agent), dataset, reason: body.reason };
+      return { case: 'isolate', value };
+    }
+    case 'reinstate':
+      return { case: 'reinstate', value: { agent: idBytes(body.agent), dataset } };
+    default:
+      return assertNever(body);
+  }
+}
+
+/** The message of a layout. */
+export function layoutMessage(layout: Layout): MessageInitShape<typeof LayoutCommandSchema> {
+  const { version, base, mode } = layout;
+  return { version, base, mode, voters: layout.voters.map(idBytes) };
+}
+
+/** The message of a policy. */
+export function policyMessage(policy: ControlPolicy): MessageInitShape<typeof PolicyCommandSchema> {
+  const { version, base, surviveSites, failover, decreeNoticeMs } = policy;
+  return {
+    version,
+    base,
+    surviveSites,
+    failover: {
+      siteLostAfterMs: BigInt(failover.siteLostAfterMs),
+      action: failover.action,
+      rules: failover.rules.map(({ dataset, standbySite, plan }) => ({
+        dataset: idBytes(dataset),
+        standbySite,
+        plan: plan === undefined ? none : hexBytes(plan),
+      })),
+    },
+    decreeNoticeMs: BigInt(decreeNoticeMs),
+  };
+}
+
+/** The message of a grant. */
+export function grantMessage(grant: RunGrant): MessageInitShape<typeof GrantCommandSchema> {
+  const { run, sealed } = grant;
+  const ids = { plan: hexBytes(grant.plan), run, agent: idBytes(grant.agent) };
+  if (sealed.kind === 'inline') return { ...ids, sealed: sealed.bytes };
+  return { ...ids, fact: idBytes(sealed.hash), factSize: sealed.size };
+}
+
+/** The message of an anchored head. */
+export function headMessage(head: AnchorHead): MessageInitShape<typeof AnchorHeadSchema> {
+  return {
+    writer: idBytes(head.writer),
+    dataset: idBytes(head.dataset),
+    sequence: BigInt(head.sequence),
+    hash: idBytes(head.hash),
+  };
+}
+
+/** The message of a decree. */
+export function decreeMessage(decree: Decree): MessageInitShape<typeof DecreeCommandSchema> {
+  return {
+    generation: BigInt(decree.generation),
+    voters: decree.voters.map(idBytes),
+    abandoned: decree.abandoned.map(idBytes),
+    logSize: BigInt(decree.logSize),
+    rootHash: decree.rootHash,
+    reason: decree.reason,
+    noticeMs: BigInt(decree.noticeMs),
+    announcedMs: BigInt(decree.announcedMs),
+  };
+}

@@ -1,0 +1,179 @@
+import type { AgentKey, DatasetId, FactHash, StatementHash } from '../ids.ts';
+
+declare const brand: unique symbol;
+
+/** 16 random bytes, 32 hexadecimal characters: a command is known by it. */
+export type CommandId = string & { readonly [brand]: 'CommandId' };
+/** Hash of a restore plan's canonical text, 64 hexadecimal characters. */
+export type PlanHash = string & { readonly [brand]: 'PlanHash' };
+
+/** Names a coordinator's time in office: ordered by generation, then by the index of its assignment. */
+export type Fence = {
+  readonly generation: number;
+  readonly index: number;
+};
+
+/** Which of the members vote: chosen by the leader ("auto"), or named here. */
+export type Layout = {
+  readonly version: number;
+  /** The version that it replaces. */
+  readonly base: number;
+  readonly mode: 'auto' | 'pinned';
+  /** Empty unless pinned. */
+  readonly voters: readonly AgentKey[];
+};
+
+/** What the cluster does by itself when a site is lost. */
+export const failoverActions = ['alert', 'repair', 'restore'] as const;
+
+/** Where a dataset goes when its site is lost, and by which plan. */
+export type FailoverRule = {
+  readonly dataset: DatasetId;
+  readonly standbySite: string;
+  readonly plan: PlanHash | undefined;
+};
+
+/** When a site counts as lost, and what follows. */
+export type Failover = {
+  /** Silence after which voters report a site as lost. */
+  readonly siteLostAfterMs: number;
+  readonly action: (typeof failoverActions)[number];
+  readonly rules: readonly FailoverRule[];
+};
+
+/** What the cluster promises, and what it does by itself. */
+export type ControlPolicy = {
+  readonly version: number;
+  readonly base: number;
+  readonly surviveSites: number;
+  readonly failover: Failover;
+  /** How long a decree must be announced before it counts. */
+  readonly decreeNoticeMs: number;
+};
+
+/** What an agent needs to open the packs of a plan, sealed to it. */
+export type RunGrant = {
+  readonly plan: PlanHash;
+  readonly run: number;
+  readonly agent: AgentKey;
+  readonly sealed:
+    | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+    | { readonly kind: 'fact'; readonly hash: FactHash; readonly size: number };
+};
+
+/** What may become of a step. */
+export const markOutcomes = ['started', 'done', 'failed', 'undone', 'escalated'] as const;
+
+/** What became of one attempt at one step. */
+export type Mark = {
+  readonly plan: PlanHash;
+  readonly run: number;
+  /** Its id in the plan. */
+  readonly step: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly fence: Fence;
+  readonly outcome: (typeof markOutcomes)[number];
+  readonly worker: AgentKey;
+  /** For people, at most 1 KiB. */
+  readonly detail: string;
+  /** At most 4 KiB; what it means is for the step's kind. */
+  readonly evidence: Uint8Array;
+};
+
+/** Opens the slot (generation, dataset, incarnation), for one candidate. */
+export type Promotion = {
+  readonly dataset: DatasetId;
+  readonly name: string;
+  readonly incarnation: number;
+  readonly target: AgentKey;
+  readonly plan: PlanHash;
+  readonly run: number;
+  readonly step: string;
+  readonly fence: Fence;
+};
+
+/** A voter's only word on a slot. */
+export type FenceVote = {
+  readonly dataset: DatasetId;
+  readonly incarnation: number;
+  readonly generation: number;
+  /** Undefined: abandon. */
+  readonly target: AgentKey | undefined;
+  readonly fence: Fence;
+};
+
+/** The newest manifest of one writer's dataset, as a voter has seen it. */
+export type AnchorHead = {
+  readonly writer: AgentKey;
+  readonly dataset: DatasetId;
+  readonly sequence: number;
+  readonly hash: StatementHash;
+};
+
+/** Replaces a control log whose majority is lost. */
+export type Decree = {
+  /** The one that begins: one more than that of the log which it replaces. */
+  readonly generation: number;
+  readonly voters: readonly AgentKey[];
+  readonly abandoned: readonly AgentKey[];
+  /** Entries of the longest log that survived. */
+  readonly logSize: number;
+  /** Of the control state to which that log leads, 32 bytes. */
+  readonly rootHash: Uint8Array;
+  readonly reason: string;
+  readonly noticeMs: number;
+  readonly announcedMs: number;
+};
+
+/** What a command of the control log says. */
+export type ControlBody =
+  | ({ readonly kind: 'layout' } & Layout)
+  | ({ readonly kind: 'policy' } & ControlPolicy)
+  | { readonly kind: 'plan'; readonly plan: Uint8Array; readonly hash: PlanHash }
+  | ({ readonly kind: 'grant' } & RunGrant)
+  | {
+      readonly kind: 'assign';
+      readonly plan: PlanHash;
+      readonly run: number;
+      readonly coordinator: AgentKey;
+    }
+  | ({ readonly kind: 'mark' } & Mark)
+  | {
+      readonly kind: 'plan-decision';
+      readonly plan: PlanHash;
+      readonly run: number;
+      readonly decision: 'cancel' | 'resume' | 'roll-back';
+    }
+  | ({ readonly kind: 'promote' } & Promotion)
+  | ({ readonly kind: 'fence-vote' } & FenceVote)
+  | { readonly kind: 'demote'; readonly dataset: DatasetId; readonly incarnation: number }
+  | {
+      readonly kind: 'isolate';
+      readonly agent: AgentKey;
+      /** Undefined: all. */
+      readonly dataset: DatasetId | undefined;
+      readonly reason: string;
+    }
+  | { readonly kind: 'reinstate'; readonly agent: AgentKey; readonly dataset: DatasetId }
+  | { readonly kind: 'anchor'; readonly heads: readonly AnchorHead[] }
+  | { readonly kind: 'site-report'; readonly site: string; readonly state: 'lost' | 'seen' }
+  | {
+      readonly kind: 'admit';
+      /** Envelope of the invite statement. */
+      readonly invite: Uint8Array;
+      /** Envelope of the admission statement. */
+      readonly admission: Uint8Array;
+    }
+  | ({ readonly kind: 'decree' } & Decree);
+
+/** One command: what is signed and appended to the control log. */
+export type ControlCommand = {
+  readonly id: CommandId;
+  /** By its author's clock, for people: nothing is decided by it. */
+  readonly timeMs: number;
+  readonly body: ControlBody;
+};
+
+/** One kind of body. */
+export type BodyOf<Kind extends ControlBody['kind']> = Extract<ControlBody, { kind: Kind }>;

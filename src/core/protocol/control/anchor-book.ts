@@ -1,0 +1,75 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { headFrom } from '../../format/control-body.ts';
+import { headMessage } from '../../format/control-message.ts';
+import type { AnchorHead } from '../../format/control-records.ts';
+import { required } from '../../format/field.ts';
+import type { AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import type { AgentKey, DatasetId } from '../../ids.ts';
+import { controlBounds } from './control-bounds.ts';
+import type { MemberBook } from './member-book.ts';
+import { type Change, type CommandPlace, contradiction, refusal } from './refusal.ts';
+
+/** A head with the entry that anchored it. */
+export type Anchor = { readonly head: AnchorHead; readonly index: number };
+
+/** The newest manifest of each writer's dataset that the log has seen: nobody can hide it afterwards. */
+export class AnchorBook {
+  readonly #anchors = new Map<string, Anchor>();
+
+  of(writer: AgentKey, dataset: DatasetId): Anchor | undefined {
+    return this.#anchors.get(writer + dataset);
+  }
+
+  /** Sorted by writer, then dataset. */
+  all(): readonly Anchor[] {
+    const sorted = [...this.#anchors].sort(([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([, anchor]) => anchor);
+  }
+
+  /**
+   * Takes the heads that are newer. Voters anchor at the same time, so older ones among them are nobody's
+   * fault; another hash at one sequence is a fork, and voids the whole command.
+   * @throws HoldfastError not-permitted | equivocation
+   */
+  check(heads: readonly AnchorHead[], members: MemberBook, place: CommandPlace): Change {
+    const newer = heads.filter((head) => this.#isNewer(head));
+    if (newer.length === 0) throw refusal('every head in it is anchored already');
+    const stranger = newer.find(({ writer }) => members.of(writer) === undefined);
+    if (stranger !== undefined) throw refusal(`writer ${stranger.writer.slice(0, 8)} is no member`);
+    const added = newer.filter(({ writer, dataset }) => this.of(writer, dataset) === undefined);
+    if (this.#anchors.size + added.length > controlBounds.anchorsMax) {
+      throw refusal('too many datasets are anchored');
+    }
+    return () => {
+      for (const head of newer) {
+        this.#anchors.set(head.writer + head.dataset, { head, index: place.index });
+      }
+    };
+  }
+
+  image(): MessageInitShape<typeof AnchorImageSchema>[] {
+    return this.all().map(({ head, index }) => ({
+      head: headMessage(head),
+      index: BigInt(index),
+    }));
+  }
+
+  load(images: readonly AnchorImage[]): void {
+    this.#anchors.clear();
+    for (const { head: message, index } of images) {
+      const head = headFrom(required(message, 'head'));
+      this.#anchors.set(head.writer + head.dataset, { head, index: Number(index) });
+    }
+  }
+
+  #isNewer(head: AnchorHead): boolean {
+    const known = this.of(head.writer, head.dataset)?.head;
+    if (known === undefined || head.sequence > known.sequence) return true;
+    if (head.sequence < known.sequence || head.hash === known.hash) return false;
+    const name = `${head.dataset.slice(0, 8)} of ${head.writer.slice(0, 8)}`;
+    throw contradiction(
+      head.writer,
+      `dataset ${name} has two manifests ${head.sequence}: ${known.hash} and ${head.hash}`,
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import { MiB } from '../../../base/units.ts';
+
+/** Bounds of what the control state keeps: it is sent whole to members that have fallen behind. */
+export const controlBounds = {
+  /** Commands whose repetition is noticed: more than are ever under way. */
+  knownIdsMax: 4096,
+  /** Versions of layout and policy that can be looked up and reverted to. */
+  historyMax: 64,
+  /** Plans with their runs; older finished ones leave only hash and result. */
+  plansMax: 64,
+  openRunsMax: 16,
+  /** Runs of one plan that are kept with their steps, and that may ever be started. */
+  runsKeptMax: 8,
+  runsMax: 64,
+  finishedPlansMax: 4096,
+  grantsPerRunMax: 32,
+  datasetsMax: 4096,
+  /** Incarnations of one dataset that are remembered. */
+  holdersMax: 64,
+  isolationsMax: 256,
+  anchorsMax: 16384,
+  sitesMax: 256,
+  decreesMax: 64,
+  voidsMax: 256,
+  equivocationsMax: 256,
+  warningsMax: 64,
+  imageSizeMax: 64 * MiB,
+} as const;
+
+/** Appends to a list that forgets its oldest items. */
+export function appendBounded<Item>(list: Item[], item: Item, countMax: number): void {
+  list.push(item);
+  if (list.length > countMax) list.splice(0, list.length - countMax);
+}

@@ -1,0 +1,113 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { equal, toHex } from '../../../base/bytes.ts';
+import { hash } from '../../crypto/hash.ts';
+import { hexBytes } from '../../format/control-field.ts';
+import type { CommandId } from '../../format/control-records.ts';
+import { decodeMessage, malformed } from '../../format/field.ts';
+import { type ControlImage, ControlImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import type { AnchorBook } from './anchor-book.ts';
+import type { ConfigBook } from './config-book.ts';
+import { controlBounds } from './control-bounds.ts';
+import type { DecreeBook } from './decree-book.ts';
+import type { FindingBook } from './finding-book.ts';
+import type { IncarnationBook } from './incarnation-book.ts';
+import { datasetImages, datasetsFrom } from './incarnation-image.ts';
+import type { LayoutBook } from './layout-book.ts';
+import type { MemberBook } from './member-book.ts';
+import type { PlanBook } from './plan-book.ts';
+import { finishedFrom, finishedImages, planImages, plansFrom } from './plan-image.ts';
+import type { PolicyBook } from './policy-book.ts';
+import type { SiteBook } from './site-book.ts';
+
+/** What an image is made of; a ControlState has all of it. */
+export type ControlParts = {
+  readonly position: LogPosition;
+  readonly config: ConfigBook;
+  readonly members: MemberBook;
+  readonly layout: LayoutBook;
+  readonly policy: PolicyBook;
+  readonly plans: PlanBook;
+  readonly incarnations: IncarnationBook;
+  readonly anchors: AnchorBook;
+  readonly sites: SiteBook;
+  readonly decrees: DecreeBook;
+  readonly findings: FindingBook;
+  knownIds(): readonly CommandId[];
+  resume(position: LogPosition, knownIds: readonly CommandId[]): void;
+};
+
+/** Where a state stands in its log. */
+export type LogPosition = {
+  readonly generation: number;
+  readonly lastIndex: number;
+  /** Commands of this generation, void ones included. */
+  readonly commandCount: number;
+};
+
+/** The bytes of a whole state. */
+export function encodeParts(parts: ControlParts): Uint8Array {
+  return toBinary(ControlImageSchema, imageOf(parts));
+}
+
+/** Fills a fresh state from the bytes of another. @throws HoldfastError bad-encoding */
+export function loadParts(parts: ControlParts, bytes: Uint8Array): void {
+  load(parts, decodeMessage(ControlImageSchema, bytes, controlBounds.imageSizeMax));
+  if (!equal(encodeParts(parts), bytes)) {
+    throw malformed('the control state is not encoded in the one allowed way');
+  }
+}
+
+/** 32 bytes over a whole state but its findings. */
+export function hashParts(parts: ControlParts): Uint8Array {
+  const image = imageOf(parts);
+  image.voids = [];
+  image.equivocations = [];
+  image.warnings = [];
+  return hash('control-state', toBinary(ControlImageSchema, image));
+}
+
+function imageOf(state: ControlParts): ControlImage {
+  const { generation, lastIndex, commandCount } = state.position;
+  return create(ControlImageSchema, {
+    generation: BigInt(generation),
+    lastIndex: BigInt(lastIndex),
+    commandCount: BigInt(commandCount),
+    knownIds: state.knownIds().map(hexBytes),
+    ...state.config.image(),
+    members: state.members.image(),
+    layouts: state.layout.image(),
+    policies: state.policy.image(),
+    plans: planImages(state.plans),
+    finished: finishedImages(state.plans),
+    datasets: datasetImages(state.incarnations),
+    isolations: state.incarnations.isolations.image(),
+    anchors: state.anchors.image(),
+    sites: state.sites.image(),
+    decrees: state.decrees.image(),
+    ...state.findings.image(),
+  });
+}
+
+function load(state: ControlParts, image: ControlImage): void {
+  const knownIds = image.knownIds.map((id) => toHex(id) as CommandId);
+  const { generation, lastIndex, commandCount } = image;
+  state.resume(
+    {
+      generation: Number(generation),
+      lastIndex: Number(lastIndex),
+      commandCount: Number(commandCount),
+    },
+    knownIds,
+  );
+  state.config.load(image);
+  state.members.load(image.members);
+  state.layout.load(image.layouts);
+  state.policy.load(image.policies);
+  state.plans.load(plansFrom(image.plans), finishedFrom(image.finished));
+  state.incarnations.load(datasetsFrom(image.datasets));
+  state.incarnations.isolations.load(image.isolations);
+  state.anchors.load(image.anchors);
+  state.sites.load(image.sites);
+  state.decrees.load(image.decrees);
+  state.findings.load(image);
+}

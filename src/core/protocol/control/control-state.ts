@@ -1,0 +1,200 @@
+import { assert } from '../../../base/assert.ts';
+import { codeOf, HoldfastError } from '../../errors.ts';
+import { type OpenedCommand, openCommand } from '../../format/control-envelope.ts';
+import type { CommandId } from '../../format/control-records.ts';
+import type { Genesis } from '../../format/records.ts';
+import type { AgentKey, ClusterId, DatasetId } from '../../ids.ts';
+import type { RaftConfig } from '../raft/types.ts';
+import { AnchorBook } from './anchor-book.ts';
+import { Authority } from './authority.ts';
+import { changeOf } from './change.ts';
+import { ConfigBook } from './config-book.ts';
+import { controlBounds } from './control-bounds.ts';
+import { encodeParts, hashParts, type LogPosition, loadParts } from './control-image.ts';
+import { DecreeBook } from './decree-book.ts';
+import { FindingBook } from './finding-book.ts';
+import { IncarnationBook } from './incarnation-book.ts';
+import { LayoutBook } from './layout-book.ts';
+import { MemberBook } from './member-book.ts';
+import { PlanBook } from './plan-book.ts';
+import { PolicyBook } from './policy-book.ts';
+import { refusal } from './refusal.ts';
+import { SiteBook } from './site-book.ts';
+
+/** A committed entry of the control log, of kind `command`. */
+export type ControlEntry = {
+  readonly generation: number;
+  readonly index: number;
+  readonly term: number;
+  /** Envelope of a command. */
+  readonly envelope: Uint8Array;
+};
+
+/** What an entry has done; a reason is one sentence for people. */
+export type ApplyOutcome =
+  | { readonly outcome: 'applied' }
+  | { readonly outcome: 'void'; readonly reason: string };
+
+/**
+ * What the entries of the control log mean. Order comes from the log; authority comes from signatures, which
+ * every member checks alike when it applies an entry. One without its authority, or out of place, is void: it
+ * is noted with a reason and changes nothing else.
+ *
+ * Members must reach the same state from the same log. So nothing here depends on anything but the genesis
+ * and the log: no clock, no roster, nothing that members learn at different times. Members are known here once
+ * the log has admitted them.
+ *
+ * Each book owns one matter; `changeOf` lets a command touch two of them.
+ */
+export class ControlState {
+  readonly genesis: Genesis;
+  readonly cluster: ClusterId;
+  readonly members: MemberBook;
+  readonly config: ConfigBook;
+  readonly authority: Authority;
+  readonly layout = new LayoutBook();
+  readonly policy: PolicyBook;
+  readonly plans = new PlanBook();
+  readonly incarnations = new IncarnationBook();
+  readonly anchors = new AnchorBook();
+  readonly sites = new SiteBook();
+  readonly decrees = new DecreeBook();
+  readonly findings = new FindingBook();
+  /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
+  readonly #knownIds = new Set<CommandId>();
+  #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
+
+  /** The state before the first entry of the first generation: the founder is its one member and voter. */
+  constructor(genesis: Genesis, cluster: ClusterId) {
+    this.genesis = genesis;
+    this.cluster = cluster;
+    this.members = new MemberBook(genesis, cluster);
+    this.config = new ConfigBook([genesis.founder.statementKey]);
+    this.policy = new PolicyBook(genesis);
+    this.authority = new Authority(genesis, this.members, this.config);
+  }
+
+  /**
+   * The state that `encode` has made these bytes of. They come from a snapshot of the log, and are only as
+   * true as their sender: compare `hash` with what voters have signed.
+   * @throws HoldfastError bad-encoding
+   */
+  static decode(bytes: Uint8Array, genesis: Genesis, cluster: ClusterId): ControlState {
+    const state = new ControlState(genesis, cluster);
+    loadParts(state, bytes);
+    return state;
+  }
+
+  /** The whole state: the same bytes for the same log, and all that a member needs to go on from there. */
+  encode(): Uint8Array {
+    return encodeParts(this);
+  }
+
+  /**
+   * 32 bytes that two members compare. Findings are left out: a later version may word them otherwise, and
+   * they decide nothing.
+   */
+  hash(): Uint8Array {
+    return hashParts(this);
+  }
+
+  get generation(): number {
+    return this.#position.generation;
+  }
+
+  get lastIndex(): number {
+    return this.#position.lastIndex;
+  }
+
+  get position(): LogPosition {
+    return this.#position;
+  }
+
+  knownIds(): readonly CommandId[] {
+    return [...this.#knownIds];
+  }
+
+  /** Takes the next command of the log. Never throws for what stands in it. */
+  apply(entry: ControlEntry): ApplyOutcome {
+    assert(entry.generation === this.generation, 'an entry is of the generation of its log');
+    assert(entry.index > this.lastIndex, 'entries come in order');
+    const { commandCount } = this.#position;
+    let opened: OpenedCommand | undefined;
+    let outcome: ApplyOutcome;
+    try {
+      opened = openCommand(entry.envelope, this.cluster);
+      this.#prepare(opened, entry)();
+      outcome = { outcome: 'applied' };
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      outcome = { outcome: 'void', reason: error.message };
+      this.#note(error, entry, opened);
+    }
+    if (opened !== undefined) this.#remember(opened.command.id);
+    const { generation, index } = entry;
+    this.#position = { generation, lastIndex: index, commandCount: commandCount + 1 };
+    return outcome;
+  }
+
+  /** Takes a committed configuration of the log. */
+  applyConfig(config: RaftConfig, index: number): void {
+    assert(index > this.lastIndex, 'entries come in order');
+    for (const voter of config.voters) {
+      const text = this.members.voterObjection(voter);
+      if (text === undefined) continue;
+      this.findings.addWarning({ generation: this.generation, index, text: `a voter: ${text}` });
+    }
+    this.config.set(config);
+    this.#position = { ...this.#position, lastIndex: index };
+  }
+
+  /** Whether this agent may write the dataset, and why. */
+  mayWrite(
+    agent: AgentKey,
+    dataset: DatasetId,
+  ): { readonly may: boolean; readonly reason: string } {
+    return this.incarnations.mayWrite(agent, dataset);
+  }
+
+  /** Puts the state at a place of a log: for images and decrees. */
+  resume(position: LogPosition, knownIds: readonly CommandId[]): void {
+    this.#position = position;
+    this.#knownIds.clear();
+    for (const id of knownIds) this.#knownIds.add(id);
+  }
+
+  #prepare(opened: OpenedCommand, entry: ControlEntry): () => void {
+    const { command, signers } = opened;
+    if (opened.generation !== this.generation) {
+      throw refusal(`it was signed for generation ${opened.generation}`);
+    }
+    const isDecree = command.body.kind === 'decree';
+    if (this.#knownIds.has(command.id) && !isDecree) throw refusal('the command is known already');
+    const { generation, index, envelope } = entry;
+    const place = { generation, index, envelope, signers, timeMs: command.timeMs };
+    return changeOf(this, command, place);
+  }
+
+  #note(error: HoldfastError, entry: ControlEntry, opened: OpenedCommand | undefined): void {
+    const { generation, index, envelope } = entry;
+    const { id = '' as const, body } = opened?.command ?? {};
+    const reason = error.message;
+    this.findings.addVoid({ generation, index, kind: body?.kind ?? '', id, reason });
+    if (codeOf(error) !== 'equivocation' || body === undefined) return;
+    const agent = error.details.agent as AgentKey;
+    const first =
+      body.kind === 'fence-vote'
+        ? this.incarnations.of(body.dataset)?.slot?.votes.find(({ voter }) => voter === agent)
+        : undefined;
+    const evidence = first === undefined ? [envelope] : [first.envelope, envelope];
+    this.findings.addEquivocation({ generation, index, agent, reason, evidence });
+  }
+
+  #remember(id: CommandId): void {
+    this.#knownIds.add(id);
+    for (const oldest of this.#knownIds) {
+      if (this.#knownIds.size <= controlBounds.knownIdsMax) return;
+      this.#knownIds.delete(oldest);
+    }
+  }
+}

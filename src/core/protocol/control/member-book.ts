@@ -1,0 +1,165 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { toHex } from '../../../base/bytes.ts';
+import { hexBytes } from '../../format/control-field.ts';
+import type { BodyOf } from '../../format/control-records.ts';
+import { idField } from '../../format/field.ts';
+import type { MemberImage, MemberImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { rolesFrom } from '../../format/member.ts';
+import type { AgentDescriptor, Genesis, Role } from '../../format/records.ts';
+import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../../ids.ts';
+import { limits } from '../../limits.ts';
+import { InviteBook } from '../invite-book.ts';
+import { type OpenedStatement, openStatement } from '../opened-statement.ts';
+import { type Change, type CommandPlace, refusal } from './refusal.ts';
+
+/** A member as the log knows it. */
+export type ControlMember = {
+  readonly agent: AgentKey;
+  readonly peer: PeerKey;
+  readonly name: string;
+  readonly site: string;
+  readonly region: string;
+  /** What any of its admissions allows. */
+  readonly roles: readonly Role[];
+  /** Hashes of the invite statements that have admitted it; none for the founder. */
+  readonly invites: readonly string[];
+  /** Of the entry that admitted it first; 0 for the founder. */
+  readonly index: number;
+  /** A decree has taken its vote for good. */
+  readonly isAbandoned: boolean;
+};
+
+/**
+ * The members, as far as the log has admitted them. Everything inside an admit command is signed by those who
+ * decided, so which voter appends it does not matter.
+ */
+export class MemberBook {
+  readonly #genesis: Genesis;
+  readonly #cluster: ClusterId;
+  #members = new Map<AgentKey, ControlMember>();
+
+  constructor(genesis: Genesis, cluster: ClusterId) {
+    this.#genesis = genesis;
+    this.#cluster = cluster;
+    this.#set(memberFrom(genesis.founder, 0));
+  }
+
+  /** Sorted by key. */
+  all(): readonly ControlMember[] {
+    return [...this.#members.values()].sort((a, b) => (a.agent < b.agent ? -1 : 1));
+  }
+
+  of(agent: AgentKey): ControlMember | undefined {
+    return this.#members.get(agent);
+  }
+
+  /** Why this agent may not be a voter; undefined when it may. */
+  voterObjection(agent: AgentKey): string | undefined {
+    const member = this.#members.get(agent);
+    if (member === undefined) return `${agent.slice(0, 8)} is no member`;
+    if (member.isAbandoned) return `"${member.name}" was abandoned by a decree`;
+    const canVote = member.roles.includes('voter') || member.roles.includes('witness');
+    return canVote ? undefined : `"${member.name}" has neither the role voter nor witness`;
+  }
+
+  /** Judges the two statements in an admit command. @throws HoldfastError (any code of InviteBook, too) */
+  checkAdmit(body: BodyOf<'admit'>, place: CommandPlace): Change {
+    const invite = openStatement(body.invite, this.#cluster);
+    const { descriptor, issuer } = this.#judge(
+      invite,
+      openStatement(body.admission, this.#cluster),
+    );
+    if (!this.#members.has(issuer)) throw refusal('the issuer of the invite is no member');
+    const used = toHex(invite.hash);
+    const isUsed = (member: ControlMember): boolean => member.invites.includes(used);
+    const known = this.#members.get(descriptor.statementKey);
+    if (known !== undefined && isUsed(known)) throw refusal(`"${known.name}" is known already`);
+    if (this.all().some(isUsed)) throw refusal('the invite has admitted another agent');
+    if (known === undefined) this.#requireRoom(descriptor);
+    const member = known ?? memberFrom(descriptor, place.index);
+    const roles = [...new Set([...member.roles, ...descriptor.roles])];
+    return () => this.#set({ ...member, roles, invites: [...member.invites, used] });
+  }
+
+  /** Takes away votes for good: see a decree. */
+  abandon(agents: readonly AgentKey[]): void {
+    for (const agent of agents) {
+      const member = this.#members.get(agent);
+      if (member !== undefined) this.#set({ ...member, isAbandoned: true });
+    }
+  }
+
+  image(): MessageInitShape<typeof MemberImageSchema>[] {
+    return this.all().map((member) => ({
+      ...member,
+      agent: idBytes(member.agent),
+      peer: idBytes(member.peer),
+      roles: [...member.roles],
+      invites: member.invites.map(hexBytes),
+      index: BigInt(member.index),
+    }));
+  }
+
+  load(images: readonly MemberImage[]): void {
+    this.#members = new Map();
+    for (const { name, site, region, isAbandoned, ...image } of images) {
+      this.#set({
+        agent: idField(image.agent, 32, 'agent'),
+        peer: idField(image.peer, 32, 'peer'),
+        roles: rolesFrom(image.roles),
+        invites: image.invites.map(toHex),
+        index: Number(image.index),
+        name,
+        site,
+        region,
+        isAbandoned,
+      });
+    }
+  }
+
+  /** The rules of joining, as every peer applies them to statements: see InviteBook. */
+  #judge(
+    invite: OpenedStatement,
+    admission: OpenedStatement,
+  ): { descriptor: AgentDescriptor; issuer: AgentKey } {
+    const { body: invited, writer, timeMs } = invite.statement;
+    const { body: admitted, writer: issuer } = admission.statement;
+    if (invited.kind !== 'invite' || admitted.kind !== 'admission') {
+      throw refusal('these statements are no invite and admission');
+    }
+    const { operators, operatorThreshold } = this.#genesis;
+    const signers = new Set<string>(invite.signers.map(toHex));
+    const count = operators.filter(({ key }) => signers.has(key)).length;
+    if (!operators.some(({ key }) => key === writer) || count < operatorThreshold) {
+      throw refusal('the invite is not signed by enough operators');
+    }
+    const book = new InviteBook(this.#genesis, this.#cluster);
+    book.checkInvite(invited, timeMs);
+    book.add(invited);
+    return { issuer, ...book.checkAdmission(admitted, issuer, admission.statement.timeMs) };
+  }
+
+  /** Here, unlike in the roster, one member comes before the other: the second of a name is refused. */
+  #requireRoom(descriptor: AgentDescriptor): void {
+    const { name, statementKey, transportKey } = descriptor;
+    const members = [...this.#members.values()];
+    if (members.length >= limits.membersMax) throw refusal('the cluster is full');
+    if (members.some((member) => member.name === name)) {
+      throw refusal(`another member is called "${name}"`);
+    }
+    const inUse = new Set<string>(members.flatMap(({ agent, peer }) => [agent, peer]));
+    if (inUse.has(statementKey) || inUse.has(transportKey)) {
+      throw refusal(`a key of "${name}" belongs to another member`);
+    }
+  }
+
+  #set(member: ControlMember): void {
+    this.#members.set(member.agent, member);
+  }
+}
+
+function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {
+  const { name, site, region, roles, statementKey, transportKey } = descriptor;
+  const keys = { agent: statementKey, peer: transportKey };
+  return { ...keys, name, site, region, roles, invites: [], index, isAbandoned: false };
+}

@@ -1,0 +1,91 @@
+import type { Fence, FenceVote, PlanHash, Promotion } from '../../format/control-records.ts';
+import type { AgentKey } from '../../ids.ts';
+import { deadQuorum, fenceQuorum } from './fence-quorum.ts';
+import { contradiction, refusal } from './refusal.ts';
+
+/** A voter's word, as it was signed. */
+export type SlotVote = {
+  readonly voter: AgentKey;
+  readonly isGrant: boolean;
+  /** Envelope. */
+  readonly envelope: Uint8Array;
+};
+
+/** An incarnation that is being voted on; there is one candidate. */
+export type Slot = {
+  readonly generation: number;
+  readonly target: AgentKey;
+  readonly fence: Fence;
+  readonly plan: PlanHash;
+  readonly run: number;
+  readonly step: string;
+  /** Those of the configuration in force when it was opened: they alone decide it. Sorted. */
+  readonly voters: readonly AgentKey[];
+  /** One a voter, in the order of the log. */
+  readonly votes: readonly SlotVote[];
+  readonly index: number;
+};
+
+/** Proof that a slot was decided, for whoever has the genesis and knows the voters. */
+export type Certificate = Omit<Slot, 'votes' | 'index'> & {
+  readonly incarnation: number;
+  /** Envelopes of the grants: a fence quorum. */
+  readonly votes: readonly Uint8Array[];
+};
+
+/**
+ * Voters that may sign twice without harm. More than none costs availability: a slot of three voters
+ * would need all of them.
+ */
+const faultyVoters = 0;
+
+/** An open slot for a promotion that has been found valid. */
+export function openSlot(
+  promotion: Promotion,
+  context: {
+    readonly generation: number;
+    readonly index: number;
+    readonly voters: readonly AgentKey[];
+  },
+): Slot {
+  const { target, fence, plan, run, step } = promotion;
+  return { ...context, target, fence, plan, run, step, votes: [] };
+}
+
+/** The slot with one vote more. @throws HoldfastError not-permitted | equivocation */
+export function withVote(slot: Slot, vote: FenceVote, word: Omit<SlotVote, 'isGrant'>): Slot {
+  const { voter } = word;
+  if (!slot.voters.includes(voter)) throw refusal('the slot was opened without this voter');
+  const isGrant = vote.target !== undefined;
+  const before = slot.votes.find((one) => one.voter === voter);
+  const isCandidate = !isGrant || (vote.target === slot.target && isFenceOf(slot, vote.fence));
+  if (before !== undefined) {
+    if (before.isGrant === isGrant && isCandidate) throw refusal('this voter has voted already');
+    throw contradiction(voter, `${voter.slice(0, 8)} has given two different votes for one slot`);
+  }
+  if (!isCandidate) throw refusal('the vote names another candidate or fence than the log');
+  return { ...slot, votes: [...slot.votes, { ...word, isGrant }] };
+}
+
+/**
+ * - `decided`: enough grants agree.
+ * - `dead`: so many have abandoned it that it cannot be decided.
+ * - `open`: neither yet.
+ */
+export function slotState({ voters, votes }: Slot): 'open' | 'decided' | 'dead' {
+  const grants = votes.filter(({ isGrant }) => isGrant).length;
+  if (grants >= fenceQuorum(voters.length, faultyVoters)) return 'decided';
+  const abandons = votes.length - grants;
+  return abandons >= deadQuorum(voters.length, faultyVoters) ? 'dead' : 'open';
+}
+
+/** The proof that a decided slot leaves. */
+export function certificateOf(slot: Slot, incarnation: number): Certificate {
+  const { votes, index: _, ...rest } = slot;
+  const grants = votes.filter(({ isGrant }) => isGrant).map(({ envelope }) => envelope);
+  return { ...rest, incarnation, votes: grants };
+}
+
+function isFenceOf(slot: Slot, fence: Fence): boolean {
+  return slot.fence.generation === fence.generation && slot.fence.index === fence.index;
+}

@@ -1,0 +1,75 @@
+import { secondMs } from '../../base/units.ts';
+import { codeOf } from '../../core/errors.ts';
+import type { AnchorHead } from '../../core/format/control-records.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { DurabilityView } from '../durability-view.ts';
+import type { Ledger } from '../ledger.ts';
+import type { ControlLog } from './control-log.ts';
+
+export type AnchorKeeperOptions = {
+  readonly control: ControlLog;
+  readonly ledger: Ledger;
+  readonly view: DurabilityView;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const periodMs = 5 * secondMs;
+/** Heads in one entry. */
+const headsMax = 256;
+
+/**
+ * Writes into the control log, while this host leads it, which committed snapshot of each dataset is the newest:
+ * from then on nobody can pass off an older one as the newest, or another history as the true one.
+ */
+export class AnchorKeeper {
+  readonly #options: AnchorKeeperOptions;
+
+  constructor(options: AnchorKeeperOptions) {
+    this.#options = options;
+  }
+
+  async run({ signal }: Cancel): Promise<void> {
+    const { control, clock, log } = this.#options;
+    const options = signal === undefined ? {} : { signal };
+    const isOver = (): boolean => signal?.aborted === true;
+    while (!isOver()) {
+      try {
+        if (control.isLeading) await this.#anchorNew(options);
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        if (!isOver()) log.log('info', 'heads were not anchored', { code });
+      }
+      await clock.sleep(periodMs, options).catch(() => {});
+    }
+  }
+
+  async #anchorNew(options: Cancel): Promise<void> {
+    const heads = await this.#newHeads();
+    if (heads.length === 0) return;
+    await this.#options.control.submit({ kind: 'anchor', heads }, options);
+  }
+
+  async #newHeads(): Promise<AnchorHead[]> {
+    const { control, ledger, view } = this.#options;
+    const heads: AnchorHead[] = [];
+    for (const { id, writer } of ledger.roster.datasets()) {
+      const known = control.state.anchors.of(writer, id)?.head.sequence ?? 0;
+      const records = ledger
+        .manifests(id)
+        .filter(
+          ({ statement, manifest }) => statement.writer === writer && manifest.sequence > known,
+        );
+      for (const record of records.reverse()) {
+        const { state } = await view.assess(record);
+        if (state !== 'committed') continue;
+        const { sequence } = record.manifest;
+        heads.push({ writer, dataset: id, sequence, hash: record.hash });
+        break;
+      }
+      if (heads.length >= headsMax) break;
+    }
+    return heads;
+  }
+}

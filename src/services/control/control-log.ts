@@ -1,0 +1,364 @@
+import { toHex } from '../../base/bytes.ts';
+import { KiB } from '../../base/units.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { sealCommand } from '../../core/format/control-envelope.ts';
+import { commandIn } from '../../core/format/control-peek.ts';
+import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
+import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
+import { MerkleRange } from '../../core/format/merkle-range.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import { ControlState } from '../../core/protocol/control/control-state.ts';
+import { decodeConfig } from '../../core/protocol/raft/config-codec.ts';
+import { Raft } from '../../core/protocol/raft/raft.ts';
+import type {
+  RaftConfig,
+  RaftEntry,
+  RaftInput,
+  RaftMessage,
+  RaftOutcome,
+  RaftSnapshot,
+  RaftStatus,
+  RaftStored,
+} from '../../core/protocol/raft/types.ts';
+import type { ControlJournal } from '../../ports/control-journal.ts';
+import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { AppliedCommand, ControlAccess } from './control-access.ts';
+import { type LogEnd, LogTail } from './log-end.ts';
+import { type LogHead, LogHeads } from './log-heads.ts';
+import { LogRequests } from './log-requests.ts';
+import { type Applied, LogWaiters } from './log-waiters.ts';
+import { RaftDriver } from './raft-driver.ts';
+import { RaftPost } from './raft-post.ts';
+
+export type ControlLogOptions = {
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly journal: ControlJournal;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly self: AgentKey;
+  readonly statementSecret: Uint8Array;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** Entries kept after the last snapshot: a follower that lacks fewer needs no snapshot. */
+const entriesMax = 1024;
+const raftSettings = {
+  electionTicksMin: 10,
+  electionTicksMax: 20,
+  heartbeatTicks: 3,
+  messageBytesMax: 512 * KiB,
+  entriesInFlightMax: 256,
+} as const;
+
+/** The control log as this host takes part in it. */
+export class ControlLog implements ControlAccess {
+  readonly self: AgentKey;
+  readonly #options: ControlLogOptions;
+  #driver: RaftDriver;
+  #tail: LogTail;
+  #heads: LogHeads;
+  readonly #post: RaftPost;
+  readonly #requests: LogRequests;
+  readonly #waiters = new LogWaiters();
+  readonly #appliedListeners = new Set<(command: AppliedCommand) => void>();
+  readonly #fencedListeners = new Set<(generation: number) => void>();
+  readonly #statusListeners = new Set<(status: RaftStatus) => void>();
+  #state: ControlState;
+  #appliedIndex: number;
+  /** Of the newest entry applied: a leader that has applied one of its own term knows all before it. */
+  #appliedTerm: number;
+
+  constructor(options: ControlLogOptions) {
+    const { ledger, journal, self } = options;
+    const { stored, damage } = journal;
+    this.#options = options;
+    this.self = self;
+    const image = imageOf(stored.snapshot, ledger);
+    this.#state = image.state;
+    this.#heads = new LogHeads(image.tree);
+    this.#appliedIndex = stored.snapshot.index;
+    this.#appliedTerm = stored.snapshot.term;
+    this.#post = new RaftPost(options);
+    const waiters = this.#waiters;
+    this.#requests = new LogRequests(this, { ...options, post: this.#post, waiters });
+    this.#tail = new LogTail(stored);
+    this.#driver = this.#start(stored, damage?.lostUpTo);
+  }
+
+  #start(stored: RaftStored, lostUpTo?: number): RaftDriver {
+    const { self } = this;
+    const seed = new DataView(this.#options.entropy.bytes(4).buffer).getUint32(0);
+    const raft = new Raft(stored, { self, seed, ...raftSettings }, { lostUpTo });
+    return new RaftDriver({
+      ...this.#options,
+      raft,
+      send: (message) => this.#post.send(message),
+      onWritten: (write) => this.#tail.written(write),
+      apply: (entries) => this.#apply(entries),
+      install: (installed) => this.#install(installed),
+      onStatus: (status) => this.#tellStatus(status),
+      onFenced: (generation) => {
+        for (const listener of this.#fencedListeners) listener(generation);
+      },
+    });
+  }
+
+  get state(): ControlState {
+    return this.#state;
+  }
+
+  /** Set once a decree has replaced the log that this host takes part in. */
+  get fencedBy(): number | undefined {
+    return this.#driver.fencedBy;
+  }
+
+  get isLeading(): boolean {
+    const { role, term } = this.status();
+    return role === 'leader' && this.#appliedTerm === term;
+  }
+
+  /** Index of the newest entry applied here. */
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  /** Head of the log at this size, if it was a resting point here lately. */
+  headAt(size: number): LogHead | undefined {
+    return this.#heads.at(size);
+  }
+
+  /** Everything applied here, as bytes (core/format/log-image.ts). */
+  image(): Uint8Array {
+    return encodeLogImage({ tree: this.#heads.tree, state: this.#state.encode() });
+  }
+
+  /** Goes on from an image that a majority has vouched for, ahead of what Raft has brought here. */
+  follow(image: Uint8Array): void {
+    const { tree, state } = decodeLogImage(image);
+    if (tree.size <= this.#appliedIndex) return;
+    const { roster, cluster } = this.#options.ledger;
+    this.#state = ControlState.decode(state, roster.genesis, cluster);
+    this.#heads = new LogHeads(tree);
+    this.#appliedIndex = tree.size;
+    this.#waiters.appliedUpTo(tree.size);
+  }
+
+  status(): RaftStatus {
+    return this.#driver.status();
+  }
+
+  /** Takes part until the signal. */
+  async run({ signal }: Cancel): Promise<void> {
+    while (signal?.aborted !== true) {
+      const driver = this.#driver;
+      await driver.run(signal === undefined ? {} : { signal });
+      // A decree puts another in its place; anything else ends this agent.
+      await this.#adopting;
+      if (driver === this.#driver) return;
+    }
+  }
+
+  /** Where the log ends here, whatever of it is committed. */
+  end(): LogEnd {
+    const { generation } = this.status();
+    const place = { index: this.#appliedIndex, term: this.#appliedTerm, generation };
+    return this.#tail.end(this.#state, place);
+  }
+
+  /**
+   * Leaves the log for that of a newer generation, which begins with this state. What is written here replaces
+   * all that was known.
+   */
+  adopt(state: ControlState, voters: readonly AgentKey[]): Promise<void> {
+    this.#adopting = this.#adopt(state, voters);
+    return this.#adopting;
+  }
+
+  #adopting: Promise<void> = Promise.resolve();
+
+  async #adopt(state: ControlState, voters: readonly AgentKey[]): Promise<void> {
+    await this.#driver.retire();
+    const image = encodeLogImage({ tree: MerkleRange.empty(), state: state.encode() });
+    const stored: RaftStored = {
+      hard: { generation: state.generation, term: 0, votedFor: undefined },
+      snapshot: { index: 0, term: 0, config: { voters, learners: [] }, state: image },
+      entries: [],
+    };
+    const { hard, snapshot } = stored;
+    await this.#options.journal.write({ hard, snapshot });
+    this.#state = state;
+    this.#heads = new LogHeads();
+    this.#appliedIndex = 0;
+    this.#appliedTerm = 0;
+    this.#tail = new LogTail(stored);
+    this.#driver = this.#start(stored);
+    this.#tellStatus(this.status());
+  }
+
+  /** A message from the member that a connection has proved. */
+  async receive(from: AgentKey, message: RaftMessage): Promise<void> {
+    if (message.from !== from) {
+      throw new HoldfastError('bad-signature', 'a message of the control log names another sender');
+    }
+    await this.#driver.step({ kind: 'message', message });
+  }
+
+  configure(config: RaftConfig): Promise<RaftOutcome> {
+    return this.#driver.step({ kind: 'configure', config });
+  }
+
+  transfer(to?: AgentKey): Promise<RaftOutcome> {
+    return this.#driver.step({ kind: 'transfer', ...(to === undefined ? {} : { to }) });
+  }
+
+  /** Signed by this host, and by `extraSecrets`. */
+  seal(body: ControlBody, extraSecrets: readonly Uint8Array[] = []): Uint8Array {
+    const { clock, entropy, statementSecret, ledger } = this.#options;
+    const id = toHex(entropy.bytes(16)) as CommandId;
+    const { bytes } = sealCommand({
+      command: { id, timeMs: clock.nowMs(), body },
+      cluster: ledger.cluster,
+      generation: this.status().generation,
+      secrets: [statementSecret, ...extraSecrets],
+    });
+    return bytes;
+  }
+
+  submit(
+    body: ControlBody,
+    options: Cancel & { extraSecrets?: readonly Uint8Array[]; timeoutMs?: number } = {},
+  ): Promise<Applied> {
+    return this.submitSigned(this.seal(body, options.extraSecrets), options);
+  }
+
+  submitSigned(
+    envelope: Uint8Array,
+    options: Cancel & { timeoutMs?: number } = {},
+  ): Promise<Applied> {
+    return this.#requests.submitSigned(envelope, options);
+  }
+
+  /** Appends a command if this host leads. */
+  offerHere(envelope: Uint8Array): Promise<boolean> {
+    return this.#requests.offerHere(envelope);
+  }
+
+  confirm(options: Cancel & { timeoutMs?: number } = {}): Promise<void> {
+    return this.#requests.confirm(options);
+  }
+
+  applied(index: number, options: Cancel & { timeoutMs?: number } = {}): Promise<void> {
+    return this.#requests.applied(index, options);
+  }
+
+  /** What was committed when this was asked, if this host leads. @throws HoldfastError no-quorum */
+  read(): Promise<number> {
+    return this.#driver.read();
+  }
+
+  step(input: RaftInput): Promise<RaftOutcome> {
+    return this.#driver.step(input);
+  }
+
+  /** See LogRequests. */
+  handOver(to?: AgentKey): Promise<void> {
+    return this.#requests.handOver(to);
+  }
+
+  onApplied(listener: (command: AppliedCommand) => void): () => void {
+    this.#appliedListeners.add(listener);
+    return () => this.#appliedListeners.delete(listener);
+  }
+
+  /** Called when a message has told that a newer generation exists. Returns a function that stops it. */
+  onFenced(listener: (generation: number) => void): () => void {
+    this.#fencedListeners.add(listener);
+    return () => this.#fencedListeners.delete(listener);
+  }
+
+  onStatus(listener: (status: RaftStatus) => void): () => void {
+    this.#statusListeners.add(listener);
+    return () => this.#statusListeners.delete(listener);
+  }
+
+  #apply(entries: readonly RaftEntry[]): void {
+    for (const entry of entries) {
+      // Known already, from a checkpoint.
+      if (entry.index <= this.#appliedIndex) continue;
+      this.#applyOne(entry);
+      this.#heads.append(entry);
+      this.#appliedIndex = entry.index;
+      this.#appliedTerm = entry.term;
+      this.#tail.applied(entry.index);
+      this.#waiters.appliedUpTo(entry.index);
+    }
+    this.#heads.note(this.#state.hash());
+    this.#compactSoon();
+  }
+
+  #applyOne({ index, term, kind, payload }: RaftEntry): void {
+    if (kind === 'config') this.#state.applyConfig(decodeConfig(payload), index);
+    if (kind !== 'command') return;
+    const { generation } = this.status();
+    const outcome = this.#state.apply({ generation, index, term, envelope: payload });
+    const { id, body } = commandIn(payload);
+    if (outcome.outcome === 'void') {
+      const context = { index, kind: body.kind, reason: outcome.reason };
+      this.#options.log.log('info', 'an entry of the control log is void', context);
+    }
+    this.#waiters.appliedCommand(id, { ...outcome, index });
+    const applied = { index, generation, body, outcome };
+    for (const listener of this.#appliedListeners) listener(applied);
+  }
+
+  #install(snapshot: RaftSnapshot): void {
+    if (snapshot.index <= this.#appliedIndex) return;
+    const image = imageOf(snapshot, this.#options.ledger);
+    this.#state = image.state;
+    this.#heads = new LogHeads(image.tree);
+    this.#appliedIndex = snapshot.index;
+    this.#appliedTerm = snapshot.term;
+    this.#waiters.appliedUpTo(snapshot.index);
+  }
+
+  #isCompacting = false;
+  #compactSoon(): void {
+    if (this.#isCompacting || this.#appliedIndex - this.status().firstIndex < entriesMax) return;
+    this.#isCompacting = true;
+    const compact = {
+      kind: 'compact',
+      index: this.#appliedIndex,
+      state: this.image(),
+    } as const;
+    // After the effects that are being carried out now.
+    void this.#driver
+      .step(compact)
+      .catch(() => {})
+      .finally(() => {
+        this.#isCompacting = false;
+      });
+  }
+
+  #tellStatus(status: RaftStatus): void {
+    const { role, term, leader } = status;
+    this.#options.log.log('info', 'control log', { role, term, leader });
+    for (const listener of this.#statusListeners) listener(status);
+  }
+}
+
+function imageOf(
+  { state: bytes }: RaftSnapshot,
+  { roster, cluster }: Ledger,
+): { state: ControlState; tree: MerkleRange } {
+  const { genesis } = roster;
+  // Before the first entry.
+  if (bytes.length === 0) {
+    return { state: new ControlState(genesis, cluster), tree: MerkleRange.empty() };
+  }
+  const { tree, state } = decodeLogImage(bytes);
+  return { state: ControlState.decode(state, genesis, cluster), tree };
+}

@@ -1,0 +1,260 @@
+import { equal, toHex } from '../../base/bytes.ts';
+import { secondMs } from '../../base/units.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { encodeCommand } from '../../core/format/control-command.ts';
+import { openCommand } from '../../core/format/control-envelope.ts';
+import type { CommandId, Decree } from '../../core/format/control-records.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import { ControlState } from '../../core/protocol/control/control-state.ts';
+import { beginGeneration } from '../../core/protocol/control/new-generation.ts';
+import type { GenerationStart, GenerationStore } from '../../ports/generation-store.ts';
+import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { Serve } from '../serve.ts';
+import type { ControlLog } from './control-log.ts';
+
+export type DecreeKeeperOptions = {
+  readonly control: ControlLog;
+  readonly generations: GenerationStore;
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+};
+
+/** What operators are asked to sign. */
+export type PreparedDecree = {
+  /** Payload bytes of the command. */
+  readonly payload: Uint8Array;
+  readonly decree: Decree;
+  /** Members whose log was looked at. */
+  readonly asked: readonly AgentKey[];
+};
+
+export type PendingDecree = { readonly decree: Decree; readonly leftMs: number };
+
+type Pending = { readonly start: GenerationStart; readonly decree: Decree; readonly dueMs: number };
+
+type Judged = {
+  readonly decree: Decree;
+  readonly start: GenerationStart;
+  readonly state: ControlState;
+};
+
+const periodMs = 1 * secondMs;
+/** Announced again: to members that were away. */
+const announcePeriodMs = 5 * secondMs;
+
+/**
+ * Brings a cluster back that has lost the majority of its voters: operators sign which log counts and who votes
+ * from now on. Takes effect at each member after the notice, by its own monotonic clock, and at once at
+ * whoever finds that it has taken effect elsewhere.
+ */
+export class DecreeKeeper {
+  readonly #options: DecreeKeeperOptions;
+  #pending: Pending | undefined;
+  /** From the last preparation: bytes of the state that its decree builds on. */
+  #base: Uint8Array | undefined;
+  #announcedMs = Number.NEGATIVE_INFINITY;
+  #wanted = 0;
+
+  constructor(options: DecreeKeeperOptions) {
+    this.#options = options;
+    options.control.onFenced((generation) => {
+      this.#wanted = Math.max(this.#wanted, generation);
+    });
+  }
+
+  get pending(): PendingDecree | undefined {
+    if (this.#pending === undefined) return undefined;
+    const { decree, dueMs } = this.#pending;
+    return { decree, leftMs: Math.max(0, dueMs - this.#options.clock.monotonicMs()) };
+  }
+
+  /** Looks at the logs of all members that answer, and writes what their operators would have to sign. */
+  async prepare(request: {
+    readonly voters: readonly AgentKey[];
+    readonly reason: string;
+    readonly noticeMs: number;
+  }): Promise<PreparedDecree> {
+    const { control, clock, entropy } = this.#options;
+    const { generation, config } = control.status();
+    const { best, asked } = await this.#longestLog();
+    const decree: Decree = {
+      generation: generation + 1,
+      voters: [...request.voters].sort(),
+      abandoned: config.voters.filter((voter) => !asked.includes(voter)).sort(),
+      logSize: best.lastIndex,
+      rootHash: best.state.hash(),
+      reason: request.reason,
+      noticeMs: request.noticeMs,
+      announcedMs: clock.nowMs(),
+    };
+    this.#base = best.state.encode();
+    const id = toHex(entropy.bytes(16)) as CommandId;
+    const body = { kind: 'decree', ...decree } as const;
+    const payload = encodeCommand({ id, timeMs: clock.nowMs(), body });
+    return { payload, decree, asked };
+  }
+
+  /** Of the members that answer, the log that holds whatever may have been committed. */
+  async #longestLog() {
+    const { control, peers, ledger } = this.#options;
+    let best = control.end();
+    const asked: AgentKey[] = [control.self];
+    for (const { agentKey, peerKey } of peers.reachable()) {
+      const answer = await peers
+        .ask(peerKey, { case: 'logEnd', value: {} })
+        .catch((error: unknown) => {
+          if (codeOf(error) === undefined) throw error;
+          return undefined;
+        });
+      if (answer === undefined) continue;
+      asked.push(agentKey);
+      if (Number(answer.generation) !== best.generation) continue;
+      const [lastTerm, lastIndex] = [Number(answer.lastTerm), Number(answer.lastIndex)];
+      const isLonger =
+        lastTerm > best.lastTerm || (lastTerm === best.lastTerm && lastIndex > best.lastIndex);
+      if (!isLonger) continue;
+      const { genesis } = ledger.roster;
+      const state = ControlState.decode(answer.state.slice(), genesis, ledger.cluster);
+      best = { generation: best.generation, lastTerm, lastIndex, state };
+    }
+    return { best, asked };
+  }
+
+  /** Takes a signed decree that was prepared here, and announces it. @throws HoldfastError */
+  async announce(envelope: Uint8Array): Promise<PendingDecree> {
+    if (this.#base === undefined) {
+      throw new HoldfastError(
+        'not-found',
+        'the decree was not prepared by this agent, or before its restart',
+        {
+          next: 'holdfast coordinator decree prepare',
+        },
+      );
+    }
+    return this.#take(envelope, this.#base);
+  }
+
+  #take(envelope: Uint8Array, base: Uint8Array): PendingDecree {
+    const { clock, log } = this.#options;
+    const { decree, start } = this.#judge(envelope, base);
+    const isKnown = this.#pending !== undefined && equal(this.#pending.start.envelope, envelope);
+    if (!isKnown) {
+      this.#pending = { start, decree, dueMs: clock.monotonicMs() + decree.noticeMs };
+      const { generation, reason, noticeMs } = decree;
+      log.log('error', 'a decree was announced', { generation, reason, noticeMs });
+    }
+    return this.pending as PendingDecree;
+  }
+
+  /** @throws HoldfastError not-permitted | bad-signature | bad-encoding */
+  #judge(envelope: Uint8Array, base: Uint8Array): Judged {
+    const { ledger, control } = this.#options;
+    const { genesis } = ledger.roster;
+    const { body } = openCommand(envelope, ledger.cluster).command;
+    if (body.kind !== 'decree') throw refused('it is no decree');
+    if (body.generation <= control.status().generation) throw refused('its generation has begun');
+    const old = ControlState.decode(base, genesis, ledger.cluster);
+    if (!equal(old.hash(), body.rootHash)) throw refused('it was made for another log');
+    const state = beginGeneration(old, envelope);
+    const start = { generation: body.generation, envelope, base };
+    return { decree: body, start, state };
+  }
+
+  /** Until the signal: announces, puts into force, and follows what is in force elsewhere. */
+  async run({ signal }: Cancel): Promise<void> {
+    const { clock, log } = this.#options;
+    const options = signal === undefined ? {} : { signal };
+    const isOver = (): boolean => signal?.aborted === true;
+    while (!isOver()) {
+      try {
+        await this.#announceAgain(options);
+        if (this.pending?.leftMs === 0) await this.#enforce();
+        if (this.#wanted > this.#options.control.status().generation) await this.#follow(options);
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        log.log('warn', 'a decree was not followed', { code, reason: (error as Error).message });
+      }
+      await clock.sleep(periodMs, options).catch(() => {});
+    }
+  }
+
+  async #announceAgain(options: Cancel): Promise<void> {
+    const { clock, peers } = this.#options;
+    if (this.#pending === undefined) return;
+    if (clock.monotonicMs() - this.#announcedMs < announcePeriodMs) return;
+    this.#announcedMs = clock.monotonicMs();
+    const { envelope, base } = this.#pending.start;
+    const question = { case: 'decree', value: { envelope, base } } as const;
+    const asked = peers.reachable().map(({ peerKey }) => peers.ask(peerKey, question, options));
+    await Promise.allSettled(asked);
+  }
+
+  async #enforce(): Promise<void> {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    const { envelope, base } = pending.start;
+    await this.#adopt(this.#judge(envelope, base));
+  }
+
+  async #adopt({ decree, start, state }: Judged): Promise<void> {
+    const { control, generations, log } = this.#options;
+    await generations.write(start);
+    await control.adopt(state, decree.voters);
+    this.#pending = undefined;
+    log.log('error', 'a decree is in force', { generation: decree.generation });
+    // The log of a generation begins with its decree; whoever leads first says so.
+    const stop = control.onStatus(() => {
+      if (!control.isLeading) return;
+      stop();
+      void control.offerHere(start.envelope);
+    });
+  }
+
+  async #follow(options: Cancel): Promise<void> {
+    const { peers, control } = this.#options;
+    for (const { peerKey } of peers.reachable()) {
+      const answer = await peers
+        .ask(peerKey, { case: 'generation', value: {} }, options)
+        .catch(() => undefined);
+      if (answer === undefined) continue;
+      if (Number(answer.generation) <= control.status().generation) continue;
+      await this.#adopt(this.#judge(answer.envelope.slice(), answer.base.slice()));
+      return;
+    }
+  }
+
+  /** Lets other members ask and tell. */
+  answer(serve: Pick<Serve, 'register'>): void {
+    const { control, generations } = this.#options;
+    serve.register('logEnd', async () => {
+      const { generation, lastTerm, lastIndex, state } = control.end();
+      return {
+        generation: BigInt(generation),
+        lastTerm: BigInt(lastTerm),
+        lastIndex: BigInt(lastIndex),
+        state: state.encode(),
+      };
+    });
+    serve.register('decree', async ({ envelope, base }) => {
+      this.#take(envelope.slice(), base.slice());
+      return {};
+    });
+    serve.register('generation', async () => {
+      const start = await generations.read();
+      if (start === undefined) return {};
+      const { generation, envelope, base } = start;
+      return { generation: BigInt(generation), envelope, base };
+    });
+  }
+}
+
+function refused(why: string): HoldfastError {
+  return new HoldfastError('not-permitted', `the decree is refused: ${why}`);
+}

@@ -1,0 +1,86 @@
+import { HoldfastError } from '../../core/errors.ts';
+import { encodeRaftMessage } from '../../core/format/raft-message.ts';
+import { type AgentKey, idBytes, type PeerKey } from '../../core/ids.ts';
+import type { RaftMessage } from '../../core/protocol/raft/types.ts';
+import type { Cancel, Log } from '../../ports/runtime.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+
+export type RaftPostOptions = {
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly log: Log;
+};
+
+/** Messages on their way to one peer. More would only pile up before one that does not answer. */
+const underWayMax = 32;
+const timeoutMs = 3000;
+
+/** Brings messages of the control log to other members. What does not arrive is sent again by Raft itself. */
+export class RaftPost {
+  readonly #options: RaftPostOptions;
+  readonly #underWay = new Map<PeerKey, number>();
+
+  constructor(options: RaftPostOptions) {
+    this.#options = options;
+  }
+
+  send(message: RaftMessage): void {
+    const peer = this.#peerOf(message.to);
+    if (peer === undefined) return;
+    const count = this.#underWay.get(peer) ?? 0;
+    if (count >= underWayMax) return;
+    this.#underWay.set(peer, count + 1);
+    const value = { message: encodeRaftMessage(message) };
+    void this.#options.peers
+      .ask(peer, { case: 'raft', value }, { timeoutMs })
+      .catch((error: unknown) => {
+        if (!(error instanceof HoldfastError)) throw error;
+      })
+      .finally(() => this.#underWay.set(peer, (this.#underWay.get(peer) ?? 1) - 1));
+  }
+
+  /** @returns true when the leader has appended the command */
+  async propose(leader: AgentKey, envelope: Uint8Array, options: Cancel): Promise<boolean> {
+    const answer = await this.#ask(leader, envelope, options);
+    return answer?.isAppended === true;
+  }
+
+  /** Up to where the log was committed, as its leader confirms; undefined when it does not. */
+  async readIndex(leader: AgentKey, options: Cancel): Promise<number | undefined> {
+    const answer = await this.#ask(leader, new Uint8Array(0), options);
+    return answer?.isAppended === true ? Number(answer.readIndex) : undefined;
+  }
+
+  /** Asks the leader to let another one lead. What comes of it shows in the log. */
+  async transfer(leader: AgentKey, to: AgentKey | undefined): Promise<void> {
+    const peer = this.#peerOf(leader);
+    if (peer === undefined) return;
+    const value = { isTransfer: true, to: to === undefined ? new Uint8Array(0) : idBytes(to) };
+    await this.#options.peers.ask(peer, { case: 'propose', value }, { timeoutMs });
+  }
+
+  async #ask(
+    leader: AgentKey,
+    envelope: Uint8Array,
+    options: Cancel,
+  ): Promise<{ isAppended: boolean; readIndex: bigint } | undefined> {
+    const peer = this.#peerOf(leader);
+    if (peer === undefined) return undefined;
+    try {
+      const question = { case: 'propose', value: { envelope } } as const;
+      return await this.#options.peers.ask(peer, question, { ...options, timeoutMs });
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      // What the leader found wrong with the command would be wrong elsewhere too.
+      if (error.code === 'bad-encoding' || error.code === 'limit-exceeded') throw error;
+      return undefined;
+    }
+  }
+
+  #peerOf(agent: AgentKey): PeerKey | undefined {
+    const { ledger, peers } = this.#options;
+    const peer = ledger.roster.member(agent)?.peerKey;
+    return peer !== undefined && peers.isReachable(peer) ? peer : undefined;
+  }
+}

@@ -1,0 +1,107 @@
+import { secondMs } from '../../base/units.ts';
+import { codeOf } from '../../core/errors.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import { chooseVoters, type VoterCandidate } from '../../core/policy/voter-choice.ts';
+import { nextConfig } from '../../core/protocol/control/config-steps.ts';
+import type { RaftStatus } from '../../core/protocol/raft/types.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { ControlLog } from './control-log.ts';
+import { membershipProof } from './membership-proof.ts';
+
+export type VoterKeeperOptions = {
+  readonly control: ControlLog;
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const periodMs = 1 * secondMs;
+
+/**
+ * Keeps the members of the control log as they should be, while this host leads it: whoever was admitted to
+ * the cluster enters the log, and the voters become those that the layout wants, one change at a time.
+ */
+export class VoterKeeper {
+  readonly #options: VoterKeeperOptions;
+  /** Admissions that the log has found void: offering them again would change nothing. */
+  readonly #refused = new Set<AgentKey>();
+
+  constructor(options: VoterKeeperOptions) {
+    this.#options = options;
+  }
+
+  async run({ signal }: Cancel): Promise<void> {
+    const { control, clock, log } = this.#options;
+    const options = signal === undefined ? {} : { signal };
+    const isOver = (): boolean => signal?.aborted === true;
+    while (!isOver()) {
+      try {
+        if (control.isLeading) {
+          await this.#admitNew(options);
+          await this.#approach();
+        }
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        if (!isOver()) log.log('info', 'voters could not be kept', { code });
+      }
+      await clock.sleep(periodMs, options).catch(() => {});
+    }
+  }
+
+  async #admitNew(options: Cancel): Promise<void> {
+    const { control, ledger, log } = this.#options;
+    for (const { agentKey, name } of ledger.roster.members()) {
+      if (control.state.members.of(agentKey) !== undefined || this.#refused.has(agentKey)) continue;
+      const proof = await membershipProof(ledger, agentKey);
+      // Its admission may be on its way still.
+      if (proof === undefined) continue;
+      const { outcome, ...rest } = await control.submit({ kind: 'admit', ...proof }, options);
+      if (outcome === 'applied') continue;
+      this.#refused.add(agentKey);
+      log.log('warn', 'the control log did not admit a member', { name, ...rest });
+    }
+  }
+
+  /** One step towards the members that the log should have. */
+  async #approach(): Promise<void> {
+    const { control, log } = this.#options;
+    const status = control.status();
+    const candidates = this.candidates();
+    const step = nextConfig({
+      self: control.self,
+      status,
+      wanted: this.wantedVoters(status, candidates),
+      members: candidates.map(({ agent }) => agent),
+      isReachable: (agent) => candidates.find((one) => one.agent === agent)?.isReachable === true,
+    });
+    if (step === undefined) return;
+    if (step.kind === 'transfer') {
+      await control.transfer(step.to);
+      return;
+    }
+    const outcome = await control.configure(step.config);
+    log.log('info', 'members of the control log', { step: step.reason, outcome: outcome.kind });
+  }
+
+  wantedVoters(status: RaftStatus, candidates: readonly VoterCandidate[]): readonly AgentKey[] {
+    const { mode, voters } = this.#options.control.state.layout.current;
+    if (mode === 'pinned') return voters;
+    return chooseVoters(candidates, status.config.voters).voters;
+  }
+
+  /** Members that the log knows, with what is seen of them from here. */
+  candidates(): VoterCandidate[] {
+    const { control, peers } = this.#options;
+    return control.state.members
+      .all()
+      .filter(({ isAbandoned }) => !isAbandoned)
+      .map(({ agent, peer, name, site, region, roles }) => ({
+        ...{ agent, name, site, region, roles },
+        isReachable: agent === control.self || peers.isReachable(peer),
+      }));
+  }
+}

@@ -1,0 +1,28 @@
+import { HoldfastError } from '../../core/errors.ts';
+import type { Cancel, Clock } from '../../ports/runtime.ts';
+
+/** Wakes whoever waits for something to have changed. A ring that nobody hears is kept for the next who waits. */
+export class Bell {
+  #hasRung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#hasRung = true;
+    this.#wake?.();
+  }
+
+  /** Resolves at the next ring, after `ms` at the latest, or when the signal is aborted. One waits at a time. */
+  async wait(clock: Clock, ms: number, { signal }: Cancel = {}): Promise<void> {
+    const over = new AbortController();
+    const both = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+    const rung = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.#hasRung) resolve();
+    });
+    const late = clock.sleep(ms, { signal: both }).catch(() => {});
+    await Promise.race([rung, late]);
+    this.#hasRung = false;
+    this.#wake = undefined;
+    over.abort(new HoldfastError('interrupted', 'no longer waited for'));
+  }
+}

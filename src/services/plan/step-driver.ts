@@ -1,0 +1,165 @@
+import { minuteMs, secondMs } from '../../base/units.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import type { PlanStep } from '../../core/policy/restore-plan.ts';
+import type { Cancel } from '../../ports/runtime.ts';
+import { backOffMs } from './back-off.ts';
+import { problemIn, type RunView } from './run-view.ts';
+import type { WorkAnswer } from './worker.ts';
+import { boundWorker, workersFor } from './worker-choice.ts';
+
+const pollMinMs = secondMs / 2;
+const pollMaxMs = 5 * secondMs;
+/** The worker ends a step that takes too long by itself; then it must still be heard. */
+const graceMs = 15 * secondMs;
+/** A restore that is begun elsewhere costs time alone, so its worker is not waited for long. */
+const restoreSilenceMs = 1 * minuteMs;
+
+/**
+ * Brings one step of a running plan one attempt further: chooses a worker, marks the attempt as started, asks
+ * until it has ended, marks how. All that it knows is in the log, so another coordinator goes on from there.
+ */
+export class StepDriver {
+  readonly #view: RunView;
+  readonly #step: PlanStep;
+
+  constructor(view: RunView, step: PlanStep) {
+    this.#view = view;
+    this.#step = step;
+  }
+
+  /** Resolves when there is nothing more to do for now. @throws HoldfastError no-quorum; the signal's reason */
+  async run(options: Cancel): Promise<void> {
+    const at = this.#view.at(this.#step);
+    if (at === undefined) return;
+    if (at.state !== 'started' && !(await this.#start(options))) return;
+    await this.#follow(options);
+  }
+
+  /** waiting | failed -> started. */
+  async #start(options: Cancel): Promise<boolean> {
+    const { clock } = this.#view.tools;
+    const before = this.#view.at(this.#step);
+    if (before?.state === 'failed') await clock.sleep(backOffMs(before.attempt), options);
+    const worker = await this.#worker(options);
+    const at = this.#view.at(this.#step);
+    if (worker === undefined || at === undefined || this.#isStopped()) return false;
+    const mark = { attempt: at.attempt + 1, outcome: 'started' as const, worker };
+    return this.#view.mark(this.#step, mark, options);
+  }
+
+  /**
+   * The best worker that can be reached. One that holds what this step is about is waited for, and without any
+   * the plan needs an operator; both as long as the step may take.
+   */
+  async #worker(options: Cancel): Promise<AgentKey | undefined> {
+    const { clock, control, work } = this.#view.tools;
+    const endMs = clock.monotonicMs() + this.#step.timeoutMs;
+    for (;;) {
+      const found = this.#view.found;
+      if (found === undefined || this.#isStopped()) return undefined;
+      const choice = { plan: found.record.plan, run: found.run, step: this.#step };
+      const members = control.state.members.all();
+      const workers = workersFor({ ...choice, members });
+      const isLate = clock.monotonicMs() >= endMs;
+      const bound = isLate ? undefined : boundWorker({ ...choice, members });
+      const able = workers.filter(({ agent }) => bound === undefined || agent === bound);
+      const reached = able.find(({ agent }) => work.isReachable(agent));
+      if (reached !== undefined) return reached.agent;
+      if (isLate) {
+        await this.#escalate(workers[0]?.agent, options);
+        return undefined;
+      }
+      await clock.sleep(secondMs, options);
+    }
+  }
+
+  async #escalate(worker: AgentKey | undefined, options: Cancel): Promise<void> {
+    const { control, clock, log, name } = this.#view.tools;
+    const on = this.#step.on ?? this.#view.found?.record.plan.target.site ?? '';
+    const detail = `no agent that could do it can be reached: it is for "${on}"`;
+    const attempt = Math.max(1, this.#view.at(this.#step)?.attempt ?? 1);
+    if (worker !== undefined) {
+      await this.#view.mark(this.#step, { attempt, outcome: 'escalated', worker, detail }, options);
+      return;
+    }
+    // The log wants a worker's name, and there is none: whoever the plan means is no member.
+    const context = { ...name, step: this.#step.id, on, leader: control.self };
+    log.log('error', 'no member can do a step of a plan', context);
+    await clock.sleep(minuteMs, options);
+  }
+
+  /** started -> done | failed. */
+  async #follow(options: Cancel): Promise<void> {
+    const { clock, work } = this.#view.tools;
+    const step = this.#step;
+    const { worker, attempt } = this.#view.at(step) ?? {};
+    if (worker === undefined || attempt === undefined) return;
+    const startMs = clock.monotonicMs();
+    const silenceMs =
+      step.kind === 'restore' ? Math.min(restoreSilenceMs, step.timeoutMs) : step.timeoutMs;
+    let heardMs = startMs;
+    let problem = '';
+    for (let pollMs = pollMinMs; ; pollMs = Math.min(pollMaxMs, pollMs * 1.5)) {
+      if (!this.#isFollowed(worker, attempt)) return;
+      try {
+        const order = this.#view.order(step, { attempt, kind: 'perform' });
+        const answer = await work.ask(worker, order, options);
+        heardMs = clock.monotonicMs();
+        if (answer.state !== 'running')
+          return await this.#mark(answer, { worker, attempt }, options);
+      } catch (error) {
+        const found = problemIn(error, options);
+        if (found === undefined) return;
+        problem = found.message;
+      }
+      const nowMs = clock.monotonicMs();
+      if (nowMs - startMs > step.timeoutMs + graceMs) {
+        return await this.#giveUp(
+          'it took longer than the plan allows',
+          { worker, attempt },
+          options,
+        );
+      }
+      if (nowMs - heardMs > silenceMs) {
+        const why = `nothing was heard of ${this.#view.memberName(worker)}: ${problem}`;
+        return await this.#giveUp(why, { worker, attempt }, options);
+      }
+      await clock.sleep(pollMs, options);
+    }
+  }
+
+  async #mark(
+    { state, detail, evidence }: WorkAnswer,
+    at: { readonly worker: AgentKey; readonly attempt: number },
+    options: Cancel,
+  ): Promise<void> {
+    const outcome = state === 'done' ? 'done' : 'failed';
+    await this.#view.mark(this.#step, { ...at, outcome, detail, evidence }, options);
+  }
+
+  /** The worker is told to stop, if it can be; what it does without being heard, it does within its own limit. */
+  async #giveUp(
+    why: string,
+    at: { readonly worker: AgentKey; readonly attempt: number },
+    options: Cancel,
+  ): Promise<void> {
+    const order = this.#view.order(this.#step, { attempt: at.attempt, kind: 'cancel' });
+    try {
+      await this.#view.tools.work.ask(at.worker, order, options);
+    } catch (error) {
+      if (problemIn(error, options) === undefined) return;
+    }
+    await this.#view.mark(this.#step, { ...at, outcome: 'failed', detail: why }, options);
+  }
+
+  #isFollowed(worker: AgentKey, attempt: number): boolean {
+    const at = this.#view.at(this.#step);
+    const state = this.#view.found?.run.state;
+    const isGoing = state === 'running' || state === 'escalated';
+    return isGoing && at?.state === 'started' && at.worker === worker && at.attempt === attempt;
+  }
+
+  #isStopped(): boolean {
+    return this.#view.found?.run.state !== 'running';
+  }
+}

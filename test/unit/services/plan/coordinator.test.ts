@@ -1,0 +1,367 @@
+import { expect, test } from 'vitest';
+import { commandIn } from '../../../../src/core/format/control-peek.ts';
+import type { ControlBody } from '../../../../src/core/format/control-records.ts';
+import { encodePlan, planHash } from '../../../../src/core/policy/plan-text.ts';
+import type { RestorePlan } from '../../../../src/core/policy/restore-plan.ts';
+import {
+  dataset,
+  PlanCast,
+  promotingSteps,
+  samplePlan,
+  sampleSteps,
+} from '../../../support/plan-cast.ts';
+
+function planOf(cast: PlanCast, change: Partial<RestorePlan> = {}): RestorePlan {
+  return samplePlan({ writer: cast.cluster.founder.agentKey, ...change });
+}
+
+/** Commands of the log that were applied, of one kind. */
+function applied<Kind extends ControlBody['kind']>(
+  cast: PlanCast,
+  kind: Kind,
+): Extract<ControlBody, { kind: Kind }>[] {
+  return cast.log.entries.flatMap((entry) => {
+    if (entry.kind !== 'command' || cast.log.outcome(entry.index)?.outcome !== 'applied') return [];
+    const { body } = commandIn(entry.envelope);
+    return body.kind === kind ? [body as Extract<ControlBody, { kind: Kind }>] : [];
+  });
+}
+
+/** What must hold whatever happened. */
+function checkHistory(cast: PlanCast): void {
+  const fences = applied(cast, 'mark').map(({ fence }) => fence.index);
+  expect(fences).toEqual(fences.toSorted((a, b) => a - b));
+  const hooks = cast.deeds
+    .filter(({ what, isEnd }) => (what === 'prepare' || what === 'start') && !isEnd)
+    .map(({ what, attempt, isUndo }) => `${isUndo} ${what} ${attempt}`);
+  expect(new Set(hooks).size, hooks.join()).toBe(hooks.length);
+}
+
+test('a plan is carried out in the order of its graph, independent steps side by side', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  const run = await cast.untilRun(plan, 'done');
+  const told = cast.deeds.map(({ what, isEnd }) => `${what}${isEnd ? '.' : ''}`);
+  expect(told.slice(0, 2).sort()).toEqual(['prepare', 'restore']);
+  expect(told.slice(2, 4).sort()).toEqual(['prepare.', 'restore.']);
+  expect(told.slice(4)).toEqual(['check', 'check.', 'start', 'start.']);
+  expect(cast.deeds.every(({ by }) => by === 'rome-host')).toBe(true);
+  expect([...run.steps.values()].map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1]);
+  expect(run.steps.get('start')?.evidence).toEqual(Uint8Array.of(1));
+  checkHistory(cast);
+});
+
+test('a leader that has to do a step itself asks its own worker', async () => {
+  await using cast = new PlanCast();
+  await cast.start('rome');
+  const { plan } = cast.submit(planOf(cast));
+  await cast.untilRun(plan, 'done');
+  expect(cast.deeds.every(({ by }) => by === 'rome-host')).toBe(true);
+});
+
+test('nothing happens while nobody leads, or a member that is no leader sees the plan', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  cast.lead(undefined);
+  const { plan } = cast.submit(planOf(cast));
+  await cast.clock.advance(60_000);
+  expect(cast.deeds).toEqual([]);
+  cast.lead('oslo');
+  await cast.untilRun(plan, 'done');
+});
+
+/** Kills the coordinator in cairo at the nth moment of a kind; oslo leads from there on. */
+async function runWithKill(
+  moment: 'before an entry' | 'after an entry' | 'at a deed',
+  n: number,
+): Promise<{ wasKilled: boolean }> {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  let count = 0;
+  let killing: Promise<void> | undefined;
+  const strike = (): boolean => {
+    if (killing !== undefined || count++ !== n) return false;
+    killing = cast.actor('cairo').kill();
+    cast.lead('oslo');
+    return true;
+  };
+  if (moment === 'before an entry') {
+    cast.log.beforeAppend = () => {
+      if (strike()) throw new Error('the process is gone');
+    };
+  } else if (moment === 'after an entry') cast.log.afterAppend = strike;
+  else cast.onDeed = strike;
+  await cast.untilRun(plan, 'done');
+  await killing;
+  checkHistory(cast);
+  expect(cast.count('prepare')).toBe(1);
+  expect(cast.count('start')).toBe(1);
+  expect(cast.run(plan).steps.get('start')?.attempt).toBe(1);
+  return { wasKilled: killing !== undefined };
+}
+
+for (const moment of ['before an entry', 'after an entry', 'at a deed'] as const) {
+  test(`when the coordinator is killed ${moment}, another finishes and every hook runs once`, async () => {
+    let n = 0;
+    while ((await runWithKill(moment, n)).wasKilled) n++;
+    // Four steps, each started and ended: as many moments at least were tried.
+    expect(n).toBeGreaterThanOrEqual(8);
+  });
+}
+
+test('a deposed coordinator that comes back does nothing, and what it still asks is refused', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('restore', { ms: 20_000 });
+  await cast.start('cairo');
+  const { plan, run } = cast.submit(planOf(cast));
+  await cast.until('the restore runs', () => cast.count('restore') === 1);
+  const old = cast.run(plan).assignment?.fence;
+  cast.lead('oslo');
+  await cast.until('oslo has taken over', () => cast.run(plan).assignment?.fence !== old);
+  const order = { plan, run, step: 'restore', attempt: 1, kind: 'cancel' } as const;
+  const late = { ...order, fence: old ?? { generation: 1, index: 1 }, undoAttempt: 0 };
+  const cairo = cast.actor('cairo').agent.agentKey;
+  await expect(
+    cast.actor('rome').worker.work({ ...late, sinceIndex: 0 }, cairo),
+  ).rejects.toMatchObject({ code: 'not-permitted' });
+  await cast.untilRun(plan, 'done');
+  expect(cast.count('restore')).toBe(1);
+  checkHistory(cast);
+});
+
+test('leadership that comes and goes costs nothing but fences', async () => {
+  await using cast = new PlanCast();
+  for (const step of ['restore', 'prepare', 'check', 'start']) cast.plays.set(step, { ms: 7000 });
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  const leaders = ['oslo', 'rome', undefined, 'cairo', 'oslo'];
+  for (const leader of leaders) {
+    await cast.clock.advance(2600);
+    cast.lead(leader);
+  }
+  await cast.untilRun(plan, 'done');
+  for (const step of ['restore', 'prepare', 'check', 'start']) expect(cast.count(step)).toBe(1);
+  expect(applied(cast, 'assign').length).toBeGreaterThanOrEqual(4);
+  checkHistory(cast);
+});
+
+test('a step that fails is tried again after a pause, as often as the plan says', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('check', { fails: 'not yet', onlyAttempt: 1 });
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  const run = await cast.untilRun(plan, 'done');
+  expect(run.steps.get('check')).toMatchObject({ state: 'done', attempt: 2 });
+  expect(cast.count('check')).toBe(2);
+});
+
+test('a step that fails for the last time leaves the run to an operator, who may let it go on', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('check', { fails: 'the database does not answer' });
+  await cast.start('cairo');
+  const name = cast.submit(planOf(cast));
+  const run = await cast.untilRun(name.plan, 'escalated');
+  expect(run.steps.get('check')).toMatchObject({
+    state: 'failed',
+    attempt: 2,
+    detail: 'the database does not answer',
+  });
+  expect(cast.count('start')).toBe(0);
+  await cast.clock.advance(60_000);
+  const told = cast.actor('cairo').log.lines.filter(({ level }) => level === 'error');
+  expect(told).toHaveLength(1);
+  expect(String(told[0]?.context.steps)).toContain('the database does not answer');
+  const before = cast.run(name.plan).assignment?.fence;
+  cast.plays.delete('check');
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  const after = await cast.untilRun(name.plan, 'done');
+  expect(after.steps.get('check')).toMatchObject({ state: 'done', attempt: 3 });
+  expect(after.assignment?.fence.index).toBeGreaterThan(before?.index ?? 0);
+});
+
+test('a plan that says so is rolled back when it fails: last done, first undone', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('start', { fails: 'no' });
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast, { onFailure: 'roll-back' }));
+  const run = await cast.untilRun(plan, 'failed');
+  expect([...run.steps.values()].map(({ state }) => state)).toEqual(Array(4).fill('undone'));
+  const undone = cast.deeds.filter(({ isUndo, isEnd }) => isUndo && isEnd).map(({ what }) => what);
+  expect(undone[0]).toBe('start');
+  expect(undone.slice(1).sort()).toEqual(['prepare', 'restore']);
+  checkHistory(cast);
+});
+
+test('undoing that fails is tried again, then left to an operator, whose word starts it anew', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('start', { fails: 'no' });
+  cast.plays.set('undo prepare', { fails: 'it is busy' });
+  await cast.start('cairo');
+  const name = cast.submit(planOf(cast, { onFailure: 'roll-back' }));
+  const run = await cast.untilRun(name.plan, 'escalated');
+  expect(cast.count('prepare', true)).toBe(2);
+  expect(run.steps.get('prepare')?.detail).toContain('it is busy');
+  // Another coordinator does not take the old failures for new ones.
+  cast.lead('oslo');
+  cast.plays.delete('undo prepare');
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'roll-back' });
+  await cast.untilRun(name.plan, 'failed');
+  expect(cast.count('prepare', true)).toBe(3);
+});
+
+test('a cancelled run stops what is running', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('restore', { ms: 500_000 });
+  await cast.start('cairo');
+  const name = cast.submit(planOf(cast));
+  await cast.until('the restore runs', () => cast.count('restore') === 1);
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'cancel' });
+  await cast.clock.advance(2000);
+  expect(cast.run(name.plan).state).toBe('cancelled');
+  await cast.clock.advance(600_000);
+  expect(cast.deeds.filter(({ what }) => what === 'restore')).toHaveLength(1);
+  expect(cast.count('check')).toBe(0);
+});
+
+test('a step that takes longer than the plan allows has failed', async () => {
+  await using cast = new PlanCast();
+  cast.plays.set('prepare', { ms: 10_000_000 });
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  const run = await cast.untilRun(plan, 'escalated');
+  expect(run.steps.get('prepare')).toMatchObject({ state: 'failed', attempt: 2 });
+  expect(run.steps.get('prepare')?.detail).toContain('longer than the plan allows');
+  checkHistory(cast);
+});
+
+test('a restore whose worker falls silent starts over at another agent of the site', async () => {
+  await using cast = new PlanCast(['rome', 'cairo'], { hosts: 2 });
+  cast.plays.set('restore', { ms: 30_000 });
+  await cast.start('cairo');
+  const { plan } = cast.submit(planOf(cast));
+  await cast.until('the restore runs', () => cast.count('restore') === 1);
+  const first = cast.deeds.find(({ what }) => what === 'restore')?.by ?? '';
+  await cast.actors.find(({ name }) => name === first)?.kill();
+  const run = await cast.untilRun(plan, 'done');
+  const by = cast.deeds.filter(({ what, isEnd }) => what === 'restore' && !isEnd);
+  expect(by.map((deed) => deed.by)).toEqual([first, expect.not.stringMatching(first)]);
+  expect(run.steps.get('restore')?.attempt).toBe(2);
+});
+
+test('a step waits for an agent that can be reached, and is left to an operator after its time', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  await cast.actor('rome').kill();
+  const name = cast.submit(planOf(cast));
+  await cast.clock.advance(30_000);
+  expect(cast.run(name.plan).state).toBe('running');
+  const run = await cast.untilRun(name.plan, 'escalated');
+  expect([...run.steps.values()].some(({ detail }) => detail.includes('can be reached'))).toBe(
+    true,
+  );
+  await cast.actor('rome').restart();
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  await cast.untilRun(name.plan, 'done');
+});
+
+test('a promotion without proof that the old copy is off is left to an operator, who attests it', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const name = cast.submit(planOf(cast, { steps: promotingSteps() }));
+  const run = await cast.untilRun(name.plan, 'escalated');
+  const { detail } = run.steps.get('promote') ?? {};
+  expect(detail).toMatch(/nothing proves that incarnation 0 at oslo-host is off/);
+  for (const way of ['demote', 'isolate', 'dead']) expect(detail).toContain(way);
+  expect(applied(cast, 'promote')).toEqual([]);
+  const founder = cast.cluster.founder.agentKey;
+  cast.log.say({ kind: 'isolate', agent: founder, dataset: undefined, reason: 'powered off' });
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  await cast.untilRun(name.plan, 'done');
+  const rome = cast.actor('rome').agent.agentKey;
+  const known = cast.log.state.incarnations.of(dataset);
+  expect(known).toMatchObject({ incarnation: 1, state: 'live', holder: rome });
+  expect(cast.log.state.mayWrite(founder, dataset).may).toBe(false);
+});
+
+test('votes that do not come in time are named, and the promotion goes on when they come', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const founder = cast.cluster.founder.agentKey;
+  const name = cast.submit(planOf(cast, { steps: promotingSteps() }));
+  cast.log.say({ kind: 'isolate', agent: founder, dataset: undefined, reason: 'powered off' });
+  await cast.actor('oslo').kill();
+  await cast.until('the hooks are done', () => cast.count('start') === 1);
+  await cast.actor('rome').kill();
+  const run = await cast.untilRun(name.plan, 'escalated');
+  expect(run.steps.get('promote')?.detail).toMatch(/votes are missing: .*-host/);
+  expect(cast.log.state.incarnations.of(dataset)?.state).toBe('contested');
+  await cast.actor('rome').restart();
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  await cast.untilRun(name.plan, 'done');
+  expect(applied(cast, 'promote')).toHaveLength(1);
+});
+
+test('two coordinators that race never give a dataset two live copies', async () => {
+  for (let round = 0; round < 12; round++) {
+    await using cast = new PlanCast(['rome', 'cairo', 'lima', 'quito']);
+    const founder = cast.cluster.founder.agentKey;
+    await cast.start('cairo');
+    cast.log.say({
+      kind: 'plan',
+      ...encoded(planOf(cast, { name: 'first', steps: promotingSteps() })),
+    });
+    cast.log.say({
+      kind: 'plan',
+      ...encoded(
+        planOf(cast, { name: 'second', target: { site: 'lima' }, steps: promotingSteps() }),
+      ),
+    });
+    cast.log.say({ kind: 'isolate', agent: founder, dataset: undefined, reason: 'powered off' });
+    let live: string[] = [];
+    cast.log.afterAppend = () => {
+      const { holder, state } = cast.log.state.incarnations.of(dataset) ?? {};
+      if (state === 'live' && holder !== undefined) live = [...new Set([...live, holder])];
+    };
+    const leaders = ['oslo', 'cairo', 'quito', 'rome'];
+    for (let i = 0; i < 10; i++) {
+      await cast.clock.advance(150 + 70 * round);
+      cast.lead(leaders[(round + i) % leaders.length]);
+    }
+    await cast.clock.advance(60_000);
+    const open = cast.log.state.plans.open().map(({ run }) => run.state);
+    expect(open).toEqual(['escalated']);
+    expect(live).toHaveLength(1);
+    expect(applied(cast, 'promote')).toHaveLength(1);
+    const voters = new Map(
+      cast.actors.map((actor) => [actor.name, [...actor.fences.votes.keys()]]),
+    );
+    for (const votes of voters.values()) expect(votes.length).toBeLessThanOrEqual(1);
+  }
+});
+
+test('a plan that a failover rule names is held until its site is lost', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const plan = encoded(planOf(cast, { steps: sampleSteps() }));
+  const rule = { dataset, standbySite: 'rome', plan: plan.hash };
+  cast.log.say({
+    kind: 'policy',
+    ...{ version: 2, base: 1, surviveSites: 1, decreeNoticeMs: 0 },
+    failover: { siteLostAfterMs: 60_000, action: 'restore', rules: [rule] },
+  });
+  cast.log.say({ kind: 'plan', plan: plan.plan, hash: plan.hash });
+  await cast.clock.advance(60_000);
+  expect(cast.run(plan.hash).state).toBe('ready');
+  for (const site of ['rome', 'cairo']) {
+    const secret = cast.actor(site).agent.statementSecret;
+    cast.log.say({ kind: 'site-report', site: 'oslo', state: 'lost' }, [secret]);
+  }
+  await cast.untilRun(plan.hash, 'done');
+});
+
+function encoded(plan: RestorePlan): { plan: Uint8Array; hash: ReturnType<typeof planHash> } {
+  const bytes = encodePlan(plan);
+  return { plan: bytes, hash: planHash(bytes) };
+}
