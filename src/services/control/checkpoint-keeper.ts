@@ -81,7 +81,7 @@ export class CheckpointKeeper {
     const asked = config.voters.map(async (voter) => {
       const peer = ledger.roster.member(voter)?.peerKey;
       if (voter === control.self || peer === undefined || !peers.isReachable(peer)) return;
-      const value = { size: BigInt(size), newest: this.#newest?.note ?? '' };
+      const value = { size: BigInt(size), newest: '' };
       const answer = await peers.ask(peer, { case: 'cosign', value }, options);
       if (answer.note === '') return;
       const note = decodeNote(answer.note);
@@ -92,6 +92,31 @@ export class CheckpointKeeper {
     const { cluster } = ledger;
     if (certified(note, { cluster, generation, voters: config.voters }) === undefined) return;
     this.#newest = { note, size, generation, image };
+    await this.#spread(note, options);
+  }
+
+  /** Whoever has it can pass it on to those whom this host does not reach. */
+  async #spread(note: string, options: Cancel): Promise<void> {
+    const { control, peers } = this.#options;
+    const { voters, learners } = control.status().config;
+    const value = { size: 0n, newest: note };
+    const told = peers
+      .reachable()
+      .filter(({ agentKey }) => voters.includes(agentKey) || learners.includes(agentKey))
+      .map(({ peerKey }) => peers.ask(peerKey, { case: 'cosign', value }, options));
+    await Promise.allSettled(told);
+  }
+
+  /** Keeps a checkpoint that is complete, if this host stands just there. */
+  #keep(note: string): void {
+    const { control, ledger } = this.#options;
+    const { generation, config } = control.status();
+    const { cluster } = ledger;
+    const checkpoint = certified(note, { cluster, generation, voters: config.voters });
+    const size = control.appliedIndex;
+    const head = control.headAt(size);
+    if (checkpoint === undefined || head === undefined || !isOf(checkpoint, head)) return;
+    this.#newest = { note, size, generation, image: control.image() };
   }
 
   #isNewest(generation: number, size: number): boolean {
@@ -161,7 +186,10 @@ export class CheckpointKeeper {
 
   /** Lets other members ask for signatures and for the log. */
   answer(serve: Pick<Serve, 'register'>): void {
-    serve.register('cosign', async ({ size }) => ({ note: this.#sign(Number(size)) ?? '' }));
+    serve.register('cosign', async ({ size, newest }) => {
+      if (newest !== '') this.#keep(newest);
+      return { note: size === 0n ? '' : (this.#sign(Number(size)) ?? '') };
+    });
     serve.register('controlLog', async ({ from }) => {
       const newest = this.#newest;
       if (newest === undefined || newest.size < Number(from)) return {};

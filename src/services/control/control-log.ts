@@ -118,7 +118,7 @@ export class ControlLog implements ControlAccess {
 
   get isLeading(): boolean {
     const { role, term } = this.status();
-    return role === 'leader' && this.#appliedTerm === term;
+    return role === 'leader' && this.#appliedTerm === term && !this.#driver.isOver;
   }
 
   /** Index of the newest entry applied here. */

@@ -59,6 +59,11 @@ export class RaftDriver {
     return this.#options.raft.status();
   }
 
+  /** It does nothing any more: its journal has failed, or another has taken its place. */
+  get isOver(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** Nothing more is done once this has resolved: another takes over the journal. */
   async retire(): Promise<void> {
     const release = await this.#turn.acquire();
@@ -83,7 +88,7 @@ export class RaftDriver {
   /** Lets time pass until the signal. */
   async run({ signal }: Cancel): Promise<void> {
     const { clock } = this.#options;
-    const isOver = (): boolean => signal?.aborted === true || this.#failure !== undefined;
+    const isOver = (): boolean => signal?.aborted === true || this.isOver;
     while (!isOver()) {
       await clock.sleep(tickMs, signal === undefined ? {} : { signal }).catch(() => {});
       if (isOver()) break;

@@ -1,0 +1,228 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { equal } from '../../../../src/base/bytes.ts';
+import { codeOf } from '../../../../src/core/errors.ts';
+import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
+import type { CommandId, ControlBody } from '../../../../src/core/format/control-records.ts';
+import { ControlGroup } from '../../../support/control-group.ts';
+
+let group: ControlGroup;
+
+afterEach(() => group[Symbol.asyncDispose]());
+
+let commands = 0;
+
+/** A command that the cluster's operator has signed. */
+function signed(body: ControlBody, generation = 1): Uint8Array {
+  const id = (commands++).toString(16).padStart(32, '0') as CommandId;
+  const { id: cluster, operatorSecret } = group.cluster;
+  const command = { id, timeMs: 1, body };
+  return sealCommand({ command, cluster, generation, secrets: [operatorSecret] }).bytes;
+}
+
+function pinned(version: number, voters: readonly number[]): ControlBody {
+  const keys = voters.map((i) => group.keyOf(i)).sort();
+  return { kind: 'layout', version, base: version - 1, mode: 'pinned', voters: keys };
+}
+
+function votersSeenBy(i: number): number {
+  return group.at(i).control.status().config.voters.length;
+}
+
+async function threeVoters(): Promise<void> {
+  group = new ControlGroup(3);
+  for (let i = 0; i < 3; i++) await group.start(i);
+  await group.until(
+    () => [0, 1, 2].every((i) => votersSeenBy(i) === 3) && group.leader() !== undefined,
+    'all three vote',
+  );
+}
+
+function isAgreed(hosts: readonly number[]): boolean {
+  const [first, ...others] = hosts.map((i) => group.at(i).control);
+  const hash = first?.state.hash() ?? new Uint8Array(0);
+  return others.every(
+    ({ state, appliedIndex }) => appliedIndex === first?.appliedIndex && equal(state.hash(), hash),
+  );
+}
+
+describe('members of a cluster', () => {
+  test('become voters one after another, by themselves', async () => {
+    await threeVoters();
+    for (let i = 0; i < 3; i++) {
+      expect(group.at(i).control.state.members.all()).toHaveLength(3);
+      expect(group.at(i).control.state.config.voters).toHaveLength(3);
+    }
+  });
+
+  test('agree on what operators have signed, whoever is asked to take it', async () => {
+    await threeVoters();
+    const follower = group.running().find(({ control }) => !control.isLeading);
+    const command = signed(pinned(2, [0, 1, 2]));
+    const applied = await group.finished(follower?.control.submitSigned(command) ?? never());
+    expect(applied).toMatchObject({ outcome: 'applied' });
+    await group.until(
+      () => group.running().every(({ control }) => control.state.layout.current.version === 2),
+      'all know it',
+    );
+    expect(isAgreed([0, 1, 2])).toBe(true);
+  });
+
+  test('find a command void that nobody with authority has signed', async () => {
+    await threeVoters();
+    const { control } = group.at(1);
+    const applied = await group.finished(control.submit(pinned(2, [0])));
+    expect(applied).toMatchObject({ outcome: 'void', reason: expect.stringMatching(/operator/) });
+    expect(control.state.layout.current.version).toBe(1);
+  });
+
+  test('go on when the leader is gone, and it learns the rest when it is back', async () => {
+    await threeVoters();
+    const lost = group.hosts.findIndex((host) => host.control.isLeading);
+    const [one = 0, two = 0] = [0, 1, 2].filter((i) => i !== lost);
+    await group.kill(lost);
+    await group.until(() => group.leader() !== undefined, 'another leads');
+    const command = signed(pinned(2, [0, 1, 2]));
+    await group.finished(group.at(one).control.submitSigned(command));
+    await group.start(lost);
+    await group.until(() => group.at(lost).control.state.layout.current.version === 2, 'it knows');
+    expect(isAgreed([lost, one, two])).toBe(true);
+  });
+});
+
+describe('a minority', () => {
+  test('decides nothing, and says who is missing', async () => {
+    await threeVoters();
+    await group.kill(1);
+    await group.kill(2);
+    const { control } = group.at(0);
+    const failure = await group
+      .finished(control.submitSigned(signed(pinned(2, [0]))))
+      .catch((error: unknown) => error);
+    expect(codeOf(failure)).toBe('no-quorum');
+    expect((failure as Error).message).toMatch(
+      /2 of 3 voters must answer: site-[12]-host, site-[12]-host not reachable/,
+    );
+    expect(control.state.layout.current.version).toBe(1);
+    const unsure = await group
+      .finished(control.confirm({ timeoutMs: 5000 }))
+      .catch((error: unknown) => error);
+    expect(codeOf(unsure)).toBe('no-quorum');
+  });
+});
+
+describe('a journal that cannot be written', () => {
+  test('ends the agent, and no word leaves it any more', async () => {
+    await threeVoters();
+    const leader = group.leader();
+    const i = group.hosts.indexOf(leader as never);
+    group.failJournal(i);
+    await group.clock.advance(0);
+    void leader?.control.submitSigned(signed(pinned(2, [0, 1, 2]))).catch(() => {});
+    await group.until(() => leader?.fatal.length === 1, 'it gives up');
+    await group.until(
+      () => group.leader() !== undefined && group.leader() !== leader,
+      'another leads',
+    );
+  });
+});
+
+describe('a checkpoint', () => {
+  test('lets a member follow that no voter can reach', async () => {
+    group = new ControlGroup(4);
+    for (let i = 0; i < 4; i++) await group.start(i);
+    await group.until(() => group.leader() !== undefined && votersSeenBy(0) === 3, 'three vote');
+    const { config } = group.at(0).control.status();
+    const away = group.agents.findIndex(({ agentKey }) => !config.voters.includes(agentKey));
+    await group.kill(away);
+    const { control } = group.leader() ?? group.at(0);
+    await group.finished(
+      control.submitSigned(
+        signed(
+          pinned(
+            2,
+            [0, 1, 2].map((i) => (i === away ? 3 : i)),
+          ),
+        ),
+      ),
+    );
+    await group.until(() => (group.leader()?.checkpoints.newest ?? '') !== '', 'a majority signs');
+    // It hears of the log from one that only relays: the leader cannot reach it.
+    const leader = group.leader()?.host.network.self;
+    const own = group.agents[away]?.peerKey;
+    if (leader === undefined || own === undefined) throw new Error('nobody leads');
+    group.hub.cut(own, leader);
+    const late = await group.start(away);
+    await group.until(() => late.control.state.layout.current.version === 2, 'it follows');
+    expect(late.control.status()).toMatchObject({ leader: undefined, lastIndex: 0 });
+  });
+});
+
+describe('a decree', () => {
+  async function loseMajority(): Promise<void> {
+    await threeVoters();
+    await group.kill(1);
+    await group.kill(2);
+    await group.until(() => group.leader() === undefined, 'nobody leads');
+  }
+
+  async function decree(noticeMs = 30 * 60_000) {
+    const { decrees } = group.at(0);
+    const prepared = await group.finished(
+      decrees.prepare({ voters: [group.keyOf(0)], reason: 'two sites burnt', noticeMs }),
+    );
+    return { prepared, envelope: signed({ kind: 'decree', ...prepared.decree }, 2) };
+  }
+
+  test('brings the log back after its notice, with what had been decided', async () => {
+    await loseMajority();
+    const { prepared, envelope } = await decree();
+    expect(prepared.decree.abandoned).toEqual([group.keyOf(1), group.keyOf(2)].sort());
+    await group.finished(group.at(0).decrees.announce(envelope));
+    await group.clock.advance(29 * 60_000);
+    expect(group.at(0).control.status().generation).toBe(1);
+    await group.clock.advance(2 * 60_000);
+    await group.until(() => group.leader() !== undefined, 'the new generation has a leader');
+    const { control } = group.at(0);
+    expect(control.status()).toMatchObject({ generation: 2, config: { voters: [group.keyOf(0)] } });
+    expect(control.state.members.all()).toHaveLength(3);
+    const next = signed(pinned(3, [0]), 2);
+    expect(await group.finished(control.submitSigned(next))).toMatchObject({ outcome: 'applied' });
+  });
+
+  test('is refused without the notice that the policy asks for, and without the operators', async () => {
+    await loseMajority();
+    const hasty = await decree(1000);
+    await expect(group.at(0).decrees.announce(hasty.envelope)).rejects.toThrow(/notice/);
+    const { prepared } = await decree();
+    const body = { kind: 'decree', ...prepared.decree } as const;
+    const { id: cluster } = group.cluster;
+    const command = { id: 'f'.repeat(32) as CommandId, timeMs: 1, body };
+    const secrets = [group.agents[0]?.statementSecret ?? new Uint8Array(32)];
+    const forged = sealCommand({ command, cluster, generation: 2, secrets }).bytes;
+    await expect(group.at(0).decrees.announce(forged)).rejects.toThrow(/operators must sign/);
+    expect(group.at(0).decrees.pending).toBeUndefined();
+  });
+
+  test('fences the old generation when it returns: it follows the new one and votes no more', async () => {
+    await loseMajority();
+    const { envelope } = await decree();
+    await group.finished(group.at(0).decrees.announce(envelope));
+    await group.clock.advance(31 * 60_000);
+    await group.until(() => group.leader() !== undefined, 'the new generation has a leader');
+    // The two that were lost are back together: they are a majority of the old voters.
+    await group.start(1);
+    await group.start(2);
+    await group.until(
+      () => [1, 2].every((i) => group.at(i).control.status().generation === 2),
+      'the old generation ends',
+    );
+    await group.clock.advance(30_000);
+    expect(group.at(0).control.isLeading).toBe(true);
+    expect(group.at(0).control.status().config.voters).toEqual([group.keyOf(0)]);
+    await group.until(() => group.at(1).control.state.generation === 2, 'they follow');
+  });
+});
+
+function never(): never {
+  throw new Error('there is no follower');
+}
