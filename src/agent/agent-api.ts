@@ -22,7 +22,9 @@ import type {
   StatusReport,
 } from './api.ts';
 import { coordinatorApi } from './coordinator-api.ts';
+import { datasetApi } from './dataset-api.ts';
 import { layoutApi } from './layout-api.ts';
+import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
 
 /** The agent's answers to its clients. */
@@ -40,6 +42,8 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     rebuildIndex: () => rebuildIndex(agent),
     ...coordinatorApi(agent),
     ...layoutApi(agent),
+    ...datasetApi(agent),
+    ...policyApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();

@@ -9,8 +9,6 @@ import { limits } from '../core/limits.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
-import type { ControlJournal } from '../ports/control-journal.ts';
-import type { GenerationStore } from '../ports/generation-store.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
@@ -39,10 +37,10 @@ import { Sync } from '../services/sync.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import type { Config } from './config.ts';
-import { ControlPlane } from './control-plane.ts';
+import { ControlPlane, type ControlPorts } from './control-plane.ts';
 
 /** Everything that an agent needs of the world. */
-export type AgentPorts = {
+export type AgentPorts = ControlPorts & {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -58,8 +56,6 @@ export type AgentPorts = {
   readonly sealer: Sealer;
   readonly compute: Compute;
   readonly source: Source;
-  readonly controlJournal: ControlJournal;
-  readonly generations: GenerationStore;
 };
 
 export type AgentOptions = {
@@ -151,8 +147,8 @@ export class Agent implements AsyncDisposable {
     const usage = store === undefined ? {} : { usage: () => store.usage() };
     this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
     const { statementSecret, onFatal } = options;
-    const journal = ports.controlJournal;
-    this.control = new ControlPlane({ ...ports, ...shared, journal, statementSecret, onFatal });
+    const { sync } = this;
+    this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
   }
 
   static async start(ports: AgentPorts, options: AgentOptions): Promise<Agent> {
@@ -357,9 +353,13 @@ export class Agent implements AsyncDisposable {
   #requireHolder({ id, name }: Dataset): void {
     const { may, reason } = this.control.log.state.mayWrite(this.#options.agentKey, id);
     if (may) return;
-    throw new HoldfastError('not-permitted', `this host may not back up dataset ${name}: ${reason}`, {
-      next: 'holdfast dataset show, then an operator decides: holdfast dataset reinstate',
-    });
+    throw new HoldfastError(
+      'not-permitted',
+      `this host may not back up dataset ${name}: ${reason}`,
+      {
+        next: 'holdfast dataset show, then an operator decides: holdfast dataset reinstate',
+      },
+    );
   }
 
   /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */
@@ -372,6 +372,7 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const release of this.#release) release();
     this.#stop.abort(new HoldfastError('interrupted', 'the agent is stopping'));
+    await this.control[Symbol.asyncDispose]();
     await this.sync[Symbol.asyncDispose]();
     await this.peers[Symbol.asyncDispose]();
     await Promise.allSettled(this.#tasks);

@@ -1,11 +1,13 @@
 import type { CoordinatorApi } from './coordinator-types.ts';
+import type { DatasetApi } from './dataset-types.ts';
 import type { LayoutApi } from './layout-types.ts';
+import type { PolicyApi } from './policy-types.ts';
 
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
  * AgentApi on a Unix socket; the CLI's client implements the same interface.
  */
-export interface AgentApi extends CoordinatorApi, LayoutApi {
+export interface AgentApi extends CoordinatorApi, LayoutApi, DatasetApi, PolicyApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
   peers(): Promise<PeerReport[]>;

@@ -34,6 +34,9 @@ export function connectControl(socketPath: string): AgentApi {
     submitCommand: (request) => call('POST', '/v1/commands', request),
     layout: () => call('GET', '/v1/layout'),
     planLayout: (request) => call('POST', '/v1/layout/plan', request),
+    datasets: () => call('GET', '/v1/datasets'),
+    demote: (request) => call('POST', '/v1/datasets/demote', request),
+    policy: () => call('GET', '/v1/policy'),
     shutdown: async () => {
       await call('POST', '/v1/shutdown');
     },

@@ -1,7 +1,17 @@
 import type { AgentKey } from '../core/ids.ts';
+import type { Compute } from '../ports/compute.ts';
 import type { ControlJournal } from '../ports/control-journal.ts';
+import type { FenceStore, StepStore } from '../ports/fence-store.ts';
 import type { GenerationStore } from '../ports/generation-store.ts';
+import type { HookRunner } from '../ports/hook.ts';
+import type { Network } from '../ports/network.ts';
+import type { ProbeRunner } from '../ports/probe.ts';
+import type { RestorePlaces } from '../ports/restore-place.ts';
 import type { Cancel, Clock, Entropy, Log } from '../ports/runtime.ts';
+import type { Sealer } from '../ports/sealer.ts';
+import type { SecretStore } from '../ports/secrets.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import type { FactStore } from '../ports/statement-log.ts';
 import { AnchorKeeper } from '../services/control/anchor-keeper.ts';
 import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
@@ -11,14 +21,41 @@ import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { Ledger } from '../services/ledger.ts';
 import type { Peers } from '../services/peers.ts';
+import { PlanCoordinator } from '../services/plan/coordinator.ts';
+import { Failover } from '../services/plan/failover.ts';
+import { FenceVoter } from '../services/plan/fence-voter.ts';
+import { RestoreStep } from '../services/plan/restore-step.ts';
+import { RunKeys } from '../services/plan/run-keys.ts';
+import { SiteWatch } from '../services/plan/site-watch.ts';
+import { HostActions } from '../services/plan/step-actions.ts';
+import { PlanWorker } from '../services/plan/worker.ts';
 import type { Serve } from '../services/serve.ts';
+import { SnapshotSession } from '../services/snapshot-session.ts';
+import type { Sync } from '../services/sync.ts';
 
-export type ControlPlaneOptions = {
-  readonly ledger: Ledger;
-  readonly peers: Peers;
-  readonly view: DurabilityView;
-  readonly journal: ControlJournal;
+/** What the control plane needs of the world beside what services share. */
+export type ControlPorts = {
+  readonly controlJournal: ControlJournal;
   readonly generations: GenerationStore;
+  readonly fences: FenceStore;
+  readonly steps: StepStore;
+  readonly probes: ProbeRunner;
+  readonly hooks: HookRunner;
+  readonly places: RestorePlaces;
+};
+
+export type ControlPlaneOptions = ControlPorts & {
+  readonly ledger: Ledger;
+  readonly network: Network;
+  readonly peers: Peers;
+  readonly sync: Sync;
+  readonly view: DurabilityView;
+  readonly facts: FactStore;
+  /** Undefined on an agent that holds no shards. */
+  readonly store: ShardStore | undefined;
+  readonly secrets: SecretStore;
+  readonly sealer: Sealer;
+  readonly compute: Compute;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -27,21 +64,36 @@ export type ControlPlaneOptions = {
   readonly onFatal: (error: unknown) => void;
 };
 
-/** What an agent does for what needs agreement: its part of the control log, and its duties when it leads. */
-export class ControlPlane {
+/** What an agent does for what needs agreement: its part of the control log, its duties, and work for plans. */
+export class ControlPlane implements AsyncDisposable {
   readonly log: ControlLog;
   readonly voters: VoterKeeper;
   readonly decrees: DecreeKeeper;
   readonly checkpoints: CheckpointKeeper;
-  readonly #anchors: AnchorKeeper;
+  readonly worker: PlanWorker;
+  /** Each runs until the agent stops. */
+  readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
   constructor(options: ControlPlaneOptions) {
-    this.log = new ControlLog(options);
-    const control = this.log;
-    this.voters = new VoterKeeper({ ...options, control });
-    this.decrees = new DecreeKeeper({ ...options, control });
-    this.checkpoints = new CheckpointKeeper({ ...options, control });
-    this.#anchors = new AnchorKeeper({ ...options, control });
+    const control = new ControlLog({ ...options, journal: options.controlJournal });
+    this.log = control;
+    const shared = { ...options, control };
+    this.voters = new VoterKeeper(shared);
+    this.decrees = new DecreeKeeper(shared);
+    this.checkpoints = new CheckpointKeeper(shared);
+    const keys = new RunKeys(shared);
+    this.worker = new PlanWorker({ ...shared, keys, actions: actionsOf(shared, keys) });
+    this.#duties = [
+      control,
+      this.voters,
+      this.decrees,
+      this.checkpoints,
+      new AnchorKeeper(shared),
+      new FenceVoter(shared),
+      new SiteWatch(shared),
+      new Failover(shared),
+      new PlanCoordinator({ ...shared, worker: this.worker }),
+    ];
   }
 
   /** Lets other members speak to it. */
@@ -49,16 +101,23 @@ export class ControlPlane {
     answerControl(serve, this.log);
     this.decrees.answer(serve);
     this.checkpoints.answer(serve);
+    this.worker.answerPeers(serve);
   }
 
   /** Takes part until the signal. */
   async run(options: Cancel): Promise<void> {
-    await Promise.all([
-      this.log.run(options),
-      this.voters.run(options),
-      this.decrees.run(options),
-      this.checkpoints.run(options),
-      this.#anchors.run(options),
-    ]);
+    await this.worker.start();
+    await Promise.all(this.#duties.map((duty) => duty.run(options)));
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.worker[Symbol.asyncDispose]();
+  }
+}
+
+function actionsOf(options: ControlPlaneOptions, keys: RunKeys): HostActions {
+  const { store, ...rest } = options;
+  const session = new SnapshotSession({ ...rest, ...(store === undefined ? {} : { store }) });
+  const restores = new RestoreStep({ ...options, session, keys });
+  return new HostActions({ ...options, restores });
 }

@@ -50,7 +50,11 @@ function stateFields(agent: Agent, known: Incarnation | undefined): StateFields 
   };
 }
 
-function openSlot(agent: Agent, slot: Slot, incarnation: number): SlotReport & { abandons: number } {
+function openSlot(
+  agent: Agent,
+  slot: Slot,
+  incarnation: number,
+): SlotReport & { abandons: number } {
   const grants = slot.votes.filter(({ isGrant }) => isGrant).length;
   const fields = slotFields(agent, slot);
   return { ...fields, incarnation, grants, abandons: slot.votes.length - grants };

@@ -11,9 +11,7 @@ export function survivalInWords(
   const mayFail = count - majority;
   if (count === 0) return 'nobody votes';
   if (mayFail <= 0) {
-    return count === 1
-      ? 'the one voter must not fail'
-      : `none of ${count} voters may fail`;
+    return count === 1 ? 'the one voter must not fail' : `none of ${count} voters may fail`;
   }
   const ofVoters = `any ${mayFail} of ${count} voters may fail`;
   const sites = sitesThatMayFail(candidates, voters, majority);

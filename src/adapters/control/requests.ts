@@ -38,6 +38,7 @@ export const peerParams = z.strictObject({ peer: text.min(1) });
 export const operatorParams = z.strictObject({ key: hexKey });
 
 export const stepDownBody = z.strictObject({ to: z.string().min(1).max(64).optional() });
+export const demoteBody = z.strictObject({ dataset: name });
 export const layoutPlanBody = z.strictObject({ pin: z.array(name).min(1).max(64).exactOptional() });
 // 256 KiB of envelope (limits.envelopeSizeMax) in base64.
 export const statementBody = z.strictObject({ envelope: z.base64().min(1).max(350_000) });

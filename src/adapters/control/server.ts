@@ -7,6 +7,7 @@ import {
   backupBody,
   checkBody,
   checked,
+  demoteBody,
   layoutPlanBody,
   noBody,
   noQuery,
@@ -75,6 +76,8 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/peers', () => api.peers());
   app.get('/v1/coordinator', () => api.coordinator());
   app.get('/v1/layout', () => api.layout());
+  app.get('/v1/datasets', () => api.datasets());
+  app.get('/v1/policy', () => api.policy());
   app.get('/v1/snapshots', (request) => {
     const { dataset, tag } = checked(snapshotsQuery, request.query, 'the query');
     return api.snapshots({ ...(dataset !== undefined && { dataset }), ...(tag && { tags: tag }) });
@@ -98,6 +101,9 @@ function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
   });
   app.post('/v1/layout/plan', (request) =>
     api.planLayout(checked(layoutPlanBody, request.body, 'the body')),
+  );
+  app.post('/v1/datasets/demote', (request) =>
+    api.demote(checked(demoteBody, request.body, 'the body')),
   );
   app.post('/v1/commands', (request) =>
     api.submitCommand(checked(statementBody, request.body, 'the body')),

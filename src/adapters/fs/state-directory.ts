@@ -20,6 +20,8 @@ export type StatePaths = {
   readonly datasets: string;
   /** The control log's journal. */
   readonly control: string;
+  /** Fences, votes and steps of restore plans. */
+  readonly plans: string;
 };
 
 const subdirectories = [
@@ -30,6 +32,7 @@ const subdirectories = [
   'index',
   'datasets',
   'control',
+  'plans',
 ] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */

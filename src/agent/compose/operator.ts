@@ -59,11 +59,9 @@ export async function readOperatorSecret(
 ): Promise<Uint8Array> {
   if (file === undefined) {
     if (state.has(stateFiles.operator)) return state.readSecret(stateFiles.operator);
-    throw new HoldfastError(
-      'key-needed',
-      'this needs an operator key, and none is on this host',
-      { next: 'add --operator-key FILE, or run it on the host where the cluster was made' },
-    );
+    throw new HoldfastError('key-needed', 'this needs an operator key, and none is on this host', {
+      next: 'add --operator-key FILE, or run it on the host where the cluster was made',
+    });
   }
   const bytes = new Uint8Array(await readKeyFile(file));
   const text = new TextDecoder().decode(bytes).trim();

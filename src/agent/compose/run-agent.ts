@@ -5,6 +5,8 @@ import { openComputePool } from '../../adapters/compute/pool.ts';
 import { serveControl } from '../../adapters/control/server.ts';
 import { openControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
+import { openFenceStore } from '../../adapters/fs/fence-store.ts';
+import { restorePlaces } from '../../adapters/fs/restore-place.ts';
 import { openShardStore } from '../../adapters/fs/shard-store.ts';
 import { openSource } from '../../adapters/fs/source.ts';
 import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
@@ -13,8 +15,10 @@ import { openStatementLog } from '../../adapters/fs/statement-log.ts';
 import { openKeyValue } from '../../adapters/level/key-value.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
+import { systemHooks } from '../../adapters/system/hook.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { openLog } from '../../adapters/system/log.ts';
+import { systemProbes } from '../../adapters/system/probe.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -94,6 +98,10 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         sealer: ageSealer(),
         compute,
         source,
+        ...(await openFenceStore(state.paths.plans)),
+        probes: systemProbes(),
+        hooks: systemHooks(),
+        places: restorePlaces({ forbidden: [realpathSync(state.path)] }),
         generations: generationStore(state),
         controlJournal: stack.use(await openControlJournal(state.paths.control)),
       },

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { HoldfastError } from '../../../../src/core/errors.ts';
 import { commandIn } from '../../../../src/core/format/control-peek.ts';
 import type { ControlBody } from '../../../../src/core/format/control-records.ts';
 import { encodePlan, planHash } from '../../../../src/core/policy/plan-text.ts';
@@ -89,7 +90,7 @@ async function runWithKill(
   };
   if (moment === 'before an entry') {
     cast.log.beforeAppend = () => {
-      if (strike()) throw new Error('the process is gone');
+      if (strike()) throw new HoldfastError('interrupted', 'the process is gone');
     };
   } else if (moment === 'after an entry') cast.log.afterAppend = strike;
   else cast.onDeed = strike;

@@ -1,0 +1,44 @@
+import type { ControlPolicy } from '../core/format/control-records.ts';
+import { type DatasetId, shortId } from '../core/ids.ts';
+import { newest, type Versioned } from '../core/protocol/control/versioned.ts';
+import type { Agent } from './agent.ts';
+import { operatorName } from './operator-name.ts';
+import type { PolicyApi, PolicyReport, PolicyVersion } from './policy-types.ts';
+
+export function policyApi(agent: Agent): PolicyApi {
+  return { policy: () => Promise.resolve(policyReport(agent)) };
+}
+
+function policyReport(agent: Agent): PolicyReport {
+  const { history } = agent.control.log.state.policy;
+  return {
+    ...policyVersion(agent, newest(history)),
+    placedForSites: agent.ledger.roster.policy.surviveSites,
+    history: history.map((one) => policyVersion(agent, one)),
+  };
+}
+
+function policyVersion(agent: Agent, { value, ...rest }: Versioned<ControlPolicy>): PolicyVersion {
+  const { version, surviveSites, failover, decreeNoticeMs } = value;
+  return {
+    version,
+    surviveSites,
+    failover: {
+      siteLostAfterMs: failover.siteLostAfterMs,
+      action: failover.action,
+      rules: failover.rules.map(({ dataset, standbySite, plan }) => ({
+        dataset: datasetName(agent, dataset),
+        datasetId: dataset,
+        standbySite,
+        ...(plan === undefined ? {} : { plan }),
+      })),
+    },
+    decreeNoticeMs,
+    authors: rest.authors.map((author) => operatorName(agent, author)),
+    timeMs: rest.timeMs,
+  };
+}
+
+function datasetName(agent: Agent, id: DatasetId): string {
+  return agent.ledger.roster.datasets().find((one) => one.id === id)?.name ?? shortId(id);
+}

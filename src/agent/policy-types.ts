@@ -1,0 +1,38 @@
+/** The part of the agent's API that is about what the cluster promises and does by itself. */
+export interface PolicyApi {
+  /** As this host has applied the control log. */
+  policy(): Promise<PolicyReport>;
+}
+
+export type PolicyReport = PolicyVersion & {
+  /** What packs are placed by. */
+  placedForSites: number;
+  /** Oldest first, the version in force last. */
+  history: PolicyVersion[];
+};
+
+export type PolicyVersion = {
+  version: number;
+  surviveSites: number;
+  failover: {
+    /** Silence after which voters report a site as lost, in milliseconds. */
+    siteLostAfterMs: number;
+    action: 'alert' | 'repair' | 'restore';
+    rules: FailoverRuleReport[];
+  };
+  /** How long a decree must be announced before it counts, in milliseconds. */
+  decreeNoticeMs: number;
+  /** Names of the operators who signed it; none for the first version. */
+  authors: string[];
+  /** By the first author's clock; 0 for the first version. */
+  timeMs: number;
+};
+
+export type FailoverRuleReport = {
+  /** Its name, as far as it is known here. */
+  dataset: string;
+  datasetId: string;
+  standbySite: string;
+  /** Hash of the plan that restores it there. */
+  plan?: string;
+};

@@ -1,0 +1,222 @@
+import type { Command } from 'commander';
+import type { IncarnationReport, SlotReport } from '../../agent/dataset-types.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { AgentKey, DatasetId } from '../../core/ids.ts';
+import type { Register } from '../action.ts';
+import { confirm } from '../confirm.ts';
+import { message } from '../json-fields.ts';
+import { agentKeyOf } from '../member-name.ts';
+import { type OperatorFlags, operatorOptions, printApplied, submitAsOperator } from '../operator.ts';
+import type { Cell } from '../table.ts';
+import { clean } from '../terminal-text.ts';
+import type { CliContext } from '../world.ts';
+
+type IsolateFlags = OperatorFlags & {
+  agent: string;
+  dataset?: string;
+  reason: string;
+  yes?: true;
+};
+type ReinstateFlags = OperatorFlags & { agent: string };
+
+/** dataset list, show, demote, isolate, reinstate. */
+export function addDataset(program: Command, register: Register): void {
+  const dataset = program
+    .command('dataset')
+    .description('Show and decide which copy of a dataset is the live one.');
+  register(dataset.command('list').description('List all datasets and who holds them.'), list);
+  const showCommand = dataset
+    .command('show')
+    .description('Show who has held a dataset, and the proof of it.')
+    .argument('<name>', 'its name, or the beginning of its id');
+  register(showCommand, (context, { args }) => show(context, args[0] ?? ''));
+  const demoteCommand = dataset
+    .command('demote')
+    .description('On the host that holds it: give a dataset up, so that another copy may go live.')
+    .argument('<name>', 'its name, or the beginning of its id');
+  register(demoteCommand, (context, { args }) => demote(context, args[0] ?? ''));
+  const isolateCommand = dataset
+    .command('isolate')
+    .description('Attest that an agent is powered off or cut off. Operators sign it.')
+    .requiredOption('--agent <name>', 'the agent that is off')
+    .requiredOption('--reason <text>', 'how you know; it is kept for ever')
+    .option('--dataset <name>', 'of this dataset only')
+    .option('--yes', 'do not ask');
+  register<IsolateFlags>(operatorOptions(isolateCommand), (context, { options }) =>
+    isolate(context, options),
+  );
+  const reinstateCommand = dataset
+    .command('reinstate')
+    .description('Let a former holder write a dataset again. Operators sign it.')
+    .argument('<name>', 'its name, or the beginning of its id')
+    .requiredOption('--agent <name>', 'the former holder');
+  register<ReinstateFlags>(operatorOptions(reinstateCommand), (context, { args, options }) =>
+    reinstate(context, args[0] ?? '', options),
+  );
+}
+
+async function list(context: CliContext): Promise<void> {
+  const { output } = context;
+  const datasets = await context.backend.control(context.stateDir).datasets();
+  if (output.isJson) {
+    for (const dataset of datasets) await output.json(message('dataset', dataset));
+    return;
+  }
+  if (datasets.length === 0) {
+    return output.print('There is no dataset yet.', `next: holdfast backup PATH${context.stateFlag}`);
+  }
+  await output.table(
+    [
+      { title: 'DATASET' },
+      { title: 'STATE' },
+      { title: 'LIVE COPY AT' },
+      { title: 'INCARNATION', align: 'right' },
+      { title: 'SOURCE' },
+      { title: 'THIS HOST' },
+    ],
+    datasets.map((one) => [
+      one.name,
+      stateCell(one.state),
+      liveAt(one),
+      String(one.incarnation),
+      one.source,
+      one.here.mayWrite ? 'may write' : 'must not write',
+    ]),
+  );
+}
+
+function stateCell(state: IncarnationReport['state']): Cell {
+  if (state === 'live') return { text: 'live', style: 'green' };
+  return state === 'open' ? 'open' : { text: state, style: 'yellow' };
+}
+
+function liveAt({ state, holder, source }: IncarnationReport): string {
+  if (state === 'open') return source;
+  return state === 'live' ? (holder ?? '?') : 'nobody';
+}
+
+const stateWords: Readonly<Record<IncarnationReport['state'], string>> = {
+  live: 'one copy is live',
+  off: 'the copy that was live is known to be off: another may be promoted',
+  contested: 'a promotion is being voted on',
+  dead: 'the last promotion has failed: another may be tried',
+  open: 'no restore plan has named it: its source writes it',
+};
+
+async function show(context: CliContext, name: string): Promise<void> {
+  const { output } = context;
+  const dataset = await find(context, name);
+  if (output.isJson) return output.json(message('dataset', dataset));
+  const { state, incarnation, slot, certificate, here } = dataset;
+  const facts: [string, string][] = [
+    ['dataset', `${dataset.name} (${dataset.id.slice(0, 8)})`],
+    ['source', dataset.source],
+    ['state', `${state}: ${stateWords[state]}`],
+    ['incarnation', `${incarnation}, live at ${liveAt(dataset)}`],
+    ...dataset.isolated.map(
+      ({ agent, reason }): [string, string] => ['isolated', `${agent}: ${reason}`],
+    ),
+    ...(dataset.reinstated.length === 0
+      ? []
+      : [['reinstated', dataset.reinstated.join(', ')] as [string, string]]),
+    ...(slot === undefined
+      ? []
+      : [['vote', `${votesFor(slot)}, ${slot.abandons} against`] as [string, string]]),
+    ...(certificate === undefined ? [] : [['proof', votesFor(certificate)] as [string, string]]),
+    ['this host', `${here.mayWrite ? 'may write' : 'must not write'}: ${here.reason}`],
+  ];
+  await output.print(...facts.map(([fact, value]) => `${fact.padEnd(12)} ${clean(value)}`));
+  if (dataset.holders.length === 0) return;
+  await output.print('');
+  await output.table(
+    [
+      { title: 'INCARNATION', align: 'right' },
+      { title: 'HELD BY' },
+      { title: 'SINCE ENTRY', align: 'right' },
+      { title: 'GENERATION', align: 'right' },
+    ],
+    dataset.holders.map((one) => [
+      String(one.incarnation),
+      one.agent,
+      String(one.index),
+      String(one.generation),
+    ]),
+  );
+}
+
+function votesFor({ incarnation, target, grants, voters, plan, run, step }: SlotReport): string {
+  const votes = `${grants} of ${voters.length} voters for incarnation ${incarnation} at ${target}`;
+  return `${votes} (plan ${plan.slice(0, 8)} run ${run}, step ${step})`;
+}
+
+async function demote(context: CliContext, name: string): Promise<void> {
+  const { output } = context;
+  const report = await context.backend.control(context.stateDir).demote({ dataset: name });
+  if (report.outcome === 'void') {
+    throw new HoldfastError('not-permitted', `the control log refused it: ${report.reason ?? ''}`, {
+      next: `holdfast dataset show ${name}${context.stateFlag}; run demote on the host that holds it, or attest that it is off: holdfast dataset isolate`,
+    });
+  }
+  await printApplied(context, report, { dataset: name });
+  if (output.isJson) return;
+  await output.print(`This host has given ${clean(name)} up: it writes it no more.`);
+}
+
+async function isolate(context: CliContext, flags: IsolateFlags): Promise<void> {
+  const { output } = context;
+  const agent = await agentKeyOf(context, flags.agent);
+  const dataset = flags.dataset === undefined ? undefined : await find(context, flags.dataset);
+  const what = dataset === undefined ? 'all that it holds' : `dataset ${dataset.name}`;
+  await confirm(context, {
+    warning:
+      `You attest that ${flags.agent} is off, or cut off for good, and that nobody uses its copy of ${what}. ` +
+      'If that is not true, two copies will be live.',
+    word: flags.agent,
+    isSure: flags.yes === true,
+  });
+  const report = await submitAsOperator(context, flags, {
+    kind: 'isolate',
+    agent,
+    dataset: dataset?.id as DatasetId | undefined,
+    reason: flags.reason,
+  });
+  await printApplied(context, report, { agent: flags.agent });
+  if (output.isJson) return;
+  await output.print(`${clean(flags.agent)} counts as off, for ${clean(what)}.`);
+  await output.remark(
+    `When it is well again: holdfast dataset reinstate NAME --agent ${flags.agent}${context.stateFlag}`,
+  );
+}
+
+async function reinstate(
+  context: CliContext,
+  name: string,
+  flags: ReinstateFlags,
+): Promise<void> {
+  const { output } = context;
+  const agent: AgentKey = await agentKeyOf(context, flags.agent);
+  const dataset = await find(context, name);
+  const body = { kind: 'reinstate', agent, dataset: dataset.id as DatasetId } as const;
+  const report = await submitAsOperator(context, flags, body);
+  await printApplied(context, report, { agent: flags.agent, dataset: dataset.name });
+  if (output.isJson) return;
+  await output.print(`${clean(flags.agent)} may write ${clean(dataset.name)} again.`);
+}
+
+/** By id, unique name, or the beginning of an id. */
+async function find(context: CliContext, text: string): Promise<IncarnationReport> {
+  const datasets = await context.backend.control(context.stateDir).datasets();
+  const named = datasets.filter(({ name, id }) => name === text || id === text);
+  const found =
+    named.length > 0 ? named : datasets.filter(({ id }) => text.length >= 4 && id.startsWith(text));
+  const [only, ...others] = found;
+  const next = `holdfast dataset list${context.stateFlag}`;
+  if (only === undefined) {
+    throw new HoldfastError('not-found', `there is no dataset ${JSON.stringify(text)}`, { next });
+  }
+  if (others.length > 0) {
+    const ids = found.map(({ name, id }) => `${name} ${id.slice(0, 8)}`).join(', ');
+    throw new HoldfastError('ambiguous', `${JSON.stringify(text)} may be any of: ${ids}`, { next });
+  }
+  return only;
+}
