@@ -21,9 +21,11 @@ import type {
   SnapshotReport,
   StatusReport,
 } from './api.ts';
-import { coordinatorApi } from './coordinator-api.ts';
+import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
+import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
 import { layoutApi } from './layout-api.ts';
+import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
 
@@ -41,9 +43,11 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     submit: (envelope) => submit(agent, envelope),
     rebuildIndex: () => rebuildIndex(agent),
     ...coordinatorApi(agent),
+    ...decreeApi(agent),
     ...layoutApi(agent),
     ...datasetApi(agent),
     ...policyApi(agent),
+    ...planApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();
@@ -81,6 +85,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       reachable: members.filter((member) => status.isReachable(member.agentKey)).length,
     })),
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
+    coordinator: coordinatorStatus(agent),
     datasets,
     warnings: status.warnings(),
   };
@@ -283,6 +288,8 @@ function operatorHead(agent: Agent, operator: string): { sequence: number; hash:
 
 async function submit(agent: Agent, envelope: string): Promise<{ hash: string }> {
   const bytes = new Uint8Array(Buffer.from(envelope, 'base64'));
+  // What operators say through an agent is about membership, which a minority does not decide.
+  await agent.control.log.confirm();
   const { hash } = await agent.ledger.appendSigned(bytes);
   return { hash };
 }

@@ -37,6 +37,7 @@ import { Sync } from '../services/sync.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import type { Config } from './config.ts';
+import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 
 /** Everything that an agent needs of the world. */
@@ -220,7 +221,12 @@ export class Agent implements AsyncDisposable {
   #registerHandlers(): void {
     const storage = this.#storage;
     this.control.answer(this.#serve);
-    registerJoin(this.#serve, { ledger: this.ledger, network: this.network, clock: this.clock });
+    const { ledger, network, clock, control } = this;
+    registerJoin(this.#serve, {
+      ...{ ledger, network, clock },
+      confirm: () => control.log.confirm(),
+      admitToLog: (agent) => control.admit(agent),
+    });
     if (storage === undefined) return;
     this.#serve.register('offer', async ({ head }, caller) => {
       if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
@@ -377,21 +383,4 @@ export class Agent implements AsyncDisposable {
     await this.peers[Symbol.asyncDispose]();
     await Promise.allSettled(this.#tasks);
   }
-}
-
-type DatasetConfig = Config['datasets'][string];
-
-function withConfig(request: BackupRequest, configured: DatasetConfig | undefined): BackupRequest {
-  if (configured === undefined) return request;
-  const largest = request.excludeLargerThan ?? configured.excludeLargerThan;
-  return {
-    ...request,
-    tags: [...configured.tags, ...request.tags],
-    exclude: [...configured.exclude, ...request.exclude],
-    iexclude: [...configured.iexclude, ...request.iexclude],
-    excludeIfPresent: [...configured.excludeIfPresent, ...request.excludeIfPresent],
-    excludeCaches: configured.excludeCaches || request.excludeCaches,
-    oneFileSystem: configured.oneFileSystem || request.oneFileSystem,
-    ...(largest === undefined ? {} : { excludeLargerThan: largest }),
-  };
 }

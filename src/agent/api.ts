@@ -1,13 +1,21 @@
+import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
 import type { LayoutApi } from './layout-types.ts';
+import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
  * AgentApi on a Unix socket; the CLI's client implements the same interface.
  */
-export interface AgentApi extends CoordinatorApi, LayoutApi, DatasetApi, PolicyApi {
+export interface AgentApi
+  extends CoordinatorApi,
+    DecreeApi,
+    LayoutApi,
+    DatasetApi,
+    PolicyApi,
+    PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
   peers(): Promise<PeerReport[]>;
@@ -46,8 +54,22 @@ export type StatusReport = {
   agent: IdentityReport;
   sites: { site: string; region: string; members: number; reachable: number }[];
   policy: { surviveSites: number; words: string };
+  coordinator: CoordinatorStatus;
   datasets: DatasetStatus[];
   warnings: string[];
+};
+
+/** Who decides, as far as this host knows without asking anybody. */
+export type CoordinatorStatus = {
+  /** Undefined: nobody is known to coordinate. */
+  leader?: string;
+  /** Somebody leads, and as many voters as must agree can be reached from here. */
+  hasQuorum: boolean;
+  quorum: number;
+  voters: number;
+  votersReachable: number;
+  /** Names of voters that cannot be reached from here. */
+  missing: string[];
 };
 
 export type DatasetStatus = {

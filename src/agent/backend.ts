@@ -5,8 +5,15 @@ import { fileURLToPath } from 'node:url';
 import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { initCluster, invite, join as joinCluster } from './compose/cluster-setup.ts';
+import {
+  decreeDocument,
+  decreeEnvelope,
+  readDecree,
+  signDecree,
+} from './compose/decree-document.ts';
 import { runDemo } from './compose/demo.ts';
 import { submitAsOperator } from './compose/operator.ts';
+import { openPlanKeys } from './compose/plan-keys.ts';
 import { openRecovery } from './compose/recovery.ts';
 import { repairIndex } from './compose/repair-index.ts';
 import { runAgent } from './compose/run-agent.ts';
@@ -23,6 +30,10 @@ export function createBackend(): Backend {
     invite: (options) => invite(options, connectControl(socketOf(options.stateDir))),
     submitAsOperator: (options) =>
       submitAsOperator(options, connectControl(socketOf(options.stateDir))),
+    decreeDocument: async (draft) => decreeDocument(draft),
+    readDecree: async (text) => readDecree(text),
+    signDecree,
+    decreeEnvelope: async (text) => decreeEnvelope(text),
     join: (options) => joinCluster(options, configOf(options).config),
     runAgent: (options, { signal }) => {
       const { config } = configOf(options);
@@ -33,6 +44,7 @@ export function createBackend(): Backend {
     },
     startAgent,
     openRecovery,
+    openPlanKeys: (options) => openPlanKeys(options, connectControl(socketOf(options.stateDir))),
     control: (stateDir) => connectControl(socketOf(stateDir)),
     repairIndex: ({ stateDir }) => repairIndex(stateDir),
     demo: (options, { signal }) => runDemo(options, signal),

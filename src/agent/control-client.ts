@@ -32,11 +32,22 @@ export function connectControl(socketPath: string): AgentApi {
     coordinator: () => call('GET', '/v1/coordinator'),
     stepDown: (request) => call('POST', '/v1/coordinator/step-down', request),
     submitCommand: (request) => call('POST', '/v1/commands', request),
+    prepareDecree: (request) => call('POST', '/v1/decree/prepare', request),
+    announceDecree: (request) => call('POST', '/v1/decree/announce', request),
+    decree: () => call('GET', '/v1/decree'),
     layout: () => call('GET', '/v1/layout'),
     planLayout: (request) => call('POST', '/v1/layout/plan', request),
     datasets: () => call('GET', '/v1/datasets'),
     demote: (request) => call('POST', '/v1/datasets/demote', request),
     policy: () => call('GET', '/v1/policy'),
+    resolvePlan: (request) => call('POST', '/v1/plans/resolve', request),
+    readPlan: (request) => call('POST', '/v1/plans/read', request),
+    plans: () => call('GET', '/v1/plans'),
+    plan: (plan) => call('GET', `/v1/plans/${encodeURIComponent(plan)}`),
+    planRecipients: (request) => call('POST', '/v1/plans/recipients', request),
+    keepFacts: async (request) => {
+      await call('POST', '/v1/facts', request);
+    },
     shutdown: async () => {
       await call('POST', '/v1/shutdown');
     },

@@ -17,6 +17,7 @@ import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
+import { membershipProof } from '../services/control/membership-proof.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { Ledger } from '../services/ledger.ts';
@@ -71,13 +72,18 @@ export class ControlPlane implements AsyncDisposable {
   readonly decrees: DecreeKeeper;
   readonly checkpoints: CheckpointKeeper;
   readonly worker: PlanWorker;
+  readonly #ledger: Ledger;
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
   constructor(options: ControlPlaneOptions) {
     const control = new ControlLog({ ...options, journal: options.controlJournal });
     this.log = control;
+    this.#ledger = options.ledger;
     const shared = { ...options, control };
+    const { roster } = options.ledger;
+    roster.adoptPolicy(control.state.policy.current);
+    control.onState((state) => roster.adoptPolicy(state.policy.current));
     this.voters = new VoterKeeper(shared);
     this.decrees = new DecreeKeeper(shared);
     this.checkpoints = new CheckpointKeeper(shared);
@@ -94,6 +100,16 @@ export class ControlPlane implements AsyncDisposable {
       new Failover(shared),
       new PlanCoordinator({ ...shared, worker: this.worker }),
     ];
+  }
+
+  /**
+   * Has the log take in a member that statements have just admitted. What goes wrong is mended by whoever leads.
+   * @throws HoldfastError no-quorum
+   */
+  async admit(agent: AgentKey): Promise<void> {
+    const proof = await membershipProof(this.#ledger, agent);
+    if (proof === undefined || this.log.state.members.of(agent) !== undefined) return;
+    await this.log.submit({ kind: 'admit', ...proof });
   }
 
   /** Lets other members speak to it. */

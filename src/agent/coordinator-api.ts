@@ -3,6 +3,7 @@ import { codeOf } from '../core/errors.ts';
 import type { AgentKey } from '../core/ids.ts';
 import { lintVoters } from '../core/policy/voter-choice.ts';
 import type { Agent } from './agent.ts';
+import type { CoordinatorStatus } from './api.ts';
 import type { CommandReport, CoordinatorApi, CoordinatorReport } from './coordinator-types.ts';
 
 /** Long enough for a quorum that is there to answer. */
@@ -50,6 +51,25 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
     first: firstIndex,
     layout: { version, mode },
     warnings: [...lintVoters(candidates, config.voters)],
+  };
+}
+
+/** The short form, for which nobody is asked. */
+export function coordinatorStatus(agent: Agent): CoordinatorStatus {
+  const { leader, config } = agent.control.log.status();
+  const candidates = agent.control.voters.candidates();
+  const missing = config.voters.filter(
+    (key) => candidates.find((one) => one.agent === key)?.isReachable !== true,
+  );
+  const quorum = Math.floor(config.voters.length / 2) + 1;
+  const votersReachable = config.voters.length - missing.length;
+  return {
+    ...(leader === undefined ? {} : { leader: agent.nameOf(leader) }),
+    hasQuorum: leader !== undefined && votersReachable >= quorum,
+    quorum,
+    voters: config.voters.length,
+    votersReachable,
+    missing: missing.map((key) => agent.nameOf(key)).sort(),
   };
 }
 

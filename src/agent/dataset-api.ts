@@ -3,12 +3,16 @@ import type { Incarnation } from '../core/protocol/control/incarnation-book.ts';
 import type { Certificate, Slot } from '../core/protocol/control/slot.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
+import { hearNews } from './coordinator-news.ts';
 import type { CommandReport } from './coordinator-types.ts';
 import type { DatasetApi, IncarnationReport, SlotReport } from './dataset-types.ts';
 
 export function datasetApi(agent: Agent): DatasetApi {
   return {
-    datasets: () => Promise.resolve(reports(agent)),
+    datasets: async () => {
+      await hearNews(agent);
+      return reports(agent);
+    },
     demote: ({ dataset }) => demote(agent, dataset),
   };
 }

@@ -2,6 +2,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { AgentKey } from '../core/ids.ts';
 import { chooseVoters, lintVoters, type VoterCandidate } from '../core/policy/voter-choice.ts';
 import type { Agent } from './agent.ts';
+import { hearNews } from './coordinator-news.ts';
 import type {
   LayoutApi,
   LayoutPlan,
@@ -15,9 +16,14 @@ import { operatorName } from './operator-name.ts';
 
 export function layoutApi(agent: Agent): LayoutApi {
   return {
-    layout: () => Promise.resolve(layoutReport(agent)),
-    // A rejection, not an exception: the caller may be a socket away.
-    planLayout: async ({ pin }) => layoutPlan(agent, pin),
+    layout: async () => {
+      await hearNews(agent);
+      return layoutReport(agent);
+    },
+    planLayout: async ({ pin }) => {
+      await hearNews(agent);
+      return layoutPlan(agent, pin);
+    },
   };
 }
 
@@ -55,8 +61,13 @@ function chosen(agent: Agent): Wanted {
   return chooseVoters(agent.control.voters.candidates(), agent.control.log.status().config.voters);
 }
 
-/** @throws HoldfastError not-found | not-permitted | usage */
 function pinned(agent: Agent, names: readonly string[]): Wanted {
+  const voters = voterKeys(agent, names);
+  return { voters, reasons: ['pinned: they stay until operators say otherwise'] };
+}
+
+/** The keys of members that may vote. @throws HoldfastError not-found | not-permitted | usage */
+export function voterKeys(agent: Agent, names: readonly string[]): AgentKey[] {
   const { members } = agent.control.log.state;
   const voters = names.map((name) => {
     const member = members.all().find((one) => one.name === name);
@@ -80,7 +91,7 @@ function pinned(agent: Agent, names: readonly string[]): Wanted {
       next: 'holdfast layout plan --pin NAME,NAME,..',
     });
   }
-  return { voters, reasons: ['pinned: they stay until operators say otherwise'] };
+  return voters;
 }
 
 function pinnedBy(agent: Agent): string {

@@ -2,18 +2,23 @@ import type { ControlPolicy } from '../core/format/control-records.ts';
 import { type DatasetId, shortId } from '../core/ids.ts';
 import { newest, type Versioned } from '../core/protocol/control/versioned.ts';
 import type { Agent } from './agent.ts';
+import { hearNews } from './coordinator-news.ts';
 import { operatorName } from './operator-name.ts';
 import type { PolicyApi, PolicyReport, PolicyVersion } from './policy-types.ts';
 
 export function policyApi(agent: Agent): PolicyApi {
-  return { policy: () => Promise.resolve(policyReport(agent)) };
+  return {
+    policy: async () => {
+      await hearNews(agent);
+      return policyReport(agent);
+    },
+  };
 }
 
 function policyReport(agent: Agent): PolicyReport {
   const { history } = agent.control.log.state.policy;
   return {
     ...policyVersion(agent, newest(history)),
-    placedForSites: agent.ledger.roster.policy.surviveSites,
     history: history.map((one) => policyVersion(agent, one)),
   };
 }

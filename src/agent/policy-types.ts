@@ -5,8 +5,6 @@ export interface PolicyApi {
 }
 
 export type PolicyReport = PolicyVersion & {
-  /** What packs are placed by. */
-  placedForSites: number;
   /** Oldest first, the version in force last. */
   history: PolicyVersion[];
 };

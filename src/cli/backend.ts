@@ -1,5 +1,6 @@
 import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
+import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
 import type { ControlBody } from '../core/format/control-records.ts';
 
@@ -10,12 +11,21 @@ export interface Backend {
   invite(options: InviteOptions): Promise<InviteReport>;
   /** Signs a command with operators' keys and hands it to the running agent, which waits until it is applied. */
   submitAsOperator(options: OperatorOptions & { body: ControlBody }): Promise<CommandReport>;
+  /** The text of a decree's document, for operators to sign. */
+  decreeDocument(draft: DecreeDraft): Promise<string>;
+  readDecree(text: string): Promise<DecreeWords>;
+  /** Adds operators' signatures; with key files it needs neither agent nor state directory. */
+  signDecree(options: OperatorOptions & { text: string }): Promise<string>;
+  /** What the agent takes, base64. @throws HoldfastError not-permitted when nobody has signed it. */
+  decreeEnvelope(text: string): Promise<string>;
   join(options: JoinOptions): Promise<JoinReport>;
   /** Serves until the signal, then stops in order and resolves. */
   runAgent(options: AgentOptions, cancel: { signal: AbortSignal }): Promise<void>;
   /** Starts an agent of its own process group, and resolves once it answers. */
   startAgent(options: AgentOptions): Promise<{ pid: number }>;
   openRecovery(options: RecoveryOptions): Promise<RecoverySession>;
+  /** Opens the keys of a plan's packs with the kit, and can then give them to agents. */
+  openPlanKeys(options: PlanKeysOptions): Promise<PlanKeys>;
   /** Does not connect yet: the first call meets `agent-not-running`. */
   control(stateDir: string): AgentApi;
   /** Rebuilds the indexes of a state directory whose agent does not run. */
@@ -79,6 +89,21 @@ export type OperatorOptions = {
   operatorKeyFiles: readonly string[];
 };
 
+/** What a decree says, out of what is signed. Keys in hexadecimal. */
+export type DecreeWords = {
+  clusterId: string;
+  generation: number;
+  voters: string[];
+  abandoned: string[];
+  logSize: number;
+  rootHash: string;
+  reason: string;
+  noticeMs: number;
+  announcedMs: number;
+  /** Keys whose signatures it carries, each checked. */
+  signers: string[];
+};
+
 export type JoinOptions = {
   stateDir: string;
   configFile?: string;
@@ -110,6 +135,26 @@ export type RecoveryOptions = {
   peers: string[];
   signal: AbortSignal;
 };
+
+export type PlanKeysOptions = RecoveryOptions & {
+  stateDir: string;
+  /** The canonical text of the plan. */
+  text: string;
+};
+
+export interface PlanKeys {
+  /** Seals to every agent that may restore what it needs, and submits that with the operators' signature. */
+  grant(options: GrantOptions): Promise<GrantReport[]>;
+}
+
+export type GrantOptions = OperatorOptions & {
+  /** Hash of the plan. */
+  plan: string;
+  run: number;
+};
+
+/** Of one agent: how many packs it may open, or why it may not. */
+export type GrantReport = { agent: string; packs?: number; problem?: string };
 
 export type RepairReport = { shards: number; quarantined: number; statements: number };
 

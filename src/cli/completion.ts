@@ -32,8 +32,9 @@ function nodesOf(command: Command, path: string): Node[] {
 }
 
 function globalOptions(command: Command): Command['options'] {
-  const own = command.parent;
-  return own === null ? [] : [...own.options, ...globalOptions(own)];
+  const { parent } = command;
+  if (parent === null) return [];
+  return parent.parent === null ? parent.options : globalOptions(parent);
 }
 
 function bashScript(cases: string[], paths: string): string {
@@ -70,7 +71,6 @@ if [[ "$funcstack[1]" = _holdfast ]]; then _holdfast "$@"; else compdef _holdfas
 
 /** Each line: complete this word after these commands. */
 function fishScript(program: Command): string {
-  const top = program.commands.map((command) => command.name()).join(' ');
   const quote = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`;
   const lines = ['# holdfast completion fish > ~/.config/fish/completions/holdfast.fish'];
   const optionLines = (command: Command, condition: string): void => {
@@ -83,22 +83,21 @@ function fishScript(program: Command): string {
       );
     }
   };
-  optionLines(program, '');
-  for (const command of program.commands) {
-    const first = ` -n ${quote(`not __fish_seen_subcommand_from ${top}`)}`;
-    lines.push(
-      `complete -c holdfast${first} -f -a ${command.name()} -d ${quote(command.description())}`,
-    );
-    const after = `__fish_seen_subcommand_from ${command.name()}`;
+  const commandLines = (command: Command, path: readonly string[]): void => {
     const names = command.commands.map((sub) => sub.name()).join(' ');
+    const seen = path.map((name) => `__fish_seen_subcommand_from ${name}`);
+    const isLeaf = names === '';
+    const tests = isLeaf ? seen : [...seen, `not __fish_seen_subcommand_from ${names}`];
+    const condition = ` -n ${quote(tests.join('; and '))}`;
     for (const sub of command.commands) {
-      const condition = ` -n ${quote(`${after}; and not __fish_seen_subcommand_from ${names}`)}`;
       lines.push(
         `complete -c holdfast${condition} -f -a ${sub.name()} -d ${quote(sub.description())}`,
       );
-      optionLines(sub, ` -n ${quote(`${after}; and __fish_seen_subcommand_from ${sub.name()}`)}`);
     }
-    if (command.commands.length === 0) optionLines(command, ` -n ${quote(after)}`);
-  }
+    // The program's own options may stand anywhere.
+    optionLines(command, path.length === 0 ? '' : condition);
+    for (const sub of command.commands) commandLines(sub, [...path, sub.name()]);
+  };
+  commandLines(program, []);
   return lines.join('\n');
 }

@@ -34,7 +34,8 @@ export async function submitAsOperator(
 ): Promise<CommandReport> {
   const { backend, stateDir } = context;
   const files = operatorKeyFiles(context, flags);
-  const report = await backend.submitAsOperator({ stateDir, operatorKeyFiles: files, body });
+  const request = { stateDir, operatorKeyFiles: files, body };
+  const report = await backend.submitAsOperator(request).catch(asUsage);
   if (report.outcome === 'applied') return report;
   const reason = report.reason ?? 'no reason was given';
   throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {
@@ -43,6 +44,12 @@ export async function submitAsOperator(
       : `holdfast coordinator status${context.stateFlag}`,
     details: { index: report.index },
   });
+}
+
+/** What would be malformed was typed so: nothing has left this host yet. */
+function asUsage(error: unknown): never {
+  if (!(error instanceof HoldfastError) || error.code !== 'bad-encoding') throw error;
+  throw new HoldfastError('usage', error.message, { cause: error });
 }
 
 /** Says that a command was applied, in JSON; for people each command has its own words. */

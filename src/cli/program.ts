@@ -50,7 +50,12 @@ export function createProgram(register: Register, help: HelpOutput): Command {
     .option('-v, --verbose', 'say more')
     .option('--no-color', 'no colours (NO_COLOR)')
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      // Those of the program alone: what `restore` takes is not for its subcommands.
+      visibleGlobalOptions: (command) =>
+        command.parent === null ? [] : [...rootOf(command).options],
+    })
     .configureOutput({
       writeOut: help.out,
       writeErr: help.err,
@@ -83,4 +88,8 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addAbout(program, register);
   program.helpCommand('help [command]', 'Show help for a command.');
   return program;
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent);
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { RecoverySession, SnapshotReport } from '../agent/api.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { repeatedAddress } from './arguments.ts';
+import type { RecoveryOptions } from './backend.ts';
 import { readKit } from './kit-file.ts';
 import { shellWord } from './shell-word.ts';
 import type { CliContext } from './world.ts';
@@ -31,7 +32,15 @@ export async function openSession(
   context: CliContext,
   flags: RecoveryFlags,
 ): Promise<RecoverySession> {
-  const { backend, cwd, output, signal, stdin } = context;
+  return context.backend.openRecovery(await recoveryOf(context, flags));
+}
+
+/** The kit, and whom to ask. @throws HoldfastError key-needed without a kit. */
+export async function recoveryOf(
+  context: CliContext,
+  flags: RecoveryFlags,
+): Promise<RecoveryOptions> {
+  const { cwd, output, signal, stdin } = context;
   const file = kitFileOf(context, flags);
   if (file === undefined) throw keyNeeded(context);
   const kit = await readKit(file === '-' ? file : resolve(cwd, file), { stdin, signal });
@@ -41,7 +50,7 @@ export async function openSession(
     );
   }
   const peers = flags.peer ?? (await localAddresses(context));
-  return backend.openRecovery({ kitText: kit.text, peers, signal });
+  return { kitText: kit.text, peers, signal };
 }
 
 function keyNeeded({ argv }: CliContext): HoldfastError {

@@ -3,11 +3,11 @@ import { sign } from '../core/crypto/signature.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { decodeResponse, encodeRequest, throwFailure } from '../core/format/exchange.ts';
 import type { JoinResponse } from '../core/format/gen/holdfast/v1/exchange_pb.js';
-import { admissionMessage, encodeDescriptor } from '../core/format/genesis.ts';
+import { admissionMessage, decodeDescriptor, encodeDescriptor } from '../core/format/genesis.ts';
 import { contactMessage } from '../core/format/member.ts';
 import type { AgentDescriptor, Contact, InviteCode } from '../core/format/records.ts';
 import { clusterStream } from '../core/format/statement.ts';
-import type { PeerKey } from '../core/ids.ts';
+import type { AgentKey, PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { AnswerInit, AskedValue } from '../core/protocol/exchange-kinds.ts';
 import type { InviteState } from '../core/protocol/roster.ts';
@@ -23,6 +23,10 @@ export type AdmitOptions = {
   readonly ledger: Ledger;
   readonly network: Network;
   readonly clock: Clock;
+  /** Membership needs a quorum: asked for before anything is said. @throws HoldfastError no-quorum */
+  readonly confirm?: () => Promise<void>;
+  /** Has the control log take the new member in. */
+  readonly admitToLog?: (agent: AgentKey) => Promise<void>;
 };
 
 /** Lets this agent redeem the invites that name it as their issuer. */
@@ -47,6 +51,7 @@ async function admit(
   // Before the admission, which cannot be taken back: an agent that gets no answer is a member in name only.
   await provingEnvelopes(ledger);
   if (!isAskedAgain) {
+    await options.confirm?.();
     await ledger.append(clusterStream, {
       kind: 'admission',
       inviteKey,
@@ -55,6 +60,7 @@ async function admit(
       inviteSignature: inviteSignature.slice(),
       agentSignature: agentSignature.slice(),
     });
+    await options.admitToLog?.(decodeDescriptor(descriptor).statementKey);
   }
   return {
     genesis: ledger.genesisBytes,

@@ -7,6 +7,8 @@ import type { FenceStore, StepStore, StoredVote } from '../../src/ports/fence-st
 export class MemoryFenceStore implements FenceStore {
   readonly fences = new Map<string, Fence>();
   readonly votes = new Map<string, StoredVote>();
+  /** Thrown instead of keeping a vote. */
+  voteFailure: HoldfastError | undefined;
 
   async fence(name: string): Promise<Fence | undefined> {
     return this.fences.get(name);
@@ -27,6 +29,7 @@ export class MemoryFenceStore implements FenceStore {
   }
 
   async castVote(slot: string, vote: StoredVote): Promise<void> {
+    if (this.voteFailure !== undefined) throw this.voteFailure;
     const known = this.votes.get(slot) ?? vote;
     if (known.target !== vote.target || compareFences(known.fence, vote.fence) !== 0) {
       throw new HoldfastError('equivocation', 'this host has voted otherwise');

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../src/core/errors.ts';
-import type { PlanHash } from '../../src/core/format/control-records.ts';
+import { commandIn } from '../../src/core/format/control-peek.ts';
+import type { ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
 import { decodeRequest, encodeRequest } from '../../src/core/format/exchange.ts';
 import type { DatasetId, PeerKey, StatementHash } from '../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../src/core/policy/plan-text.ts';
@@ -255,6 +256,22 @@ export function samplePlan(
   };
 }
 
+/** The sample plan of this cast. */
+export function planOf(cast: PlanCast, change: Partial<RestorePlan> = {}): RestorePlan {
+  return samplePlan({ writer: cast.cluster.founder.agentKey, ...change });
+}
+
+/** Commands of the log that were applied, of one kind. */
+export function applied<Kind extends ControlBody['kind']>(
+  cast: PlanCast,
+  kind: Kind,
+): Extract<ControlBody, { kind: Kind }>[] {
+  return cast.log.entries.flatMap((entry) => {
+    if (entry.kind !== 'command' || cast.log.outcome(entry.index)?.outcome !== 'applied') return [];
+    const { body } = commandIn(entry.envelope);
+    return body.kind === kind ? [body as Extract<ControlBody, { kind: Kind }>] : [];
+  });
+}
 const frame = { timeoutMs: 60_000, attempts: 2 };
 
 /** restore and prepare side by side, then check, then start. */

@@ -33,11 +33,48 @@ export const backupBody = z.strictObject({
 
 export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
 
+const planDataset = z.strictObject({
+  name,
+  snapshot: text.min(1).exactOptional(),
+  path: text.exactOptional(),
+});
+const probe = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('command'), argv: z.array(text).min(1).max(64) }),
+  z.strictObject({ kind: z.literal('http'), url: text, expect: z.int() }),
+  z.strictObject({ kind: z.literal('tcp'), address: text }),
+  z.strictObject({ kind: z.literal('digest'), file: text, sha256: text }),
+]);
+// What steps may say is for the reader of plans to judge, who names each wrong field.
+const planDraft = z.strictObject({
+  name: text.exactOptional(),
+  target: z.strictObject({ site: text }),
+  datasets: z
+    .array(z.union([name, planDataset]))
+    .min(1)
+    .max(64),
+  dir: text.exactOptional(),
+  checks: z.array(probe).max(64).exactOptional(),
+  promote: z.boolean().exactOptional(),
+  steps: z.array(z.record(z.string(), z.unknown())).max(256).exactOptional(),
+  onFailure: z.enum(['escalate', 'roll-back']).exactOptional(),
+});
+export const resolvePlanBody = z.strictObject({ draft: planDraft });
+export const readPlanBody = z.strictObject({ text: z.string().max(1024 * 1024) });
+export const planParams = z.strictObject({ plan: name });
+export const recipientsBody = z.strictObject({ plan: name, run: z.int().min(1).max(0xffff_ffff) });
+// A fact has at most 64 KiB (limits.factSizeMax); these many fit the body limit of the server.
+export const factsBody = z.strictObject({ facts: z.array(z.base64().min(1).max(88_000)).max(32) });
+
 export const peerParams = z.strictObject({ peer: text.min(1) });
 
 export const operatorParams = z.strictObject({ key: hexKey });
 
 export const stepDownBody = z.strictObject({ to: z.string().min(1).max(64).optional() });
+export const decreeBody = z.strictObject({
+  voters: z.array(name).min(1).max(7),
+  reason: z.string().min(1).max(256),
+  noticeMs: z.int().nonnegative().exactOptional(),
+});
 export const demoteBody = z.strictObject({ dataset: name });
 export const layoutPlanBody = z.strictObject({ pin: z.array(name).min(1).max(64).exactOptional() });
 // 256 KiB of envelope (limits.envelopeSizeMax) in base64.

@@ -7,12 +7,18 @@ import {
   backupBody,
   checkBody,
   checked,
+  decreeBody,
   demoteBody,
+  factsBody,
   layoutPlanBody,
   noBody,
   noQuery,
   operatorParams,
   peerParams,
+  planParams,
+  readPlanBody,
+  recipientsBody,
+  resolvePlanBody,
   snapshotsQuery,
   statementBody,
   stepDownBody,
@@ -36,6 +42,7 @@ export async function serveControl(options: {
   const streams = new Set<Promise<void>>();
   handleFailures(app, log);
   addReports(app, api);
+  addPlans(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });
   const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));
@@ -75,9 +82,14 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/status', () => api.status());
   app.get('/v1/peers', () => api.peers());
   app.get('/v1/coordinator', () => api.coordinator());
+  app.get('/v1/decree', () => api.decree());
   app.get('/v1/layout', () => api.layout());
   app.get('/v1/datasets', () => api.datasets());
   app.get('/v1/policy', () => api.policy());
+  app.get('/v1/plans', () => api.plans());
+  app.get('/v1/plans/:plan', (request) =>
+    api.plan(checked(planParams, request.params, 'the path').plan),
+  );
   app.get('/v1/snapshots', (request) => {
     const { dataset, tag } = checked(snapshotsQuery, request.query, 'the query');
     return api.snapshots({ ...(dataset !== undefined && { dataset }), ...(tag && { tags: tag }) });
@@ -85,6 +97,23 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/operators/:key/head', (request) =>
     api.operatorHead(checked(operatorParams, request.params, 'the path').key),
   );
+}
+
+/** What is asked for by a body, and changes nothing here but what is kept for others. */
+function addPlans(app: FastifyInstance, api: AgentApi): void {
+  app.post('/v1/plans/resolve', (request) =>
+    api.resolvePlan(checked(resolvePlanBody, request.body, 'the body')),
+  );
+  app.post('/v1/plans/read', (request) =>
+    api.readPlan(checked(readPlanBody, request.body, 'the body')),
+  );
+  app.post('/v1/plans/recipients', (request) =>
+    api.planRecipients(checked(recipientsBody, request.body, 'the body')),
+  );
+  app.post('/v1/facts', async (request) => {
+    await api.keepFacts(checked(factsBody, request.body, 'the body'));
+    return {};
+  });
 }
 
 function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
@@ -99,6 +128,12 @@ function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
     const { to } = checked(stepDownBody, request.body, 'the body');
     return api.stepDown(to === undefined ? {} : { to });
   });
+  app.post('/v1/decree/prepare', (request) =>
+    api.prepareDecree(checked(decreeBody, request.body, 'the body')),
+  );
+  app.post('/v1/decree/announce', (request) =>
+    api.announceDecree(checked(statementBody, request.body, 'the body')),
+  );
   app.post('/v1/layout/plan', (request) =>
     api.planLayout(checked(layoutPlanBody, request.body, 'the body')),
   );

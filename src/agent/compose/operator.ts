@@ -21,9 +21,9 @@ export async function submitAsOperator(
   options: OperatorOptions & { readonly body: ControlBody },
   api: AgentApi,
 ): Promise<CommandReport> {
+  const secrets = await operatorSecrets(options.stateDir, options.operatorKeyFiles);
   const state = await openStateDirectory(options.stateDir, { create: false });
   state.requireCluster(stateFiles.genesis);
-  const secrets = await operatorSecrets(state, options.operatorKeyFiles);
   const report = await api.coordinator();
   // Else the agent would wait for what cannot come. While somebody is being elected, waiting helps.
   if (!report.isConfirmed && report.votersReachable < report.quorum) throw noQuorum(report);
@@ -40,13 +40,15 @@ export async function submitAsOperator(
   return api.submitCommand({ envelope: Buffer.from(bytes).toString('base64') });
 }
 
-/** Of the files, else of the state directory. @throws HoldfastError key-needed | wrong-key */
-async function operatorSecrets(
-  state: StateDirectory,
+/** Of the files, which need no state directory, else of the state directory. @throws HoldfastError key-needed | wrong-key */
+export async function operatorSecrets(
+  stateDir: string,
   files: readonly string[],
 ): Promise<Uint8Array[]> {
-  if (files.length === 0) return [await readOperatorSecret(state)];
-  return Promise.all(files.map((file) => readOperatorSecret(state, file)));
+  if (files.length > 0) return Promise.all(files.map(secretIn));
+  const state = await openStateDirectory(stateDir, { create: false });
+  state.requireCluster(stateFiles.genesis);
+  return [await readOperatorSecret(state)];
 }
 
 /**
@@ -63,6 +65,10 @@ export async function readOperatorSecret(
       next: 'add --operator-key FILE, or run it on the host where the cluster was made',
     });
   }
+  return secretIn(file);
+}
+
+async function secretIn(file: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(await readKeyFile(file));
   const text = new TextDecoder().decode(bytes).trim();
   const secret = bytes.length === 32 ? bytes : fromHex(text);

@@ -5,8 +5,9 @@ import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addDecree } from './coordinator-decree.ts';
 
-/** coordinator status, coordinator step-down. */
+/** coordinator status, step-down, decree. */
 export function addCoordinator(program: Command, register: Register): void {
   const coordinator = program
     .command('coordinator')
@@ -24,6 +25,7 @@ export function addCoordinator(program: Command, register: Register): void {
     const agent = context.backend.control(context.stateDir);
     await print(context, await agent.stepDown(to === undefined ? {} : { to }));
   });
+  addDecree(coordinator, register);
 }
 
 async function status(context: CliContext): Promise<void> {

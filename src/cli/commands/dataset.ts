@@ -6,7 +6,12 @@ import type { Register } from '../action.ts';
 import { confirm } from '../confirm.ts';
 import { message } from '../json-fields.ts';
 import { agentKeyOf } from '../member-name.ts';
-import { type OperatorFlags, operatorOptions, printApplied, submitAsOperator } from '../operator.ts';
+import {
+  type OperatorFlags,
+  operatorOptions,
+  printApplied,
+  submitAsOperator,
+} from '../operator.ts';
 import type { Cell } from '../table.ts';
 import { clean } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -63,7 +68,10 @@ async function list(context: CliContext): Promise<void> {
     return;
   }
   if (datasets.length === 0) {
-    return output.print('There is no dataset yet.', `next: holdfast backup PATH${context.stateFlag}`);
+    return output.print(
+      'There is no dataset yet.',
+      `next: holdfast backup PATH${context.stateFlag}`,
+    );
   }
   await output.table(
     [
@@ -113,9 +121,10 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['source', dataset.source],
     ['state', `${state}: ${stateWords[state]}`],
     ['incarnation', `${incarnation}, live at ${liveAt(dataset)}`],
-    ...dataset.isolated.map(
-      ({ agent, reason }): [string, string] => ['isolated', `${agent}: ${reason}`],
-    ),
+    ...dataset.isolated.map(({ agent, reason }): [string, string] => [
+      'isolated',
+      `${agent}: ${reason}`,
+    ]),
     ...(dataset.reinstated.length === 0
       ? []
       : [['reinstated', dataset.reinstated.join(', ')] as [string, string]]),
@@ -188,11 +197,7 @@ async function isolate(context: CliContext, flags: IsolateFlags): Promise<void> 
   );
 }
 
-async function reinstate(
-  context: CliContext,
-  name: string,
-  flags: ReinstateFlags,
-): Promise<void> {
+async function reinstate(context: CliContext, name: string, flags: ReinstateFlags): Promise<void> {
   const { output } = context;
   const agent: AgentKey = await agentKeyOf(context, flags.agent);
   const dataset = await find(context, name);

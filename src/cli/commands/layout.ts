@@ -6,7 +6,12 @@ import type { AgentKey } from '../../core/ids.ts';
 import type { Register } from '../action.ts';
 import { repeatedList, versionArgument } from '../arguments.ts';
 import { message } from '../json-fields.ts';
-import { type OperatorFlags, operatorOptions, printApplied, submitAsOperator } from '../operator.ts';
+import {
+  type OperatorFlags,
+  operatorOptions,
+  printApplied,
+  submitAsOperator,
+} from '../operator.ts';
 import { shellWord } from '../shell-word.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -17,7 +22,9 @@ type VersionFlags = OperatorFlags & { version: number };
 /** layout show, plan, apply, revert, history. */
 export function addLayout(program: Command, register: Register): void {
   const layout = program.command('layout').description('Show and decide which members vote.');
-  const showCommand = layout.command('show').description('Show who votes, why, and what it survives.');
+  const showCommand = layout
+    .command('show')
+    .description('Show who votes, why, and what it survives.');
   register(showCommand, show);
   const planCommand = layout
     .command('plan')
@@ -203,7 +210,13 @@ async function history(context: CliContext): Promise<void> {
   );
 }
 
-function row({ version, mode, voters, authors, timeMs }: LayoutReport['history'][number]): string[] {
+function row({
+  version,
+  mode,
+  voters,
+  authors,
+  timeMs,
+}: LayoutReport['history'][number]): string[] {
   return [
     String(version),
     mode,

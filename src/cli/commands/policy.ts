@@ -12,7 +12,12 @@ import type { DatasetId } from '../../core/ids.ts';
 import type { Register } from '../action.ts';
 import { countArgument, durationArgument } from '../arguments.ts';
 import { message } from '../json-fields.ts';
-import { type OperatorFlags, operatorOptions, printApplied, submitAsOperator } from '../operator.ts';
+import {
+  type OperatorFlags,
+  operatorOptions,
+  printApplied,
+  submitAsOperator,
+} from '../operator.ts';
 import { clean } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
@@ -38,7 +43,9 @@ export function addPolicy(program: Command, register: Register): void {
     .description('Change the policy; what is not named stays. Operators sign it.')
     .option('--survive-sites <n>', 'how many sites may be lost', countArgument)
     .addOption(
-      new Option('--failover <action>', 'what happens when a site is lost').choices(failoverActions),
+      new Option('--failover <action>', 'what happens when a site is lost').choices(
+        failoverActions,
+      ),
     )
     .option('--site-lost-after <duration>', 'silence that makes a site lost', durationArgument)
     .option('--decree-notice <duration>', 'how long a decree waits', durationArgument)
@@ -69,11 +76,17 @@ async function show(context: CliContext): Promise<void> {
   const report = await context.backend.control(context.stateDir).policy();
   if (output.isJson) return output.json(message('policy', report));
   await output.print(...policyLines(report));
-  if (report.placedForSites !== report.surviveSites) await output.print(...placementLines(report));
 }
 
-function policyLines({ version, surviveSites, failover, decreeNoticeMs, authors }: PolicyVersion): string[] {
-  const signed = authors.length === 0 ? 'as the cluster was made' : `signed by ${authors.join(', ')}`;
+function policyLines({
+  version,
+  surviveSites,
+  failover,
+  decreeNoticeMs,
+  authors,
+}: PolicyVersion): string[] {
+  const signed =
+    authors.length === 0 ? 'as the cluster was made' : `signed by ${authors.join(', ')}`;
   const action = {
     alert: 'say so, and do nothing',
     repair: 'say so, and ask for repair',
@@ -89,13 +102,6 @@ function policyLines({ version, surviveSites, failover, decreeNoticeMs, authors 
       const how = plan === undefined ? 'no plan yet' : `plan ${plan.slice(0, 12)}`;
       return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}`;
     }),
-  ];
-}
-
-/** Said as long as placement does not follow this policy: a number that promises nothing must not look like one. */
-function placementLines({ placedForSites, surviveSites }: PolicyReport): string[] {
-  return [
-    `! packs are placed to survive ${placedForSites}, as the cluster was made; ${surviveSites} is written down but not acted on yet`,
   ];
 }
 

@@ -18,9 +18,10 @@ import { openSession, type RecoveryFlags, recoveryOptions, resolveSnapshot } fro
 import { startProgress } from '../start-progress.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addRestorePlans } from './restore-plan.ts';
 
 type RestoreFlags = RecoveryFlags & {
-  target: string;
+  target?: string;
   include?: string[];
   exclude?: string[];
   overwrite: RestoreRequest['overwrite'];
@@ -35,7 +36,7 @@ export function addRestore(program: Command, register: Register): void {
     .command('restore')
     .description('Restore a snapshot, or a part of it, from whichever members answer.')
     .argument('<snapshot>', 'SNAP or SNAP:PATH; SNAP is an id or "latest"', parseSnapshotPath)
-    .requiredOption('-t, --target <dir>', 'where to')
+    .option('-t, --target <dir>', 'where to (required)')
     .option('-i, --include <pattern>', 'only what matches; repeatable', repeated)
     .option('-e, --exclude <pattern>', 'leave out what matches; repeatable', repeated)
     .addOption(
@@ -45,15 +46,19 @@ export function addRestore(program: Command, register: Register): void {
     )
     .option('-n, --dry-run', 'show what would be done')
     .option('--allow-non-empty', 'restore into a directory that holds files')
-    .option('--dataset <name>', 'the dataset that "latest" is of');
+    .option('--dataset <name>', 'the dataset that "latest" is of')
+    // So that what follows a subcommand is the subcommand's.
+    .enablePositionalOptions();
+  addRestorePlans(command, register);
   register<RestoreFlags>(recoveryOptions(command), async (context, { args, options }) => {
     const { snapshot, path } = parseSnapshotPath(args[0] ?? '');
+    const target = resolve(context.cwd, requireTarget(options));
     await using session = await openSession(context, options);
     const id = await resolveSnapshot(session, { snapshot, dataset: options.dataset });
     const request: RestoreRequest = {
       snapshot: id,
       path,
-      target: resolve(context.cwd, options.target),
+      target,
       include: options.include ?? [],
       exclude: options.exclude ?? [],
       overwrite: options.overwrite,
@@ -63,6 +68,14 @@ export function addRestore(program: Command, register: Register): void {
     const summary = await follow(context, session, request);
     await report(context, summary, request);
     refuseIncomplete(summary, request);
+  });
+}
+
+/** Not declared as required: subcommands inherit what is. */
+function requireTarget({ target }: RestoreFlags): string {
+  if (target !== undefined) return target;
+  throw new HoldfastError('usage', "required option '-t, --target <dir>' not specified", {
+    next: 'holdfast restore --help',
   });
 }
 

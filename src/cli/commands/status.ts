@@ -52,8 +52,8 @@ async function printJson(
   for (const dataset of status.datasets) await output.json(message('dataset', dataset));
   for (const peer of peers) await output.json(message('peer', peer));
   for (const warning of status.warnings) await output.json(message('warning', { text: warning }));
-  const { agent, sites, policy } = status;
-  await output.json(message('summary', { agent, sites, policy }));
+  const { agent, sites, policy, coordinator } = status;
+  await output.json(message('summary', { agent, sites, policy, coordinator }));
 }
 
 async function printDatasets(
@@ -128,6 +128,7 @@ async function printPeers(
     '',
     `Cluster ${clean(agent.clusterName)} (${agent.clusterId.slice(0, 8)}): ` +
       `${counted(sites.length, 'site')}, ${reachable} reachable; policy: ${clean(policy.words)}.`,
+    coordinatorLine(output, status.coordinator),
   );
   await output.table(
     [
@@ -151,6 +152,18 @@ async function printPeers(
       lastSeen(peer, context.nowMs()),
     ]),
   );
+}
+
+/** Without a quorum backups and restores go on: only decisions wait. */
+function coordinatorLine(
+  output: CliContext['output'],
+  { leader, hasQuorum, quorum, voters, votersReachable, missing }: StatusReport['coordinator'],
+): string {
+  const who = clean(leader ?? 'nobody');
+  const count = `${votersReachable} of ${counted(voters, 'voter')} reachable, ${quorum} needed`;
+  if (hasQuorum) return `Coordinator: ${who}; quorum: yes (${count}).`;
+  const lack = missing.length === 0 ? '' : `; missing: ${clean(missing.join(', '))}`;
+  return `Coordinator: ${who}; quorum: ${output.style('NO', 'red')} (${count}${lack}).`;
 }
 
 /** How well a peer can be reached, in colour. */

@@ -46,16 +46,17 @@ export function keyParts(snapshots: readonly SnapshotKeys[], sizeMax: number): U
     size = headSize;
   };
   for (const { dataset, snapshot, keys } of snapshots) {
-    const rest = [...keys];
-    while (rest.length > 0) {
+    const all = [...keys];
+    for (let at = 0; at < all.length; ) {
       const room = Math.floor((sizeMax - size - snapshotHeadSize) / keySize);
       if (room < 1) {
         close();
         continue;
       }
-      const taken = rest.splice(0, room);
+      const taken = all.slice(at, at + room);
       current.push({ dataset, snapshot, keys: new Map(taken) });
       size += snapshotHeadSize + taken.length * keySize;
+      at += taken.length;
     }
   }
   close();

@@ -39,16 +39,26 @@ export class Roster {
   #members = new Map<AgentKey, Member>();
   #byPeer = new Map<PeerKey, Member>();
   #revision = 0;
+  #policy: Policy;
 
   constructor(genesis: Genesis, cluster: ClusterId) {
     this.genesis = genesis;
     this.cluster = cluster;
+    this.#policy = genesis.policy;
     this.#invites = new InviteBook(genesis, cluster);
     this.#grant({ descriptor: genesis.founder, rank: '' });
   }
 
+  /** The newest that the control log has told of; until then that of the genesis. */
   get policy(): Policy {
-    return this.genesis.policy;
+    return this.#policy;
+  }
+
+  /** Takes over what the control log says. Older versions are passed over. */
+  adoptPolicy({ version, surviveSites }: Policy): void {
+    if (version <= this.#policy.version) return;
+    this.#policy = { version, surviveSites };
+    this.#revision++;
   }
 
   /** Grows with every statement that changed something. */

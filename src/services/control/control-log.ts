@@ -65,6 +65,7 @@ export class ControlLog implements ControlAccess {
   readonly #requests: LogRequests;
   readonly #waiters = new LogWaiters();
   readonly #appliedListeners = new Set<(command: AppliedCommand) => void>();
+  readonly #stateListeners = new Set<(state: ControlState) => void>();
   readonly #fencedListeners = new Set<(generation: number) => void>();
   readonly #statusListeners = new Set<(status: RaftStatus) => void>();
   #state: ControlState;
@@ -145,6 +146,7 @@ export class ControlLog implements ControlAccess {
     this.#heads = new LogHeads(tree);
     this.#appliedIndex = tree.size;
     this.#waiters.appliedUpTo(tree.size);
+    this.#tellState();
   }
 
   status(): RaftStatus {
@@ -196,6 +198,7 @@ export class ControlLog implements ControlAccess {
     this.#appliedTerm = 0;
     this.#tail = new LogTail(stored);
     this.#driver = this.#start(stored);
+    this.#tellState();
     this.#tellStatus(this.status());
   }
 
@@ -274,6 +277,16 @@ export class ControlLog implements ControlAccess {
     return () => this.#appliedListeners.delete(listener);
   }
 
+  /** Called whenever the state has changed, however it came. Returns a function that stops it. */
+  onState(listener: (state: ControlState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  #tellState(): void {
+    for (const listener of this.#stateListeners) listener(this.#state);
+  }
+
   /** Called when a message has told that a newer generation exists. Returns a function that stops it. */
   onFenced(listener: (generation: number) => void): () => void {
     this.#fencedListeners.add(listener);
@@ -297,6 +310,7 @@ export class ControlLog implements ControlAccess {
       this.#waiters.appliedUpTo(entry.index);
     }
     this.#heads.note(this.#state.hash());
+    this.#tellState();
     this.#compactSoon();
   }
 
@@ -323,6 +337,7 @@ export class ControlLog implements ControlAccess {
     this.#appliedIndex = snapshot.index;
     this.#appliedTerm = snapshot.term;
     this.#waiters.appliedUpTo(snapshot.index);
+    this.#tellState();
   }
 
   #isCompacting = false;

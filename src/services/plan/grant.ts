@@ -32,8 +32,11 @@ export async function sealGrant(options: {
   /** What the agent has answered to a `recipient` request for this plan and run. */
   readonly recipient: string;
   readonly sealer: Sealer;
+  /** Bytes of a part before sealing: of the command, and of a fact; as large as these may be unless given. */
+  readonly sizes?: { readonly inline: number; readonly fact: number };
 }): Promise<SealedGrant> {
   const { snapshots, recipient, sealer } = options;
+  const { inline, fact } = options.sizes ?? { inline: inlinePartSizeMax, fact: factPartSizeMax };
   const facts: { hash: FactHash; bytes: Uint8Array }[] = [];
   const keepAll = async (parts: readonly Uint8Array[]): Promise<FactHash[]> => {
     const hashes: FactHash[] = [];
@@ -45,12 +48,12 @@ export async function sealGrant(options: {
     }
     return hashes;
   };
-  let top = keyParts(snapshots, inlinePartSizeMax);
+  let top = keyParts(snapshots, inline);
   if (top.length > 1) {
-    let hashes = await keepAll(keyParts(snapshots, factPartSizeMax));
-    for (top = listParts(hashes, inlinePartSizeMax); top.length > 1; ) {
-      hashes = await keepAll(listParts(hashes, factPartSizeMax));
-      top = listParts(hashes, inlinePartSizeMax);
+    let hashes = await keepAll(keyParts(snapshots, fact));
+    for (top = listParts(hashes, inline); top.length > 1; ) {
+      hashes = await keepAll(listParts(hashes, fact));
+      top = listParts(hashes, inline);
     }
   }
   const [only] = top;

@@ -169,6 +169,7 @@ export class PromotionDriver {
   #silentVoters(slot: Slot | undefined): string {
     const voted = slot?.votes.map(({ voter }) => voter) ?? [];
     const silent = slot?.voters.filter((voter) => !voted.includes(voter)) ?? [];
-    return silent.map((voter) => this.#view.memberName(voter)).join(', ');
+    const names = silent.map((voter) => this.#view.memberName(voter));
+    return names.sort().join(', ');
   }
 }

@@ -1,4 +1,5 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import type { PlanStep } from '../../core/policy/restore-plan.ts';
 import type { Cancel } from '../../ports/runtime.ts';
@@ -13,6 +14,8 @@ const pollMaxMs = 5 * secondMs;
 const graceMs = 15 * secondMs;
 /** A restore that is begun elsewhere costs time alone, so its worker is not waited for long. */
 const restoreSilenceMs = 1 * minuteMs;
+
+type Attempt = { readonly worker: AgentKey; readonly attempt: number };
 
 /**
  * Brings one step of a running plan one attempt further: chooses a worker, marks the attempt as started, asks
@@ -90,7 +93,7 @@ export class StepDriver {
 
   /** started -> done | failed. */
   async #follow(options: Cancel): Promise<void> {
-    const { clock, work } = this.#view.tools;
+    const { clock } = this.#view.tools;
     const step = this.#step;
     const { worker, attempt } = this.#view.at(step) ?? {};
     if (worker === undefined || attempt === undefined) return;
@@ -99,18 +102,13 @@ export class StepDriver {
       step.kind === 'restore' ? Math.min(restoreSilenceMs, step.timeoutMs) : step.timeoutMs;
     let heardMs = startMs;
     let problem = '';
-    for (let pollMs = pollMinMs; ; pollMs = Math.min(pollMaxMs, pollMs * 1.5)) {
+    for (let pollMs = pollMinMs; ; pollMs = Math.min(pollMaxMs, 2 * pollMs)) {
       if (!this.#isFollowed(worker, attempt)) return;
-      try {
-        const order = this.#view.order(step, { attempt, kind: 'perform' });
-        const answer = await work.ask(worker, order, options);
+      const answer = await this.#ask({ worker, attempt }, options);
+      if (answer instanceof HoldfastError) problem = answer.message;
+      else {
         heardMs = clock.monotonicMs();
-        if (answer.state !== 'running')
-          return await this.#mark(answer, { worker, attempt }, options);
-      } catch (error) {
-        const found = problemIn(error, options);
-        if (found === undefined) return;
-        problem = found.message;
+        if (answer.state !== 'running') return this.#mark(answer, { worker, attempt }, options);
       }
       const nowMs = clock.monotonicMs();
       if (nowMs - startMs > step.timeoutMs + graceMs) {
@@ -122,15 +120,27 @@ export class StepDriver {
       }
       if (nowMs - heardMs > silenceMs) {
         const why = `nothing was heard of ${this.#view.memberName(worker)}: ${problem}`;
-        return await this.#giveUp(why, { worker, attempt }, options);
+        return this.#giveUp(why, { worker, attempt }, options);
       }
       await clock.sleep(pollMs, options);
     }
   }
 
+  /** @returns why there is no answer; the end of the signal is thrown. */
+  async #ask(at: Attempt, options: Cancel): Promise<WorkAnswer | HoldfastError> {
+    const order = this.#view.order(this.#step, { attempt: at.attempt, kind: 'perform' });
+    try {
+      return await this.#view.tools.work.ask(at.worker, order, options);
+    } catch (error) {
+      const problem = problemIn(error, options);
+      if (problem === undefined) throw error;
+      return problem;
+    }
+  }
+
   async #mark(
     { state, detail, evidence }: WorkAnswer,
-    at: { readonly worker: AgentKey; readonly attempt: number },
+    at: Attempt,
     options: Cancel,
   ): Promise<void> {
     const outcome = state === 'done' ? 'done' : 'failed';
@@ -138,11 +148,7 @@ export class StepDriver {
   }
 
   /** The worker is told to stop, if it can be; what it does without being heard, it does within its own limit. */
-  async #giveUp(
-    why: string,
-    at: { readonly worker: AgentKey; readonly attempt: number },
-    options: Cancel,
-  ): Promise<void> {
+  async #giveUp(why: string, at: Attempt, options: Cancel): Promise<void> {
     const order = this.#view.order(this.#step, { attempt: at.attempt, kind: 'cancel' });
     try {
       await this.#view.tools.work.ask(at.worker, order, options);

@@ -3,15 +3,14 @@ import { Semaphore } from '../../base/concurrency.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { planHashFrom } from '../../core/format/control-plan.ts';
-import { type AgentKey, shortId } from '../../core/ids.ts';
-import type { PlanStep, RestorePlan } from '../../core/policy/restore-plan.ts';
-import { compareFences } from '../../core/protocol/control/fence-order.ts';
-import { isOpen, stepOf } from '../../core/protocol/control/plan-run.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import { isOpen } from '../../core/protocol/control/plan-run.ts';
 import type { AnswerInit, AskedValue } from '../../core/protocol/exchange-kinds.ts';
 import type { FenceStore, StepStore } from '../../ports/fence-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ControlAccess } from '../control/control-access.ts';
 import type { Caller, Serve } from '../serve.ts';
+import { type Admitted, admit, isOfEndedRun, refused } from './admission.ts';
 import type { RunKeys } from './run-keys.ts';
 import type { StepActions } from './step-actions.ts';
 import { failure, type StepOutcome } from './step-outcome.ts';
@@ -45,9 +44,6 @@ const arrivalTimeoutMs = 10 * secondMs;
 /** Programs are given a moment to end after their time limit. */
 const graceMs = 5 * secondMs;
 
-/** An order that the log, as this host knows it, bears out. */
-type Admitted = { readonly document: RestorePlan; readonly step: PlanStep };
-
 /**
  * Carries out what the coordinator of a plan asks of this host.
  *
@@ -79,7 +75,7 @@ export class PlanWorker implements AsyncDisposable {
       if (endsRuns && outcome.outcome === 'applied') this.#endClosed(body);
     });
     for (const name of await steps.names()) {
-      if (this.#hasEnded(name)) await steps.remove(name);
+      if (isOfEndedRun(control.state.plans, name)) await steps.remove(name);
     }
   }
 
@@ -110,7 +106,7 @@ export class PlanWorker implements AsyncDisposable {
     const { control } = this.#options;
     const index = Math.max(order.fence.index, order.sinceIndex);
     await control.applied(index, { ...options, timeoutMs: arrivalTimeoutMs });
-    const admitted = this.#admit(order, coordinator);
+    const admitted = admit(control, order, coordinator);
     const release = await this.#turn.acquire();
     try {
       if (this.#isClosed) throw new HoldfastError('interrupted', 'the agent is stopping');
@@ -119,33 +115,6 @@ export class PlanWorker implements AsyncDisposable {
     } finally {
       release();
     }
-  }
-
-  /** @throws HoldfastError not-permitted */
-  #admit(order: WorkOrder, coordinator: AgentKey): Admitted {
-    const { control } = this.#options;
-    const found = control.state.plans.runOf(order);
-    if (found === undefined) throw refused('the log knows no such run');
-    const { record, run } = found;
-    const { assignment } = run;
-    if (assignment === undefined) throw refused('the run has no coordinator');
-    if (assignment.coordinator !== coordinator) {
-      throw refused(`${shortId(assignment.coordinator)} coordinates this run`);
-    }
-    if (compareFences(assignment.fence, order.fence) !== 0) throw refused('its fence is outdated');
-    const step = stepOf(record.plan, order.step);
-    const at = run.steps.get(order.step);
-    if (step === undefined || at === undefined) throw refused(`there is no step "${order.step}"`);
-    if (at.worker !== control.self || at.attempt !== order.attempt) {
-      throw refused(`attempt ${order.attempt} at "${order.step}" is not for this agent`);
-    }
-    if (order.kind === 'perform' && at.state !== 'started') {
-      throw refused(`step "${order.step}" is ${at.state}`);
-    }
-    if (order.kind === 'undo' && run.state !== 'rolling-back') {
-      throw refused(`the run is ${run.state}: nothing is undone`);
-    }
-    return { document: record.plan, step };
   }
 
   /** Before anything is done: what an earlier coordinator still asks for is refused from here on. */
@@ -308,17 +277,6 @@ export class PlanWorker implements AsyncDisposable {
     }
   }
 
-  /** A run that is over never opens again; one that is not known here may still come. */
-  #hasEnded(name: string): boolean {
-    const { plans } = this.#options.control.state;
-    const ended = plans.all().flatMap(({ hash, runs }) => {
-      const closed = runs.filter((run) => !isOpen(run));
-      return closed.map(({ run }) => runKey({ plan: hash, run }));
-    });
-    const forgotten = plans.finished().map(({ hash }) => hash);
-    return [...ended, ...forgotten].some((start) => name.startsWith(`${start}-`));
-  }
-
   /** Cuts off what runs. It is begun again, or found cut off, when it is asked for after the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
@@ -340,10 +298,6 @@ function answerOf(outcome: StepOutcome | 'running', attempt: number): WorkAnswer
     return { state: 'running', detail: '', evidence: new Uint8Array(), percent: 0, attempt };
   }
   return { ...outcome, percent: outcome.state === 'done' ? 100 : 0, attempt };
-}
-
-function refused(why: string): HoldfastError {
-  return new HoldfastError('not-permitted', `refused to work for a plan: ${why}`);
 }
 
 function agentOf({ member }: Caller): AgentKey {

@@ -94,6 +94,14 @@ const status: StatusReport = {
     { site: 'lon', region: 'uk', members: 1, reachable: 0 },
   ],
   policy: { surviveSites: 1, words: 'survive 1 site' },
+  coordinator: {
+    leader: 'ber-1',
+    hasQuorum: true,
+    quorum: 2,
+    voters: 3,
+    votersReachable: 2,
+    missing: ['lon-1'],
+  },
   datasets: [good, bad],
   warnings: ['lon is away\nnext: holdfast peer ping lon-1'],
 };
@@ -113,6 +121,7 @@ describe('status', () => {
     expect(at('mail: snapshot cdcdcdcd')).toBeGreaterThan(2);
     expect(lines[at('mail: snapshot')]).toContain('is only placed, waits for lon');
     expect(at('Cluster acme (fefefefe): 3 sites, 2 reachable')).toBeGreaterThan(at('mail: '));
+    expect(lines).toContain('Coordinator: ber-1; quorum: yes (2 of 3 voters reachable, 2 needed).');
     expect(lines[at('lon-1 ')]).toMatch(/unreachable .* 2 h ago$/);
     expect(at('Warnings')).toBeGreaterThan(at('lon-1 '));
     expect(at('next: holdfast peer ping lon-1')).toBeGreaterThan(at('Warnings'));

@@ -24,6 +24,13 @@ describe('help', () => {
         ...['config validate', 'demo', 'diff', 'dump', 'find', 'init', 'invite', 'join', 'ls'],
         ...['peer', 'peer list', 'peer ping', 'peer show', 'repair', 'restore', 'snapshots'],
         ...['status', 'version'],
+        ...['coordinator', 'coordinator status', 'coordinator step-down', 'coordinator decree'],
+        ...['prepare', 'sign', 'apply', 'status'].map((verb) => `coordinator decree ${verb}`),
+        ...['layout', 'layout show', 'layout plan', 'layout apply', 'layout revert'],
+        ...['layout history', 'policy', 'policy show', 'policy set'],
+        ...['dataset', 'dataset list', 'dataset show', 'dataset demote', 'dataset isolate'],
+        ...['dataset reinstate', 'restore plan', 'restore run', 'restore status'],
+        ...['restore resume', 'restore cancel', 'restore rollback'],
       ].sort(),
     );
   });
@@ -276,6 +283,8 @@ describe('version and completion', () => {
     expect(complete('re')).toEqual(['restore', 'repair']);
     expect(complete('peer', 'p')).toEqual(['ping']);
     expect(complete('-s', '/x', 'restore', 'latest', '--over')).toEqual(['--overwrite']);
+    expect(complete('restore', 'ru')).toEqual(['run']);
+    expect(complete('coordinator', 'decree', 's')).toEqual(['sign', 'status']);
   });
 
   it('name every command for zsh and fish', async () => {
@@ -284,5 +293,15 @@ describe('version and completion', () => {
       expect(code).toBe(0);
       for (const path of everyCommand) expect(out).toContain(path.at(-1));
     }
+  });
+
+  it('offer for fish what a command takes beside its subcommands', async () => {
+    const { out } = await run(['completion', 'fish']);
+    const lines = out.split('\n');
+    const ofRestore = lines.filter((line) => line.includes(`from restore; and not `));
+    expect(ofRestore.some((line) => line.includes(' -a run '))).toBe(true);
+    expect(ofRestore.some((line) => line.includes(' -l overwrite '))).toBe(true);
+    const deep = 'from coordinator; and __fish_seen_subcommand_from decree; and __fish_seen';
+    expect(lines.some((line) => line.includes(deep) && line.includes(' -l voters '))).toBe(true);
   });
 });

@@ -38,6 +38,23 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     operatorHead: async () => notPartOfThisTest(),
     submit: async () => notPartOfThisTest(),
     rebuildIndex: async () => notPartOfThisTest(),
+    coordinator: async () => notPartOfThisTest(),
+    stepDown: async () => notPartOfThisTest(),
+    submitCommand: async () => notPartOfThisTest(),
+    prepareDecree: async () => notPartOfThisTest(),
+    announceDecree: async () => notPartOfThisTest(),
+    decree: async () => notPartOfThisTest(),
+    layout: async () => notPartOfThisTest(),
+    planLayout: async () => notPartOfThisTest(),
+    datasets: async () => notPartOfThisTest(),
+    demote: async () => notPartOfThisTest(),
+    policy: async () => notPartOfThisTest(),
+    resolvePlan: async () => notPartOfThisTest(),
+    readPlan: async () => notPartOfThisTest(),
+    plans: async () => notPartOfThisTest(),
+    plan: async () => notPartOfThisTest(),
+    planRecipients: async () => notPartOfThisTest(),
+    keepFacts: async () => notPartOfThisTest(),
     shutdown: async () => undefined,
     ...part,
   };
@@ -140,6 +157,65 @@ describe('one-shot calls', () => {
     expect(await client.rebuildIndex()).toEqual({ shards: 1, quarantined: 2, statements: 3 });
   });
 
+  it('carries what is about decisions of the cluster', async () => {
+    const seen: unknown[] = [];
+    const keep = (name: string) => async (request?: unknown) => {
+      seen.push(name, request);
+      return { of: name } as never;
+    };
+    const client = await serve({
+      stepDown: keep('stepDown'),
+      submitCommand: keep('submitCommand'),
+      layout: keep('layout'),
+      planLayout: keep('planLayout'),
+      datasets: keep('datasets'),
+      demote: keep('demote'),
+      policy: keep('policy'),
+      resolvePlan: keep('resolvePlan'),
+      readPlan: keep('readPlan'),
+      plans: keep('plans'),
+      plan: keep('plan'),
+      planRecipients: keep('planRecipients'),
+      keepFacts: keep('keepFacts'),
+      prepareDecree: keep('prepareDecree'),
+      announceDecree: keep('announceDecree'),
+      decree: keep('decree'),
+    });
+    const draft = {
+      target: { site: 'lon' },
+      datasets: ['web', { name: 'mail', snapshot: 'abcd' }],
+      steps: [{ id: 'x', kind: 'hook', argv: ['/x'], anything: { at: ['all'] } }],
+    };
+    const calls: [string, () => Promise<unknown>, unknown?][] = [
+      ['stepDown', () => client.stepDown({ to: 'ber' }), { to: 'ber' }],
+      ['submitCommand', () => client.submitCommand({ envelope: 'AAAA' }), { envelope: 'AAAA' }],
+      ['layout', () => client.layout()],
+      ['planLayout', () => client.planLayout({ pin: ['a'] }), { pin: ['a'] }],
+      ['planLayout', () => client.planLayout({}), {}],
+      ['datasets', () => client.datasets()],
+      ['demote', () => client.demote({ dataset: 'ü/b' }), { dataset: 'ü/b' }],
+      ['policy', () => client.policy()],
+      ['resolvePlan', () => client.resolvePlan({ draft }), { draft }],
+      ['readPlan', () => client.readPlan({ text: '{' }), { text: '{' }],
+      ['plans', () => client.plans()],
+      ['plan', () => client.plan('a/b ü'), 'a/b ü'],
+      ['planRecipients', () => client.planRecipients({ plan: 'x', run: 2 }), { plan: 'x', run: 2 }],
+      [
+        'prepareDecree',
+        () => client.prepareDecree({ voters: ['a'], reason: 'r' }),
+        { voters: ['a'], reason: 'r' },
+      ],
+      ['announceDecree', () => client.announceDecree({ envelope: 'AAAA' }), { envelope: 'AAAA' }],
+      ['decree', () => client.decree()],
+    ];
+    for (const [name, call, request] of calls) {
+      expect(await call()).toEqual({ of: name });
+      expect(seen.splice(0)).toEqual([name, request]);
+    }
+    await client.keepFacts({ facts: ['AAAA'] });
+    expect(seen).toEqual(['keepFacts', { facts: ['AAAA'] }]);
+  });
+
   it('rebuilds an operating error with code, next command and details', async () => {
     const thrown = new HoldfastError('no-quorum', 'two of five', {
       next: 'holdfast status',
@@ -187,6 +263,20 @@ describe('requests that no client of this version sends', () => {
     ['a missing key', '/v1/backup', '{}', 'tags'],
     ['a path that is no base64', '/v1/backup', '{"paths":["/x"]}', 'paths.0'],
     ['no JSON', '/v1/check', '{', 'JSON'],
+    ['a voter without a name', '/v1/layout/plan', '{"pin":[""]}', 'pin.0'],
+    ['no voter', '/v1/layout/plan', '{"pin":[]}', 'pin'],
+    ['a draft without a target', '/v1/plans/resolve', '{"draft":{"datasets":["a"]}}', 'target'],
+    [
+      'a draft with an unknown check',
+      '/v1/plans/resolve',
+      '{"draft":{"target":{"site":"a"},"datasets":["a"],"checks":[{"kind":"hope"}]}}',
+      'draft.checks.0',
+    ],
+    ['run 0', '/v1/plans/recipients', '{"plan":"ab","run":0}', 'run'],
+    ['facts that are no base64', '/v1/facts', '{"facts":["-"]}', 'facts.0'],
+    ['a decree without a reason', '/v1/decree/prepare', '{"voters":["a"],"reason":""}', 'reason'],
+    ['a command that is no base64', '/v1/commands', '{"envelope":"-"}', 'envelope'],
+    ['a demotion of nothing', '/v1/datasets/demote', '{}', 'dataset'],
     ['a body where none belongs', '/v1/index/rebuild', '{"x":1}', 'x'],
   ])('refuses %s and names it', async (_, path, body, named) => {
     await serve({});

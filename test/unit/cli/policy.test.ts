@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { PolicyReport } from '../../../src/agent/policy-types.ts';
+import type { Backend } from '../../../src/cli/backend.ts';
+import { HoldfastError } from '../../../src/core/errors.ts';
+import { run, withAgent } from './fake-world.ts';
+
+const minute = 60_000;
+const web = 'a1'.repeat(16);
+const mail = 'b2'.repeat(16);
+const plan = 'cd'.repeat(32);
+
+const policy: PolicyReport = {
+  version: 2,
+  surviveSites: 1,
+  failover: {
+    siteLostAfterMs: 15 * minute,
+    action: 'alert',
+    rules: [{ dataset: 'mail', datasetId: mail, standbySite: 'ber' }],
+  },
+  decreeNoticeMs: 30 * minute,
+  authors: ['Anna (71c2b995)'],
+  timeMs: 1,
+  history: [],
+};
+
+function world(outcome: 'applied' | 'void' = 'applied', current = policy) {
+  const submitted: Parameters<Backend['submitAsOperator']>[0]['body'][] = [];
+  const reports = [policy, current];
+  const backend = withAgent(
+    {
+      policy: async () => reports.shift() ?? current,
+      datasets: async () => [{ name: 'web', id: web }] as never,
+    },
+    {
+      submitAsOperator: async ({ body }) => {
+        submitted.push(body);
+        return { outcome, reason: 'it replaces version 2', index: 3, generation: 1 };
+      },
+    },
+  );
+  return { backend, submitted };
+}
+
+describe('policy show', () => {
+  it('says what holds and what happens by itself', async () => {
+    const { code, out } = await run(['policy', 'show'], { backend: world().backend });
+    expect(code).toBe(0);
+    expect(out).toContain('Policy version 2, signed by Anna (71c2b995).');
+    expect(out).toContain('site lost after  15 min of silence');
+    expect(out).toContain('standby          mail at ber: no plan yet');
+  });
+});
+
+describe('policy set', () => {
+  it('changes what is named and keeps the rest', async () => {
+    const { backend, submitted } = world();
+    const args = ['--failover', 'restore', '--site-lost-after', '1h'];
+    const standby = ['--standby', `web=lon:${plan}`];
+    const { code } = await run(['policy', 'set', ...args, ...standby], { backend });
+    expect(code).toBe(0);
+    expect(submitted).toEqual([
+      {
+        kind: 'policy',
+        version: 3,
+        base: 2,
+        surviveSites: 1,
+        failover: {
+          siteLostAfterMs: 60 * minute,
+          action: 'restore',
+          rules: [
+            { dataset: mail, standbySite: 'ber', plan: undefined },
+            { dataset: web, standbySite: 'lon', plan },
+          ],
+        },
+        decreeNoticeMs: 30 * minute,
+      },
+    ]);
+  });
+
+  it('exits 1 when somebody else has set a version meanwhile', async () => {
+    const { backend } = world('void', { ...policy, version: 3 });
+    const { code, err } = await run(['policy', 'set', '--survive-sites', '2'], { backend });
+    expect(code).toBe(1);
+    expect(err).toContain('somebody else has just set version 3');
+  });
+
+  it('exits 24 when the log refuses it for another reason', async () => {
+    const { backend } = world('void');
+    expect((await run(['policy', 'set', '--survive-sites', '2'], { backend })).code).toBe(24);
+  });
+
+  it('exits 2 when nothing is named, or what cannot be', async () => {
+    const { backend } = world();
+    expect((await run(['policy', 'set'], { backend })).code).toBe(2);
+    expect((await run(['policy', 'set', '--standby', 'web'], { backend })).code).toBe(2);
+    expect((await run(['policy', 'set', '--failover', 'hope'], { backend })).code).toBe(2);
+    const outOfBounds = new HoldfastError('bad-encoding', 'silence of a lost site is 1');
+    backend.submitAsOperator = () => Promise.reject(outOfBounds);
+    const { code } = await run(['policy', 'set', '--site-lost-after', '1ms'], { backend });
+    expect(code).toBe(2);
+  });
+});
