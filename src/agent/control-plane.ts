@@ -72,6 +72,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly decrees: DecreeKeeper;
   readonly checkpoints: CheckpointKeeper;
   readonly worker: PlanWorker;
+  readonly keys: RunKeys;
+  readonly #facts: FactStore;
   readonly #ledger: Ledger;
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
@@ -88,6 +90,8 @@ export class ControlPlane implements AsyncDisposable {
     this.decrees = new DecreeKeeper(shared);
     this.checkpoints = new CheckpointKeeper(shared);
     const keys = new RunKeys(shared);
+    this.keys = keys;
+    this.#facts = options.facts;
     this.worker = new PlanWorker({ ...shared, keys, actions: actionsOf(shared, keys) });
     this.#duties = [
       control,
@@ -100,6 +104,11 @@ export class ControlPlane implements AsyncDisposable {
       new Failover(shared),
       new PlanCoordinator({ ...shared, worker: this.worker }),
     ];
+  }
+
+  /** Keeps a part of a grant, for the member that it is sealed to. Durable when resolved. */
+  keepFact(hash: Uint8Array, fact: Uint8Array): Promise<void> {
+    return this.#facts.put(hash, fact);
   }
 
   /**

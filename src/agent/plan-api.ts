@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts';
 import { fromUtf8 } from '../base/bytes.ts';
 import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
@@ -10,7 +9,6 @@ import { encodePlan, planHash } from '../core/policy/plan-text.ts';
 import type { RestorePlan } from '../core/policy/restore-plan.ts';
 import type { RunName } from '../services/plan/work-order.ts';
 import { workersFor } from '../services/plan/worker-choice.ts';
-import type { Handler } from '../services/serve.ts';
 import type { Agent } from './agent.ts';
 import { hearNews } from './coordinator-news.ts';
 import { type DraftDataset, type DraftFacts, readPlan, resolveDraft } from './plan-draft.ts';
@@ -200,30 +198,10 @@ async function ask(agent: Agent, peer: PeerKey, name: RunName): Promise<string> 
   return recipient;
 }
 
-/** The worker answers this host as it answers other members. */
-function partsOf(agent: Agent): PlanParts {
-  let answer: Handler<'recipient'> | undefined;
-  agent.control.worker.answerPeers({
-    register: (kind, handler) => {
-      if (kind === 'recipient') answer = handler as unknown as Handler<'recipient'>;
-    },
-  });
-  const self = agent.member();
-  const caller = { peer: self.peerKey, access: 'member', member: self } as const;
+function partsOf({ control }: Agent): PlanParts {
   return {
-    recipient: async ({ plan, run }) => {
-      const $typeName = 'holdfast.v1.RecipientRequest';
-      assert(answer !== undefined, 'the worker answers for recipients');
-      const { recipient = '' } = await answer({ $typeName, plan: hexBytes(plan), run }, caller);
-      return recipient;
-    },
-    keepFact: () =>
-      Promise.reject(
-        new HoldfastError(
-          'failed',
-          'grants of more than 500 packs cannot be kept by this agent yet',
-        ),
-      ),
+    recipient: (name) => control.keys.recipient(name),
+    keepFact: (hash, fact) => control.keepFact(hash, fact),
   };
 }
 

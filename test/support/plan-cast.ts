@@ -163,13 +163,21 @@ export class PlanCast {
     this.log.lead(site === undefined ? undefined : this.actor(site).agent.agentKey);
   }
 
-  /** As operators submit a plan. */
+  /** As operators submit a plan, and grant keys to whoever may have to restore. */
   submit(plan: RestorePlan): { readonly plan: PlanHash; readonly run: number } {
     const bytes = encodePlan(plan);
     const hash = planHash(bytes);
     this.log.say({ kind: 'plan', plan: bytes, hash });
-    const runs = this.run(hash);
-    return { plan: hash, run: runs.run };
+    const { run } = this.run(hash);
+    this.grant({ plan: hash, run });
+    return { plan: hash, run };
+  }
+
+  grant(name: { readonly plan: PlanHash; readonly run: number }): void {
+    const sealed = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
+    for (const { agent } of this.log.state.members.all()) {
+      this.log.say({ kind: 'grant', ...name, agent, sealed });
+    }
   }
 
   /** The newest run, as the whole log has it. */

@@ -133,5 +133,5 @@ export function lintVoters(
   return warnings;
 }
 
-const autoLayout = 'holdfast layout set --auto';
+const autoLayout = 'holdfast layout plan --auto';
 const invite = 'holdfast invite --site SITE --region REGION';

@@ -195,13 +195,13 @@ export class Roster {
         : members.filter(({ agentKey, peerKey }) => isPrefix(agentKey) || isPrefix(peerKey));
     if (found.length > 1) {
       throw new HoldfastError('ambiguous', `${found.length} members answer to "${text}"`, {
-        next: 'holdfast peers',
+        next: 'holdfast peer list',
         details: { keys: found.map(({ peerKey }) => shortId(peerKey)).join(' ') },
       });
     }
     if (found[0] !== undefined) return found[0];
     throw new HoldfastError('not-found', `there is no member "${text}"`, {
-      next: 'holdfast peers',
+      next: 'holdfast peer list',
     });
   }
 

@@ -42,7 +42,7 @@ export class RunKeys {
     const found = control.state.plans.runOf(name);
     if (found === undefined || !isOpen(found.run)) {
       throw new HoldfastError('not-found', 'no such run of a plan is open here', {
-        next: 'holdfast plan list',
+        next: 'holdfast restore status',
       });
     }
     const release = await this.#turn.acquire();
@@ -133,7 +133,7 @@ export class RunKeys {
 
 function keyNeeded(): HoldfastError {
   return new HoldfastError('key-needed', 'no keys were granted to this host for this run', {
-    next: 'holdfast plan grant',
+    next: 'holdfast restore run PLANFILE --kit FILE',
   });
 }
 

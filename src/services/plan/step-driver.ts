@@ -2,6 +2,7 @@ import { minuteMs, secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import type { PlanStep } from '../../core/policy/restore-plan.ts';
+import type { ControlMember } from '../../core/protocol/control/member-book.ts';
 import type { Cancel } from '../../ports/runtime.ts';
 import { backOffMs } from './back-off.ts';
 import { problemIn, type RunView } from './run-view.ts';
@@ -12,6 +13,8 @@ const pollMinMs = secondMs / 2;
 const pollMaxMs = 5 * secondMs;
 /** The worker ends a step that takes too long by itself; then it must still be heard. */
 const graceMs = 15 * secondMs;
+/** How long a restore waits for its worker's keys before it is tried all the same. */
+const grantWaitMs = 30 * secondMs;
 /** A restore that is begun elsewhere costs time alone, so its worker is not waited for long. */
 const restoreSilenceMs = 1 * minuteMs;
 
@@ -56,16 +59,22 @@ export class StepDriver {
    */
   async #worker(options: Cancel): Promise<AgentKey | undefined> {
     const { clock, control, work } = this.#view.tools;
-    const endMs = clock.monotonicMs() + this.#step.timeoutMs;
+    const startMs = clock.monotonicMs();
+    const endMs = startMs + this.#step.timeoutMs;
     for (;;) {
       const found = this.#view.found;
       if (found === undefined || this.#isStopped()) return undefined;
       const choice = { plan: found.record.plan, run: found.run, step: this.#step };
       const members = control.state.members.all();
+      // Operators grant keys when the plan is in the log; without them a restore can only fail.
+      const mayWait = clock.monotonicMs() - startMs < grantWaitMs;
+      const granted = (some: readonly ControlMember[]): readonly ControlMember[] =>
+        mayWait ? some.filter(({ agent }) => found.run.grants.has(agent)) : some;
       const workers = workersFor({ ...choice, members });
       const isLate = clock.monotonicMs() >= endMs;
       const bound = isLate ? undefined : boundWorker({ ...choice, members });
-      const able = workers.filter(({ agent }) => bound === undefined || agent === bound);
+      const fitting = workers.filter(({ agent }) => bound === undefined || agent === bound);
+      const able = this.#step.kind === 'restore' ? granted(fitting) : fitting;
       const reached = able.find(({ agent }) => work.isReachable(agent));
       if (reached !== undefined) return reached.agent;
       if (isLate) {

@@ -27,6 +27,21 @@ test('a plan is carried out in the order of its graph, independent steps side by
   checkHistory(cast);
 });
 
+test('a restore waits for the keys that operators grant to its worker', async () => {
+  await using cast = new PlanCast();
+  cast.grant = () => {};
+  await cast.start('cairo');
+  const name = cast.submit(planOf(cast));
+  await cast.until('the hook', () =>
+    cast.deeds.some(({ what, isEnd }) => what === 'prepare' && isEnd),
+  );
+  expect(cast.deeds.map(({ what }) => what)).not.toContain('restore');
+  Reflect.deleteProperty(cast, 'grant');
+  cast.grant(name);
+  const run = await cast.untilRun(name.plan, 'done');
+  expect([...run.steps.values()].map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1]);
+});
+
 test('a leader that has to do a step itself asks its own worker', async () => {
   await using cast = new PlanCast();
   await cast.start('rome');
