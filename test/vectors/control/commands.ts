@@ -1,0 +1,94 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { concat, toHex } from '../../../src/base/bytes.ts';
+import { encodeCommand } from '../../../src/core/format/control-command.ts';
+import { sealCommand } from '../../../src/core/format/control-envelope.ts';
+import type { ControlBody } from '../../../src/core/format/control-records.ts';
+import { sealEnvelope } from '../../../src/core/format/envelope.ts';
+import {
+  AnchorHeadSchema,
+  ControlCommandSchema,
+} from '../../../src/core/format/gen/holdfast/v1/control_pb.js';
+import { idBytes, idOf } from '../../../src/core/ids.ts';
+import { agentKey, agentSecret, filled, operatorSecret } from '../../unit/core/format/samples.ts';
+import { bodies, cluster, commandOf, operatorKey } from './samples.ts';
+import { badEncoding, badSignature, flipped, type VectorList } from './vector-list.ts';
+
+const byAgent = [
+  'assign',
+  'mark',
+  'promote',
+  'fence-vote',
+  'demote',
+  'anchor',
+  'site-report',
+  'admit',
+];
+
+/** A command as the one who may say it has signed it. */
+export function signedCommand(body: ControlBody, name: string) {
+  const isAgents = byAgent.includes(body.kind);
+  const generation = body.kind === 'decree' ? body.generation : 1;
+  const command = commandOf(body, name);
+  const secrets = [isAgents ? agentSecret : operatorSecret];
+  const { bytes, hash } = sealCommand({ command, cluster, generation, secrets });
+  const value = { generation, signers: [isAgents ? agentKey : operatorKey], command };
+  return { bytes, id: toHex(hash), value };
+}
+
+export function addCommands(list: VectorList): void {
+  for (const [i, body] of bodies.entries()) {
+    const { bytes, ...more } = signedCommand(body, `command ${i}`);
+    list.add('command', body.kind, bytes, more);
+  }
+  addBadEnvelopes(list);
+  addBadMessages(list);
+}
+
+const dataset = idOf<never>(filled(7, 16));
+const demote = commandOf({ kind: 'demote', dataset, incarnation: 3 }, 'of the malformed');
+const payload = encodeCommand(demote);
+const envelope = { type: 'control', cluster, generation: 1n, payload } as const;
+
+function seal(change: Partial<Parameters<typeof sealEnvelope>[0]>): Uint8Array {
+  return sealEnvelope({ ...envelope, secrets: [agentSecret], ...change }).bytes;
+}
+
+function addBadEnvelopes(list: VectorList): void {
+  const good = seal({});
+  const more = (...bytes: number[]) => ({ payload: concat([payload, Uint8Array.from(bytes)]) });
+  list.add('command', 'a signature changed', flipped(good, -1), badSignature);
+  list.add('command', 'signed as a statement', seal({ type: 'statement' }), badSignature);
+  list.add('command', 'of another cluster', seal({ cluster: idOf(filled(22)) }), badSignature);
+  list.add('command', 'unsigned', seal({ secrets: [] }), badSignature);
+  list.add('command', 'cut short', good.subarray(0, -1), badEncoding);
+  list.add('command', 'a field added outside', concat([good, Uint8Array.of(48, 1)]), badEncoding);
+  list.add('command', 'a field added inside', seal(more(0xa0, 0x06, 0x01)), badEncoding);
+  list.add('command', 'its id twice', seal(more(...payload.subarray(0, 18))), badEncoding);
+  list.add('command', 'of generation 0', seal({ generation: 0n }), badEncoding);
+}
+
+type Message = MessageInitShape<typeof ControlCommandSchema>;
+
+function addBadMessages(list: VectorList): void {
+  const add = (what: string, change: Message): void => {
+    const message = create(ControlCommandSchema, { id: filled(1, 16), timeMs: 1n, ...change });
+    const bytes = seal({ payload: toBinary(ControlCommandSchema, message) });
+    list.add('command', what, bytes, badEncoding);
+  };
+  const body = create(ControlCommandSchema, {
+    body: { case: 'demote', value: { dataset: filled(7, 16) } },
+  }).body;
+  const pinned = { version: 2, base: 1, mode: 'pinned' };
+  const eight = Array.from({ length: 8 }, (_, i) => filled(i));
+  const head = { writer: idBytes(agentKey), dataset: filled(7, 16), sequence: 1n, hash: filled(9) };
+  const later = create(AnchorHeadSchema, head);
+  const earlier = create(AnchorHeadSchema, { ...head, dataset: filled(6, 16) });
+  const decree = { generation: 1n, voters: [filled(1)], rootHash: filled(2), reason: 'lost' };
+  add('that says nothing', {});
+  add('an id of 15 bytes', { body, id: filled(1, 15) });
+  add('a time before 1970', { body, timeMs: -1n });
+  add('a pinned layout of nobody', { body: { case: 'layout', value: pinned } });
+  add('eight voters', { body: { case: 'layout', value: { ...pinned, voters: eight } } });
+  add('heads out of order', { body: { case: 'anchor', value: { heads: [later, earlier] } } });
+  add('a decree of generation 1', { body: { case: 'decree', value: decree } });
+}

@@ -1,0 +1,179 @@
+import { toHex, utf8 } from '../../../src/base/bytes.ts';
+import { minuteMs } from '../../../src/base/units.ts';
+import { hash } from '../../../src/core/crypto/hash.ts';
+import { publicKeyOf } from '../../../src/core/crypto/signature.ts';
+import type {
+  CommandId,
+  ControlBody,
+  ControlCommand,
+} from '../../../src/core/format/control-records.ts';
+import { sealEnvelope } from '../../../src/core/format/envelope.ts';
+import { clusterIdOf, encodeGenesis } from '../../../src/core/format/genesis.ts';
+import { type AgentKey, type DatasetId, idOf } from '../../../src/core/ids.ts';
+import { encodePlan, planHash } from '../../../src/core/policy/plan-text.ts';
+import type { RestorePlan } from '../../../src/core/policy/restore-plan.ts';
+import * as sample from '../../unit/core/format/samples.ts';
+
+const { agentKey, agentSecret, filled, operatorSecret } = sample;
+
+export const genesis = encodeGenesis(sample.genesis);
+export const cluster = clusterIdOf(genesis);
+export const timeMs = 1_767_225_600_000;
+
+const keyOf = (secret: Uint8Array): AgentKey => idOf<AgentKey>(publicKeyOf(secret));
+
+/** The founder and two others. */
+const voterSecrets = [agentSecret, filled(31), filled(32)];
+const strangerSecret = filled(33);
+export const voters = voterSecrets.map(keyOf).sort();
+export const operatorKey = keyOf(operatorSecret);
+export const strangerKey = keyOf(strangerSecret);
+
+/** Of all who have signed something in the vectors, by public key. */
+export const secrets: ReadonlyMap<string, Uint8Array> = new Map(
+  [...voterSecrets, operatorSecret, strangerSecret].map((secret) => [keyOf(secret), secret]),
+);
+
+const dataset = idOf<DatasetId>(filled(7, 16));
+
+export const plan: RestorePlan = {
+  version: 1,
+  name: 'database-to-bergen',
+  target: { site: 'bergen' },
+  datasets: [
+    {
+      name: 'Büro "db"',
+      id: dataset,
+      writer: agentKey,
+      snapshot: idOf(filled(14)),
+      sequence: 2,
+      path: '',
+    },
+  ],
+  steps: [
+    {
+      id: 'restore',
+      kind: 'restore',
+      after: [],
+      dataset: 'Büro "db"',
+      to: '/srv/db',
+      timeoutMs: 3_600_000,
+      attempts: 3,
+    },
+    {
+      id: 'start',
+      kind: 'hook',
+      after: ['restore'],
+      on: 'nas-2',
+      argv: ['/usr/bin/systemctl', 'start', 'postgresql'],
+      undo: ['/usr/bin/systemctl', 'stop', 'postgresql'],
+      timeoutMs: 60_000,
+      attempts: 1,
+    },
+    {
+      id: 'answers',
+      kind: 'check',
+      after: ['start'],
+      probe: { kind: 'tcp', address: '[::1]:5432' },
+      timeoutMs: 1000,
+      attempts: 10,
+    },
+    {
+      id: 'promote',
+      kind: 'promote',
+      after: ['answers'],
+      dataset: 'Büro "db"',
+      timeoutMs: 600_000,
+      attempts: 1,
+    },
+  ],
+  onFailure: 'roll-back',
+  created: '2026-01-01 by ada',
+};
+
+export const planBytes = encodePlan(plan);
+const ofRun = { plan: planHash(planBytes), run: 1 };
+const fence = { generation: 1, index: 2 ** 40 };
+const slot = { dataset, incarnation: 1, fence };
+
+export const policyBody: ControlBody = {
+  kind: 'policy',
+  version: 2,
+  base: 1,
+  surviveSites: 2,
+  failover: {
+    siteLostAfterMs: 15 * minuteMs,
+    action: 'restore',
+    rules: [
+      { dataset, standbySite: 'bergen', plan: ofRun.plan },
+      { dataset: idOf(filled(8, 16)), standbySite: 'oslo', plan: undefined },
+    ],
+  },
+  decreeNoticeMs: 30 * minuteMs,
+};
+
+export const planBody: ControlBody = { kind: 'plan', plan: planBytes, hash: ofRun.plan };
+
+/** One or two of each kind. */
+export const bodies: readonly ControlBody[] = [
+  { kind: 'layout', version: 2, base: 1, mode: 'auto', voters: [] },
+  { kind: 'layout', version: 3, base: 2, mode: 'pinned', voters },
+  policyBody,
+  planBody,
+  {
+    kind: 'grant',
+    ...ofRun,
+    agent: agentKey,
+    sealed: { kind: 'inline', bytes: utf8('age-encryption.org/v1') },
+  },
+  {
+    kind: 'grant',
+    ...ofRun,
+    agent: agentKey,
+    sealed: { kind: 'fact', hash: idOf(filled(15)), size: 5000 },
+  },
+  { kind: 'assign', ...ofRun, coordinator: agentKey },
+  {
+    kind: 'mark',
+    ...ofRun,
+    ...{ step: 'restore', attempt: 1, fence, outcome: 'done', worker: agentKey },
+    ...{ detail: '12 files – fine', evidence: utf8('{"files":12}') },
+  },
+  { kind: 'plan-decision', ...ofRun, decision: 'resume' },
+  { kind: 'promote', ...ofRun, ...slot, name: 'Büro "db"', target: agentKey, step: 'promote' },
+  { kind: 'fence-vote', ...slot, generation: 1, target: agentKey },
+  { kind: 'fence-vote', ...slot, generation: 1, target: undefined },
+  { kind: 'demote', dataset, incarnation: 0 },
+  { kind: 'isolate', agent: agentKey, dataset, reason: 'its power is cut' },
+  { kind: 'isolate', agent: agentKey, dataset: undefined, reason: 'stolen' },
+  { kind: 'reinstate', agent: agentKey, dataset },
+  {
+    kind: 'anchor',
+    heads: [{ writer: agentKey, dataset, sequence: 2, hash: idOf(filled(14)) }],
+  },
+  { kind: 'site-report', site: 'oslo', state: 'lost' },
+  { kind: 'admit', invite: statement('invite'), admission: statement('admission') },
+  {
+    kind: 'decree',
+    generation: 2,
+    voters: [agentKey],
+    abandoned: [idOf(filled(9))],
+    logSize: 6,
+    rootHash: filled(10),
+    reason: 'two sites have burnt down',
+    noticeMs: 30 * minuteMs,
+    announcedMs: timeMs,
+  },
+];
+
+/** Envelopes inside a command are checked where it is applied, not where it is decoded. */
+function statement(what: string): Uint8Array {
+  const envelope = { type: 'statement', cluster, generation: 1n, payload: utf8(what) } as const;
+  return sealEnvelope({ ...envelope, secrets: [operatorSecret] }).bytes;
+}
+
+/** A command whose id follows from its text. */
+export function commandOf(body: ControlBody, name: string): ControlCommand {
+  const id = toHex(hash('fact', utf8(name)).subarray(0, 16)) as CommandId;
+  return { id, timeMs, body };
+}
