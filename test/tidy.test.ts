@@ -60,6 +60,8 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
     folder: 'src/agent/',
     may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/],
   },
+  // Builds changed copies of the source, to import them.
+  { folder: 'sim/raft/mutants-build.ts', may: [/^sim\//, /^src\//, /^node:/] },
   { folder: 'sim/model/main.ts', may: [/^sim\//, /^node:(fs|util)$/] },
   {
     folder: 'sim/',

@@ -111,7 +111,10 @@ function take(state: RaftState, input: RaftInput): RaftOutcome {
     }
     case 'compact':
       return compact(state, input.index, input.state);
-    default:
+    case 'propose':
+    case 'configure':
+    case 'transfer':
+    case 'read':
       if (state.role.kind !== 'leader') return { kind: 'not-leader', leader: state.leader };
       return lead(state, state.role, input);
   }
@@ -173,7 +176,9 @@ function takeOfGeneration(state: RaftState, message: RaftMessage): string | unde
       return takeTimeoutNow(state, message);
     case 'fenced':
       return 'it fences its own generation';
-    default:
+    case 'vote-response':
+    case 'append-response':
+    case 'snapshot-response':
       return takeResponse(state, message, body);
   }
 }
