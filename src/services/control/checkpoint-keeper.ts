@@ -157,19 +157,24 @@ export class CheckpointKeeper {
         return undefined;
       });
     if (answer === undefined || answer.snapshot.length === 0) return false;
-    const isTaken = this.#take(answer.checkpoint, answer.snapshot.slice());
+    const isTaken = this.take(answer.checkpoint, answer.snapshot.slice());
     if (!isTaken) log.log('warn', 'a peer told of a control log that nobody vouches for', { peer });
     return isTaken;
   }
 
-  #take(note: string, image: Uint8Array): boolean {
+  /** Goes on from an image of the log if enough voters vouch for it. @returns false when they do not */
+  take(note: string, image: Uint8Array): boolean {
     const { control, ledger } = this.#options;
     const { tree, state: bytes } = decodeLogImage(image);
     const state = ControlState.decode(bytes, ledger.roster.genesis, ledger.cluster);
     const { voters } = state.config;
     const { generation } = control.status();
     if (!voters.every((voter) => this.#mayVote(voter))) return false;
-    const checkpoint = certified(note, { cluster: ledger.cluster, generation, voters });
+    const { cluster } = ledger;
+    // Who votes by the image's own word proves nothing: those whom this host knows must vouch for it as well.
+    const known = control.state.config.voters;
+    if (certified(note, { cluster, generation, voters: known }) === undefined) return false;
+    const checkpoint = certified(note, { cluster, generation, voters });
     if (checkpoint === undefined || state.generation !== generation) return false;
     const head = { size: tree.size, root: tree.root(), stateHash: state.hash() };
     if (!isOf(checkpoint, head)) return false;

@@ -1,9 +1,9 @@
 import { toHex } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
 import { commandIn } from '../../core/format/control-peek.ts';
-import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
+import type { CommandId, ControlBody, ControlCommand } from '../../core/format/control-records.ts';
 import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
 import type { AgentKey } from '../../core/ids.ts';
@@ -145,6 +145,7 @@ export class ControlLog implements ControlAccess {
     this.#state = ControlState.decode(state, roster.genesis, cluster);
     this.#heads = new LogHeads(tree);
     this.#appliedIndex = tree.size;
+    this.#tail.applied(tree.size);
     this.#waiters.appliedUpTo(tree.size);
     this.#tellState();
   }
@@ -319,11 +320,13 @@ export class ControlLog implements ControlAccess {
     if (kind !== 'command') return;
     const { generation } = this.status();
     const outcome = this.#state.apply({ generation, index, term, envelope: payload });
-    const { id, body } = commandIn(payload);
     if (outcome.outcome === 'void') {
-      const context = { index, kind: body.kind, reason: outcome.reason };
+      const context = { index, reason: outcome.reason };
       this.#options.log.log('info', 'an entry of the control log is void', context);
     }
+    const command = readable(payload);
+    if (command === undefined) return;
+    const { id, body } = command;
     this.#waiters.appliedCommand(id, { ...outcome, index });
     const applied = { index, generation, body, outcome };
     for (const listener of this.#appliedListeners) listener(applied);
@@ -362,6 +365,16 @@ export class ControlLog implements ControlAccess {
     const { role, term, leader } = status;
     this.#options.log.log('info', 'control log', { role, term, leader });
     for (const listener of this.#statusListeners) listener(status);
+  }
+}
+
+/** Undefined for what no member can read: a leader may append anything, and it is void for all alike. */
+function readable(payload: Uint8Array): ControlCommand | undefined {
+  try {
+    return commandIn(payload);
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
   }
 }
 

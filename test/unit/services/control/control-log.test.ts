@@ -1,8 +1,17 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { equal } from '../../../../src/base/bytes.ts';
 import { codeOf } from '../../../../src/core/errors.ts';
+import {
+  cosignCheckpoint,
+  encodeSignedCheckpoint,
+} from '../../../../src/core/format/checkpoint.ts';
 import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
 import type { CommandId, ControlBody } from '../../../../src/core/format/control-records.ts';
+import { encodeLogImage } from '../../../../src/core/format/log-image.ts';
+import { MerkleRange } from '../../../../src/core/format/merkle-range.ts';
+import { ControlState } from '../../../../src/core/protocol/control/control-state.ts';
+import type { ControlLog } from '../../../../src/services/control/control-log.ts';
+import { checkpointText, cosigner } from '../../../../src/services/control/log-checkpoint.ts';
 import { ControlGroup } from '../../../support/control-group.ts';
 
 let group: ControlGroup;
@@ -126,7 +135,35 @@ describe('a journal that cannot be written', () => {
   });
 });
 
+describe('an entry that nobody can read', () => {
+  test('is void for all alike, and the log goes on', async () => {
+    await threeVoters();
+    const leader = group.leader()?.control;
+    await group.finished(
+      leader?.step({ kind: 'propose', payload: Uint8Array.of(1, 2, 3) }) ?? never(),
+    );
+    const applied = await group.finished(
+      group.at(1).control.submitSigned(signed(pinned(2, [0, 1, 2]))),
+    );
+    expect(applied).toMatchObject({ outcome: 'applied' });
+    await group.until(
+      () => group.running().every(({ control }) => control.state.layout.current.version === 2),
+      'all go on',
+    );
+    expect(isAgreed([0, 1, 2])).toBe(true);
+  });
+});
+
 describe('a checkpoint', () => {
+  test('that one voter has made up convinces nobody', async () => {
+    await threeVoters();
+    const { checkpoints, control } = group.at(1);
+    const before = control.appliedIndex;
+    const forged = forgedCheckpoint(control);
+    expect(checkpoints.take(forged.note, forged.image)).toBe(false);
+    expect(control.appliedIndex).toBe(before);
+  });
+
   test('lets a member follow that no voter can reach', async () => {
     group = new ControlGroup(4);
     for (let i = 0; i < 4; i++) await group.start(i);
@@ -222,6 +259,22 @@ describe('a decree', () => {
     await group.until(() => group.at(1).control.state.generation === 2, 'they follow');
   });
 });
+
+/** As site 2 would like it: a log much longer than the true one, in which it is the only voter. */
+function forgedCheckpoint(control: ControlLog): { note: string; image: Uint8Array } {
+  const { genesis, cluster } = control.state;
+  const state = ControlState.decode(control.state.encode(), genesis, cluster);
+  const config = { voters: [group.keyOf(2)], learners: [] };
+  const tree = MerkleRange.empty();
+  for (let i = 0; i < control.appliedIndex + 10; i++) tree.append(new Uint8Array(32));
+  state.applyConfig(config, tree.size);
+  const head = { size: tree.size, root: tree.root(), stateHash: state.hash() };
+  const text = checkpointText(cluster, 1, head);
+  const secret = group.agents[2]?.statementSecret ?? never();
+  const line = cosignCheckpoint(text, { by: cosigner(group.keyOf(2)), secret, timeSeconds: 1 });
+  const image = encodeLogImage({ tree, state: state.encode() });
+  return { note: encodeSignedCheckpoint(text, [line]), image };
+}
 
 function never(): never {
   throw new Error('there is no follower');
