@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { hostCount, portOf } from './namespaces.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** Frames from one host to another that get lost. */
+export type Cut = { readonly from: number; readonly to: number };
+
+export const shapes = [
+  'isolated-leader',
+  'minority-of-two',
+  'bridge-node',
+  'one-way-out',
+  'one-way-in',
+  'pair',
+  'ring',
+  'everybody-alone',
+  'unplugged',
+  'flapping',
+] as const;
+
+export type Shape = (typeof shapes)[number];
+
+const hosts = Array.from({ length: hostCount }, (_, host) => host);
+
+/** Everything between hosts of different groups is lost. */
+function between(...groups: readonly (readonly number[])[]): Cut[] {
+  const groupOf = (host: number): number => groups.findIndex((group) => group.includes(host));
+  return cutsWhere((from, to) => {
+    const [a, b] = [groupOf(from), groupOf(to)];
+    return a >= 0 && b >= 0 && a !== b;
+  });
+}
+
+function cutsWhere(isCut: (from: number, to: number) => boolean): Cut[] {
+  return hosts.flatMap((from) =>
+    hosts.filter((to) => to !== from && isCut(from, to)).map((to) => ({ from, to })),
+  );
+}
+
+/** What a partition of this shape cuts. `leader`: the host that coordinates. */
+export function cutsOf(shape: Shape, leader: number, random: SeededRandom): Cut[] {
+  const others = random.shuffled(hosts.filter((host) => host !== leader));
+  const [a = 0, b = 0] = others;
+  const one = random.chance(0.5) ? leader : a;
+  switch (shape) {
+    case 'isolated-leader':
+    case 'flapping':
+    case 'unplugged':
+      return between([leader], others);
+    case 'minority-of-two':
+      return random.chance(0.5)
+        ? between([leader, a], others.slice(1))
+        : between([a, b], rest(a, b));
+    // Two halves that see each other only through one host, which belongs to no group.
+    case 'bridge-node':
+      return between([leader, a], others.slice(2));
+    case 'one-way-out':
+      return cutsWhere((from) => from === one);
+    case 'one-way-in':
+      return cutsWhere((_, to) => to === one);
+    case 'pair':
+      return between([leader], [a]);
+    case 'ring': {
+      const round = [leader, ...others];
+      return cutsWhere((from, to) => {
+        const apart = Math.abs(round.indexOf(from) - round.indexOf(to));
+        return apart !== 1 && apart !== hostCount - 1;
+      });
+    }
+    case 'everybody-alone':
+      return cutsWhere(() => true);
+  }
+}
+
+function rest(...without: readonly number[]): number[] {
+  return hosts.filter((host) => !without.includes(host));
+}
+
+/**
+ * Loses frames in the switch, in whose namespace this runs. Connections stay as they are, as with a real cable
+ * that is cut: nobody is told.
+ */
+export function applyCuts(cuts: readonly Cut[]): void {
+  const pairs = cuts.map(({ from, to }) => `"${portOf(from)}" . "${portOf(to)}"`);
+  const rules = pairs.length === 0 ? '' : `iifname . oifname { ${pairs.join(', ')} } drop`;
+  const table = `table bridge partition {
+    chain cut {
+      type filter hook forward priority 0; policy accept;
+      ${rules}
+    }
+  }`;
+  // Made and deleted first, so that the same text works the first time too: one transaction, never half of it.
+  const text = `table bridge partition\ndelete table bridge partition\n${table}\n`;
+  execFileSync('nft', ['-f', '-'], { input: text, stdio: ['pipe', 'ignore', 'inherit'] });
+}
+
+/** Pulls a host's cable out, or plugs it in again: it loses its neighbours' addresses as well. */
+export function plug(host: number, state: 'up' | 'down'): void {
+  execFileSync('ip', ['link', 'set', portOf(host), state], { stdio: 'ignore' });
+}
