@@ -17,10 +17,12 @@ describe('the state directory', () => {
       expect(statSync(path).mode & 0o777).toBe(0o700);
     }
     expect(Object.keys(state.paths).sort()).toEqual([
+      'control',
       'datasets',
       'facts',
       'index',
       'outbox',
+      'plans',
       'shards',
       'statements',
     ]);
