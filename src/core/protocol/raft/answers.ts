@@ -27,7 +27,7 @@ export function takeAppendResponse(
   const progress = heardFrom(leader, from, body.round);
   if (progress === undefined) return 'it was not asked';
   if (body.isAccepted) accepted(progress, body.matchIndex);
-  else refused(state, progress, body);
+  else refused(state, leader, progress, body);
   goOn(state, leader, from);
   return undefined;
 }
@@ -52,16 +52,31 @@ function accepted(progress: Progress, matchIndex: number): void {
   progress.matchIndex = Math.max(progress.matchIndex, matchIndex);
   const { sending } = progress;
   if (sending.kind === 'snapshotting' && matchIndex < sending.snapshot.index) return;
+  // It answers an append that was sent before the probe under way.
+  if (sending.kind === 'probing' && matchIndex + 1 < progress.nextIndex) return;
   const isKnown = sending.kind === 'replicating';
   progress.nextIndex = Math.max(isKnown ? progress.nextIndex : 0, matchIndex + 1);
   progress.sending = { kind: 'replicating' };
 }
 
-/** Goes back to where the logs may agree. A refusal that does not lead back answers an older append. */
-function refused(state: RaftState, progress: Progress, body: BodyOf<'append-response'>): void {
-  if (progress.sending.kind === 'snapshotting') return;
+/**
+ * Goes back to where the logs may agree. A refusal that does not lead back answers an older append; so may any
+ * of a stream that came out of order, and if each of those opened the window anew, they would multiply.
+ */
+function refused(
+  state: RaftState,
+  leader: Leader,
+  progress: Progress,
+  body: BodyOf<'append-response'>,
+): void {
+  const { kind } = progress.sending;
+  if (kind === 'snapshotting') return;
   const { index } = state.log.lastNotAfter(body.matchIndex, body.hintTerm);
   if (index + 1 >= progress.nextIndex) return;
+  if (kind === 'replicating') {
+    if (body.round <= progress.retreatRound) return;
+    progress.retreatRound = leader.round;
+  }
   progress.nextIndex = index + 1;
   progress.sending = { kind: 'probing', isWaiting: false };
 }

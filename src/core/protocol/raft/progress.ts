@@ -6,9 +6,11 @@ export type Progress = {
   matchIndex: number;
   /**
    * The next entry to send. May lie at or before matchIndex: a member whose journal was damaged asks for
-   * entries again that it once acknowledged, and an old refusal looks the same; resending is harmless.
+   * entries again that it once acknowledged, and an old refusal looks the same.
    */
   nextIndex: number;
+  /** The round of heartbeats in which a refusal last ended a stream of appends: one does so in each at most. */
+  retreatRound: number;
   /** The newest round of heartbeats that it answered. */
   answeredRound: number;
   /** Since its last answer; does not grow beyond the longest election timeout. */
@@ -36,6 +38,7 @@ export function newProgress(nextIndex: number): Progress {
   return {
     matchIndex: 0,
     nextIndex,
+    retreatRound: 0,
     answeredRound: 0,
     silentTicks: 0,
     sending: { kind: 'probing', isWaiting: false },

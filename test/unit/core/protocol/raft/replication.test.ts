@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { nameOf } from '../../../../../sim/raft/names.ts';
-import { command, configOf, electionTicks, logOf, ScriptedGroup } from './scripted-group.ts';
+import { Draw } from '../../../../../src/core/protocol/raft/draw.ts';
+import { command, configOf, electionTicks, key, logOf, ScriptedGroup } from './scripted-group.ts';
 
 /** A leads with an open window, B and C follow, and nothing is on its way. */
 function settledGroup(settings = {}): ScriptedGroup {
@@ -375,5 +376,25 @@ describe('snapshots', () => {
     });
     expect(group.status('B')).toMatchObject({ commit: 2, lastIndex: 2, config: configOf('AB') });
     expect(group.disk('B').entries).toEqual([]);
+  });
+
+  test('a stream that comes out of order ends, and is not sent over and over', () => {
+    const group = new ScriptedGroup(configOf('AB'), { messageBytesMax: 1 });
+    group.elect('A');
+    group.settle('A');
+    const count = 100;
+    for (let i = 0; i < count; i++) group.propose('A');
+    const sentBefore = group.said().length;
+    const random = Draw.of(1, key('A'));
+    for (let i = 0; i < 50_000 && group.messages.length > 0; i++) {
+      const at = random.between(0, group.messages.length - 1);
+      const [message] = group.messages.splice(at, 1);
+      if (message === undefined) break;
+      group.step(nameOf(message.to), { kind: 'message', message });
+    }
+    expect(group.messages).toEqual([]);
+    expect(group.said().length - sentBefore).toBeLessThan(10 * count);
+    group.settle('A', 2 * count);
+    expect(group.disk('B').lastIndex).toBe(count + 1);
   });
 });
