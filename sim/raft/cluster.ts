@@ -21,6 +21,9 @@ import { RaftTrace } from './trace.ts';
 
 const electionTicks = { electionTicksMin: 8, electionTicksMax: 16, heartbeatTicks: 2 };
 
+/** A run takes a few thousand: more is a flood of messages that would not end. */
+const stepsMax = 200_000;
+
 /** The slowest usual clock of a member, and the fastest, in moments a tick. */
 export const usualPeriod = { min: 3, max: 5 };
 
@@ -136,8 +139,8 @@ export class RaftCluster {
 
   #deliver(message: RaftMessage): void {
     const member = this.members[numberOf(message.to)];
-    if (member === undefined) return;
-    this.steps++;
+    if (member === undefined || this.violation !== undefined) return;
+    if (++this.steps > stepsMax) this.fail('flood', `over ${stepsMax} steps`);
     member.step({ kind: 'message', message });
   }
 

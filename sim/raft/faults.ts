@@ -1,23 +1,41 @@
 import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
 import type { RaftFault } from './plan.ts';
+import type { Scheme } from './scheme.ts';
+import { schemeOf } from './schemes.ts';
 import type { Steward } from './steward.ts';
+import type { RaftWorkload } from './workload.ts';
 
 /** Makes the trouble of a plan happen. */
 export class RaftFaults {
   readonly #cluster: RaftCluster;
   readonly #steward: Steward;
+  readonly #workload: RaftWorkload;
+  /** One at a time: two would spoil each other. */
+  #scheme: Scheme | undefined;
+  #echoEnd = 0;
 
-  constructor(cluster: RaftCluster, steward: Steward) {
+  constructor(cluster: RaftCluster, steward: Steward, workload: RaftWorkload) {
     this.#cluster = cluster;
     this.#steward = steward;
+    this.#workload = workload;
     for (const fault of cluster.plan.faults) {
       cluster.agenda.after(fault.at, () => this.#apply(fault));
     }
   }
 
+  /** What trouble that waits for its moment does now. */
+  poll(): void {
+    if (this.#cluster.now < this.#echoEnd) this.#cluster.network.echo(2);
+    if (this.#scheme?.poll() !== true) return;
+    this.#cluster.meet(`a scheme carried out: ${this.#scheme.constructor.name}`);
+    this.#endScheme();
+  }
+
   /** Ends everything that has an end. */
   heal(): void {
+    this.#endScheme();
+    this.#echoEnd = 0;
     this.#cluster.network.heal();
     for (const member of this.#cluster.members) {
       member.spare();
@@ -64,6 +82,12 @@ export class RaftFaults {
       case 'transfer':
         this.#transfer(fault.member);
         return;
+      case 'echo':
+        this.#echoEnd = Math.max(this.#echoEnd, cluster.now + fault.span);
+        return;
+      case 'scheme':
+        if (this.#scheme === undefined) this.#begin(fault);
+        return;
       default:
         this.#applyTo(this.#member(fault.member), fault);
     }
@@ -106,6 +130,19 @@ export class RaftFaults {
       case 'rate':
         member.tickPeriod = fault.period;
     }
+  }
+
+  #begin({ scheme: kind, span }: Extract<RaftFault, { kind: 'scheme' }>): void {
+    const scheme = schemeOf(kind, this.#cluster, this.#workload);
+    this.#scheme = scheme;
+    this.#cluster.agenda.after(span, () => {
+      if (this.#scheme === scheme) this.#endScheme();
+    });
+  }
+
+  #endScheme(): void {
+    this.#scheme?.release();
+    this.#scheme = undefined;
   }
 
   #crash(

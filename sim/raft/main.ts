@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { raftMutants } from './mutants.ts';
+import { hunt } from './mutants-hunt.ts';
 import { type RaftRun, runRaftSeed } from './run.ts';
 import { shrink } from './shrink.ts';
 
@@ -7,6 +9,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     swarm: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
   },
 });
 
@@ -45,8 +48,23 @@ function swarm(firstSeed: number, minutes: number): number[] {
   return failed;
 }
 
+/** Deliberate bugs, one after another. @returns how many were not found */
+async function huntAll(firstSeed: number): Promise<number> {
+  let missed = 0;
+  for (const one of raftMutants) {
+    const { seeds, violation } = await hunt(one, { firstSeed });
+    if (violation === undefined) missed++;
+    const how = violation === undefined ? 'NOT FOUND' : `found by ${violation.checker}`;
+    console.log(`a member that ${one.name}: ${how} (${seeds} of at most ${one.seedsMax} seeds)`);
+  }
+  console.log(`${raftMutants.length - missed} of ${raftMutants.length} found`);
+  return missed;
+}
+
 const first = Number(values.seed);
-if (values.swarm === undefined) {
+if (values.mutants) {
+  process.exitCode = (await huntAll(first)) === 0 ? 0 : 1;
+} else if (values.swarm === undefined) {
   const run = play(first);
   const { traceHash, steps, duration, committed } = run;
   console.log(

@@ -1,4 +1,5 @@
 import { Prng } from '../prng.ts';
+import { type SchemeKind, schemeKinds } from './schemes.ts';
 
 /** One piece of trouble; times in moments. A member is named by a number, taken modulo how many there are. */
 export type RaftFault = { readonly at: number } & (
@@ -44,6 +45,9 @@ export type RaftFault = { readonly at: number } & (
   | { readonly kind: 'rate'; readonly member: number; readonly period: number }
   | { readonly kind: 'change'; readonly wish: number; readonly member: number }
   | { readonly kind: 'transfer'; readonly member: number }
+  /** Answers of the last few elections and rounds come again and again. */
+  | { readonly kind: 'echo'; readonly span: number }
+  | { readonly kind: 'scheme'; readonly scheme: SchemeKind; readonly span: number }
 );
 
 export type FaultKind = RaftFault['kind'];
@@ -77,6 +81,8 @@ const kinds: readonly FaultKind[] = [
   'rate',
   'change',
   'transfer',
+  'echo',
+  'scheme',
 ];
 
 const durationMax = 700;
@@ -85,9 +91,11 @@ const faultsMax = 40;
 /** Each seed knows some kinds of trouble only, so that rare combinations are met undisturbed by others. */
 export function planOf(seed: number): RaftPlan {
   const random = new Prng(seed);
-  const voters = random.pick([3, 3, 3, 4, 5, 5, 7]);
+  const voters = random.pick([3, 3, 4, 4, 5, 5, 7]);
   const duration = random.between(200, durationMax);
-  const enabled = kinds.filter(() => random.chance(450));
+  const drawn = kinds.filter(() => random.chance(450));
+  // A scheme is easily spoilt by other trouble.
+  const enabled: readonly FaultKind[] = random.chance(250) ? ['scheme'] : drawn;
   const count = enabled.length === 0 ? 0 : random.between(2, faultsMax);
   const faults = Array.from({ length: count }, () => draw(random, random.pick(enabled), duration));
   return {
@@ -136,9 +144,13 @@ function draw(random: Prng, kind: FaultKind, duration: number): RaftFault {
     case 'rate':
       return { at, kind, member, period: random.between(1, 12) };
     case 'change':
-      return { at, kind, member, wish: random.below(5) };
+      return { at, kind, member, wish: random.below(6) };
+    case 'echo':
+      return { at, kind, span };
     case 'pause':
       return { at, kind, member, span };
+    case 'scheme':
+      return { at, kind, scheme: random.pick(schemeKinds), span: span + 100 };
     case 'disk-loss':
     case 'transfer':
       return { at, kind, member };

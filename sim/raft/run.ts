@@ -1,4 +1,3 @@
-import { AssertionError } from '../../src/base/assert.ts';
 import { Raft } from '../../src/core/protocol/raft/raft.ts';
 import { RaftCluster, usualPeriod } from './cluster.ts';
 import { RaftFaults } from './faults.ts';
@@ -7,6 +6,7 @@ import { numberOf } from './names.ts';
 import type { Violation } from './observation.ts';
 import { planOf, type RaftFault } from './plan.ts';
 import { Steward } from './steward.ts';
+import { Trials } from './trials.ts';
 import { RaftWorkload } from './workload.ts';
 
 export type RaftRunOptions = {
@@ -47,7 +47,8 @@ export function runRaftSeed(seed: number, options: RaftRunOptions = {}): RaftRun
   try {
     new Run(cluster).all();
   } catch (error) {
-    if (!(error instanceof AssertionError)) throw error;
+    // By its name: a mutant brings a class of its own.
+    if (!(error instanceof Error) || error.name !== 'AssertionError') throw error;
     cluster.fail('assertion', error.stack ?? error.message);
   }
   const { violation, trace, steps, now, committed, met } = cluster;
@@ -71,8 +72,8 @@ class Run {
   constructor(cluster: RaftCluster) {
     this.#cluster = cluster;
     this.#steward = new Steward(cluster);
-    this.#faults = new RaftFaults(cluster, this.#steward);
     this.#workload = new RaftWorkload(cluster);
+    this.#faults = new RaftFaults(cluster, this.#steward, this.#workload);
   }
 
   all(): void {
@@ -81,6 +82,7 @@ class Run {
       this.#workload.step();
       if (this.#cluster.random.chance(20)) this.#steward.mend();
       this.#moment();
+      this.#faults.poll();
     }
     this.#faults.heal();
     this.#cluster.remark([0], () => 'all trouble is over');
@@ -89,6 +91,7 @@ class Run {
     }
     this.#converge();
     this.#rest();
+    if (this.#isClean) new Trials(this.#cluster, () => this.#moment()).one();
   }
 
   get #isClean(): boolean {

@@ -45,6 +45,9 @@ export class Steward {
       this.#configure(leader, { voters: without(voters, voter), learners: [...learners, voter] });
     } else if (wish === 3 && voter !== undefined) {
       this.#configure(leader, { voters: without(voters, voter), learners });
+    } else if (wish === 5 && voter !== undefined && learner !== undefined) {
+      // Two voters at once: nobody may do this.
+      this.#configure(leader, { voters: [...without(voters, voter), learner], learners: [] });
     } else if (wish === 4 && learner !== undefined) {
       this.#configure(leader, { voters, learners: without(learners, learner) });
     }

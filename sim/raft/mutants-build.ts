@@ -1,0 +1,50 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** One place where a mutant differs from what is shipped. */
+export type Patch = {
+  /** Below src. */
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly old: string;
+  readonly new: string;
+};
+
+const root = new URL('../../', import.meta.url).pathname;
+
+/** A copy of folders of src with a bug in it, in a directory of its own that goes with it. */
+export class MutantBuild implements Disposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'));
+
+  /** @throws Error when an old text is not found exactly once: then the shipped code has changed */
+  constructor(patches: readonly Patch[], folders: readonly string[] = ['base', 'core']) {
+    for (const folder of folders) {
+      cpSync(join(root, 'src', folder), join(this.#directory, 'src', folder), { recursive: true });
+    }
+    symlinkSync(join(root, 'node_modules'), join(this.#directory, 'node_modules'));
+    writeFileSync(join(this.#directory, 'package.json'), '{ "type": "module" }');
+    for (const patch of patches) this.#apply(patch);
+  }
+
+  /** The module at a path below src, as the mutant has it. */
+  async load<Module>(path: string): Promise<Module> {
+    const url = pathToFileURL(join(this.#directory, 'src', path)).href;
+    return (await import(/* @vite-ignore */ url)) as Module;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #apply({ file, old, new: replacement }: Patch): void {
+    const path = join(this.#directory, 'src', file);
+    const parts = readFileSync(path, 'utf8').split(old);
+    if (parts.length !== 2) {
+      this[Symbol.dispose]();
+      throw new Error(`${file} has ${parts.length - 1} times, not once: ${old}`);
+    }
+    writeFileSync(path, parts.join(replacement));
+  }
+}

@@ -1,0 +1,25 @@
+import type * as Shipped from '../../src/core/protocol/raft/raft.ts';
+import type { RaftMutant } from './mutants.ts';
+import { MutantBuild } from './mutants-build.ts';
+import type { Violation } from './observation.ts';
+import { runRaftSeed } from './run.ts';
+
+/** How a mutant was found; without a violation it was not. */
+export type Find = { readonly seeds: number; readonly violation: Violation | undefined };
+
+/** Seeds from the first one on, until one finds the bug or there were enough. */
+export async function hunt(
+  { patches, seedsMax }: RaftMutant,
+  { firstSeed }: { readonly firstSeed: number },
+): Promise<Find> {
+  using build = new MutantBuild(patches);
+  const { Raft } = await build.load<typeof Shipped>('core/protocol/raft/raft.ts');
+  for (let seeds = 1; seeds <= seedsMax; seeds++) {
+    const { violations } = runRaftSeed(firstSeed + seeds - 1, {
+      make: (stored, settings, options) => new Raft(stored, settings, options),
+    });
+    const [violation] = violations;
+    if (violation !== undefined) return { seeds, violation };
+  }
+  return { seeds: seedsMax, violation: undefined };
+}
