@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { controlMain } from './control/main.ts';
 import { mutants } from './mutants.ts';
 import { type Outcome, Simulation } from './simulation.ts';
 
@@ -9,6 +10,8 @@ const { values } = parseArgs({
     swarm: { type: 'string' },
     mutant: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    control: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
   },
 });
 
@@ -47,9 +50,15 @@ async function swarm(firstSeed: number, minutes: number): Promise<number[]> {
   return failed;
 }
 
-const first = Number(values.seed);
-const failed =
-  values.swarm === undefined
-    ? (await play(first)).violation !== undefined
-    : (await swarm(first, Number(values.swarm))).length > 0;
-process.exitCode = failed ? 1 : 0;
+async function main(): Promise<boolean> {
+  const first = Number(values.seed);
+  const minutes = values.swarm === undefined ? undefined : Number(values.swarm);
+  if (values.control) {
+    const { trace: hasTrace, mutants: isHunt } = values;
+    return controlMain({ seed: first, swarm: minutes, hasTrace, isHunt });
+  }
+  if (minutes === undefined) return (await play(first)).violation === undefined;
+  return (await swarm(first, minutes)).length === 0;
+}
+
+process.exitCode = (await main()) ? 0 : 1;

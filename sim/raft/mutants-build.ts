@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +27,14 @@ export class MutantBuild implements Disposable {
     symlinkSync(join(root, 'node_modules'), join(this.#directory, 'node_modules'));
     writeFileSync(join(this.#directory, 'package.json'), '{ "type": "module" }');
     for (const patch of patches) this.#apply(patch);
+    // One class of errors for the simulator and the mutant: each must know the other's.
+    for (const shared of ['base/assert.ts', 'core/errors.ts']) {
+      const original = pathToFileURL(join(root, 'src', shared)).href;
+      writeFileSync(
+        join(this.#directory, 'src', shared),
+        `export * from ${JSON.stringify(original)};\n`,
+      );
+    }
   }
 
   /** The module at a path below src, as the mutant has it. */
@@ -46,5 +55,17 @@ export class MutantBuild implements Disposable {
       throw new Error(`${file} has ${parts.length - 1} times, not once: ${old}`);
     }
     writeFileSync(path, parts.join(replacement));
+  }
+}
+
+/** What the sources are: the commit, and whether something was changed since. A seed means nothing without it. */
+export function commitId(): string {
+  const git = (...words: string[]): string =>
+    execFileSync('git', words, { cwd: root, encoding: 'utf8' }).trim();
+  try {
+    const isChanged = git('status', '--porcelain', '--', 'src', 'sim') !== '';
+    return `${git('rev-parse', '--short=12', 'HEAD')}${isChanged ? ' and changes' : ''}`;
+  } catch {
+    return 'of no repository';
   }
 }

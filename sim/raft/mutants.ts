@@ -5,7 +5,7 @@ export type RaftMutant = {
   /** What it does wrong; continues "a member that". */
   readonly name: string;
   readonly patches: readonly Patch[];
-  /** So many seeds are enough to find it. */
+  /** So many seeds are enough to find it: three times what the worst of four starts needed. */
   readonly seedsMax: number;
 };
 
@@ -30,7 +30,7 @@ const oneFewer = reachedBy(
 const elections: readonly RaftMutant[] = [
   mutant(
     'forgets its vote in a crash',
-    50,
+    10,
     patch(
       'state.ts',
       'this.#saveHard({ ...this.#hard, votedFor });',
@@ -39,7 +39,7 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'forgets its term in a crash',
-    50,
+    10,
     patch(
       'state.ts',
       'this.#saveHard({ ...this.#hard, term, votedFor });',
@@ -48,13 +48,13 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'votes twice in a term',
-    50,
+    10,
     patch('election.ts', ' && (votedFor === undefined || votedFor === candidate)', ''),
     patch('state.ts', "assert(this.#hard.votedFor === undefined, 'one vote a term');", ''),
   ),
   mutant(
     'leads with one vote fewer than a quorum',
-    50,
+    20,
     patch(
       'election.ts',
       'role.granted.size < quorumOf(config)',
@@ -72,7 +72,7 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'votes for candidates whose log is older',
-    50,
+    20,
     patch(
       'election.ts',
       'const isUpToDate = state.log.isUpToDate({ index: body.lastIndex, term: body.lastTerm });',
@@ -90,12 +90,12 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'counts votes of an earlier term',
-    200,
+    5000,
     patch('election.ts', 'if (!body.isPreVote && term < state.term) return;', ''),
   ),
   mutant(
     'asks learners for their vote, and counts it',
-    200,
+    1000,
     patch(
       'election.ts',
       'const voter of state.log.config.voters',
@@ -105,7 +105,7 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'counts the vote of a voter that was removed',
-    500,
+    5000,
     patch(
       'election.ts',
       'const voter of state.log.config.voters',
@@ -115,17 +115,17 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'does not follow a candidate into its term',
-    50,
+    10,
     patch('election.ts', 'if (!body.isPreVote && term > state.term) state.enterTerm(term);', ''),
   ),
   mutant(
     'helps to unseat a leader that it hears',
-    50,
+    20,
     patch('election.ts', 'if (state.hasLeader && !body.isTransfer) return;', ''),
   ),
   mutant(
     'grants a pre-vote while it hears a leader',
-    50,
+    20,
     patch(
       'election.ts',
       'if (state.hasLeader && !body.isTransfer) return;',
@@ -134,7 +134,7 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'stands without asking whether it would win',
-    50,
+    20,
     patch(
       'election.ts',
       "state.role = { kind: 'pre-candidate', granted: new Set() };",
@@ -143,7 +143,7 @@ const elections: readonly RaftMutant[] = [
   ),
   mutant(
     'leads on although it hears nobody',
-    50,
+    10,
     patch('leadership.ts', 'if (!hasQuorum(state, leader)) {', 'if (false) {'),
   ),
 ];
@@ -156,7 +156,7 @@ const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'counts learners for a commit',
-    200,
+    5000,
     patch(
       'commitment.ts',
       'reachedByQuorum(',
@@ -165,12 +165,12 @@ const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'commits an entry of an earlier term by counting',
-    300,
+    200,
     patch('commitment.ts', ' && log.termAt(matchIndex) === state.term', ''),
   ),
   mutant(
     "cuts off entries that match its leader's",
-    100,
+    2000,
     patch(
       'following.ts',
       'entries.findIndex((entry) => !state.log.has(entry))',
@@ -193,7 +193,7 @@ const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'commits own entries that its leader has not compared',
-    100,
+    50,
     patch(
       'following.ts',
       'state.commitTo(Math.min(body.commit, matchIndex));',
@@ -202,7 +202,7 @@ const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'acknowledges own entries that its leader has not compared',
-    100,
+    200,
     patch(
       'following.ts',
       'accept(state, message.from, { matchIndex, round });',
@@ -211,18 +211,18 @@ const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'counts acknowledgements of an earlier term',
-    500,
+    5000,
     patch('raft.ts', "role.kind !== 'leader' || term < state.term", "role.kind !== 'leader'"),
     patch('answers.ts', 'progress === undefined || round > leader.round', 'progress === undefined'),
   ),
   mutant(
     'never repeats what was lost on the way',
-    50,
+    20,
     patch('replication.ts', " || occasion === 'heartbeat'", ''),
   ),
   mutant(
     'sends before it has written',
-    20,
+    10,
     patch(
       'outbox.ts',
       'const effects = [...persist, ...this.#effects];',
@@ -239,23 +239,23 @@ const reads: readonly RaftMutant[] = [
   ),
   mutant(
     'answers reads after a round that began before',
-    200,
+    5000,
     patch('reads.ts', '{ id, round: leader.round + 1 }', '{ id, round: leader.round }'),
     patch('reads.ts', 'if (isIdle) beginRound(state, leader);', ''),
   ),
   mutant(
     'answers reads after the word of one voter fewer than a quorum',
-    100,
+    200,
     patch('reads.ts', 'return reachedByQuorum(', `return ${oneFewer}`),
   ),
   mutant(
     'answers reads before it knows what was committed before its term',
-    200,
+    50,
     patch('reads.ts', ' || !hasCommittedInTerm(state)', ''),
   ),
   mutant(
     'opens no term, and answers reads all the same',
-    200,
+    50,
     patch('leadership.ts', "appendOne(state, 'noop', new Uint8Array(0));", ''),
     patch('reads.ts', 'return state.log.termAt(state.commit) === state.term;', 'return true;'),
   ),
@@ -264,12 +264,12 @@ const reads: readonly RaftMutant[] = [
 const changes: readonly RaftMutant[] = [
   mutant(
     'changes the voters before it has committed in its term',
-    300,
+    500,
     patch('leadership.ts', ' || !hasCommittedInTerm(state)', ''),
   ),
   mutant(
     'begins a second change before the first is committed',
-    300,
+    50,
     patch(
       'leadership.ts',
       "if (state.log.configIndex > state.commit) return { kind: 'change-pending' };",
@@ -278,12 +278,12 @@ const changes: readonly RaftMutant[] = [
   ),
   mutant(
     'changes two voters at once',
-    50,
+    1000,
     patch('membership.ts', 'if (voters > 1) return', 'if (voters > 2) return'),
   ),
   mutant(
     'goes on with a configuration that was cut off',
-    200,
+    1000,
     patch('log.ts', 'while ((this.#configs.at(-1)?.index ?? 0) >= index) this.#configs.pop();', ''),
   ),
 ];
@@ -291,7 +291,7 @@ const changes: readonly RaftMutant[] = [
 const snapshots: readonly RaftMutant[] = [
   mutant(
     'drops what follows a snapshot of its own',
-    50,
+    10,
     patch(
       'log.ts',
       'this.#entries = this.#entries.slice(index - this.#snapshot.index);',
@@ -300,7 +300,7 @@ const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     "drops what follows a leader's snapshot",
-    300,
+    500,
     patch(
       'following.ts',
       'if (state.log.has({ index, term: body.snapshotTerm })) {',
@@ -309,7 +309,7 @@ const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'goes back to an older snapshot',
-    100,
+    20,
     patch('following.ts', 'if (index <= state.commit) {', 'if (false) {'),
   ),
   mutant(
@@ -319,7 +319,7 @@ const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'takes snapshots with a configuration that is not committed',
-    500,
+    2000,
     patch(
       'log.ts',
       'this.#configs.findLast((one) => one.index <= index)?.config',
@@ -328,17 +328,17 @@ const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'votes although its journal was damaged',
-    100,
+    50,
     patch('election.ts', 'if (state.lostUpTo !== undefined) return;', ''),
   ),
   mutant(
     'stands although its journal was damaged',
-    200,
+    50,
     patch('election.ts', 'if (lostUpTo !== undefined) return false;', ''),
   ),
   mutant(
     'takes its damaged journal for whole too early',
-    200,
+    50,
     patch('state.ts', ' && index >= this.#lostUpTo) this', ') this'),
   ),
 ];

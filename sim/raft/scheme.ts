@@ -3,7 +3,7 @@ import type { SimMember } from './member.ts';
 
 /**
  * Trouble that waits for its moment: it sees everything, and does what leads straight to a rare disaster, if
- * there is a bug that allows it. A swarm alone would need millions of seeds for these.
+ * there is a bug that allows it. Without these, a few hundred seeds miss such bugs.
  */
 export abstract class Scheme {
   readonly cluster: RaftCluster;

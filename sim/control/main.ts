@@ -1,0 +1,77 @@
+import { commitId } from '../raft/mutants-build.ts';
+import { controlMutants } from './mutants.ts';
+import { huntControl } from './mutants-hunt.ts';
+import { type ControlRun, runControlSeed } from './run.ts';
+import { shrinkControl } from './shrink.ts';
+
+export type ControlArguments = {
+  readonly seed: number;
+  /** Minutes; undefined: one seed. */
+  readonly swarm: number | undefined;
+  readonly hasTrace: boolean;
+  readonly isHunt: boolean;
+};
+
+const tailLength = 40;
+
+/** `npm run sim -- --control`. @returns whether nothing was wrong */
+export async function controlMain(options: ControlArguments): Promise<boolean> {
+  if (options.isHunt) return huntAll(options.seed);
+  if (options.swarm !== undefined) return swarm(options.seed, options.swarm);
+  return (await play(options.seed, options.hasTrace)).violation === undefined;
+}
+
+async function play(seed: number, hasTrace: boolean): Promise<ControlRun> {
+  const run = await runControlSeed(seed);
+  const { violation, traceHash, tail, virtualMs, entries } = run;
+  if (hasTrace || violation !== undefined) {
+    for (const line of tail.slice(hasTrace ? 0 : -tailLength)) console.log(line);
+  }
+  const what =
+    violation === undefined
+      ? 'ok'
+      : `VIOLATION of ${violation.checker} at ${violation.atMs}: ${violation.text}`;
+  const seconds = Math.round(virtualMs / 1000);
+  console.log(
+    `seed ${seed}: ${what} (trace ${traceHash}, ${entries} entries, ${seconds} virtual s)`,
+  );
+  if (violation === undefined) return run;
+  console.log(`commit ${commitId()}`);
+  for (const fault of await shrinkControl(seed)) console.log(`  needs ${JSON.stringify(fault)}`);
+  return run;
+}
+
+/** Seed after seed until the time is over. */
+async function swarm(firstSeed: number, minutes: number): Promise<boolean> {
+  const start = Date.now();
+  const failed: number[] = [];
+  const met = new Map<string, number>();
+  let seed = firstSeed;
+  for (; Date.now() < start + minutes * 60_000; seed++) {
+    const run = await play(seed, false);
+    if (run.violation !== undefined) failed.push(seed);
+    for (const [what, count] of run.met) met.set(what, (met.get(what) ?? 0) + count);
+  }
+  for (const [what, count] of met) console.log(`met ${count} times: ${what}`);
+  const seeds = seed - firstSeed;
+  const rate = Math.round(seeds / ((Date.now() - start) / 60_000));
+  const which = failed.join(' ') || 'none';
+  console.log(`${seeds} seeds from ${firstSeed}, ${rate} a minute; failed: ${which}`);
+  return failed.length === 0;
+}
+
+/** A table of all deliberate bugs. @returns whether each was found */
+async function huntAll(firstSeed: number): Promise<boolean> {
+  let missed = 0;
+  console.log('an agent that | found by | seeds (of at most) | seconds');
+  for (const mutant of controlMutants) {
+    const start = Date.now();
+    const { seeds, violation } = await huntControl(mutant, { firstSeed });
+    if (violation === undefined) missed++;
+    const seconds = ((Date.now() - start) / 1000).toFixed(1);
+    const found = violation?.checker ?? 'NOT FOUND';
+    console.log(`${mutant.name} | ${found} | ${seeds} (${mutant.seedsMax}) | ${seconds}`);
+  }
+  console.log(`${controlMutants.length} mutants, ${missed} not found`);
+  return missed === 0;
+}

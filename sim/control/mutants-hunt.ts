@@ -1,0 +1,25 @@
+import { MutantBuild } from '../raft/mutants-build.ts';
+import type { ControlViolation } from './cluster.ts';
+import type { ControlMutant } from './mutants.ts';
+import { partsFolders, partsOf } from './parts.ts';
+import { runControlSeed } from './run.ts';
+
+/** How a mutant was found; without a violation it was not. */
+export type ControlFind = {
+  readonly seeds: number;
+  readonly violation: ControlViolation | undefined;
+};
+
+/** Seeds from the first one on, until one finds the bug or there were enough. */
+export async function huntControl(
+  { patches, seedsMax }: ControlMutant,
+  { firstSeed }: { readonly firstSeed: number },
+): Promise<ControlFind> {
+  using build = new MutantBuild(patches, partsFolders);
+  const parts = await partsOf(build);
+  for (let seeds = 1; seeds <= seedsMax; seeds++) {
+    const { violation } = await runControlSeed(firstSeed + seeds - 1, { parts });
+    if (violation !== undefined) return { seeds, violation };
+  }
+  return { seeds: seedsMax, violation: undefined };
+}

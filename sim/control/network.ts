@@ -1,0 +1,41 @@
+import type { PeerKey } from '../../src/core/ids.ts';
+import type { Cancel } from '../../src/ports/runtime.ts';
+import type { Internet } from '../internet.ts';
+import { type CallHandler, SimNetwork } from '../network.ts';
+import type { HostTime } from './clock.ts';
+
+/** The network of a host whose process may stand still: what comes waits until it goes on. */
+export class PausableNetwork extends SimNetwork {
+  readonly #time: HostTime;
+
+  constructor(
+    internet: Internet,
+    options: ConstructorParameters<typeof SimNetwork>[1] & { readonly time: HostTime },
+  ) {
+    super(internet, options);
+    this.#time = options.time;
+  }
+
+  override async call(
+    peer: PeerKey,
+    request: Uint8Array,
+    options: Cancel & { timeoutMs?: number } = {},
+  ): Promise<Uint8Array> {
+    const answer = await super.call(peer, request, options);
+    await this.#untilRunning();
+    return answer;
+  }
+
+  override serveCalls(handler: CallHandler): void {
+    super.serveCalls(async (peer, request, options) => {
+      await this.#untilRunning();
+      return handler(peer, request, options);
+    });
+  }
+
+  async #untilRunning(): Promise<void> {
+    while (this.#time.isPaused) {
+      await new Promise<void>((resolve) => this.#time.onResume(resolve));
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import type { AgentKey } from '../../src/core/ids.ts';
+import type { RaftStatus } from '../../src/core/protocol/raft/types.ts';
+import type { AppliedCommand } from '../../src/services/control/control-access.ts';
+import type { ControlLog } from '../../src/services/control/control-log.ts';
+import type { StepTask } from '../../src/services/plan/step-actions.ts';
+
+/** What an agent did, as the checkers see it. */
+export type ControlSeen = { readonly agent: AgentKey; readonly name: string } & (
+  | { readonly kind: 'started' }
+  | { readonly kind: 'status'; readonly status: RaftStatus }
+  /** Everything that has arrived so far is applied. */
+  | { readonly kind: 'state'; readonly control: ControlLog }
+  | { readonly kind: 'applied'; readonly command: AppliedCommand; readonly control: ControlLog }
+  /** A step begins at this worker. */
+  | { readonly kind: 'deed'; readonly task: StepTask; readonly isUndo: boolean }
+);
+
+/** One thing that must never be, watched for. */
+export interface ControlChecker {
+  readonly name: string;
+  /** @returns what is wrong, in words */
+  observe(seen: ControlSeen): string | undefined;
+}

@@ -1,0 +1,244 @@
+import { toHex, utf8 } from '../../src/base/bytes.ts';
+import { hash } from '../../src/core/crypto/hash.ts';
+import { HoldfastError } from '../../src/core/errors.ts';
+import type { CommandId, ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
+import { type DatasetId, idOf, type StatementHash } from '../../src/core/ids.ts';
+import { encodePlan, planHash } from '../../src/core/policy/plan-text.ts';
+import type { PlanStep, RestorePlan } from '../../src/core/policy/restore-plan.ts';
+import type { RunRecord } from '../../src/core/protocol/control/plan-book.ts';
+import { isOpen, type PlanRun } from '../../src/core/protocol/control/plan-run.ts';
+import type { Prng } from '../prng.ts';
+import { epochMs } from '../world.ts';
+import type { ControlAgent } from './agent.ts';
+import { operatorSecrets, people, sealed } from './cast.ts';
+import { rogueReason } from './checkers/authorized.ts';
+import type { ControlCluster } from './cluster.ts';
+import { Stutter } from './stutter.ts';
+
+const datasets = ['db', 'www'].map((name) => ({
+  name,
+  id: idOf<DatasetId>(hash('leaf', utf8(`dataset ${name}`)).subarray(0, 16)),
+}));
+
+const plansMax = 4;
+
+/** Operators, and what agents say of themselves. */
+export class ControlWorkload {
+  readonly #cluster: ControlCluster;
+  readonly #random: Prng;
+  readonly #submitted: { readonly hash: PlanHash; readonly plan: RestorePlan }[] = [];
+  /** Runs that were helped once after the end of all trouble. */
+  readonly #helped = new Set<string>();
+  readonly #stutterer: Stutter;
+  #rogues = 0;
+
+  constructor(cluster: ControlCluster) {
+    this.#cluster = cluster;
+    this.#random = cluster.random.fork();
+    this.#stutterer = new Stutter(cluster, cluster.random.fork(), (body, by) => {
+      const author = people.find(({ agentKey }) => agentKey === by);
+      if (author !== undefined) this.#say(body, [author.statementSecret]);
+    });
+  }
+
+  /** What happens in one virtual second. */
+  step(): void {
+    const random = this.#random;
+    if (random.chance(300) && this.#submitted.length < plansMax) this.#submitPlan();
+    if (random.chance(200)) this.#grantAll();
+    if (random.chance(120)) this.#demote();
+    if (random.chance(30)) this.#isolate();
+    if (random.chance(60)) this.#decide();
+    if (random.chance(60)) this.#changeLayout();
+    if (random.chance(60)) this.#changePolicy();
+    if (random.chance(120)) this.#beRogue();
+    if (this.#cluster.state !== undefined) this.#stutterer.step(this.#cluster.state);
+  }
+
+  /** As step, when all trouble is over: whatever needs an operator gets one. @returns whether nothing is open */
+  help(): boolean {
+    this.#grantAll();
+    const open = this.#openRuns();
+    for (const { record, run } of open) {
+      if (run.state !== 'escalated') continue;
+      const key = `${record.hash}/${run.run}`;
+      const isHelped = this.#helped.has(key);
+      this.#helped.add(key);
+      const name = { plan: record.hash, run: run.run };
+      this.#cluster.world.meet(isHelped ? 'a plan given up' : 'a plan helped');
+      if (!isHelped) this.#isolateHolders(record.plan);
+      this.#say({ kind: 'plan-decision', ...name, decision: isHelped ? 'cancel' : 'resume' });
+    }
+    return open.length === 0;
+  }
+
+  /** For a report of a run that did not end. */
+  describeOpen(): string {
+    const describe = ({ record, run }: { record: { plan: RestorePlan }; run: PlanRun }): string => {
+      const steps = [...run.steps].map(([id, { state, attempt }]) => `${id} ${state} ${attempt}`);
+      return `${record.plan.name} is ${run.state}: ${steps.join(', ')}`;
+    };
+    return this.#openRuns().map(describe).join('; ');
+  }
+
+  #openRuns(): readonly RunRecord[] {
+    return this.#cluster.state?.plans.open() ?? [];
+  }
+
+  #submitPlan(): void {
+    const { plan, hash: known } = this.#again() ?? { plan: this.#newPlan(), hash: undefined };
+    const bytes = encodePlan(plan);
+    const of = known ?? planHash(bytes);
+    if (known === undefined) this.#submitted.push({ hash: of, plan });
+    this.#say({ kind: 'plan', plan: bytes, hash: of });
+  }
+
+  /** One that has failed or was cancelled may run again. */
+  #again(): { readonly hash: PlanHash; readonly plan: RestorePlan } | undefined {
+    const over = this.#submitted.filter(({ hash: of }) => {
+      const run = this.#cluster.state?.plans.of(of)?.runs.at(-1);
+      return run !== undefined && !isOpen(run) && run.state !== 'done';
+    });
+    return over.length > 0 && this.#random.chance(300) ? this.#random.pick(over) : undefined;
+  }
+
+  #newPlan(): RestorePlan {
+    const number = this.#submitted.length + 1;
+    const random = this.#random;
+    const target = random.pick(people).descriptor.site;
+    const dataset = random.pick(datasets);
+    const known = this.#cluster.state?.incarnations.of(dataset.id);
+    const writer = known?.holders[0]?.agent ?? random.pick(people).agentKey;
+    const snapshot = idOf<StatementHash>(hash('leaf', utf8(`snapshot ${number}`)));
+    return {
+      version: 1,
+      name: `plan-${number}`,
+      target: { site: target },
+      datasets: [{ ...dataset, writer, snapshot, sequence: number, path: '' }],
+      steps: stepsOf(dataset.name, random.chance(700)),
+      onFailure: random.pick(['escalate', 'roll-back'] as const),
+      created: `for seed ${this.#cluster.world.seed}`,
+    };
+  }
+
+  #grantAll(): void {
+    for (const { record, run } of this.#openRuns()) {
+      const { site } = record.plan.target;
+      for (const { agentKey, descriptor } of people) {
+        if (descriptor.site !== site || run.grants.has(agentKey)) continue;
+        const sealedKey = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
+        const name = { plan: record.hash, run: run.run, agent: agentKey };
+        this.#say({ kind: 'grant', ...name, sealed: sealedKey }, operatorSecrets.slice(0, 1));
+      }
+    }
+  }
+
+  /** A holder says that it is off: only that makes a promotion without operators possible. */
+  #demote(): void {
+    const live = this.#cluster.state?.incarnations.all().filter(({ state }) => state === 'live');
+    if (live === undefined || live.length === 0) return;
+    const { holder, dataset, incarnation } = this.#random.pick(live);
+    const agent = holder === undefined ? undefined : this.#cluster.of(holder);
+    const control = agent?.control;
+    if (control === undefined) return;
+    const options = { timeoutMs: 5000 };
+    control.submit({ kind: 'demote', dataset, incarnation }, options).catch(expected);
+  }
+
+  #isolate(): void {
+    const isolated = this.#cluster.state?.incarnations.isolations.all().length ?? 0;
+    if (isolated >= 2) return;
+    const { agentKey: agent } = this.#random.pick(people);
+    this.#say({ kind: 'isolate', agent, dataset: undefined, reason: 'powered off' });
+  }
+
+  #isolateHolders({ datasets: some }: RestorePlan): void {
+    for (const { id } of some) {
+      const known = this.#cluster.state?.incarnations.of(id);
+      if (known?.state !== 'live' || known.holder === undefined) continue;
+      this.#say({ kind: 'isolate', agent: known.holder, dataset: id, reason: 'moved by hand' });
+    }
+  }
+
+  #decide(): void {
+    const open = this.#openRuns();
+    if (open.length === 0) return;
+    const { record, run } = this.#random.pick(open);
+    const decision = this.#random.pick(['cancel', 'resume', 'roll-back'] as const);
+    this.#say({ kind: 'plan-decision', plan: record.hash, run: run.run, decision });
+  }
+
+  #changeLayout(): void {
+    const { version = 0 } = this.#cluster.state?.layout.current ?? {};
+    const count = this.#random.pick([3, 5]);
+    const from = this.#random.below(people.length - count + 1);
+    const voters = people
+      .slice(from, from + count)
+      .map(({ agentKey }) => agentKey)
+      .sort();
+    const mode = this.#random.pick(['auto', 'pinned'] as const);
+    const chosen = mode === 'auto' ? [] : voters;
+    this.#say({ kind: 'layout', version: version + 1, base: version, mode, voters: chosen });
+  }
+
+  #changePolicy(): void {
+    const current = this.#cluster.state?.policy.current;
+    if (current === undefined) return;
+    const { version } = current;
+    const surviveSites = this.#random.pick([1, 2]);
+    this.#say({ kind: 'policy', ...current, version: version + 1, base: version, surviveSites });
+  }
+
+  /** Somebody tries with one operator's key, or with none that fits. */
+  #beRogue(): void {
+    const { agentKey: agent } = this.#random.pick(people);
+    const how = this.#random.pick(['signed by one operator', 'altered'] as const);
+    const reason = `${rogueReason} ${++this.#rogues}: ${how}`;
+    const body = { kind: 'isolate', agent, dataset: undefined, reason } as const;
+    if (how !== 'altered') {
+      this.#say(body, operatorSecrets.slice(0, 1));
+      return;
+    }
+    const envelope = this.#seal(body, operatorSecrets);
+    envelope[envelope.length - 1] = (envelope.at(-1) ?? 0) ^ 1;
+    this.#submit(envelope);
+  }
+
+  #say(body: ControlBody, secrets: readonly Uint8Array[] = operatorSecrets): void {
+    this.#submit(this.#seal(body, secrets));
+  }
+
+  #seal(body: ControlBody, secrets: readonly Uint8Array[]): Uint8Array {
+    const id = toHex(this.#random.bytes(16)) as CommandId;
+    return sealed({ id, body, timeMs: epochMs + this.#cluster.world.nowMs, secrets });
+  }
+
+  /** At any agent that runs, as from an operator's terminal. */
+  #submit(envelope: Uint8Array): void {
+    const running = this.#cluster.running();
+    if (running.length === 0) return;
+    const agent: ControlAgent = this.#random.pick(running);
+    agent.control?.submitSigned(envelope, { timeoutMs: 5000 }).catch(expected);
+  }
+}
+
+function stepsOf(dataset: string, hasPromotion: boolean): PlanStep[] {
+  const frame = { timeoutMs: 10_000, attempts: 2 };
+  const steps: PlanStep[] = [
+    { id: 'restore', kind: 'restore', dataset, to: '/srv/data', after: [], ...frame },
+    { id: 'prepare', kind: 'hook', argv: ['prepare'], undo: ['tidy'], after: [], ...frame },
+    {
+      ...{ id: 'check', kind: 'check', after: ['restore', 'prepare'], ...frame },
+      probe: { kind: 'command', argv: ['check'] },
+    },
+    { id: 'start', kind: 'hook', argv: ['start'], after: ['check'], ...frame },
+  ];
+  if (hasPromotion)
+    steps.push({ id: 'promote', kind: 'promote', dataset, after: ['start'], ...frame });
+  return steps;
+}
+
+/** No quorum, no answer in time: operators see it and try again. */
+function expected(error: unknown): void {
+  if (!(error instanceof HoldfastError)) throw error;
+}
