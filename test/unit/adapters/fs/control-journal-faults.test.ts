@@ -106,6 +106,7 @@ describe('the control journal after a crash', () => {
       expect(damage).toBeUndefined();
       expect(last).toBeGreaterThanOrEqual(acknowledged);
       expect(stored?.hard.term).toBe(last);
+      expect(stored?.snapshot.index).toBeGreaterThanOrEqual(Math.floor(acknowledged / 16) * 16);
     }
     expect(acknowledged).toBeGreaterThan(40);
   });
