@@ -225,7 +225,7 @@ export class Agent implements AsyncDisposable {
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
       confirm: () => control.log.confirm(),
-      admitToLog: (agent) => control.admit(agent),
+      admitToLog: (agent) => control.voters.admit(agent),
     });
     if (storage === undefined) return;
     this.#serve.register('offer', async ({ head }, caller) => {

@@ -17,7 +17,6 @@ import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
-import { membershipProof } from '../services/control/membership-proof.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { Ledger } from '../services/ledger.ts';
@@ -74,14 +73,12 @@ export class ControlPlane implements AsyncDisposable {
   readonly worker: PlanWorker;
   readonly keys: RunKeys;
   readonly #facts: FactStore;
-  readonly #ledger: Ledger;
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
   constructor(options: ControlPlaneOptions) {
     const control = new ControlLog({ ...options, journal: options.controlJournal });
     this.log = control;
-    this.#ledger = options.ledger;
     const shared = { ...options, control };
     const { roster } = options.ledger;
     roster.adoptPolicy(control.state.policy.current);
@@ -109,16 +106,6 @@ export class ControlPlane implements AsyncDisposable {
   /** Keeps a part of a grant, for the member that it is sealed to. Durable when resolved. */
   keepFact(hash: Uint8Array, fact: Uint8Array): Promise<void> {
     return this.#facts.put(hash, fact);
-  }
-
-  /**
-   * Has the log take in a member that statements have just admitted. What goes wrong is mended by whoever leads.
-   * @throws HoldfastError no-quorum
-   */
-  async admit(agent: AgentKey): Promise<void> {
-    const proof = await membershipProof(this.#ledger, agent);
-    if (proof === undefined || this.log.state.members.of(agent) !== undefined) return;
-    await this.log.submit({ kind: 'admit', ...proof });
   }
 
   /** Lets other members speak to it. */

@@ -28,7 +28,7 @@ export type Checkpoint = {
   readonly size: number;
   /** 32 bytes. */
   readonly root: Uint8Array;
-  /** Lines that are not empty. What cosigners say does not extend to them. */
+  /** Lines that are not empty. They are signed with the rest; what a signature says of them is for the log to define. */
   readonly extensions: readonly string[];
 };
 

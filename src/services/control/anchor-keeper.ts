@@ -1,10 +1,10 @@
 import { secondMs } from '../../base/units.ts';
-import { codeOf } from '../../core/errors.ts';
 import type { AnchorHead } from '../../core/format/control-records.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { DurabilityView } from '../durability-view.ts';
 import type { Ledger } from '../ledger.ts';
 import type { ControlLog } from './control-log.ts';
+import { repeat } from './duty.ts';
 
 export type AnchorKeeperOptions = {
   readonly control: ControlLog;
@@ -29,26 +29,21 @@ export class AnchorKeeper {
     this.#options = options;
   }
 
-  async run({ signal }: Cancel): Promise<void> {
-    const { control, clock, log } = this.#options;
-    const options = signal === undefined ? {} : { signal };
-    const isOver = (): boolean => signal?.aborted === true;
-    while (!isOver()) {
-      try {
-        if (control.isLeading) await this.#anchorNew(options);
-      } catch (error) {
-        const code = codeOf(error);
-        if (code === undefined) throw error;
-        if (!isOver()) log.log('info', 'heads were not anchored', { code });
-      }
-      await clock.sleep(periodMs, options).catch(() => {});
-    }
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'info', message: 'heads were not anchored' } as const;
+    return repeat(
+      { ...this.#options, periodMs, failure },
+      (cancel) => this.#anchorNew(cancel),
+      options,
+    );
   }
 
   async #anchorNew(options: Cancel): Promise<void> {
+    const { control } = this.#options;
+    if (!control.isLeading) return;
     const heads = await this.#newHeads();
     if (heads.length === 0) return;
-    await this.#options.control.submit({ kind: 'anchor', heads }, options);
+    await control.submit({ kind: 'anchor', heads }, options);
   }
 
   async #newHeads(): Promise<AnchorHead[]> {

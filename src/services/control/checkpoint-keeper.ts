@@ -10,6 +10,7 @@ import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { Serve } from '../serve.ts';
 import type { ControlLog } from './control-log.ts';
+import { repeat } from './duty.ts';
 import { certified, checkpointText, cosigner, isOf } from './log-checkpoint.ts';
 
 export type CheckpointKeeperOptions = {
@@ -51,21 +52,14 @@ export class CheckpointKeeper {
     return this.#newest?.note;
   }
 
-  async run({ signal }: Cancel): Promise<void> {
-    const { control, clock, log } = this.#options;
-    const options = signal === undefined ? {} : { signal };
-    const isOver = (): boolean => signal?.aborted === true;
-    while (!isOver()) {
-      try {
-        if (control.isLeading) await this.#collect(options);
-        else await this.#followIfAlone(options);
-      } catch (error) {
-        const code = codeOf(error);
-        if (code === undefined) throw error;
-        if (!isOver()) log.log('info', 'no checkpoint of the control log', { code });
-      }
-      await clock.sleep(periodMs, options).catch(() => {});
-    }
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'info', message: 'no checkpoint of the control log' } as const;
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);
+  }
+
+  #look(options: Cancel): Promise<void> {
+    const isLeading = this.#options.control.isLeading;
+    return isLeading ? this.#collect(options) : this.#followIfAlone(options);
   }
 
   async #collect(options: Cancel): Promise<void> {

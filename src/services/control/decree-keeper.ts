@@ -13,6 +13,7 @@ import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { Serve } from '../serve.ts';
 import type { ControlLog } from './control-log.ts';
+import { repeat } from './duty.ts';
 
 export type DecreeKeeperOptions = {
   readonly control: ControlLog;
@@ -166,22 +167,15 @@ export class DecreeKeeper {
   }
 
   /** Until the signal: announces, puts into force, and follows what is in force elsewhere. */
-  async run({ signal }: Cancel): Promise<void> {
-    const { clock, log } = this.#options;
-    const options = signal === undefined ? {} : { signal };
-    const isOver = (): boolean => signal?.aborted === true;
-    while (!isOver()) {
-      try {
-        await this.#announceAgain(options);
-        if (this.pending?.leftMs === 0) await this.#enforce();
-        if (this.#wanted > this.#options.control.status().generation) await this.#follow(options);
-      } catch (error) {
-        const code = codeOf(error);
-        if (code === undefined) throw error;
-        log.log('warn', 'a decree was not followed', { code, reason: (error as Error).message });
-      }
-      await clock.sleep(periodMs, options).catch(() => {});
-    }
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'warn', message: 'a decree was not followed' } as const;
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);
+  }
+
+  async #look(options: Cancel): Promise<void> {
+    await this.#announceAgain(options);
+    if (this.pending?.leftMs === 0) await this.#enforce();
+    if (this.#wanted > this.#options.control.status().generation) await this.#follow(options);
   }
 
   async #announceAgain(options: Cancel): Promise<void> {

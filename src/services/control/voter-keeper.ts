@@ -1,5 +1,4 @@
 import { secondMs } from '../../base/units.ts';
-import { codeOf } from '../../core/errors.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { chooseVoters, type VoterCandidate } from '../../core/policy/voter-choice.ts';
 import { nextConfig } from '../../core/protocol/control/config-steps.ts';
@@ -8,6 +7,7 @@ import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { ControlLog } from './control-log.ts';
+import { repeat } from './duty.ts';
 import { membershipProof } from './membership-proof.ts';
 
 export type VoterKeeperOptions = {
@@ -33,37 +33,33 @@ export class VoterKeeper {
     this.#options = options;
   }
 
-  async run({ signal }: Cancel): Promise<void> {
-    const { control, clock, log } = this.#options;
-    const options = signal === undefined ? {} : { signal };
-    const isOver = (): boolean => signal?.aborted === true;
-    while (!isOver()) {
-      try {
-        if (control.isLeading) {
-          await this.#admitNew(options);
-          await this.#approach();
-        }
-      } catch (error) {
-        const code = codeOf(error);
-        if (code === undefined) throw error;
-        if (!isOver()) log.log('info', 'voters could not be kept', { code });
-      }
-      await clock.sleep(periodMs, options).catch(() => {});
-    }
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'info', message: 'voters could not be kept' } as const;
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#keep(cancel), options);
   }
 
-  async #admitNew(options: Cancel): Promise<void> {
+  async #keep(options: Cancel): Promise<void> {
+    const { control, ledger } = this.#options;
+    if (!control.isLeading) return;
+    for (const { agentKey } of ledger.roster.members()) await this.admit(agentKey, options);
+    await this.#approach();
+  }
+
+  /**
+   * Has the log take in a member that statements have admitted, unless it knows it, or has refused it before.
+   * @throws HoldfastError no-quorum
+   */
+  async admit(agent: AgentKey, options: Cancel = {}): Promise<void> {
     const { control, ledger, log } = this.#options;
-    for (const { agentKey, name } of ledger.roster.members()) {
-      if (control.state.members.of(agentKey) !== undefined || this.#refused.has(agentKey)) continue;
-      const proof = await membershipProof(ledger, agentKey);
-      // Its admission may be on its way still.
-      if (proof === undefined) continue;
-      const { outcome, ...rest } = await control.submit({ kind: 'admit', ...proof }, options);
-      if (outcome === 'applied') continue;
-      this.#refused.add(agentKey);
-      log.log('warn', 'the control log did not admit a member', { name, ...rest });
-    }
+    if (control.state.members.of(agent) !== undefined || this.#refused.has(agent)) return;
+    const proof = await membershipProof(ledger, agent);
+    // Its admission may be on its way still.
+    if (proof === undefined) return;
+    const { outcome, ...rest } = await control.submit({ kind: 'admit', ...proof }, options);
+    if (outcome === 'applied') return;
+    this.#refused.add(agent);
+    const name = ledger.roster.member(agent)?.name;
+    log.log('warn', 'the control log did not admit a member', { name, ...rest });
   }
 
   /** One step towards the members that the log should have. */

@@ -180,7 +180,7 @@ export declare const AgentDescriptorSchema: GenMessage<AgentDescriptor>;
  */
 export declare type Envelope = Message<"holdfast.v1.Envelope"> & {
   /**
-   * domain separation: "statement"
+   * domain separation: "statement" or "control"
    *
    * @generated from field: string type = 1;
    */

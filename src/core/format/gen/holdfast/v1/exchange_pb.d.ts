@@ -1045,7 +1045,7 @@ export declare type ProposeResponse = Message<"holdfast.v1.ProposeResponse"> & {
 export declare const ProposeResponseSchema: GenMessage<ProposeResponse>;
 
 /**
- * A member that is no voter follows the log through any other.
+ * A member that no leader reaches follows the log through any other.
  *
  * @generated from message holdfast.v1.ControlLogRequest
  */
@@ -1065,27 +1065,22 @@ export declare type ControlLogRequest = Message<"holdfast.v1.ControlLogRequest">
 export declare const ControlLogRequestSchema: GenMessage<ControlLogRequest>;
 
 /**
+ * Empty when the asked one knows nothing newer that a majority has signed.
+ *
  * @generated from message holdfast.v1.ControlLogResponse
  */
 export declare type ControlLogResponse = Message<"holdfast.v1.ControlLogResponse"> & {
   /**
-   * encoded RaftEntry, from the asked index on
+   * image of the log
    *
-   * @generated from field: repeated bytes entries = 1;
-   */
-  entries: Uint8Array[];
-
-  /**
-   * encoded state, when the entries from there on are gone
-   *
-   * @generated from field: bytes snapshot = 2;
+   * @generated from field: bytes snapshot = 1;
    */
   snapshot: Uint8Array;
 
   /**
-   * signed note over the log up to the last of these entries
+   * signed note over the log up to just there
    *
-   * @generated from field: string checkpoint = 3;
+   * @generated from field: string checkpoint = 2;
    */
   checkpoint: string;
 };
