@@ -1,13 +1,9 @@
-import { secondMs } from '../base/units.ts';
-import { codeOf } from '../core/errors.ts';
 import type { AgentKey } from '../core/ids.ts';
 import { lintVoters } from '../core/policy/voter-choice.ts';
 import type { Agent } from './agent.ts';
 import type { CoordinatorStatus } from './api.ts';
+import { isQuorate } from './coordinator-quorum.ts';
 import type { CommandReport, CoordinatorApi, CoordinatorReport } from './coordinator-types.ts';
-
-/** Long enough for a quorum that is there to answer. */
-const confirmTimeoutMs = 2 * secondMs;
 
 export function coordinatorApi(agent: Agent): CoordinatorApi {
   return {
@@ -80,16 +76,6 @@ function roleOf(agent: Agent): CoordinatorReport['role'] {
   if (role === 'leader') return 'leader';
   if (!config.voters.includes(control.self)) return 'learner';
   return role === 'follower' ? 'follower' : 'candidate';
-}
-
-async function isQuorate(agent: Agent): Promise<boolean> {
-  try {
-    await agent.control.log.confirm({ timeoutMs: confirmTimeoutMs });
-    return true;
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return false;
-  }
 }
 
 async function stepDown(agent: Agent, to: string | undefined): Promise<CoordinatorReport> {

@@ -8,6 +8,7 @@ import type {
   DecreeMember,
   DecreeReport,
 } from './coordinator-decree-types.ts';
+import { isQuorate } from './coordinator-quorum.ts';
 import { voterKeys } from './layout-api.ts';
 
 export function decreeApi(agent: Agent): DecreeApi {
@@ -31,6 +32,15 @@ async function prepare(
   agent: Agent,
   request: { voters: string[]; reason: string; noticeMs?: number },
 ): Promise<DecreeDraft> {
+  if (await isQuorate(agent)) {
+    throw new HoldfastError(
+      'not-permitted',
+      'a quorum of the voters answers: no decree is needed',
+      {
+        next: 'change the voters by layout: holdfast layout plan',
+      },
+    );
+  }
   const least = agent.control.log.state.policy.current.decreeNoticeMs;
   const { reason, noticeMs = least } = request;
   if (noticeMs < least) {

@@ -1,4 +1,6 @@
-import { HoldfastError } from '../core/errors.ts';
+import { secondMs } from '../base/units.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import type { Agent } from './agent.ts';
 import type { CoordinatorReport } from './coordinator-types.ts';
 
 /** Names who is missing for a decision. */
@@ -14,4 +16,18 @@ export function noQuorum(report: CoordinatorReport): HoldfastError {
       details: { missing: missing.join(' ') },
     },
   );
+}
+
+/** Long enough for a quorum that is there to answer. */
+const confirmTimeoutMs = 2 * secondMs;
+
+/** A quorum has just agreed with what this host knows. */
+export async function isQuorate(agent: Agent): Promise<boolean> {
+  try {
+    await agent.control.log.confirm({ timeoutMs: confirmTimeoutMs });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return false;
+  }
 }

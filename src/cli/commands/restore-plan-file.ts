@@ -14,7 +14,10 @@ export async function readPlanFile(path: string): Promise<string> {
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new HoldfastError('io-error', `cannot read the plan: ${reason}`, { cause: error });
+    throw new HoldfastError('io-error', `cannot read the plan: ${reason}`, {
+      next: 'holdfast restore plan DATASET --to SITE -o FILE makes one',
+      cause: error,
+    });
   }
 }
 

@@ -68,8 +68,15 @@ function probeOf(value: string): Probe {
 }
 
 async function plan(context: CliContext, args: readonly string[], flags: PlanFlags): Promise<void> {
-  const draft = await draftOf(context, args, flags);
-  const proposal = await context.backend.control(context.stateDir).resolvePlan({ draft });
+  const [first = ''] = args;
+  const isOfFile = args.length === 1 && (await isFile(resolve(context.cwd, first)));
+  const draft = await draftOf(context, { args, isOfFile, flags });
+  const proposal = await context.backend
+    .control(context.stateDir)
+    .resolvePlan({ draft })
+    .catch((error: unknown) => {
+      throw isOfFile ? inFile(first, error) : error;
+    });
   const file = flags.output === undefined ? undefined : resolve(context.cwd, flags.output);
   if (file !== undefined) await keepPlan(file, proposal);
   await print(context, proposal, flags.output);
@@ -77,9 +84,9 @@ async function plan(context: CliContext, args: readonly string[], flags: PlanFla
 
 async function draftOf(
   context: CliContext,
-  args: readonly string[],
-  flags: PlanFlags,
+  what: { readonly args: readonly string[]; readonly isOfFile: boolean; readonly flags: PlanFlags },
 ): Promise<PlanDraft> {
+  const { args, isOfFile, flags } = what;
   const { to, dir, check, promote } = flags;
   const [first = ''] = args;
   const choices = {
@@ -87,7 +94,7 @@ async function draftOf(
     ...(check === undefined ? {} : { checks: check }),
     ...(promote ? {} : { promote }),
   };
-  if (args.length === 1 && (await isFile(resolve(context.cwd, first)))) {
+  if (isOfFile) {
     const draft = await readDraft(resolve(context.cwd, first));
     if (draft.steps !== undefined && Object.keys(choices).length > 0) {
       throw new HoldfastError(
@@ -103,6 +110,16 @@ async function draftOf(
     });
   }
   return { target: { site: to }, datasets: [...args], ...choices };
+}
+
+/** What the agent finds wrong with a plan that a file describes. */
+function inFile(file: string, error: unknown): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'usage') return error;
+  return new HoldfastError('usage', `${file}: ${error.message}`, {
+    next: error.next ?? 'mend the file (docs/control.md shows one), then the same command again',
+    details: error.details,
+    cause: error,
+  });
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -187,6 +187,19 @@ describe('restore plan', () => {
     expect(log).toEqual([draft]);
   });
 
+  it('names the file in which the agent finds something wrong, and what to do', async () => {
+    const draft = join(directory, 'draft.json');
+    writeFileSync(draft, '{"version": 1, "datasets": ["web"]}');
+    const backend = withAgent({
+      resolvePlan: async () => {
+        throw new HoldfastError('usage', 'Unrecognized key: "version"');
+      },
+    });
+    const { code, err } = await run(['restore', 'plan', draft, '--to', 'lon'], { backend });
+    expect(code).toBe(2);
+    expect(err).toContain(`${draft}: Unrecognized key: "version"\nnext: mend the file`);
+  });
+
   it('prints datasets, steps, estimate and what to know, and changes nothing', async () => {
     const { out } = await run(['restore', 'plan', 'web', '--to', 'lon'], {
       backend: world([]).backend,
