@@ -1,25 +1,17 @@
-import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
 import { Scheme } from './scheme.ts';
-import type { RaftWorkload } from './workload.ts';
 
 /**
  * Raft, section 5.4.2, figure 8: an entry of an earlier term comes to a majority, and then a leader of a term in
  * between, which lacks it, is elected.
  */
 export class FigureEight extends Scheme {
-  readonly #workload: RaftWorkload;
   #first: SimMember | undefined;
   #second: SimMember | undefined;
   #others: SimMember[] = [];
   #index = 0;
   #term = 0;
   #isBack = false;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     if (this.#first === undefined) this.#begin();
@@ -33,7 +25,7 @@ export class FigureEight extends Scheme {
     const found = this.leaderAndVoters();
     if (found === undefined || found.others.length < 2) return;
     this.separate([found.leader]);
-    this.#index = this.#workload.propose(found.leader) ?? 0;
+    this.#index = this.workload.propose(found.leader) ?? 0;
     this.#first = found.leader;
     this.#others = found.others;
     this.#term = found.leader.status?.term ?? 0;
@@ -73,7 +65,6 @@ export class FigureEight extends Scheme {
  * What it acknowledges of that tail would be committed by its successor alone.
  */
 export class LongTail extends Scheme {
-  readonly #workload: RaftWorkload;
   #first: SimMember | undefined;
   #second: SimMember | undefined;
   #others: SimMember[] = [];
@@ -81,11 +72,6 @@ export class LongTail extends Scheme {
   #since = 0;
   #index = 0;
   #isOut = false;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     if (this.#first === undefined) this.#begin();
@@ -99,7 +85,7 @@ export class LongTail extends Scheme {
     const found = this.leaderAndVoters();
     if (found === undefined || found.others.length < 2) return;
     this.separate([found.leader]);
-    for (let i = 0; i < 6; i++) this.#workload.propose(found.leader);
+    for (let i = 0; i < 6; i++) this.workload.propose(found.leader);
     this.#first = found.leader;
     this.#others = found.others;
     this.#term = found.leader.status?.term ?? 0;
@@ -118,7 +104,7 @@ export class LongTail extends Scheme {
     const count = Math.floor((this.#others.length + 1) / 2) - 1;
     this.release();
     this.separate([first, second, ...company.slice(0, count)]);
-    this.#index = this.#workload.propose(second) ?? Number.POSITIVE_INFINITY;
+    this.#index = this.workload.propose(second) ?? Number.POSITIVE_INFINITY;
   }
 
   /** What the second says is committed must be there without it. */

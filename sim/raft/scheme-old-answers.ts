@@ -1,7 +1,5 @@
-import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
 import { Scheme } from './scheme.ts';
-import type { RaftWorkload } from './workload.ts';
 
 /** More than the leader in between is likely to write. */
 const entriesCount = 4;
@@ -11,7 +9,6 @@ const entriesCount = 4;
  * else in its place, and gets the old acknowledgements only now.
  */
 export class OldAnswers extends Scheme {
-  readonly #workload: RaftWorkload;
   #first: SimMember | undefined;
   #follower: SimMember | undefined;
   #second: SimMember | undefined;
@@ -20,11 +17,6 @@ export class OldAnswers extends Scheme {
   #unclog: (() => void) | undefined;
   #index = 0;
   #term = 0;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     const [first, follower] = [this.#first, this.#follower];
@@ -77,7 +69,7 @@ export class OldAnswers extends Scheme {
     if (lastIndex >= this.#index + entriesCount) {
       this.#index = lastIndex;
       this.#stage = 'replaced';
-    } else if (lastIndex === first.disk.lastIndex) this.#workload.propose(first);
+    } else if (lastIndex === first.disk.lastIndex) this.workload.propose(first);
   }
 
   #replace(): void {

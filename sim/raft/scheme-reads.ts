@@ -1,20 +1,12 @@
-import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
 import { Scheme } from './scheme.ts';
-import type { RaftWorkload } from './workload.ts';
 
 /** A new leader is asked to read before it knows what the one before it has committed. */
 export class OldTerm extends Scheme {
-  readonly #workload: RaftWorkload;
   #leader: SimMember | undefined;
   #others: SimMember[] = [];
   #index = 0;
   #term = 0;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     if (this.#leader === undefined) {
@@ -33,14 +25,14 @@ export class OldTerm extends Scheme {
       for (const other of this.#others) this.hurry(other);
       return false;
     }
-    this.#workload.read(next);
+    this.workload.read(next);
     return (next.status?.commit ?? 0) > commit;
   }
 
   #begin(): void {
     const found = this.leaderAndVoters();
     if (found === undefined || found.others.length < 2) return;
-    this.#index = this.#workload.propose(found.leader) ?? 0;
+    this.#index = this.workload.propose(found.leader) ?? 0;
     if (this.#index === 0) return;
     this.#leader = found.leader;
     this.#others = found.others;
@@ -50,16 +42,10 @@ export class OldTerm extends Scheme {
 
 /** A leader with a slow clock and too few voters is asked to read what its successor has changed. */
 export class StaleRead extends Scheme {
-  readonly #workload: RaftWorkload;
   #leader: SimMember | undefined;
   #others: SimMember[] = [];
   #tickPeriod = 0;
   #reads = 0;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     if (this.#leader === undefined) {
@@ -70,7 +56,7 @@ export class StaleRead extends Scheme {
     const next = this.successor(this.#others, this.#leader.disk.hard.term);
     if (next === undefined) for (const other of this.#others) this.hurry(other);
     else if ((next.status?.commit ?? 0) > (status?.commit ?? 0)) {
-      this.#workload.read(this.#leader);
+      this.workload.read(this.#leader);
       this.#reads++;
     }
     return status?.role !== 'leader' || this.#reads > 5;
@@ -96,17 +82,11 @@ export class StaleRead extends Scheme {
 
 /** The answers to a leader's last heartbeat come late: when it has been replaced, and after it was asked to read. */
 export class LateAnswers extends Scheme {
-  readonly #workload: RaftWorkload;
   #leader: SimMember | undefined;
   #others: SimMember[] = [];
   #clogs: (() => void)[] = [];
   #tickPeriod = 0;
   #moments = 0;
-
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
-    super(cluster);
-    this.#workload = workload;
-  }
 
   poll(): boolean {
     if (this.#leader === undefined) {
@@ -123,7 +103,7 @@ export class LateAnswers extends Scheme {
     const { status } = this.#leader;
     if (next === undefined) for (const other of this.#others) this.hurry(other);
     else if ((next.status?.commit ?? 0) > (status?.commit ?? 0)) {
-      this.#workload.read(this.#leader);
+      this.workload.read(this.#leader);
       this.#unclog();
       return true;
     }

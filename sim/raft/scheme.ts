@@ -1,5 +1,6 @@
 import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
+import type { RaftWorkload } from './workload.ts';
 
 /**
  * Trouble that waits for its moment: it sees everything, and does what leads straight to a rare disaster, if
@@ -7,11 +8,13 @@ import type { SimMember } from './member.ts';
  */
 export abstract class Scheme {
   readonly cluster: RaftCluster;
+  readonly workload: RaftWorkload;
   #releases: (() => void)[] = [];
   #ticks = 0;
 
-  constructor(cluster: RaftCluster) {
+  constructor(cluster: RaftCluster, workload: RaftWorkload) {
     this.cluster = cluster;
+    this.workload = workload;
   }
 
   /** What it does at this moment. @returns whether it is over */

@@ -6,24 +6,24 @@ import { OldAnswers } from './scheme-old-answers.ts';
 import { LateAnswers, OldTerm, StaleRead } from './scheme-reads.ts';
 import type { RaftWorkload } from './workload.ts';
 
-type MakeScheme = (cluster: RaftCluster, workload: RaftWorkload) => Scheme;
+type SchemeClass = new (cluster: RaftCluster, workload: RaftWorkload) => Scheme;
 
 const schemes = {
-  'figure-8': (cluster, workload) => new FigureEight(cluster, workload),
-  'late-answers': (cluster, workload) => new LateAnswers(cluster, workload),
-  'long-tail': (cluster, workload) => new LongTail(cluster, workload),
-  'old-answers': (cluster, workload) => new OldAnswers(cluster, workload),
-  'old-term': (cluster, workload) => new OldTerm(cluster, workload),
-  'rival-changes': (cluster) => new RivalChanges(cluster),
-  'stale-read': (cluster, workload) => new StaleRead(cluster, workload),
-  'two-changes': (cluster) => new TwoChanges(cluster),
-  'undone-change': (cluster) => new UndoneChange(cluster),
-} satisfies Record<string, MakeScheme>;
+  'figure-8': FigureEight,
+  'late-answers': LateAnswers,
+  'long-tail': LongTail,
+  'old-answers': OldAnswers,
+  'old-term': OldTerm,
+  'rival-changes': RivalChanges,
+  'stale-read': StaleRead,
+  'two-changes': TwoChanges,
+  'undone-change': UndoneChange,
+} satisfies Record<string, SchemeClass>;
 
 export type SchemeKind = keyof typeof schemes;
 
 export const schemeKinds = Object.keys(schemes) as readonly SchemeKind[];
 
 export function schemeOf(kind: SchemeKind, cluster: RaftCluster, workload: RaftWorkload): Scheme {
-  return schemes[kind](cluster, workload);
+  return new schemes[kind](cluster, workload);
 }
