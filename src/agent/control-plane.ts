@@ -17,6 +17,7 @@ import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
+import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { Ledger } from '../services/ledger.ts';
@@ -96,6 +97,7 @@ export class ControlPlane implements AsyncDisposable {
       this.decrees,
       this.checkpoints,
       new AnchorKeeper(shared),
+      new TimeKeeper({ ...shared, time: options.clock }),
       new FenceVoter(shared),
       new SiteWatch(shared),
       new Failover(shared),

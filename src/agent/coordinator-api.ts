@@ -21,6 +21,7 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
   const { version, mode } = control.state.layout.current;
   const voters = config.voters.map((key) => {
     const known = candidates.find((one) => one.agent === key);
+    const said = control.state.time.of(key);
     const match = progress.find((one) => one.agent === key)?.matchIndex;
     return {
       name: agent.nameOf(key),
@@ -28,6 +29,7 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
       agentKey: key,
       isReachable: known?.isReachable === true,
       isWitness: known?.roles.includes('witness') === true,
+      ...(said === undefined ? {} : { saidMs: said.timeMs }),
       ...(match === undefined ? {} : { lag: Math.max(0, commit - match) }),
     };
   });
@@ -46,6 +48,7 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
     applied: control.appliedIndex,
     first: firstIndex,
     layout: { version, mode },
+    logTimeMs: control.state.time.nowMs,
     warnings: [...lintVoters(candidates, config.voters)],
   };
 }

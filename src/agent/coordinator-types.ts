@@ -27,6 +27,8 @@ export type CoordinatorReport = {
   /** Entries before it are in the snapshot. */
   first: number;
   layout: { version: number; mode: 'auto' | 'pinned' };
+  /** Log time, milliseconds since 1970; 0 until a majority of the voters has said what time it is. */
+  logTimeMs: number;
   /** Each with the command that mends it. */
   warnings: { text: string; next: string }[];
 };
@@ -37,6 +39,8 @@ export type VoterReport = {
   agentKey: string;
   isReachable: boolean;
   isWitness: boolean;
+  /** The newest time that it has said in the control log. */
+  saidMs?: number;
   /** Entries that it is known to lack; told by the leader only. */
   lag?: number;
 };

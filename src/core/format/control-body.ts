@@ -59,6 +59,8 @@ export function bodyFrom(message: Message['body']): ControlBody {
     }
     case 'decree':
       return { kind: 'decree', ...decreeFrom(message.value) };
+    case 'time':
+      return { kind: 'time', logTimeMs: integer(message.value.timeMs, anyTime, 'log time') };
     case 'promote':
     case 'fenceVote':
     case 'demote':
@@ -72,6 +74,7 @@ export function bodyFrom(message: Message['body']): ControlBody {
   }
 }
 
+const anyTime = { min: 1, max: Number.MAX_SAFE_INTEGER };
 const anyVersion = { min: 1, max: 0xffff_ffff };
 
 /** The layout in a message. @throws HoldfastError bad-encoding */

@@ -39,6 +39,8 @@ export function bodyMessage(body: ControlBody): BodyMessage {
       return { case: 'admit', value: { invite: body.invite, admission: body.admission } };
     case 'decree':
       return { case: 'decree', value: decreeMessage(body) };
+    case 'time':
+      return { case: 'time', value: { timeMs: BigInt(body.logTimeMs) } };
     case 'promote':
     case 'fence-vote':
     case 'demote':

@@ -165,7 +165,12 @@ export type ControlBody =
       /** Envelope of the admission statement. */
       readonly admission: Uint8Array;
     }
-  | ({ readonly kind: 'decree' } & Decree);
+  | ({ readonly kind: 'decree' } & Decree)
+  | {
+      readonly kind: 'time';
+      /** Milliseconds since 1970, by the conservative time of the voter that says so. */
+      readonly logTimeMs: number;
+    };
 
 /** One command: what is signed and appended to the control log. */
 export type ControlCommand = {

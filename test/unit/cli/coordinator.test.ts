@@ -27,6 +27,7 @@ const report: CoordinatorReport = {
   applied: 9,
   first: 1,
   layout: { version: 1, mode: 'auto' },
+  logTimeMs: 0,
   warnings: [],
 };
 const split: CoordinatorReport = {
@@ -44,6 +45,15 @@ describe('coordinator status', () => {
     expect(out).toContain('Coordinator: ber (a quorum agrees).');
     expect(out).toMatch(/^wit \(witness\) +wit +reachable +-$/m);
     expect(out).toContain('Following without a vote: lon');
+  });
+
+  it('tells log time, once a majority has said what time it is', async () => {
+    const textOf = async (logTimeMs: number): Promise<string> => {
+      const backend = withAgent({ coordinator: async () => ({ ...report, logTimeMs }) });
+      return (await run(['coordinator', 'status'], { backend })).out;
+    };
+    expect(await textOf(0)).toContain('log time: not known yet');
+    expect(await textOf(Date.UTC(2026, 0, 2, 3, 4))).toMatch(/log time: 2026-01-02/);
   });
 
   it('exits 20 without a quorum, after telling all, and names who is missing', async () => {

@@ -22,6 +22,7 @@ const byAgent = [
   'anchor',
   'site-report',
   'admit',
+  'time',
 ];
 
 /** A command as the one who may say it has signed it. */
@@ -90,5 +91,6 @@ function addBadMessages(list: VectorList): void {
   add('a pinned layout of nobody', { body: { case: 'layout', value: pinned } });
   add('eight voters', { body: { case: 'layout', value: { ...pinned, voters: eight } } });
   add('heads out of order', { body: { case: 'anchor', value: { heads: [later, earlier] } } });
+  add('a time that is none', { body: { case: 'time', value: {} } });
   add('a decree of generation 1', { body: { case: 'decree', value: decree } });
 }

@@ -164,6 +164,7 @@ export const bodies: readonly ControlBody[] = [
     noticeMs: 30 * minuteMs,
     announcedMs: timeMs,
   },
+  { kind: 'time', logTimeMs: timeMs },
 ];
 
 /** Envelopes inside a command are checked where it is applied, not where it is decoded. */

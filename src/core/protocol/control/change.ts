@@ -42,6 +42,7 @@ export function changeOf(
     case 'demote':
     case 'anchor':
     case 'site-report':
+    case 'time':
       return agentChange(state, body, place);
     default:
       return assertNever(body);
@@ -111,6 +112,8 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
       const reporter = authority.requireMember(place.signers);
       return state.sites.check(body, reporter, { place, members, voters: config.voters });
     }
+    case 'time':
+      return state.time.check(body, authority.requireVoter(place.signers).agent, place);
     default:
       return assertNever(body);
   }

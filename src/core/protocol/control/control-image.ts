@@ -18,6 +18,7 @@ import type { PlanBook } from './plan-book.ts';
 import { finishedFrom, finishedImages, planImages, plansFrom } from './plan-image.ts';
 import type { PolicyBook } from './policy-book.ts';
 import type { SiteBook } from './site-book.ts';
+import type { TimeBook } from './time-book.ts';
 
 /** What an image is made of; a ControlState has all of it. */
 export type ControlParts = {
@@ -32,6 +33,7 @@ export type ControlParts = {
   readonly sites: SiteBook;
   readonly decrees: DecreeBook;
   readonly findings: FindingBook;
+  readonly time: TimeBook;
   knownIds(): readonly CommandId[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
@@ -85,6 +87,7 @@ function imageOf(state: ControlParts): ControlImage {
     sites: state.sites.image(),
     decrees: state.decrees.image(),
     ...state.findings.image(),
+    ...state.time.image(),
   });
 }
 
@@ -110,4 +113,5 @@ function load(state: ControlParts, image: ControlImage): void {
   state.sites.load(image.sites);
   state.decrees.load(image.decrees);
   state.findings.load(image);
+  state.time.load(image);
 }

@@ -20,6 +20,7 @@ import { PlanBook } from './plan-book.ts';
 import { PolicyBook } from './policy-book.ts';
 import { refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
+import { TimeBook, type TimeWait } from './time-book.ts';
 
 /** A committed entry of the control log, of kind `command`. */
 export type ControlEntry = {
@@ -60,6 +61,7 @@ export class ControlState {
   readonly sites = new SiteBook();
   readonly decrees = new DecreeBook();
   readonly findings = new FindingBook();
+  readonly time: TimeBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Set<CommandId>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
@@ -70,6 +72,7 @@ export class ControlState {
     this.cluster = cluster;
     this.members = new MemberBook(genesis, cluster);
     this.config = new ConfigBook([genesis.founder.statementKey]);
+    this.time = new TimeBook(this.config);
     this.policy = new PolicyBook(genesis);
     this.authority = new Authority(genesis, this.members, this.config);
   }
@@ -145,6 +148,7 @@ export class ControlState {
       this.findings.addWarning({ generation: this.generation, index, text: `a voter: ${text}` });
     }
     this.config.set(config);
+    this.time.votersChanged();
     this.#position = { ...this.#position, lastIndex: index };
   }
 
@@ -154,6 +158,11 @@ export class ControlState {
     dataset: DatasetId,
   ): { readonly may: boolean; readonly reason: string } {
     return this.incarnations.mayWrite(agent, dataset);
+  }
+
+  /** Everything that waits for log time: what voters have to know to say it in time. */
+  waits(): readonly TimeWait[] {
+    return [];
   }
 
   /** Puts the state at a place of a log: for images and decrees. */

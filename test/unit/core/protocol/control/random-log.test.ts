@@ -133,6 +133,7 @@ class RandomAuthor {
       ...Array.from({ length: 3 }, () => () => this.#decision({ hash, run })),
       () => ({ kind: 'site-report', site: 'oslo', state: this.#pick(['lost', 'seen']) }),
       () => this.#anchor(),
+      () => ({ kind: 'time', logTimeMs: startMs + this.#random.below(1000) }),
       () => this.#layout(),
     ];
   }

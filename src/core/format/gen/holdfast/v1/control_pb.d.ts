@@ -132,6 +132,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: DecreeCommand;
     case: "decree";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.TimeCommand time = 46;
+     */
+    value: TimeCommand;
+    case: "time";
   } | { case: undefined; value?: undefined };
 };
 
@@ -819,6 +825,26 @@ export declare type DecreeCommand = Message<"holdfast.v1.DecreeCommand"> & {
 export declare const DecreeCommandSchema: GenMessage<DecreeCommand>;
 
 /**
+ * Signed by a voter: its conservative time. What a majority of the voters has passed is log time.
+ *
+ * @generated from message holdfast.v1.TimeCommand
+ */
+export declare type TimeCommand = Message<"holdfast.v1.TimeCommand"> & {
+  /**
+   * since 1970
+   *
+   * @generated from field: int64 time_ms = 1;
+   */
+  timeMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.TimeCommand.
+ * Use `create(TimeCommandSchema)` to create a new message.
+ */
+export declare const TimeCommandSchema: GenMessage<TimeCommand>;
+
+/**
  * Everything that a log has led to, up to last_index. Lists are sorted by their keys or by age.
  *
  * @generated from message holdfast.v1.ControlImage
@@ -926,6 +952,18 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.WarningImage warnings = 19;
    */
   warnings: WarningImage[];
+
+  /**
+   * since 1970; 0 until a majority has spoken
+   *
+   * @generated from field: int64 log_time_ms = 35;
+   */
+  logTimeMs: bigint;
+
+  /**
+   * @generated from field: repeated holdfast.v1.TimeWordImage time_words = 36;
+   */
+  timeWords: TimeWordImage[];
 };
 
 /**
@@ -933,6 +971,37 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
  * Use `create(ControlImageSchema)` to create a new message.
  */
 export declare const ControlImageSchema: GenMessage<ControlImage>;
+
+/**
+ * @generated from message holdfast.v1.TimeWordImage
+ */
+export declare type TimeWordImage = Message<"holdfast.v1.TimeWordImage"> & {
+  /**
+   * @generated from field: bytes voter = 1;
+   */
+  voter: Uint8Array;
+
+  /**
+   * @generated from field: int64 time_ms = 2;
+   */
+  timeMs: bigint;
+
+  /**
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 4;
+   */
+  index: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.TimeWordImage.
+ * Use `create(TimeWordImageSchema)` to create a new message.
+ */
+export declare const TimeWordImageSchema: GenMessage<TimeWordImage>;
 
 /**
  * @generated from message holdfast.v1.MemberImage
