@@ -1,5 +1,6 @@
 import { HoldfastError } from '../src/core/errors.ts';
 import { encodeHolding, encodePackSegments, factHash } from '../src/core/format/facts.ts';
+import { noChanges } from '../src/core/format/manifest.ts';
 import type { Dataset, Manifest } from '../src/core/format/records.ts';
 import { clusterStream, manifestStream, receiptStream } from '../src/core/format/statement.ts';
 import {
@@ -193,5 +194,6 @@ export function manifestAfter(
     host: 'simulated',
     program: 'sim',
     surviveSites: 1,
+    changes: noChanges,
   };
 }

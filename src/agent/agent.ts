@@ -352,6 +352,7 @@ export class Agent implements AsyncDisposable {
       compressionLevel: config.compression.level,
       dryRun: request.dryRun,
       force: request.force,
+      canaries: [],
     };
   }
 

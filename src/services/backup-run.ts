@@ -5,7 +5,7 @@ import { HoldfastError } from '../core/errors.ts';
 import { encodePackSegments } from '../core/format/facts.ts';
 import type { PackType } from '../core/format/frame.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
-import type { Manifest } from '../core/format/records.ts';
+import type { Changes, Manifest } from '../core/format/records.ts';
 import { encodeRoot } from '../core/format/root.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
 import type { DatasetId, FactHash } from '../core/ids.ts';
@@ -144,6 +144,7 @@ export class BackupRun {
       pendingFiles: new Semaphore(4096),
       pendingDirectories: new Semaphore(512),
       force,
+      canaries: this.#job.canaries,
       signal: this.#signal,
       onProblem: (path, reason, isUnstable) => this.#problem(path, reason, isUnstable),
       onProgress: (path) => this.#report(path),
@@ -309,7 +310,16 @@ export class BackupRun {
       host,
       program,
       surviveSites: ledger.roster.policy.surviveSites,
+      changes: this.#changes(),
     };
+  }
+
+  #changes(): Changes {
+    const { changes, counts } = this.#scan;
+    const { filesDeleted, namesSuspect, canariesBroken } = changes;
+    const filesCompared = counts.filesUnmodified + counts.filesChanged + filesDeleted;
+    const { bytesNew, bytesDense } = this.#sink;
+    return { filesCompared, filesDeleted, namesSuspect, canariesBroken, bytesNew, bytesDense };
   }
 
   async #result(

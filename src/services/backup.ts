@@ -28,6 +28,8 @@ export type BackupJob = {
   readonly compressionLevel: number;
   readonly dryRun: boolean;
   readonly force: boolean;
+  /** Absolute paths of files that nobody has reason to touch. */
+  readonly canaries: readonly Uint8Array[];
 };
 
 export type BackupProgress =

@@ -1,3 +1,4 @@
+import { latin1 } from '../base/bytes.ts';
 import type { PackType } from '../core/format/frame.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { PackWriter, WrittenPack } from './pack-writer.ts';
@@ -33,6 +34,9 @@ export class ContentSink {
   packsWritten = 0;
   bytesWritten = 0;
   chunksNew = 0;
+  /** Plain bytes of new chunks of files; of those in finished packs, what compression could not shrink. */
+  bytesNew = 0;
+  bytesDense = 0;
 
   constructor(options: ContentSinkOptions) {
     this.#options = options;
@@ -41,13 +45,14 @@ export class ContentSink {
   /** Takes a copy of the bytes when they are new. */
   store(type: PackType, id: Uint8Array, bytes: Uint8Array): StoredChunk {
     if (this.#failure !== undefined) throw this.#failure;
-    const name = nameOf(id);
+    const name = latin1(id);
     const known = this.#pending.get(name) ?? this.#options.index.find(id);
     if (known !== undefined) return { ordinal: known, isNew: false };
     const ordinal = this.#options.writers[type].add(id, bytes);
     this.#pending.set(name, ordinal);
     this.#undurable.add(ordinal);
     this.chunksNew++;
+    if (type === 'data') this.bytesNew += bytes.length;
     return { ordinal, isNew: true };
   }
 
@@ -92,8 +97,9 @@ export class ContentSink {
     await this.#options.index.addPack(written.ordinal, written.entry, written.records);
     this.packsWritten++;
     this.bytesWritten += written.entry.size;
+    if (written.entry.type === 'data') this.bytesDense += written.bytesDense;
     this.#undurable.delete(written.ordinal);
-    for (const record of written.records) this.#pending.delete(nameOf(record.id));
+    for (const record of written.records) this.#pending.delete(latin1(record.id));
     await this.#options.onDurable?.();
   }
 
@@ -107,9 +113,4 @@ export class ContentSink {
     while (this.#placing.size > 0) await Promise.all(this.#placing);
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-/** A map key of 32 bytes: one character a byte. */
-function nameOf(id: Uint8Array): string {
-  return String.fromCharCode(...id);
 }

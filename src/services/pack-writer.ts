@@ -20,10 +20,12 @@ export type WrittenPack = {
   readonly entry: PackEntry;
   readonly encoded: EncodedPack;
   readonly records: readonly IndexRecord[];
+  /** Plain bytes of frames that compression could not shrink. */
+  readonly bytesDense: number;
 };
 
 type ChunkPlace = { id: Uint8Array; frame: number; offset: number; length: number };
-type SealedFrame = { sealed: Uint8Array; chunks: ChunkPlace[] };
+type SealedFrame = { sealed: Uint8Array; chunks: ChunkPlace[]; bytesDense: number };
 
 type OpenPack = {
   ordinal: number;
@@ -37,6 +39,9 @@ type OpenPack = {
 };
 
 type OpenFrame = { bytes: Uint8Array; used: number; chunks: ChunkPlace[] };
+
+/** Sealed bytes for each plain byte, from which on a frame counts as not compressible. */
+const denseRatio = 0.97;
 
 export type PackWriterOptions = {
   readonly dataset: DatasetId;
@@ -170,7 +175,8 @@ export class PackWriter {
       })
       .then((sealed) => {
         pack.sizeBound += sealed.length - frame.used - overhead;
-        return { sealed, chunks: frame.chunks };
+        const isDense = sealed.length >= plainSize * denseRatio;
+        return { sealed, chunks: frame.chunks, bytesDense: isDense ? plainSize : 0 };
       })
       .finally(() => this.#progress(plainSize));
     job.catch((error: unknown) => {
@@ -241,6 +247,7 @@ export class PackWriter {
       entry: { pack: id, k, m, type: this.#options.type, size },
       encoded,
       records: recordsOf(id, header.length, frames, frameSizes),
+      bytesDense: frames.reduce((sum, frame) => sum + frame.bytesDense, 0),
     };
   }
 

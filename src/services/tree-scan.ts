@@ -1,11 +1,10 @@
 import { concat } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
 import { hash, KeyedHasher } from '../core/crypto/hash.ts';
-import { codeOf, HoldfastError } from '../core/errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
-import { entryOf } from '../core/format/catalog-record.ts';
+import { earlierEntry } from '../core/format/catalog-record.ts';
 import { RecordCutter } from '../core/format/record-cutter.ts';
-import type { TreeEntry } from '../core/format/tree.ts';
 import { encodeExtent, kindOf } from '../core/format/tree.ts';
 import { limits } from '../core/limits.ts';
 import type { Clock } from '../ports/runtime.ts';
@@ -14,6 +13,7 @@ import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
+import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
 import { buildEntry, recordOf } from './scan-entry.ts';
 import type { Selection } from './selection.ts';
@@ -44,6 +44,8 @@ export type ScanOptions = {
   readonly pendingDirectories: Semaphore;
   /** Read every file, whatever the catalog says. */
   readonly force: boolean;
+  /** Absolute paths of files that nobody has reason to touch: see ScanChanges. */
+  readonly canaries?: readonly Uint8Array[];
   readonly signal: AbortSignal;
   readonly onProblem: (path: Uint8Array, reason: string, isUnstable: boolean) => void;
   readonly onProgress: (path: Uint8Array) => void;
@@ -78,6 +80,7 @@ export class TreeScan {
     filesUnmodified: 0,
     filesUnstable: 0,
   };
+  readonly changes: ScanChanges;
   /** Ordinals of all packs that the snapshot needs. */
   readonly neededPacks = new Set<number>();
   /** Directories complete but not yet remembered: their packs are not durable yet. */
@@ -86,6 +89,7 @@ export class TreeScan {
   constructor(options: ScanOptions) {
     this.#options = options;
     this.#hasher = new KeyedHasher(options.idKey);
+    this.changes = new ScanChanges({ index: options.index, canaries: options.canaries ?? [] });
   }
 
   /** Resolves when the directory has been walked; the inner promise when it has been stored. */
@@ -100,7 +104,7 @@ export class TreeScan {
     const earlier = new CatalogCursor(known);
     const settledBefore = BigInt(this.#options.clock.nowMs()) * 1_000_000n - settleNs;
     const records: Promise<Listed>[] = [];
-    for (const entry of await this.#list(directory, path)) {
+    for (const entry of await this.#list(directory, path, known)) {
       const child = concat([path, slash, entry.name]);
       if (!this.#options.selection.takes(child, entry)) continue;
       const before = earlier.find(entry.name);
@@ -123,9 +127,15 @@ export class TreeScan {
   }
 
   /** A directory that cannot be read does not end the backup of the others. */
-  async #list(directory: SourceDirectory, path: Uint8Array): Promise<readonly SourceEntry[]> {
+  async #list(
+    directory: SourceDirectory,
+    path: Uint8Array,
+    known: CatalogRecord | undefined,
+  ): Promise<readonly SourceEntry[]> {
     try {
-      return await directory.list();
+      const entries = await directory.list();
+      this.changes.listed(path, known, entries);
+      return entries;
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#options.onProblem(path, error.message, false);
@@ -281,6 +291,7 @@ export class TreeScan {
       { ...content.facts, size },
       { content: extents, contentList },
     );
+    this.changes.stored(visit.path, entry, visit.before);
     const isSettled = content.isStable && content.facts.ctimeNs < visit.settledBefore;
     return recordOf(
       { ...visit, entry: { ...visit.entry, facts: content.facts } },
@@ -331,16 +342,6 @@ export class TreeScan {
 type FileContentExtents = (FileContent & { outcome: 'stored' })['extents'];
 
 const holeMarker = new Uint8Array(32).fill(1);
-
-/** A damaged record is as good as none. */
-function earlierEntry(before: CatalogEntry): TreeEntry | undefined {
-  try {
-    return entryOf(before);
-  } catch (error) {
-    if (codeOf(error) === 'bad-encoding') return undefined;
-    throw error;
-  }
-}
 
 /** Another name of a file that has been read under its first. */
 function asReadBefore(content: FileContent): FileContent {

@@ -17,7 +17,12 @@ import { sampleChunking, type TroubledSource } from './scan-bench.ts';
 const sealer = plainSealer();
 const { identity } = await sealer.generate();
 
-export type RunOptions = { dryRun?: boolean; force?: boolean; signal?: AbortSignal };
+export type RunOptions = {
+  dryRun?: boolean;
+  force?: boolean;
+  canaries?: readonly string[];
+  signal?: AbortSignal;
+};
 
 /** Backs up real directories of this host as a site would. */
 export class BackupBench {
@@ -70,8 +75,10 @@ export class BackupBench {
 
   async run(
     paths: readonly string[],
-    { dryRun = false, force = false, signal = new AbortController().signal }: RunOptions = {},
+    options: RunOptions = {},
   ): Promise<BackupResult & { progress: readonly BackupProgress[] }> {
+    const { dryRun = false, force = false, signal = new AbortController().signal } = options;
+    const canaries = (options.canaries ?? []).map(utf8);
     const given = paths.map(utf8);
     const none = { excludes: [], excludeIfPresent: [], excludeLargerThan: undefined };
     const selection = new Selection({
@@ -82,7 +89,16 @@ export class BackupBench {
     });
     const own = await this.own();
     const words = { tags: [], host: 'host', program: 'holdfast test' };
-    const job = { own, paths: given, selection, compressionLevel: 1, dryRun, force, ...words };
+    const job = {
+      own,
+      paths: given,
+      selection,
+      compressionLevel: 1,
+      dryRun,
+      force,
+      canaries,
+      ...words,
+    };
     const progress: BackupProgress[] = [];
     for await (const one of this.#backup.run(job, signal)) progress.push(one);
     const last = progress.at(-1);

@@ -6,6 +6,7 @@ import { HoldfastError } from '../../src/core/errors.ts';
 import type { PackEntry } from '../../src/core/format/facts.ts';
 import type { PackType } from '../../src/core/format/frame.ts';
 import { encodeIndexSegments, type IndexRecord } from '../../src/core/format/index-segment.ts';
+import { noChanges } from '../../src/core/format/manifest.ts';
 import { assemblePack, encodeFooter, encodePackHeader } from '../../src/core/format/pack.ts';
 import { RecordCutter } from '../../src/core/format/record-cutter.ts';
 import type { BlobRef, Manifest } from '../../src/core/format/records.ts';
@@ -403,5 +404,6 @@ function manifestWith(root: BlobRef): Manifest {
     host: 'sample',
     program: 'test',
     surviveSites: 2,
+    changes: noChanges,
   };
 }

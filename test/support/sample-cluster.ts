@@ -8,6 +8,7 @@ import {
   encodeGenesis,
 } from '../../src/core/format/genesis.ts';
 import { inviteSecret } from '../../src/core/format/invite-code.ts';
+import { noChanges } from '../../src/core/format/manifest.ts';
 import type {
   Admission,
   AgentDescriptor,
@@ -243,6 +244,7 @@ export function sampleManifest(
     host: 'host',
     program: 'holdfast test',
     surviveSites: 1,
+    changes: noChanges,
     ...change,
   };
 }

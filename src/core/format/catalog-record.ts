@@ -1,5 +1,5 @@
 import { concat } from '../../base/bytes.ts';
-import { HoldfastError } from '../errors.ts';
+import { codeOf, HoldfastError } from '../errors.ts';
 import type { TreeEntry } from './tree.ts';
 import { decodeEntries } from './tree.ts';
 
@@ -81,4 +81,14 @@ export function entryOf(entry: CatalogEntry): TreeEntry {
     );
   }
   return decoded;
+}
+
+/** A damaged record is as good as none. */
+export function earlierEntry(before: CatalogEntry): TreeEntry | undefined {
+  try {
+    return entryOf(before);
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
+  }
 }

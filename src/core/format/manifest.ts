@@ -4,6 +4,8 @@ import { limits } from '../limits.ts';
 import { blobRefFrom, blobRefMessage } from './blob-ref.ts';
 import { atMost, idField, integer, malformed, printableText, required, textLike } from './field.ts';
 import {
+  type Changes as ChangesMessage,
+  type ChangesSchema,
   Kind,
   type ManifestSchema,
   type Manifest as Message,
@@ -12,7 +14,7 @@ import {
   type Totals as TotalsMessage,
   type TotalsSchema,
 } from './gen/holdfast/v1/manifest_pb.js';
-import type { FactRef, Manifest, Receipt, Totals } from './records.ts';
+import type { Changes, FactRef, Manifest, Receipt, Totals } from './records.ts';
 
 /** Tags of one snapshot: people choose them by hand. */
 export const tagsMax = 32;
@@ -48,6 +50,7 @@ export function manifestMessage(manifest: Manifest): MessageInitShape<typeof Man
     host: manifest.host,
     program: manifest.program,
     surviveSites: manifest.surviveSites,
+    ...(isChanged(manifest.changes) && { changes: changesMessage(manifest.changes) }),
   };
 }
 
@@ -72,6 +75,7 @@ export function manifestFrom(message: Message): Manifest {
     host: printableText(message.host, { min: 0, max: 255 }, 'host'),
     program: printableText(message.program, { min: 0, max: 64 }, 'program'),
     surviveSites: integer(message.surviveSites, { min: 0, max: limits.shardsMax - 1 }, 'sites'),
+    changes: message.changes === undefined ? noChanges : changesFrom(message.changes),
   };
 }
 
@@ -117,6 +121,38 @@ function totalsMessage(totals: Totals): MessageInitShape<typeof TotalsSchema> {
 function totalsFrom(message: TotalsMessage): Totals {
   const counts = totalNames.map((name) => [name, integer(message[name], anyCount, name)] as const);
   return Object.fromEntries(counts) as Totals;
+}
+
+const changeNames = [
+  'filesCompared',
+  'filesDeleted',
+  'namesSuspect',
+  'canariesBroken',
+  'bytesNew',
+  'bytesDense',
+] as const satisfies readonly (keyof Changes)[];
+
+/** Of snapshots from before there were counts, and of those that differ in nothing. */
+export const noChanges: Changes = {
+  filesCompared: 0,
+  filesDeleted: 0,
+  namesSuspect: 0,
+  canariesBroken: 0,
+  bytesNew: 0,
+  bytesDense: 0,
+};
+
+function isChanged(changes: Changes): boolean {
+  return changeNames.some((name) => changes[name] !== 0);
+}
+
+function changesMessage(changes: Changes): MessageInitShape<typeof ChangesSchema> {
+  return Object.fromEntries(changeNames.map((name) => [name, BigInt(changes[name])]));
+}
+
+function changesFrom(message: ChangesMessage): Changes {
+  const counts = changeNames.map((name) => [name, integer(message[name], anyCount, name)] as const);
+  return Object.fromEntries(counts) as Changes;
 }
 
 /** The message of a receipt. */

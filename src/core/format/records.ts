@@ -145,6 +145,22 @@ export type Totals = {
   readonly durationMs: number;
 };
 
+/** How a snapshot differs from the one before it, as its source has seen it; sizes in bytes. */
+export type Changes = {
+  /** Of the snapshot before, looked at again; 0: there was nothing to compare with. */
+  readonly filesCompared: number;
+  /** Of these. */
+  readonly filesDeleted: number;
+  /** New files named as ransomware names them. */
+  readonly namesSuspect: number;
+  /** Canary files that were changed or deleted. */
+  readonly canariesBroken: number;
+  /** Plain bytes of chunks that were not stored before. */
+  readonly bytesNew: number;
+  /** Of these, what compression could not shrink. */
+  readonly bytesDense: number;
+};
+
 /** A fact named by its hash, and how many entries it has. */
 export type FactRef = { readonly hash: FactHash; readonly count: number };
 
@@ -172,6 +188,7 @@ export type Manifest = {
   readonly program: string;
   /** What the policy asked for when this was written. */
   readonly surviveSites: number;
+  readonly changes: Changes;
 };
 
 /** A peer's word that it holds the manifest and, per pack segment, the shards of a holding fact, durably. */

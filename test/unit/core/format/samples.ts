@@ -91,6 +91,14 @@ export const manifestBody: StatementBody & { kind: 'manifest' } = {
   host: 'nas-1.example',
   program: 'holdfast 0.1.0',
   surviveSites: 2,
+  changes: {
+    filesCompared: 3,
+    filesDeleted: 1,
+    namesSuspect: 0,
+    canariesBroken: 0,
+    bytesNew: 5,
+    bytesDense: 2,
+  },
 };
 
 export const bodies: Readonly<Record<StatementBody['kind'], StatementBody>> = {

@@ -109,6 +109,13 @@ export declare type Manifest = Message<"holdfast.v1.Manifest"> & {
    * @generated from field: uint32 survive_sites = 16;
    */
   surviveSites: number;
+
+  /**
+   * what tripwires judge
+   *
+   * @generated from field: holdfast.v1.Changes changes = 17;
+   */
+  changes?: Changes | undefined;
 };
 
 /**
@@ -116,6 +123,61 @@ export declare type Manifest = Message<"holdfast.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export declare const ManifestSchema: GenMessage<Manifest>;
+
+/**
+ * How a snapshot differs from the one before it, as the source has seen it. Counts only, no names.
+ *
+ * @generated from message holdfast.v1.Changes
+ */
+export declare type Changes = Message<"holdfast.v1.Changes"> & {
+  /**
+   * of the snapshot before, looked at again; 0: nothing to compare with
+   *
+   * @generated from field: uint64 files_compared = 1;
+   */
+  filesCompared: bigint;
+
+  /**
+   * of these
+   *
+   * @generated from field: uint64 files_deleted = 2;
+   */
+  filesDeleted: bigint;
+
+  /**
+   * new files named as ransomware names them
+   *
+   * @generated from field: uint64 names_suspect = 3;
+   */
+  namesSuspect: bigint;
+
+  /**
+   * canary files that were changed or deleted
+   *
+   * @generated from field: uint64 canaries_broken = 4;
+   */
+  canariesBroken: bigint;
+
+  /**
+   * plain bytes of chunks that were not stored before
+   *
+   * @generated from field: uint64 bytes_new = 5;
+   */
+  bytesNew: bigint;
+
+  /**
+   * of these, bytes that compression could not shrink
+   *
+   * @generated from field: uint64 bytes_dense = 6;
+   */
+  bytesDense: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.Changes.
+ * Use `create(ChangesSchema)` to create a new message.
+ */
+export declare const ChangesSchema: GenMessage<Changes>;
 
 /**
  * Where a sealed blob lies: pack, frame, and the place inside the opened frame.
