@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { printable } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
-import type { Contact, Dataset } from '../core/format/records.ts';
+import type { Contact } from '../core/format/records.ts';
 import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf, shortId } from '../core/ids.ts';
@@ -341,9 +341,10 @@ export class Agent implements AsyncDisposable {
     await this.ledger.ready();
     if (!this.#datasets.isKnown(name)) await this.#requireSomePath(paths);
     const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
-    this.#requireHolder(own.dataset);
+    await this.control.writeRight.ask(own.dataset);
     return {
       own,
+      right: this.control.writeRight,
       paths,
       selection,
       tags: full.tags,
@@ -354,19 +355,6 @@ export class Agent implements AsyncDisposable {
       force: request.force,
       canaries: [],
     };
-  }
-
-  /** Another host may have taken over while this one was away. @throws HoldfastError not-permitted */
-  #requireHolder({ id, name }: Dataset): void {
-    const { may, reason } = this.control.log.state.mayWrite(this.#options.agentKey, id);
-    if (may) return;
-    throw new HoldfastError(
-      'not-permitted',
-      `this host may not back up dataset ${name}: ${reason}`,
-      {
-        next: 'holdfast dataset show, then an operator decides: holdfast dataset reinstate',
-      },
-    );
   }
 
   /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */

@@ -30,6 +30,7 @@ import { RunKeys } from '../services/plan/run-keys.ts';
 import { SiteWatch } from '../services/plan/site-watch.ts';
 import { HostActions } from '../services/plan/step-actions.ts';
 import { PlanWorker } from '../services/plan/worker.ts';
+import { WriteRight } from '../services/plan/write-right.ts';
 import type { Serve } from '../services/serve.ts';
 import { SnapshotSession } from '../services/snapshot-session.ts';
 import type { Sync } from '../services/sync.ts';
@@ -73,6 +74,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly checkpoints: CheckpointKeeper;
   readonly worker: PlanWorker;
   readonly keys: RunKeys;
+  readonly writeRight: WriteRight;
   readonly #facts: FactStore;
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
@@ -80,6 +82,7 @@ export class ControlPlane implements AsyncDisposable {
   constructor(options: ControlPlaneOptions) {
     const control = new ControlLog({ ...options, journal: options.controlJournal });
     this.log = control;
+    this.writeRight = new WriteRight(control);
     const shared = { ...options, control };
     const { roster } = options.ledger;
     roster.adoptPolicy(control.state.policy.current);

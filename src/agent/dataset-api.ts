@@ -1,4 +1,3 @@
-import { HoldfastError } from '../core/errors.ts';
 import type { Incarnation } from '../core/protocol/control/incarnation-book.ts';
 import type { Certificate, Slot } from '../core/protocol/control/slot.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
@@ -78,17 +77,7 @@ function slotFields(
 }
 
 async function demote(agent: Agent, text: string): Promise<CommandReport> {
-  const control = agent.control.log;
   const { id, name } = agent.ledger.roster.dataset(text);
-  // Its number must be the current one: another may have been promoted meanwhile.
-  await control.confirm();
-  const known = control.state.incarnations.of(id);
-  if (known === undefined) {
-    throw new HoldfastError('not-permitted', `no plan has named dataset ${name} yet`, {
-      next: `submit the plan first: holdfast restore plan ${name} --to SITE`,
-    });
-  }
-  const { incarnation } = known;
-  const applied = await control.submit({ kind: 'demote', dataset: id, incarnation });
-  return { ...applied, generation: control.status().generation };
+  const applied = await agent.control.writeRight.demote({ id, name });
+  return { ...applied, generation: agent.control.log.status().generation };
 }

@@ -193,7 +193,10 @@ export class BackupRun {
     const root = await this.#writeRoot(tree, segments.all);
     this.#signal.throwIfAborted();
     const manifest = await this.#manifest(root, segments.all);
-    const { record, durability } = await this.#o.committer.commit(manifest);
+    const { committer } = this.#o;
+    const { own, right } = this.#job;
+    const signed = await right.sign(own.dataset, () => committer.sign(manifest));
+    const { record, durability } = await committer.collect(signed);
     await this.#job.own.index.replaceSegments(segments.removed, segments.added);
     return this.#result(record, durability);
   }

@@ -15,11 +15,13 @@ import type { Distributor } from './distributor.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Peers } from './peers.ts';
+import type { WriteRight } from './plan/write-right.ts';
 import type { Selection } from './selection.ts';
 import type { ScanCounts } from './tree-scan.ts';
 
 export type BackupJob = {
   readonly own: OwnDataset;
+  readonly right: Pick<WriteRight, 'sign'>;
   readonly paths: readonly Uint8Array[];
   readonly selection: Selection;
   readonly tags: readonly string[];

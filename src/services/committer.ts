@@ -44,15 +44,28 @@ export class Committer {
     this.#options = options;
   }
 
-  /** Signs the manifest, collects receipts from all storage peers that answer. */
+  /** `sign` and `collect`. */
   async commit(manifest: Manifest): Promise<{ record: ManifestRecord; durability: Durability }> {
-    const { ledger, view, peers, log } = this.#options;
+    return this.collect(await this.sign(manifest));
+  }
+
+  /** From here on the snapshot exists. */
+  async sign(manifest: Manifest): Promise<ManifestRecord> {
+    const { ledger } = this.#options;
     const { hash } = await ledger.append(manifestStream(manifest.dataset), {
       kind: 'manifest',
       ...manifest,
     });
     const record = ledger.manifest(hash);
     assert(record !== undefined, 'an appended manifest is in the index');
+    return record;
+  }
+
+  /** Receipts from all storage peers that answer. */
+  async collect(
+    record: ManifestRecord,
+  ): Promise<{ record: ManifestRecord; durability: Durability }> {
+    const { view, peers, log } = this.#options;
     await this.#signHere(record);
     await Promise.all(
       this.#storagePeers()
@@ -60,7 +73,7 @@ export class Committer {
         .map((member) => this.#askReceipt(member.agentKey, record)),
     );
     const durability = await view.assess(record);
-    log.log('info', 'snapshot signed', { snapshot: hash, state: durability.state });
+    log.log('info', 'snapshot signed', { snapshot: record.hash, state: durability.state });
     return { record, durability };
   }
 

@@ -89,16 +89,9 @@ export class BackupBench {
     });
     const own = await this.own();
     const words = { tags: [], host: 'host', program: 'holdfast test' };
-    const job = {
-      own,
-      paths: given,
-      selection,
-      compressionLevel: 1,
-      dryRun,
-      force,
-      canaries,
-      ...words,
-    };
+    const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
+    const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };
+    const job = { own, right, ...order, ...words };
     const progress: BackupProgress[] = [];
     for await (const one of this.#backup.run(job, signal)) progress.push(one);
     const last = progress.at(-1);
