@@ -14,6 +14,7 @@ import { operatorSecrets, people, sealed } from './cast.ts';
 import { rogueReason } from './checkers/authorized.ts';
 import type { ControlCluster } from './cluster.ts';
 import { Stutter } from './stutter.ts';
+import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 
 const datasets = ['db', 'www'].map((name) => ({
   name,
@@ -185,8 +186,9 @@ export class ControlWorkload {
     const current = this.#cluster.state?.policy.current;
     if (current === undefined) return;
     const { version } = current;
-    const surviveSites = this.#random.pick([1, 2]);
-    this.#say({ kind: 'policy', ...current, version: version + 1, base: version, surviveSites });
+    const survive = { sites: this.#random.pick([1, 2]) };
+    const document = encodePolicy({ ...current.document, survive });
+    this.#say({ kind: 'policy', version: version + 1, base: version, document });
   }
 
   /** Somebody tries with one operator's key, or with none that fits. */

@@ -1,6 +1,6 @@
-import type { ControlPolicy } from '../core/format/control-records.ts';
 import { type DatasetId, shortId } from '../core/ids.ts';
-import { newest, type Versioned } from '../core/protocol/control/versioned.ts';
+import type * as book from '../core/protocol/control/policy-book.ts';
+import { newest } from '../core/protocol/control/versioned.ts';
 import type { Agent } from './agent.ts';
 import { hearNews } from './coordinator-news.ts';
 import { operatorName } from './operator-name.ts';
@@ -23,10 +23,11 @@ function policyReport(agent: Agent): PolicyReport {
   };
 }
 
-function policyVersion(agent: Agent, { value, ...rest }: Versioned<ControlPolicy>): PolicyVersion {
-  const { version, surviveSites, failover, decreeNoticeMs } = value;
+function policyVersion(agent: Agent, { value, ...rest }: book.PolicyVersion): PolicyVersion {
+  const { version, document, surviveSites, failover } = value;
   return {
     version,
+    document,
     surviveSites,
     failover: {
       siteLostAfterMs: failover.siteLostAfterMs,
@@ -38,7 +39,9 @@ function policyVersion(agent: Agent, { value, ...rest }: Versioned<ControlPolicy
         ...(plan === undefined ? {} : { plan }),
       })),
     },
-    decreeNoticeMs,
+    decreeNoticeMs: value.decreeNoticeMs,
+    destructiveDelayMs: value.destructiveDelayMs,
+    index: rest.index,
     authors: rest.authors.map((author) => operatorName(agent, author)),
     timeMs: rest.timeMs,
   };

@@ -1,3 +1,5 @@
+import type { PolicyDocument } from '../core/policy/policy-document.ts';
+
 /** The part of the agent's API that is about what the cluster promises and does by itself. */
 export interface PolicyApi {
   /** As this host has applied the control log. */
@@ -11,6 +13,9 @@ export type PolicyReport = PolicyVersion & {
 
 export type PolicyVersion = {
   version: number;
+  /** As it was signed. */
+  document: PolicyDocument;
+  /** What it means for this cluster, with what holds where it says nothing. */
   surviveSites: number;
   failover: {
     /** Silence after which voters report a site as lost, in milliseconds. */
@@ -20,6 +25,10 @@ export type PolicyVersion = {
   };
   /** How long a decree must be announced before it counts, in milliseconds. */
   decreeNoticeMs: number;
+  /** How long commands that cannot be undone wait for a veto, in milliseconds. */
+  destructiveDelayMs: number;
+  /** Index of the entry in the control log that it began with; 0 for the first version. */
+  index: number;
   /** Names of the operators who signed it; none for the first version. */
   authors: string[];
   /** By the first author's clock; 0 for the first version. */

@@ -4,6 +4,7 @@ import type { Fleet } from './fleet.ts';
 import type { Operator } from './operator.ts';
 import { leaderOf } from './trouble.ts';
 import { answered } from './watch.ts';
+import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 
 export type Times = { readonly median: number; readonly p95: number; readonly worst: number };
 
@@ -90,12 +91,11 @@ async function untilConfirmed(
 async function untilApplied(
   operator: Operator,
   through: string,
-  { version, surviveSites, failover, decreeNoticeMs }: PolicyFields,
+  { version, document }: PolicyFields,
 ): Promise<void> {
-  const report = await operator.submit(through, {
-    ...{ kind: 'policy', version: version + 1, base: version, surviveSites, decreeNoticeMs },
-    failover: { ...failover, rules: [] },
-  });
+  const text = encodePolicy(document);
+  const policy = { kind: 'policy', version: version + 1, base: version, document: text } as const;
+  const report = await operator.submit(through, policy);
   if (report.outcome === 'void') throw new Error(`the command was void: ${report.reason}`);
 }
 

@@ -12,6 +12,7 @@ import { addCommands } from './control/commands.ts';
 import { addJournal, salt } from './control/journal.ts';
 import { addLog, log, playedLog } from './control/log.ts';
 import { addPlans } from './control/plans.ts';
+import { addPolicies } from './control/policies.ts';
 import { cluster, genesis, secrets, voters } from './control/samples.ts';
 import { VectorList } from './control/vector-list.ts';
 
@@ -24,6 +25,7 @@ addCommands(list);
 addLog(list);
 addCheckpoints(list);
 addPlans(list);
+addPolicies(list);
 addJournal(list);
 
 const { state, tree } = playedLog();

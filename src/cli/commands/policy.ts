@@ -1,14 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { PolicyReport, PolicyVersion } from '../../agent/policy-types.ts';
+import type { PolicyVersion } from '../../agent/policy-types.ts';
 import { formatSpan } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import {
-  type ControlPolicy,
-  type FailoverRule,
-  failoverActions,
-  type PlanHash,
-} from '../../core/format/control-records.ts';
-import type { DatasetId } from '../../core/ids.ts';
+import type { PolicyDocument, StandbyRule } from '../../core/policy/policy-document.ts';
+import { durationText } from '../../core/policy/policy-quantity.ts';
+import { encodePolicy } from '../../core/policy/policy-text.ts';
 import type { Register } from '../action.ts';
 import { countArgument, durationArgument } from '../arguments.ts';
 import { message } from '../json-fields.ts';
@@ -22,11 +18,11 @@ import { clean } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
 /** A standby site for a dataset, and the hash of the plan that restores it there; site undefined: no rule more. */
-type Standby = { dataset: string; site?: string; plan?: PlanHash };
+type Standby = { dataset: string; site?: string; plan?: string };
 
 type SetFlags = OperatorFlags & {
   surviveSites?: number;
-  failover?: ControlPolicy['failover']['action'];
+  failover?: 'alert' | 'repair' | 'restore';
   siteLostAfter?: number;
   decreeNotice?: number;
   standby?: Standby[];
@@ -43,9 +39,11 @@ export function addPolicy(program: Command, register: Register): void {
     .description('Change the policy; what is not named stays. Operators sign it.')
     .option('--survive-sites <n>', 'how many sites may be lost', countArgument)
     .addOption(
-      new Option('--failover <action>', 'what happens when a site is lost').choices(
-        failoverActions,
-      ),
+      new Option('--failover <action>', 'what happens when a site is lost').choices([
+        'alert',
+        'repair',
+        'restore',
+      ]),
     )
     .option('--site-lost-after <duration>', 'silence that makes a site lost', durationArgument)
     .option('--decree-notice <duration>', 'how long a decree waits', durationArgument)
@@ -66,7 +64,7 @@ function standbyArgument(value: string, before: readonly Standby[] | undefined):
   const standby = {
     dataset,
     ...(site === undefined ? {} : { site }),
-    ...(plan === undefined ? {} : { plan: plan as PlanHash }),
+    ...(plan === undefined ? {} : { plan }),
   };
   return [...(before ?? []), standby];
 }
@@ -83,6 +81,7 @@ function policyLines({
   surviveSites,
   failover,
   decreeNoticeMs,
+  destructiveDelayMs,
   authors,
 }: PolicyVersion): string[] {
   const signed =
@@ -98,6 +97,7 @@ function policyLines({
     `  site lost after  ${formatSpan(failover.siteLostAfterMs)} of silence, as a majority of the voters sees it`,
     `  failover         ${failover.action}: ${action}`,
     `  decree notice    ${formatSpan(decreeNoticeMs)}`,
+    `  destructive      ${formatSpan(destructiveDelayMs)} of waiting, in which an auditor may stop it`,
     ...failover.rules.map(({ dataset, standbySite, plan }) => {
       const how = plan === undefined ? 'no plan yet' : `plan ${plan.slice(0, 12)}`;
       return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}`;
@@ -109,9 +109,10 @@ async function set(context: CliContext, flags: SetFlags): Promise<void> {
   const { output, stateFlag } = context;
   const agent = context.backend.control(context.stateDir);
   const before = await agent.policy();
-  const policy = await changed(context, before, flags);
+  const document = encoded(await changed(context, before.document, flags));
+  const policy = { kind: 'policy', version: before.version + 1, base: before.version } as const;
   try {
-    const report = await submitAsOperator(context, flags, { kind: 'policy', ...policy });
+    const report = await submitAsOperator(context, flags, { ...policy, document });
     await printApplied(context, report, { version: policy.version });
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'not-permitted') throw error;
@@ -128,44 +129,54 @@ async function set(context: CliContext, flags: SetFlags): Promise<void> {
 
 async function changed(
   context: CliContext,
-  before: PolicyReport,
+  before: PolicyDocument,
   flags: SetFlags,
-): Promise<ControlPolicy> {
+): Promise<PolicyDocument> {
   const { surviveSites, failover, siteLostAfter, decreeNotice, standby } = flags;
   const wishes = [surviveSites, failover, siteLostAfter, decreeNotice, standby];
   if (wishes.every((wish) => wish === undefined)) {
     throw new HoldfastError('usage', 'name what to change', { next: 'holdfast policy set --help' });
   }
-  const rules = before.failover.rules.map(
-    ({ datasetId, standbySite, plan }): FailoverRule => ({
-      dataset: datasetId as DatasetId,
-      standbySite,
-      plan: plan as PlanHash | undefined,
-    }),
-  );
+  const rules = before.failover?.standby ?? [];
   return {
-    version: before.version + 1,
-    base: before.version,
-    surviveSites: surviveSites ?? before.surviveSites,
+    ...before,
+    ...(surviveSites === undefined ? {} : { survive: { sites: surviveSites } }),
+    ...(siteLostAfter === undefined ? {} : { siteLostAfter: wholeSeconds(siteLostAfter) }),
+    ...(decreeNotice === undefined ? {} : { decreeNotice: wholeSeconds(decreeNotice) }),
     failover: {
-      siteLostAfterMs: siteLostAfter ?? before.failover.siteLostAfterMs,
-      action: failover ?? before.failover.action,
-      rules: standby === undefined ? rules : await withStandby(context, rules, standby),
+      ...before.failover,
+      ...(failover === undefined ? {} : { action: failover }),
+      ...(standby === undefined ? {} : { standby: await withStandby(context, rules, standby) }),
     },
-    decreeNoticeMs: decreeNotice ?? before.decreeNoticeMs,
   };
+}
+
+/** What is wrong was typed so. @throws HoldfastError usage */
+function encoded(document: PolicyDocument): Uint8Array {
+  try {
+    return encodePolicy(document);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    throw new HoldfastError('usage', error.message, { cause: error });
+  }
+}
+
+function wholeSeconds(ms: number): string {
+  const text = durationText(ms);
+  if (text !== undefined) return text;
+  throw new HoldfastError('usage', 'a policy counts in whole seconds');
 }
 
 async function withStandby(
   context: CliContext,
-  rules: readonly FailoverRule[],
+  rules: readonly StandbyRule[],
   standby: readonly Standby[],
-): Promise<FailoverRule[]> {
+): Promise<StandbyRule[]> {
   const datasets = await context.backend.control(context.stateDir).datasets();
   let next = [...rules];
   for (const { dataset: name, site, plan } of standby) {
     const found = datasets.filter((one) => one.name === name || one.id === name);
-    const dataset = found[0]?.id as DatasetId | undefined;
+    const dataset = found[0]?.id;
     if (dataset === undefined || found.length > 1) {
       const what = dataset === undefined ? 'there is no dataset' : 'several datasets are called';
       throw new HoldfastError('not-found', `${what} ${JSON.stringify(name)}`, {
@@ -173,7 +184,7 @@ async function withStandby(
       });
     }
     next = next.filter((rule) => rule.dataset !== dataset);
-    if (site !== undefined) next.push({ dataset, standbySite: site, plan });
+    if (site !== undefined) next.push({ dataset, site, ...(plan === undefined ? {} : { plan }) });
   }
   return next;
 }

@@ -1,33 +1,19 @@
 import { assertNever } from '../../base/assert.ts';
-import { secondMs } from '../../base/units.ts';
 import { limits } from '../limits.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
 import { controlLimits } from './control-limits.ts';
-import { isPlanMessage, planBodyFrom, planHashFrom } from './control-plan.ts';
+import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import {
   type AnchorHead,
   type ControlBody,
-  type ControlPolicy,
   type Decree,
-  type Failover,
-  type FailoverRule,
-  failoverActions,
   type Layout,
+  type PolicyChange,
 } from './control-records.ts';
-import {
-  atMost,
-  boundedBytes,
-  exactBytes,
-  idField,
-  integer,
-  label,
-  malformed,
-  required,
-} from './field.ts';
+import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
   DecreeCommand,
-  Failover as FailoverMessage,
   AnchorHead as HeadMessage,
   LayoutCommand,
   ControlCommand as Message,
@@ -92,36 +78,13 @@ export function layoutFrom(message: LayoutCommand): Layout {
   };
 }
 
-/** The policy in a message. @throws HoldfastError bad-encoding */
-export function policyFrom(message: PolicyCommand): ControlPolicy {
-  const notice = { min: 0, max: controlLimits.noticeMaxMs };
-  const sites = { min: 0, max: limits.shardsMax - 1 };
+/** The change of the policy in a message; what its document says is for the control state to judge. @throws HoldfastError bad-encoding */
+function policyFrom(message: PolicyCommand): PolicyChange {
+  const size = { min: 2, max: controlLimits.policySizeMax };
   return {
     version: integer(message.version, anyVersion, 'version of a policy'),
     base: integer(message.base, { min: 0, max: 0xffff_ffff }, 'base of a policy'),
-    surviveSites: integer(message.surviveSites, sites, 'sites to survive'),
-    failover: failoverFrom(required(message.failover, 'failover')),
-    decreeNoticeMs: integer(message.decreeNoticeMs, notice, 'notice of a decree'),
-  };
-}
-
-function failoverFrom(message: FailoverMessage): Failover {
-  const rules = atMost(message.rules, controlLimits.failoverRulesMax, 'failover rules').map(
-    ({ dataset, standbySite, plan }): FailoverRule => ({
-      dataset: idField(dataset, 16, 'dataset'),
-      standbySite: label(standbySite, 'standby site'),
-      plan: plan.length === 0 ? undefined : planHashFrom(plan),
-    }),
-  );
-  if (new Set(rules.map(({ dataset }) => dataset)).size !== rules.length) {
-    throw malformed('two failover rules are of one dataset');
-  }
-  // Shorter silences are everyday: a restart, a route that changes.
-  const silence = { min: 30 * secondMs, max: controlLimits.siteLostAfterMaxMs };
-  return {
-    siteLostAfterMs: integer(message.siteLostAfterMs, silence, 'silence of a lost site'),
-    action: wordFrom(message.action, failoverActions, 'failover action'),
-    rules,
+    document: boundedBytes(message.document, size, 'policy document'),
   };
 }
 

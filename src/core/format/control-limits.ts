@@ -6,9 +6,8 @@ import { limits } from '../limits.ts';
 export const controlLimits = {
   /** More voters make every commit slower and survive little more. */
   votersMax: 7,
-  /** Rules of a failover: as many as a person keeps in view. */
-  failoverRulesMax: 256,
   planSizeMax: 48 * KiB,
+  policySizeMax: 48 * KiB,
   /** A plan and its grants must fit an envelope; more is kept as a fact. */
   sealedSizeMax: 48 * KiB,
   factSizeMax: limits.factSizeMax,
@@ -21,7 +20,6 @@ export const controlLimits = {
   statementSizeMax: 16 * KiB,
   /** How long operators may make a decree wait. */
   noticeMaxMs: 30 * dayMs,
-  siteLostAfterMaxMs: 30 * dayMs,
 } as const;
 
 assert(

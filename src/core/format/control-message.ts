@@ -6,7 +6,6 @@ import type {
   AnchorHead,
   BodyOf,
   ControlBody,
-  ControlPolicy,
   Decree,
   Layout,
   RunGrant,
@@ -17,7 +16,6 @@ import type {
   DecreeCommandSchema,
   GrantCommandSchema,
   LayoutCommandSchema,
-  PolicyCommandSchema,
 } from './gen/holdfast/v1/control_pb.js';
 
 type BodyMessage = NonNullable<MessageInitShape<typeof ControlCommandSchema>['body']>;
@@ -30,7 +28,10 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     case 'layout':
       return { case: 'layout', value: layoutMessage(body) };
     case 'policy':
-      return { case: 'policy', value: policyMessage(body) };
+      return {
+        case: 'policy',
+        value: { version: body.version, base: body.base, document: body.document },
+      };
     case 'anchor':
       return { case: 'anchor', value: { heads: body.heads.map(headMessage) } };
     case 'site-report':
@@ -122,26 +123,6 @@ function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
 export function layoutMessage(layout: Layout): MessageInitShape<typeof LayoutCommandSchema> {
   const { version, base, mode } = layout;
   return { version, base, mode, voters: layout.voters.map(idBytes) };
-}
-
-/** The message of a policy. */
-export function policyMessage(policy: ControlPolicy): MessageInitShape<typeof PolicyCommandSchema> {
-  const { version, base, surviveSites, failover, decreeNoticeMs } = policy;
-  return {
-    version,
-    base,
-    surviveSites,
-    failover: {
-      siteLostAfterMs: BigInt(failover.siteLostAfterMs),
-      action: failover.action,
-      rules: failover.rules.map(({ dataset, standbySite, plan }) => ({
-        dataset: idBytes(dataset),
-        standbySite,
-        plan: plan === undefined ? none : hexBytes(plan),
-      })),
-    },
-    decreeNoticeMs: BigInt(decreeNoticeMs),
-  };
 }
 
 /** The message of a grant. */

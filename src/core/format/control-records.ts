@@ -23,32 +23,13 @@ export type Layout = {
   readonly voters: readonly AgentKey[];
 };
 
-/** What the cluster does by itself when a site is lost. */
-export const failoverActions = ['alert', 'repair', 'restore'] as const;
-
-/** Where a dataset goes when its site is lost, and by which plan. */
-export type FailoverRule = {
-  readonly dataset: DatasetId;
-  readonly standbySite: string;
-  readonly plan: PlanHash | undefined;
-};
-
-/** When a site counts as lost, and what follows. */
-export type Failover = {
-  /** Silence after which voters report a site as lost. */
-  readonly siteLostAfterMs: number;
-  readonly action: (typeof failoverActions)[number];
-  readonly rules: readonly FailoverRule[];
-};
-
 /** What the cluster promises, and what it does by itself. */
-export type ControlPolicy = {
+export type PolicyChange = {
   readonly version: number;
+  /** The version that it replaces. */
   readonly base: number;
-  readonly surviveSites: number;
-  readonly failover: Failover;
-  /** How long a decree must be announced before it counts. */
-  readonly decreeNoticeMs: number;
+  /** Canonical text of a policy document: see core/policy/policy-text. */
+  readonly document: Uint8Array;
 };
 
 /** What an agent needs to open the packs of a plan, sealed to it. */
@@ -129,7 +110,7 @@ export type Decree = {
 /** What a command of the control log says. */
 export type ControlBody =
   | ({ readonly kind: 'layout' } & Layout)
-  | ({ readonly kind: 'policy' } & ControlPolicy)
+  | ({ readonly kind: 'policy' } & PolicyChange)
   | { readonly kind: 'plan'; readonly plan: Uint8Array; readonly hash: PlanHash }
   | ({ readonly kind: 'grant' } & RunGrant)
   | {

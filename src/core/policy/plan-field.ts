@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { isLabel, isPrintable } from '../format/field.ts';
 
-/** The error of one field of a plan, named by its path as a person would write it. */
+/** The error of one field of a plan or policy, named by its path as a person would write it. */
 export function wrongField(path: string, why: string): HoldfastError {
   return new HoldfastError('bad-encoding', `${path}: ${why}`, { details: { field: path } });
 }
@@ -12,9 +12,9 @@ export class PlanFields {
   readonly #fields: ReadonlyMap<string, unknown>;
   readonly #read = new Set<string>();
 
-  constructor(value: unknown, path: string) {
+  constructor(value: unknown, path: string, root = 'plan') {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw wrongField(path === '' ? 'plan' : path, 'must be an object');
+      throw wrongField(path === '' ? root : path, 'must be an object');
     }
     this.path = path;
     this.#fields = new Map(
@@ -34,6 +34,19 @@ export class PlanFields {
     this.#read.add(name);
     if (!this.#fields.has(name)) throw wrongField(this.at(name), 'is missing');
     return this.#fields.get(name);
+  }
+
+  object(name: string): PlanFields {
+    return new PlanFields(this.value(name), this.at(name));
+  }
+
+  /** The field as a part of an object, or nothing where it is left out. */
+  optional<Name extends string, Value>(
+    name: Name,
+    read: (name: Name) => Value,
+  ): { [Key in Name]?: Value } {
+    this.#read.add(name);
+    return this.#fields.has(name) ? ({ [name]: read(name) } as { [Key in Name]?: Value }) : {};
   }
 
   text(name: string, lengthMax: number, lengthMin = 1): string {
@@ -88,8 +101,16 @@ export class PlanFields {
   /** Call last. @throws HoldfastError bad-encoding (a field that nobody asked for) */
   end(): void {
     for (const name of this.#fields.keys()) {
-      if (!this.#read.has(name)) throw wrongField(this.at(name), 'is not known here');
+      if (this.#read.has(name)) continue;
+      const known = [...this.#read].sort().join(', ');
+      throw wrongField(this.at(name), `is not known here, known are ${known}`);
     }
+  }
+
+  /** As `end`. @returns what was read */
+  endWith<Value>(value: Value): Value {
+    this.end();
+    return value;
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyReport } from '../../../src/agent/policy-types.ts';
 import type { Backend } from '../../../src/cli/backend.ts';
-import { HoldfastError } from '../../../src/core/errors.ts';
+import { encodePolicy } from '../../../src/core/policy/policy-text.ts';
 import { run, withAgent } from './fake-world.ts';
 
 const minute = 60_000;
@@ -11,6 +11,7 @@ const plan = 'cd'.repeat(32);
 
 const policy: PolicyReport = {
   version: 2,
+  document: { survive: { sites: 1 }, failover: { standby: [{ dataset: mail, site: 'ber' }] } },
   surviveSites: 1,
   failover: {
     siteLostAfterMs: 15 * minute,
@@ -18,6 +19,8 @@ const policy: PolicyReport = {
     rules: [{ dataset: 'mail', datasetId: mail, standbySite: 'ber' }],
   },
   decreeNoticeMs: 30 * minute,
+  destructiveDelayMs: 72 * 60 * minute,
+  index: 7,
   authors: ['Anna (71c2b995)'],
   timeMs: 1,
   history: [],
@@ -63,16 +66,17 @@ describe('policy set', () => {
         kind: 'policy',
         version: 3,
         base: 2,
-        surviveSites: 1,
-        failover: {
-          siteLostAfterMs: 60 * minute,
-          action: 'restore',
-          rules: [
-            { dataset: mail, standbySite: 'ber', plan: undefined },
-            { dataset: web, standbySite: 'lon', plan },
-          ],
-        },
-        decreeNoticeMs: 30 * minute,
+        document: encodePolicy({
+          survive: { sites: 1 },
+          siteLostAfter: '1h',
+          failover: {
+            action: 'restore',
+            standby: [
+              { dataset: mail, site: 'ber' },
+              { dataset: web, site: 'lon', plan },
+            ],
+          },
+        }),
       },
     ]);
   });
@@ -94,9 +98,9 @@ describe('policy set', () => {
     expect((await run(['policy', 'set'], { backend })).code).toBe(2);
     expect((await run(['policy', 'set', '--standby', 'web'], { backend })).code).toBe(2);
     expect((await run(['policy', 'set', '--failover', 'hope'], { backend })).code).toBe(2);
-    const outOfBounds = new HoldfastError('bad-encoding', 'silence of a lost site is 1');
-    backend.submitAsOperator = () => Promise.reject(outOfBounds);
-    const { code } = await run(['policy', 'set', '--site-lost-after', '1ms'], { backend });
-    expect(code).toBe(2);
+    const short = await run(['policy', 'set', '--site-lost-after', '1s'], { backend });
+    expect(short.code).toBe(2);
+    expect(short.err).toContain('siteLostAfter: must be from 30s to 30d');
+    expect((await run(['policy', 'set', '--site-lost-after', '1ms'], { backend })).code).toBe(2);
   });
 });

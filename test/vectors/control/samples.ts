@@ -11,6 +11,8 @@ import { sealEnvelope } from '../../../src/core/format/envelope.ts';
 import { clusterIdOf, encodeGenesis } from '../../../src/core/format/genesis.ts';
 import { type AgentKey, type DatasetId, idOf } from '../../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../../src/core/policy/plan-text.ts';
+import type { PolicyDocument } from '../../../src/core/policy/policy-document.ts';
+import { encodePolicy } from '../../../src/core/policy/policy-text.ts';
 import type { RestorePlan } from '../../../src/core/policy/restore-plan.ts';
 import * as sample from '../../unit/core/format/samples.ts';
 
@@ -96,20 +98,45 @@ const ofRun = { plan: planHash(planBytes), run: 1 };
 const fence = { generation: 1, index: 2 ** 40 };
 const slot = { dataset, incarnation: 1, fence };
 
+/** Every field that there is. */
+export const policy: PolicyDocument = {
+  survive: { sites: 2 },
+  siteLostAfter: '15m',
+  failover: {
+    action: 'restore',
+    standby: [
+      { dataset, site: 'bergen', plan: ofRun.plan },
+      { dataset: idOf<DatasetId>(filled(8, 16)), site: 'oslo' },
+    ],
+  },
+  decreeNotice: '30m',
+  destructiveDelay: '72h',
+  expiry: { veto: '7d', trash: '1w' },
+  datasets: [
+    {
+      match: 'Büro *',
+      retention: {
+        ...{ keepLast: 3, keepHourly: 0, keepDaily: 14, keepWeekly: 8, keepMonthly: 12 },
+        ...{ keepYearly: 10, keepWithin: '30d', keepTags: ['audit'] },
+      },
+      lock: { mode: 'governance', for: '30d' },
+      budget: { perDay: '50GiB', total: '1TiB', over: 'quarantine' },
+      regions: ['eu-*', 'north'],
+      restore: { approvals: 1, by: ['Ada'] },
+      tripwire: {
+        ...{ changedPercent: 50, deletedPercent: 50, entropyPercent: 30 },
+        canaries: ['/srv/canary'],
+      },
+    },
+    { match: '*', lock: { mode: 'none' } },
+  ],
+};
+
 export const policyBody: ControlBody = {
   kind: 'policy',
   version: 2,
   base: 1,
-  surviveSites: 2,
-  failover: {
-    siteLostAfterMs: 15 * minuteMs,
-    action: 'restore',
-    rules: [
-      { dataset, standbySite: 'bergen', plan: ofRun.plan },
-      { dataset: idOf(filled(8, 16)), standbySite: 'oslo', plan: undefined },
-    ],
-  },
-  decreeNoticeMs: 30 * minuteMs,
+  document: encodePolicy(policy),
 };
 
 export const planBody: ControlBody = { kind: 'plan', plan: planBytes, hash: ofRun.plan };

@@ -1,67 +1,97 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { minuteMs } from '../../../base/units.ts';
-import { policyFrom } from '../../format/control-body.ts';
-import { policyMessage } from '../../format/control-message.ts';
-import type { ControlPolicy } from '../../format/control-records.ts';
+import { commandIn } from '../../format/control-peek.ts';
+import type { PolicyChange } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
 import type { PolicyImage, PolicyImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
-import type { Genesis } from '../../format/records.ts';
+import type { Genesis, Policy } from '../../format/records.ts';
 import type { AgentKey } from '../../ids.ts';
+import type { PolicyDocument } from '../../policy/policy-document.ts';
+import { type DatasetRule, type PolicyTerms, ruleFor, termsOf } from '../../policy/policy-terms.ts';
+import { decodePolicy } from '../../policy/policy-text.ts';
 import { appendBounded, controlBounds } from './control-bounds.ts';
-import type { Change, CommandPlace } from './refusal.ts';
+import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { newest, requireNext, type Versioned, versionFrom, versionImage } from './versioned.ts';
 
-/** What holds until operators decide otherwise: nothing happens by itself before a person has looked. */
-export function firstPolicy({ policy }: Genesis): ControlPolicy {
-  return {
-    version: policy.version,
-    base: policy.version - 1,
-    surviveSites: policy.surviveSites,
-    failover: { siteLostAfterMs: 15 * minuteMs, action: 'alert', rules: [] },
-    decreeNoticeMs: 30 * minuteMs,
-  };
+/** One version: what was signed, and what it means. */
+export type PolicyInForce = PolicyTerms & {
+  readonly version: number;
+  readonly base: number;
+  readonly document: PolicyDocument;
+};
+
+export type PolicyVersion = Versioned<PolicyInForce> & {
+  /** The command as it was signed; empty for what the genesis says. */
+  readonly envelope: Uint8Array;
+};
+
+const nothing = new Uint8Array();
+
+/** What holds until operators decide otherwise. */
+export function firstPolicy({ policy }: { readonly policy: Policy }): PolicyInForce {
+  const { version, surviveSites } = policy;
+  const document = { survive: { sites: surviveSites } };
+  return { version, base: version - 1, document, ...termsOf(document, surviveSites) };
 }
 
 /** What the cluster promises and does by itself, version by version. */
 export class PolicyBook {
-  #versions: Versioned<ControlPolicy>[];
+  readonly #first: PolicyInForce;
+  #versions: PolicyVersion[];
 
-  constructor(genesis: Genesis) {
-    this.#versions = [{ value: firstPolicy(genesis), authors: [], index: 0, timeMs: 0 }];
+  constructor(genesis: Pick<Genesis, 'policy'>) {
+    this.#first = firstPolicy(genesis);
+    this.#versions = [{ value: this.#first, authors: [], index: 0, timeMs: 0, envelope: nothing }];
   }
 
-  get current(): ControlPolicy {
+  get current(): PolicyInForce {
     return newest(this.#versions).value;
   }
 
   /** Oldest first, the current one last; at most controlBounds.historyMax. */
-  get history(): readonly Versioned<ControlPolicy>[] {
+  get history(): readonly PolicyVersion[] {
     return this.#versions;
   }
 
-  /** @throws HoldfastError not-permitted */
-  check(policy: ControlPolicy, authors: readonly AgentKey[], place: CommandPlace): Change {
+  /** What holds now for datasets of this name. */
+  ruleFor(name: string): DatasetRule {
+    return ruleFor(this.current, name);
+  }
+
+  /** @throws HoldfastError not-permitted | bad-encoding */
+  check(policy: PolicyChange, authors: readonly AgentKey[], place: CommandPlace): Change {
     requireNext(policy, this.current.version);
-    const { version, base, surviveSites, failover, decreeNoticeMs } = policy;
-    const value = { version, base, surviveSites, failover, decreeNoticeMs };
-    const { index, timeMs } = place;
+    const value = this.#inForce(policy);
+    const { index, timeMs, envelope } = place;
     return () => {
-      appendBounded(this.#versions, { value, authors, index, timeMs }, controlBounds.historyMax);
+      const version = { value, authors, index, timeMs, envelope };
+      appendBounded(this.#versions, version, controlBounds.historyMax);
     };
   }
 
   image(): MessageInitShape<typeof PolicyImageSchema>[] {
-    return this.#versions.map(({ value, ...rest }) => ({
-      policy: policyMessage(value),
+    return this.#versions.map(({ value: _, envelope, ...rest }) => ({
+      envelope,
       ...versionImage(rest),
     }));
   }
 
   load(images: readonly PolicyImage[]): void {
     this.#versions = images.map((image) => ({
-      value: policyFrom(required(image.policy, 'policy')),
+      value: image.envelope.length === 0 ? this.#first : this.#valueIn(image.envelope),
+      envelope: image.envelope.slice(),
       ...versionFrom(image),
     }));
     required(this.#versions[0], 'policy');
+  }
+
+  #valueIn(envelope: Uint8Array): PolicyInForce {
+    const { body } = commandIn(envelope);
+    if (body.kind === 'policy') return this.#inForce(body);
+    throw refusal('a version of the policy is no policy');
+  }
+
+  #inForce({ version, base, document: bytes }: PolicyChange): PolicyInForce {
+    const document = decodePolicy(bytes);
+    return { version, base, document, ...termsOf(document, this.#first.surviveSites) };
   }
 }

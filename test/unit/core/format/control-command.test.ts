@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../../src/base/bytes.ts';
-import { minuteMs } from '../../../../src/base/units.ts';
 import { publicKeyOf } from '../../../../src/core/crypto/signature.ts';
 import { codeOf } from '../../../../src/core/errors.ts';
 import { decodeCommand, encodeCommand } from '../../../../src/core/format/control-command.ts';
@@ -42,13 +41,7 @@ const policy = {
   kind: 'policy',
   version: 2,
   base: 1,
-  surviveSites: 2,
-  failover: {
-    siteLostAfterMs: minuteMs,
-    action: 'repair',
-    rules: [{ dataset, standbySite: 'bergen', plan }],
-  },
-  decreeNoticeMs: 0,
+  document: utf8('{}'),
 } as const;
 
 const decree = {
@@ -163,8 +156,7 @@ describe('commands', () => {
     ['one of its own voters', { ...decree, abandoned: [agent] }],
     ['generation', { ...decree, generation: 1 }],
     ['root hash', { ...decree, rootHash: bytes }],
-    ['silence', { ...policy, failover: { ...policy.failover, siteLostAfterMs: 1 } }],
-    ['notice', { ...policy, decreeNoticeMs: controlLimits.noticeMaxMs + 1 }],
+    ['policy document', { ...policy, document: new Uint8Array(controlLimits.policySizeMax + 1) }],
     [
       'grant',
       { kind: 'grant', plan, run: 1, agent, sealed: { kind: 'inline', bytes: new Uint8Array() } },

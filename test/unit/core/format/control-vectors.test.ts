@@ -43,6 +43,8 @@ import { decodeRaftEntry, encodeRaftEntry } from '../../../../src/core/format/ra
 import { decodeNote } from '../../../../src/core/format/signed-note.ts';
 import type { AgentKey, ClusterId, PackId } from '../../../../src/core/ids.ts';
 import { decodePlan, encodePlan, planHash } from '../../../../src/core/policy/plan-text.ts';
+import type { PolicyDocument } from '../../../../src/core/policy/policy-document.ts';
+import { decodePolicy, encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import type { RestorePlan } from '../../../../src/core/policy/restore-plan.ts';
 import { ControlState } from '../../../../src/core/protocol/control/control-state.ts';
 import { decodeConfig, encodeConfig } from '../../../../src/core/protocol/raft/config-codec.ts';
@@ -111,6 +113,10 @@ const codecs: Readonly<Record<string, Codec>> = {
   plan: {
     read: (bytes) => ({ value: decodePlan(bytes), id: planHash(bytes) }),
     write: (value: RestorePlan) => encodePlan(value),
+  },
+  policy: {
+    read: (bytes) => ({ value: decodePolicy(bytes) }),
+    write: (value: PolicyDocument) => encodePolicy(value),
   },
   'grant part': { read: readGrant, write: writeGrant },
   'journal header': {

@@ -10,6 +10,7 @@ import {
   promotingSteps,
   sampleSteps,
 } from '../../../support/plan-cast.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 
 function isContested(cast: PlanCast): boolean {
   return cast.log.state.incarnations.of(dataset)?.state === 'contested';
@@ -108,11 +109,14 @@ test('a plan that a failover rule names is held until its site is lost', async (
   await using cast = new PlanCast();
   await cast.start('cairo');
   const plan = encoded(planOf(cast, { steps: sampleSteps() }));
-  const rule = { dataset, standbySite: 'rome', plan: plan.hash };
+  const rule = { dataset, site: 'rome', plan: plan.hash };
   cast.log.say({
     kind: 'policy',
-    ...{ version: 2, base: 1, surviveSites: 1, decreeNoticeMs: 0 },
-    failover: { siteLostAfterMs: 60_000, action: 'restore', rules: [rule] },
+    ...{ version: 2, base: 1 },
+    document: encodePolicy({
+      siteLostAfter: '60s',
+      failover: { action: 'restore', standby: [rule] },
+    }),
   });
   cast.log.say({ kind: 'plan', plan: plan.plan, hash: plan.hash });
   await cast.clock.advance(60_000);

@@ -4,6 +4,7 @@ import { Failover, type SiteAlert } from '../../../../src/services/plan/failover
 import { SiteWatch } from '../../../../src/services/plan/site-watch.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
 import { applied, dataset, PlanCast, planOf } from '../../../support/plan-cast.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 
 type Action = 'alert' | 'repair' | 'restore';
 
@@ -38,12 +39,11 @@ class Scene {
     const { version } = this.cast.log.state.policy.current;
     this.cast.log.say({
       kind: 'policy',
-      ...{ version: version + 1, base: version, surviveSites: 1, decreeNoticeMs: 0 },
-      failover: {
-        siteLostAfterMs: 60_000,
-        action,
-        rules: rules.map(({ plan }) => ({ dataset, standbySite: 'rome', plan })),
-      },
+      ...{ version: version + 1, base: version },
+      document: encodePolicy({
+        siteLostAfter: '60s',
+        failover: { action, standby: rules.map((rule) => ({ dataset, site: 'rome', ...rule })) },
+      }),
     });
   }
 

@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { minuteMs } from '../../../../../src/base/units.ts';
+import { utf8 } from '../../../../../src/base/bytes.ts';
+import { dayMs, minuteMs } from '../../../../../src/base/units.ts';
 import type { AnchorHead, BodyOf } from '../../../../../src/core/format/control-records.ts';
 import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
+import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
+import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
@@ -78,13 +81,11 @@ describe('the policy', () => {
     kind: 'policy',
     version: 2,
     base: 1,
-    surviveSites: 2,
-    failover: {
-      siteLostAfterMs: 5 * minuteMs,
-      action: 'restore',
-      rules: [{ dataset: dbId, standbySite: 'bergen', plan: undefined }],
-    },
-    decreeNoticeMs: 10 * minuteMs,
+    document: encodePolicy({
+      survive: { sites: 2 },
+      failover: { action: 'restore', standby: [{ dataset: dbId, site: 'bergen' }] },
+      datasets: [{ match: 'db-*', retention: { keepLast: 3 } }],
+    }),
     ...change,
   });
 
@@ -93,8 +94,12 @@ describe('the policy', () => {
       version: 1,
       base: 0,
       surviveSites: 1,
+      document: { survive: { sites: 1 } },
       failover: { siteLostAfterMs: 15 * minuteMs, action: 'alert', rules: [] },
       decreeNoticeMs: 30 * minuteMs,
+      destructiveDelayMs: 72 * 60 * minuteMs,
+      expiry: { vetoMs: 7 * dayMs, trashMs: 7 * dayMs },
+      rules: [],
     });
   });
 
@@ -109,10 +114,21 @@ describe('the policy', () => {
     expect(log.by(log.oslo, policy())).toBe('1 operators must sign this, 0 did');
   });
 
-  test('one dataset has one rule', () => {
-    const rule = { dataset: dbId, standbySite: 'bergen', plan: undefined };
-    const failover = { ...policy().failover, rules: [rule, rule] };
-    expect(() => log.seal(policy({ failover }), [log.operator])).toThrow('of one dataset');
+  test('a document that says something wrong is void, with the key that is wrong', () => {
+    const document = utf8('{"datasets":[{"lock":{"for":"30","mode":"governance"},"match":"*"}]}');
+    expect(log.byOperator(policy({ document }))).toContain('datasets[0].lock.for: must be');
+    expect(log.byOperator(policy({ document: utf8('{ }') }))).toContain('not in canonical form');
+    expect(log.state.policy.current.version).toBe(1);
+  });
+
+  test('it tells the rule of a dataset, survives an image, and keeps what was signed', () => {
+    const envelope = log.seal(policy(), [log.operator]);
+    log.append(envelope);
+    const copy = ControlState.decode(log.state.encode(), log.cluster.genesis, log.cluster.id);
+    expect(copy.policy.ruleFor('db-orders').retention).toEqual({ keepLast: 3 });
+    expect(copy.policy.ruleFor('web')).toEqual({ match: '*' });
+    expect(copy.policy.current).toEqual(log.state.policy.current);
+    expect(copy.policy.history.at(-1)?.envelope).toEqual(envelope);
   });
 });
 

@@ -221,24 +221,18 @@ export declare type PolicyCommand = Message<"holdfast.v1.PolicyCommand"> & {
   version: number;
 
   /**
+   * the version that it replaces
+   *
    * @generated from field: uint32 base = 2;
    */
   base: number;
 
   /**
-   * @generated from field: uint32 survive_sites = 3;
+   * canonical JSON
+   *
+   * @generated from field: bytes document = 6;
    */
-  surviveSites: number;
-
-  /**
-   * @generated from field: holdfast.v1.Failover failover = 4;
-   */
-  failover?: Failover | undefined;
-
-  /**
-   * @generated from field: uint64 decree_notice_ms = 5;
-   */
-  decreeNoticeMs: bigint;
+  document: Uint8Array;
 };
 
 /**
@@ -246,62 +240,6 @@ export declare type PolicyCommand = Message<"holdfast.v1.PolicyCommand"> & {
  * Use `create(PolicyCommandSchema)` to create a new message.
  */
 export declare const PolicyCommandSchema: GenMessage<PolicyCommand>;
-
-/**
- * @generated from message holdfast.v1.Failover
- */
-export declare type Failover = Message<"holdfast.v1.Failover"> & {
-  /**
-   * @generated from field: uint64 site_lost_after_ms = 1;
-   */
-  siteLostAfterMs: bigint;
-
-  /**
-   * "alert", "repair" or "restore"
-   *
-   * @generated from field: string action = 2;
-   */
-  action: string;
-
-  /**
-   * @generated from field: repeated holdfast.v1.FailoverRule rules = 3;
-   */
-  rules: FailoverRule[];
-};
-
-/**
- * Describes the message holdfast.v1.Failover.
- * Use `create(FailoverSchema)` to create a new message.
- */
-export declare const FailoverSchema: GenMessage<Failover>;
-
-/**
- * @generated from message holdfast.v1.FailoverRule
- */
-export declare type FailoverRule = Message<"holdfast.v1.FailoverRule"> & {
-  /**
-   * @generated from field: bytes dataset = 1;
-   */
-  dataset: Uint8Array;
-
-  /**
-   * @generated from field: string standby_site = 2;
-   */
-  standbySite: string;
-
-  /**
-   * hash; empty: none
-   *
-   * @generated from field: bytes plan = 3;
-   */
-  plan: Uint8Array;
-};
-
-/**
- * Describes the message holdfast.v1.FailoverRule.
- * Use `create(FailoverRuleSchema)` to create a new message.
- */
-export declare const FailoverRuleSchema: GenMessage<FailoverRule>;
 
 /**
  * Signed by the operators' threshold.
@@ -1097,11 +1035,6 @@ export declare const LayoutImageSchema: GenMessage<LayoutImage>;
  */
 export declare type PolicyImage = Message<"holdfast.v1.PolicyImage"> & {
   /**
-   * @generated from field: holdfast.v1.PolicyCommand policy = 1;
-   */
-  policy?: PolicyCommand | undefined;
-
-  /**
    * @generated from field: repeated bytes authors = 2;
    */
   authors: Uint8Array[];
@@ -1115,6 +1048,13 @@ export declare type PolicyImage = Message<"holdfast.v1.PolicyImage"> & {
    * @generated from field: int64 time_ms = 4;
    */
   timeMs: bigint;
+
+  /**
+   * the command as it was signed; empty: what the genesis says
+   *
+   * @generated from field: bytes envelope = 5;
+   */
+  envelope: Uint8Array;
 };
 
 /**

@@ -11,7 +11,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file holdfast/v1/control.proto.
  */
 export const file_holdfast_v1_control = /*@__PURE__*/
-  fileDesc("Chlob2xkZmFzdC92MS9jb250cm9sLnByb3RvEgtob2xkZmFzdC52MSLaBgoOQ29udHJvbENvbW1hbmQSCgoCaWQYASABKAwSDwoHdGltZV9tcxgCIAEoAxIsCgZsYXlvdXQYCiABKAsyGi5ob2xkZmFzdC52MS5MYXlvdXRDb21tYW5kSAASLAoGcG9saWN5GAsgASgLMhouaG9sZGZhc3QudjEuUG9saWN5Q29tbWFuZEgAEigKBHBsYW4YDCABKAsyGC5ob2xkZmFzdC52MS5QbGFuQ29tbWFuZEgAEioKBWdyYW50GA0gASgLMhkuaG9sZGZhc3QudjEuR3JhbnRDb21tYW5kSAASLAoGYXNzaWduGA4gASgLMhouaG9sZGZhc3QudjEuQXNzaWduQ29tbWFuZEgAEigKBG1hcmsYDyABKAsyGC5ob2xkZmFzdC52MS5NYXJrQ29tbWFuZEgAEjkKDXBsYW5fZGVjaXNpb24YECABKAsyIC5ob2xkZmFzdC52MS5QbGFuRGVjaXNpb25Db21tYW5kSAASLgoHcHJvbW90ZRgRIAEoCzIbLmhvbGRmYXN0LnYxLlByb21vdGVDb21tYW5kSAASMwoKZmVuY2Vfdm90ZRgSIAEoCzIdLmhvbGRmYXN0LnYxLkZlbmNlVm90ZUNvbW1hbmRIABIsCgZkZW1vdGUYEyABKAsyGi5ob2xkZmFzdC52MS5EZW1vdGVDb21tYW5kSAASLgoHaXNvbGF0ZRgUIAEoCzIbLmhvbGRmYXN0LnYxLklzb2xhdGVDb21tYW5kSAASMgoJcmVpbnN0YXRlGBUgASgLMh0uaG9sZGZhc3QudjEuUmVpbnN0YXRlQ29tbWFuZEgAEiwKBmFuY2hvchgWIAEoCzIaLmhvbGRmYXN0LnYxLkFuY2hvckNvbW1hbmRIABI1CgtzaXRlX3JlcG9ydBgXIAEoCzIeLmhvbGRmYXN0LnYxLlNpdGVSZXBvcnRDb21tYW5kSAASKgoFYWRtaXQYGCABKAsyGS5ob2xkZmFzdC52MS5BZG1pdENvbW1hbmRIABIsCgZkZWNyZWUYGSABKAsyGi5ob2xkZmFzdC52MS5EZWNyZWVDb21tYW5kSAASKAoEdGltZRguIAEoCzIYLmhvbGRmYXN0LnYxLlRpbWVDb21tYW5kSABCBgoEYm9keSIqCgVGZW5jZRISCgpnZW5lcmF0aW9uGAEgASgEEg0KBWluZGV4GAIgASgEIkwKDUxheW91dENvbW1hbmQSDwoHdmVyc2lvbhgBIAEoDRIMCgRiYXNlGAIgASgNEgwKBG1vZGUYAyABKAkSDgoGdm90ZXJzGAQgAygMIogBCg1Qb2xpY3lDb21tYW5kEg8KB3ZlcnNpb24YASABKA0SDAoEYmFzZRgCIAEoDRIVCg1zdXJ2aXZlX3NpdGVzGAMgASgNEicKCGZhaWxvdmVyGAQgASgLMhUuaG9sZGZhc3QudjEuRmFpbG92ZXISGAoQZGVjcmVlX25vdGljZV9tcxgFIAEoBCJgCghGYWlsb3ZlchIaChJzaXRlX2xvc3RfYWZ0ZXJfbXMYASABKAQSDgoGYWN0aW9uGAIgASgJEigKBXJ1bGVzGAMgAygLMhkuaG9sZGZhc3QudjEuRmFpbG92ZXJSdWxlIkMKDEZhaWxvdmVyUnVsZRIPCgdkYXRhc2V0GAEgASgMEhQKDHN0YW5kYnlfc2l0ZRgCIAEoCRIMCgRwbGFuGAMgASgMIikKC1BsYW5Db21tYW5kEgwKBHBsYW4YASABKAwSDAoEaGFzaBgCIAEoDCJpCgxHcmFudENvbW1hbmQSDAoEcGxhbhgBIAEoDBILCgNydW4YAiABKA0SDQoFYWdlbnQYAyABKAwSDgoGc2VhbGVkGAQgASgMEgwKBGZhY3QYBSABKAwSEQoJZmFjdF9zaXplGAYgASgNIj8KDUFzc2lnbkNvbW1hbmQSDAoEcGxhbhgBIAEoDBILCgNydW4YAiABKA0SEwoLY29vcmRpbmF0b3IYAyABKAwirQEKC01hcmtDb21tYW5kEgwKBHBsYW4YASABKAwSCwoDcnVuGAIgASgNEgwKBHN0ZXAYAyABKAkSDwoHYXR0ZW1wdBgEIAEoDRIhCgVmZW5jZRgFIAEoCzISLmhvbGRmYXN0LnYxLkZlbmNlEg8KB291dGNvbWUYBiABKAkSDgoGd29ya2VyGAcgASgMEg4KBmRldGFpbBgIIAEoCRIQCghldmlkZW5jZRgJIAEoDCJCChNQbGFuRGVjaXNpb25Db21tYW5kEgwKBHBsYW4YASABKAwSCwoDcnVuGAIgASgNEhAKCGRlY2lzaW9uGAMgASgJIqABCg5Qcm9tb3RlQ29tbWFuZBIPCgdkYXRhc2V0GAEgASgMEgwKBG5hbWUYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKA0SDgoGdGFyZ2V0GAQgASgMEgwKBHBsYW4YBSABKAwSCwoDcnVuGAYgASgNEgwKBHN0ZXAYByABKAkSIQoFZmVuY2UYCCABKAsyEi5ob2xkZmFzdC52MS5GZW5jZSJ/ChBGZW5jZVZvdGVDb21tYW5kEg8KB2RhdGFzZXQYASABKAwSEwoLaW5jYXJuYXRpb24YAiABKA0SEgoKZ2VuZXJhdGlvbhgDIAEoBBIOCgZ0YXJnZXQYBCABKAwSIQoFZmVuY2UYBSABKAsyEi5ob2xkZmFzdC52MS5GZW5jZSI1Cg1EZW1vdGVDb21tYW5kEg8KB2RhdGFzZXQYASABKAwSEwoLaW5jYXJuYXRpb24YAiABKA0iQAoOSXNvbGF0ZUNvbW1hbmQSDQoFYWdlbnQYASABKAwSDwoHZGF0YXNldBgCIAEoDBIOCgZyZWFzb24YAyABKAkiMgoQUmVpbnN0YXRlQ29tbWFuZBINCgVhZ2VudBgBIAEoDBIPCgdkYXRhc2V0GAIgASgMIjcKDUFuY2hvckNvbW1hbmQSJgoFaGVhZHMYASADKAsyFy5ob2xkZmFzdC52MS5BbmNob3JIZWFkIk0KCkFuY2hvckhlYWQSDgoGd3JpdGVyGAEgASgMEg8KB2RhdGFzZXQYAiABKAwSEAoIc2VxdWVuY2UYAyABKAQSDAoEaGFzaBgEIAEoDCIwChFTaXRlUmVwb3J0Q29tbWFuZBIMCgRzaXRlGAEgASgJEg0KBXN0YXRlGAIgASgJIjEKDEFkbWl0Q29tbWFuZBIOCgZpbnZpdGUYASABKAwSEQoJYWRtaXNzaW9uGAIgASgMIqQBCg1EZWNyZWVDb21tYW5kEhIKCmdlbmVyYXRpb24YASABKAQSDgoGdm90ZXJzGAIgAygMEhEKCWFiYW5kb25lZBgDIAMoDBIQCghsb2dfc2l6ZRgEIAEoBBIRCglyb290X2hhc2gYBSABKAwSDgoGcmVhc29uGAYgASgJEhEKCW5vdGljZV9tcxgHIAEoBBIUCgxhbm5vdW5jZWRfbXMYCCABKAMiHgoLVGltZUNvbW1hbmQSDwoHdGltZV9tcxgBIAEoAyKDBgoMQ29udHJvbEltYWdlEhIKCmdlbmVyYXRpb24YASABKAQSEgoKbGFzdF9pbmRleBgCIAEoBBIVCg1jb21tYW5kX2NvdW50GAMgASgEEhEKCWtub3duX2lkcxgEIAMoDBIOCgZ2b3RlcnMYBSADKAwSEAoIbGVhcm5lcnMYBiADKAwSKQoHbWVtYmVycxgHIAMoCzIYLmhvbGRmYXN0LnYxLk1lbWJlckltYWdlEikKB2xheW91dHMYCCADKAsyGC5ob2xkZmFzdC52MS5MYXlvdXRJbWFnZRIqCghwb2xpY2llcxgJIAMoCzIYLmhvbGRmYXN0LnYxLlBvbGljeUltYWdlEiUKBXBsYW5zGAogAygLMhYuaG9sZGZhc3QudjEuUGxhbkltYWdlEisKCGZpbmlzaGVkGAsgAygLMhkuaG9sZGZhc3QudjEuRmluaXNoZWRQbGFuEisKCGRhdGFzZXRzGAwgAygLMhkuaG9sZGZhc3QudjEuRGF0YXNldEltYWdlEi8KCmlzb2xhdGlvbnMYDSADKAsyGy5ob2xkZmFzdC52MS5Jc29sYXRpb25JbWFnZRIpCgdhbmNob3JzGA4gAygLMhguaG9sZGZhc3QudjEuQW5jaG9ySW1hZ2USJQoFc2l0ZXMYDyADKAsyFi5ob2xkZmFzdC52MS5TaXRlSW1hZ2USKQoHZGVjcmVlcxgQIAMoCzIYLmhvbGRmYXN0LnYxLkRlY3JlZUltYWdlEiUKBXZvaWRzGBEgAygLMhYuaG9sZGZhc3QudjEuVm9pZEltYWdlEjUKDWVxdWl2b2NhdGlvbnMYEiADKAsyHi5ob2xkZmFzdC52MS5FcXVpdm9jYXRpb25JbWFnZRIrCgh3YXJuaW5ncxgTIAMoCzIZLmhvbGRmYXN0LnYxLldhcm5pbmdJbWFnZRITCgtsb2dfdGltZV9tcxgjIAEoAxIuCgp0aW1lX3dvcmRzGCQgAygLMhouaG9sZGZhc3QudjEuVGltZVdvcmRJbWFnZSJSCg1UaW1lV29yZEltYWdlEg0KBXZvdGVyGAEgASgMEg8KB3RpbWVfbXMYAiABKAMSEgoKZ2VuZXJhdGlvbhgDIAEoBBINCgVpbmRleBgEIAEoBCKbAQoLTWVtYmVySW1hZ2USDQoFYWdlbnQYASABKAwSDAoEcGVlchgCIAEoDBIMCgRuYW1lGAMgASgJEgwKBHNpdGUYBCABKAkSDgoGcmVnaW9uGAUgASgJEg0KBXJvbGVzGAYgAygJEg8KB2ludml0ZXMYByADKAwSDQoFaW5kZXgYCCABKAQSFAoMaXNfYWJhbmRvbmVkGAkgASgIImoKC0xheW91dEltYWdlEioKBmxheW91dBgBIAEoCzIaLmhvbGRmYXN0LnYxLkxheW91dENvbW1hbmQSDwoHYXV0aG9ycxgCIAMoDBINCgVpbmRleBgDIAEoBBIPCgd0aW1lX21zGAQgASgDImoKC1BvbGljeUltYWdlEioKBnBvbGljeRgBIAEoCzIaLmhvbGRmYXN0LnYxLlBvbGljeUNvbW1hbmQSDwoHYXV0aG9ycxgCIAMoDBINCgVpbmRleBgDIAEoBBIPCgd0aW1lX21zGAQgASgDIlAKCVBsYW5JbWFnZRIMCgRwbGFuGAEgASgMEiMKBHJ1bnMYAiADKAsyFS5ob2xkZmFzdC52MS5SdW5JbWFnZRIQCghjb21tYW5kcxgDIAMoDCLfAQoIUnVuSW1hZ2USCwoDcnVuGAEgASgNEg0KBXN0YXRlGAIgASgJEg8KB2F1dGhvcnMYAyADKAwSDQoFaW5kZXgYBCABKAQSDwoHdGltZV9tcxgFIAEoAxITCgtjb29yZGluYXRvchgGIAEoDBIhCgVmZW5jZRgHIAEoCzISLmhvbGRmYXN0LnYxLkZlbmNlEiUKBXN0ZXBzGAggAygLMhYuaG9sZGZhc3QudjEuU3RlcEltYWdlEicKBmdyYW50cxgJIAMoCzIXLmhvbGRmYXN0LnYxLkdyYW50SW1hZ2UinwEKCVN0ZXBJbWFnZRIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRIPCgdhdHRlbXB0GAMgASgNEhQKDGF0dGVtcHRzX21heBgEIAEoDRIOCgZ3b3JrZXIYBSABKAwSDQoFaW5kZXgYBiABKAQSDwoHdGltZV9tcxgHIAEoAxIOCgZkZXRhaWwYCCABKAkSEAoIZXZpZGVuY2UYCSABKAwiRQoKR3JhbnRJbWFnZRIoCgVncmFudBgBIAEoCzIZLmhvbGRmYXN0LnYxLkdyYW50Q29tbWFuZBINCgVpbmRleBgCIAEoBCJKCgxGaW5pc2hlZFBsYW4SDAoEaGFzaBgBIAEoDBILCgNydW4YAiABKA0SDQoFc3RhdGUYAyABKAkSEAoIY29tbWFuZHMYBCADKAwi9QEKDERhdGFzZXRJbWFnZRIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgNEg0KBXN0YXRlGAQgASgJEg4KBmhvbGRlchgFIAEoDBISCgpyZWluc3RhdGVkGAYgAygMEikKB2hvbGRlcnMYByADKAsyGC5ob2xkZmFzdC52MS5Ib2xkZXJJbWFnZRIkCgRzbG90GAggASgLMhYuaG9sZGZhc3QudjEuU2xvdEltYWdlEjIKC2NlcnRpZmljYXRlGAkgASgLMh0uaG9sZGZhc3QudjEuQ2VydGlmaWNhdGVJbWFnZSJUCgtIb2xkZXJJbWFnZRITCgtpbmNhcm5hdGlvbhgBIAEoDRINCgVhZ2VudBgCIAEoDBISCgpnZW5lcmF0aW9uGAMgASgEEg0KBWluZGV4GAQgASgEIsEBCglTbG90SW1hZ2USEgoKZ2VuZXJhdGlvbhgBIAEoBBIOCgZ0YXJnZXQYAiABKAwSIQoFZmVuY2UYAyABKAsyEi5ob2xkZmFzdC52MS5GZW5jZRIMCgRwbGFuGAQgASgMEgsKA3J1bhgFIAEoDRIMCgRzdGVwGAYgASgJEg4KBnZvdGVycxgHIAMoDBIlCgV2b3RlcxgIIAMoCzIWLmhvbGRmYXN0LnYxLlZvdGVJbWFnZRINCgVpbmRleBgJIAEoBCI+CglWb3RlSW1hZ2USDQoFdm90ZXIYASABKAwSEAoIaXNfZ3JhbnQYAiABKAgSEAoIZW52ZWxvcGUYAyABKAwitgEKEENlcnRpZmljYXRlSW1hZ2USEwoLaW5jYXJuYXRpb24YASABKA0SEgoKZ2VuZXJhdGlvbhgCIAEoBBIOCgZ0YXJnZXQYAyABKAwSIQoFZmVuY2UYBCABKAsyEi5ob2xkZmFzdC52MS5GZW5jZRIMCgRwbGFuGAUgASgMEgsKA3J1bhgGIAEoDRIMCgRzdGVwGAcgASgJEg4KBnZvdGVycxgIIAMoDBINCgV2b3RlcxgJIAMoDCJnCg5Jc29sYXRpb25JbWFnZRINCgVhZ2VudBgBIAEoDBIQCghpc193aG9sZRgCIAEoCBIQCghkYXRhc2V0cxgDIAMoDBISCgpleGNlcHRpb25zGAQgAygMEg4KBnJlYXNvbhgFIAEoCSJDCgtBbmNob3JJbWFnZRIlCgRoZWFkGAEgASgLMhcuaG9sZGZhc3QudjEuQW5jaG9ySGVhZBINCgVpbmRleBgCIAEoBCJZCglTaXRlSW1hZ2USDAoEc2l0ZRgBIAEoCRIPCgdpc19sb3N0GAIgASgIEi0KB3JlcG9ydHMYAyADKAsyHC5ob2xkZmFzdC52MS5TaXRlUmVwb3J0SW1hZ2UiTwoPU2l0ZVJlcG9ydEltYWdlEg0KBWFnZW50GAEgASgMEg0KBXN0YXRlGAIgASgJEg0KBWluZGV4GAMgASgEEg8KB3RpbWVfbXMYBCABKAMiaQoLRGVjcmVlSW1hZ2USKgoGZGVjcmVlGAEgASgLMhouaG9sZGZhc3QudjEuRGVjcmVlQ29tbWFuZBIPCgdhdXRob3JzGAIgAygMEgoKAmlkGAMgASgMEhEKCWlzX2xvZ2dlZBgEIAEoCCJYCglWb2lkSW1hZ2USEgoKZ2VuZXJhdGlvbhgBIAEoBBINCgVpbmRleBgCIAEoBBIMCgRraW5kGAMgASgJEgoKAmlkGAQgASgMEg4KBnJlYXNvbhgFIAEoCSJnChFFcXVpdm9jYXRpb25JbWFnZRISCgpnZW5lcmF0aW9uGAEgASgEEg0KBWluZGV4GAIgASgEEg0KBWFnZW50GAMgASgMEg4KBnJlYXNvbhgEIAEoCRIQCghldmlkZW5jZRgFIAMoDCI/CgxXYXJuaW5nSW1hZ2USEgoKZ2VuZXJhdGlvbhgBIAEoBBINCgVpbmRleBgCIAEoBBIMCgR0ZXh0GAMgASgJYgZwcm90bzM");
+  fileDesc("Chlob2xkZmFzdC92MS9jb250cm9sLnByb3RvEgtob2xkZmFzdC52MSLaBgoOQ29udHJvbENvbW1hbmQSCgoCaWQYASABKAwSDwoHdGltZV9tcxgCIAEoAxIsCgZsYXlvdXQYCiABKAsyGi5ob2xkZmFzdC52MS5MYXlvdXRDb21tYW5kSAASLAoGcG9saWN5GAsgASgLMhouaG9sZGZhc3QudjEuUG9saWN5Q29tbWFuZEgAEigKBHBsYW4YDCABKAsyGC5ob2xkZmFzdC52MS5QbGFuQ29tbWFuZEgAEioKBWdyYW50GA0gASgLMhkuaG9sZGZhc3QudjEuR3JhbnRDb21tYW5kSAASLAoGYXNzaWduGA4gASgLMhouaG9sZGZhc3QudjEuQXNzaWduQ29tbWFuZEgAEigKBG1hcmsYDyABKAsyGC5ob2xkZmFzdC52MS5NYXJrQ29tbWFuZEgAEjkKDXBsYW5fZGVjaXNpb24YECABKAsyIC5ob2xkZmFzdC52MS5QbGFuRGVjaXNpb25Db21tYW5kSAASLgoHcHJvbW90ZRgRIAEoCzIbLmhvbGRmYXN0LnYxLlByb21vdGVDb21tYW5kSAASMwoKZmVuY2Vfdm90ZRgSIAEoCzIdLmhvbGRmYXN0LnYxLkZlbmNlVm90ZUNvbW1hbmRIABIsCgZkZW1vdGUYEyABKAsyGi5ob2xkZmFzdC52MS5EZW1vdGVDb21tYW5kSAASLgoHaXNvbGF0ZRgUIAEoCzIbLmhvbGRmYXN0LnYxLklzb2xhdGVDb21tYW5kSAASMgoJcmVpbnN0YXRlGBUgASgLMh0uaG9sZGZhc3QudjEuUmVpbnN0YXRlQ29tbWFuZEgAEiwKBmFuY2hvchgWIAEoCzIaLmhvbGRmYXN0LnYxLkFuY2hvckNvbW1hbmRIABI1CgtzaXRlX3JlcG9ydBgXIAEoCzIeLmhvbGRmYXN0LnYxLlNpdGVSZXBvcnRDb21tYW5kSAASKgoFYWRtaXQYGCABKAsyGS5ob2xkZmFzdC52MS5BZG1pdENvbW1hbmRIABIsCgZkZWNyZWUYGSABKAsyGi5ob2xkZmFzdC52MS5EZWNyZWVDb21tYW5kSAASKAoEdGltZRguIAEoCzIYLmhvbGRmYXN0LnYxLlRpbWVDb21tYW5kSABCBgoEYm9keSIqCgVGZW5jZRISCgpnZW5lcmF0aW9uGAEgASgEEg0KBWluZGV4GAIgASgEIkwKDUxheW91dENvbW1hbmQSDwoHdmVyc2lvbhgBIAEoDRIMCgRiYXNlGAIgASgNEgwKBG1vZGUYAyABKAkSDgoGdm90ZXJzGAQgAygMIkYKDVBvbGljeUNvbW1hbmQSDwoHdmVyc2lvbhgBIAEoDRIMCgRiYXNlGAIgASgNEhAKCGRvY3VtZW50GAYgASgMSgQIAxAGIikKC1BsYW5Db21tYW5kEgwKBHBsYW4YASABKAwSDAoEaGFzaBgCIAEoDCJpCgxHcmFudENvbW1hbmQSDAoEcGxhbhgBIAEoDBILCgNydW4YAiABKA0SDQoFYWdlbnQYAyABKAwSDgoGc2VhbGVkGAQgASgMEgwKBGZhY3QYBSABKAwSEQoJZmFjdF9zaXplGAYgASgNIj8KDUFzc2lnbkNvbW1hbmQSDAoEcGxhbhgBIAEoDBILCgNydW4YAiABKA0SEwoLY29vcmRpbmF0b3IYAyABKAwirQEKC01hcmtDb21tYW5kEgwKBHBsYW4YASABKAwSCwoDcnVuGAIgASgNEgwKBHN0ZXAYAyABKAkSDwoHYXR0ZW1wdBgEIAEoDRIhCgVmZW5jZRgFIAEoCzISLmhvbGRmYXN0LnYxLkZlbmNlEg8KB291dGNvbWUYBiABKAkSDgoGd29ya2VyGAcgASgMEg4KBmRldGFpbBgIIAEoCRIQCghldmlkZW5jZRgJIAEoDCJCChNQbGFuRGVjaXNpb25Db21tYW5kEgwKBHBsYW4YASABKAwSCwoDcnVuGAIgASgNEhAKCGRlY2lzaW9uGAMgASgJIqABCg5Qcm9tb3RlQ29tbWFuZBIPCgdkYXRhc2V0GAEgASgMEgwKBG5hbWUYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKA0SDgoGdGFyZ2V0GAQgASgMEgwKBHBsYW4YBSABKAwSCwoDcnVuGAYgASgNEgwKBHN0ZXAYByABKAkSIQoFZmVuY2UYCCABKAsyEi5ob2xkZmFzdC52MS5GZW5jZSJ/ChBGZW5jZVZvdGVDb21tYW5kEg8KB2RhdGFzZXQYASABKAwSEwoLaW5jYXJuYXRpb24YAiABKA0SEgoKZ2VuZXJhdGlvbhgDIAEoBBIOCgZ0YXJnZXQYBCABKAwSIQoFZmVuY2UYBSABKAsyEi5ob2xkZmFzdC52MS5GZW5jZSI1Cg1EZW1vdGVDb21tYW5kEg8KB2RhdGFzZXQYASABKAwSEwoLaW5jYXJuYXRpb24YAiABKA0iQAoOSXNvbGF0ZUNvbW1hbmQSDQoFYWdlbnQYASABKAwSDwoHZGF0YXNldBgCIAEoDBIOCgZyZWFzb24YAyABKAkiMgoQUmVpbnN0YXRlQ29tbWFuZBINCgVhZ2VudBgBIAEoDBIPCgdkYXRhc2V0GAIgASgMIjcKDUFuY2hvckNvbW1hbmQSJgoFaGVhZHMYASADKAsyFy5ob2xkZmFzdC52MS5BbmNob3JIZWFkIk0KCkFuY2hvckhlYWQSDgoGd3JpdGVyGAEgASgMEg8KB2RhdGFzZXQYAiABKAwSEAoIc2VxdWVuY2UYAyABKAQSDAoEaGFzaBgEIAEoDCIwChFTaXRlUmVwb3J0Q29tbWFuZBIMCgRzaXRlGAEgASgJEg0KBXN0YXRlGAIgASgJIjEKDEFkbWl0Q29tbWFuZBIOCgZpbnZpdGUYASABKAwSEQoJYWRtaXNzaW9uGAIgASgMIqQBCg1EZWNyZWVDb21tYW5kEhIKCmdlbmVyYXRpb24YASABKAQSDgoGdm90ZXJzGAIgAygMEhEKCWFiYW5kb25lZBgDIAMoDBIQCghsb2dfc2l6ZRgEIAEoBBIRCglyb290X2hhc2gYBSABKAwSDgoGcmVhc29uGAYgASgJEhEKCW5vdGljZV9tcxgHIAEoBBIUCgxhbm5vdW5jZWRfbXMYCCABKAMiHgoLVGltZUNvbW1hbmQSDwoHdGltZV9tcxgBIAEoAyKDBgoMQ29udHJvbEltYWdlEhIKCmdlbmVyYXRpb24YASABKAQSEgoKbGFzdF9pbmRleBgCIAEoBBIVCg1jb21tYW5kX2NvdW50GAMgASgEEhEKCWtub3duX2lkcxgEIAMoDBIOCgZ2b3RlcnMYBSADKAwSEAoIbGVhcm5lcnMYBiADKAwSKQoHbWVtYmVycxgHIAMoCzIYLmhvbGRmYXN0LnYxLk1lbWJlckltYWdlEikKB2xheW91dHMYCCADKAsyGC5ob2xkZmFzdC52MS5MYXlvdXRJbWFnZRIqCghwb2xpY2llcxgJIAMoCzIYLmhvbGRmYXN0LnYxLlBvbGljeUltYWdlEiUKBXBsYW5zGAogAygLMhYuaG9sZGZhc3QudjEuUGxhbkltYWdlEisKCGZpbmlzaGVkGAsgAygLMhkuaG9sZGZhc3QudjEuRmluaXNoZWRQbGFuEisKCGRhdGFzZXRzGAwgAygLMhkuaG9sZGZhc3QudjEuRGF0YXNldEltYWdlEi8KCmlzb2xhdGlvbnMYDSADKAsyGy5ob2xkZmFzdC52MS5Jc29sYXRpb25JbWFnZRIpCgdhbmNob3JzGA4gAygLMhguaG9sZGZhc3QudjEuQW5jaG9ySW1hZ2USJQoFc2l0ZXMYDyADKAsyFi5ob2xkZmFzdC52MS5TaXRlSW1hZ2USKQoHZGVjcmVlcxgQIAMoCzIYLmhvbGRmYXN0LnYxLkRlY3JlZUltYWdlEiUKBXZvaWRzGBEgAygLMhYuaG9sZGZhc3QudjEuVm9pZEltYWdlEjUKDWVxdWl2b2NhdGlvbnMYEiADKAsyHi5ob2xkZmFzdC52MS5FcXVpdm9jYXRpb25JbWFnZRIrCgh3YXJuaW5ncxgTIAMoCzIZLmhvbGRmYXN0LnYxLldhcm5pbmdJbWFnZRITCgtsb2dfdGltZV9tcxgjIAEoAxIuCgp0aW1lX3dvcmRzGCQgAygLMhouaG9sZGZhc3QudjEuVGltZVdvcmRJbWFnZSJSCg1UaW1lV29yZEltYWdlEg0KBXZvdGVyGAEgASgMEg8KB3RpbWVfbXMYAiABKAMSEgoKZ2VuZXJhdGlvbhgDIAEoBBINCgVpbmRleBgEIAEoBCKbAQoLTWVtYmVySW1hZ2USDQoFYWdlbnQYASABKAwSDAoEcGVlchgCIAEoDBIMCgRuYW1lGAMgASgJEgwKBHNpdGUYBCABKAkSDgoGcmVnaW9uGAUgASgJEg0KBXJvbGVzGAYgAygJEg8KB2ludml0ZXMYByADKAwSDQoFaW5kZXgYCCABKAQSFAoMaXNfYWJhbmRvbmVkGAkgASgIImoKC0xheW91dEltYWdlEioKBmxheW91dBgBIAEoCzIaLmhvbGRmYXN0LnYxLkxheW91dENvbW1hbmQSDwoHYXV0aG9ycxgCIAMoDBINCgVpbmRleBgDIAEoBBIPCgd0aW1lX21zGAQgASgDIlYKC1BvbGljeUltYWdlEg8KB2F1dGhvcnMYAiADKAwSDQoFaW5kZXgYAyABKAQSDwoHdGltZV9tcxgEIAEoAxIQCghlbnZlbG9wZRgFIAEoDEoECAEQAiJQCglQbGFuSW1hZ2USDAoEcGxhbhgBIAEoDBIjCgRydW5zGAIgAygLMhUuaG9sZGZhc3QudjEuUnVuSW1hZ2USEAoIY29tbWFuZHMYAyADKAwi3wEKCFJ1bkltYWdlEgsKA3J1bhgBIAEoDRINCgVzdGF0ZRgCIAEoCRIPCgdhdXRob3JzGAMgAygMEg0KBWluZGV4GAQgASgEEg8KB3RpbWVfbXMYBSABKAMSEwoLY29vcmRpbmF0b3IYBiABKAwSIQoFZmVuY2UYByABKAsyEi5ob2xkZmFzdC52MS5GZW5jZRIlCgVzdGVwcxgIIAMoCzIWLmhvbGRmYXN0LnYxLlN0ZXBJbWFnZRInCgZncmFudHMYCSADKAsyFy5ob2xkZmFzdC52MS5HcmFudEltYWdlIp8BCglTdGVwSW1hZ2USCgoCaWQYASABKAkSDQoFc3RhdGUYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRIUCgxhdHRlbXB0c19tYXgYBCABKA0SDgoGd29ya2VyGAUgASgMEg0KBWluZGV4GAYgASgEEg8KB3RpbWVfbXMYByABKAMSDgoGZGV0YWlsGAggASgJEhAKCGV2aWRlbmNlGAkgASgMIkUKCkdyYW50SW1hZ2USKAoFZ3JhbnQYASABKAsyGS5ob2xkZmFzdC52MS5HcmFudENvbW1hbmQSDQoFaW5kZXgYAiABKAQiSgoMRmluaXNoZWRQbGFuEgwKBGhhc2gYASABKAwSCwoDcnVuGAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGNvbW1hbmRzGAQgAygMIvUBCgxEYXRhc2V0SW1hZ2USCgoCaWQYASABKAwSDAoEbmFtZRgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoDRINCgVzdGF0ZRgEIAEoCRIOCgZob2xkZXIYBSABKAwSEgoKcmVpbnN0YXRlZBgGIAMoDBIpCgdob2xkZXJzGAcgAygLMhguaG9sZGZhc3QudjEuSG9sZGVySW1hZ2USJAoEc2xvdBgIIAEoCzIWLmhvbGRmYXN0LnYxLlNsb3RJbWFnZRIyCgtjZXJ0aWZpY2F0ZRgJIAEoCzIdLmhvbGRmYXN0LnYxLkNlcnRpZmljYXRlSW1hZ2UiVAoLSG9sZGVySW1hZ2USEwoLaW5jYXJuYXRpb24YASABKA0SDQoFYWdlbnQYAiABKAwSEgoKZ2VuZXJhdGlvbhgDIAEoBBINCgVpbmRleBgEIAEoBCLBAQoJU2xvdEltYWdlEhIKCmdlbmVyYXRpb24YASABKAQSDgoGdGFyZ2V0GAIgASgMEiEKBWZlbmNlGAMgASgLMhIuaG9sZGZhc3QudjEuRmVuY2USDAoEcGxhbhgEIAEoDBILCgNydW4YBSABKA0SDAoEc3RlcBgGIAEoCRIOCgZ2b3RlcnMYByADKAwSJQoFdm90ZXMYCCADKAsyFi5ob2xkZmFzdC52MS5Wb3RlSW1hZ2USDQoFaW5kZXgYCSABKAQiPgoJVm90ZUltYWdlEg0KBXZvdGVyGAEgASgMEhAKCGlzX2dyYW50GAIgASgIEhAKCGVudmVsb3BlGAMgASgMIrYBChBDZXJ0aWZpY2F0ZUltYWdlEhMKC2luY2FybmF0aW9uGAEgASgNEhIKCmdlbmVyYXRpb24YAiABKAQSDgoGdGFyZ2V0GAMgASgMEiEKBWZlbmNlGAQgASgLMhIuaG9sZGZhc3QudjEuRmVuY2USDAoEcGxhbhgFIAEoDBILCgNydW4YBiABKA0SDAoEc3RlcBgHIAEoCRIOCgZ2b3RlcnMYCCADKAwSDQoFdm90ZXMYCSADKAwiZwoOSXNvbGF0aW9uSW1hZ2USDQoFYWdlbnQYASABKAwSEAoIaXNfd2hvbGUYAiABKAgSEAoIZGF0YXNldHMYAyADKAwSEgoKZXhjZXB0aW9ucxgEIAMoDBIOCgZyZWFzb24YBSABKAkiQwoLQW5jaG9ySW1hZ2USJQoEaGVhZBgBIAEoCzIXLmhvbGRmYXN0LnYxLkFuY2hvckhlYWQSDQoFaW5kZXgYAiABKAQiWQoJU2l0ZUltYWdlEgwKBHNpdGUYASABKAkSDwoHaXNfbG9zdBgCIAEoCBItCgdyZXBvcnRzGAMgAygLMhwuaG9sZGZhc3QudjEuU2l0ZVJlcG9ydEltYWdlIk8KD1NpdGVSZXBvcnRJbWFnZRINCgVhZ2VudBgBIAEoDBINCgVzdGF0ZRgCIAEoCRINCgVpbmRleBgDIAEoBBIPCgd0aW1lX21zGAQgASgDImkKC0RlY3JlZUltYWdlEioKBmRlY3JlZRgBIAEoCzIaLmhvbGRmYXN0LnYxLkRlY3JlZUNvbW1hbmQSDwoHYXV0aG9ycxgCIAMoDBIKCgJpZBgDIAEoDBIRCglpc19sb2dnZWQYBCABKAgiWAoJVm9pZEltYWdlEhIKCmdlbmVyYXRpb24YASABKAQSDQoFaW5kZXgYAiABKAQSDAoEa2luZBgDIAEoCRIKCgJpZBgEIAEoDBIOCgZyZWFzb24YBSABKAkiZwoRRXF1aXZvY2F0aW9uSW1hZ2USEgoKZ2VuZXJhdGlvbhgBIAEoBBINCgVpbmRleBgCIAEoBBINCgVhZ2VudBgDIAEoDBIOCgZyZWFzb24YBCABKAkSEAoIZXZpZGVuY2UYBSADKAwiPwoMV2FybmluZ0ltYWdlEhIKCmdlbmVyYXRpb24YASABKAQSDQoFaW5kZXgYAiABKAQSDAoEdGV4dBgDIAEoCWIGcHJvdG8z");
 
 /**
  * Describes the message holdfast.v1.ControlCommand.
@@ -42,289 +42,275 @@ export const PolicyCommandSchema = /*@__PURE__*/
   messageDesc(file_holdfast_v1_control, 3);
 
 /**
- * Describes the message holdfast.v1.Failover.
- * Use `create(FailoverSchema)` to create a new message.
- */
-export const FailoverSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 4);
-
-/**
- * Describes the message holdfast.v1.FailoverRule.
- * Use `create(FailoverRuleSchema)` to create a new message.
- */
-export const FailoverRuleSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 5);
-
-/**
  * Describes the message holdfast.v1.PlanCommand.
  * Use `create(PlanCommandSchema)` to create a new message.
  */
 export const PlanCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 6);
+  messageDesc(file_holdfast_v1_control, 4);
 
 /**
  * Describes the message holdfast.v1.GrantCommand.
  * Use `create(GrantCommandSchema)` to create a new message.
  */
 export const GrantCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 7);
+  messageDesc(file_holdfast_v1_control, 5);
 
 /**
  * Describes the message holdfast.v1.AssignCommand.
  * Use `create(AssignCommandSchema)` to create a new message.
  */
 export const AssignCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 8);
+  messageDesc(file_holdfast_v1_control, 6);
 
 /**
  * Describes the message holdfast.v1.MarkCommand.
  * Use `create(MarkCommandSchema)` to create a new message.
  */
 export const MarkCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 9);
+  messageDesc(file_holdfast_v1_control, 7);
 
 /**
  * Describes the message holdfast.v1.PlanDecisionCommand.
  * Use `create(PlanDecisionCommandSchema)` to create a new message.
  */
 export const PlanDecisionCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 10);
+  messageDesc(file_holdfast_v1_control, 8);
 
 /**
  * Describes the message holdfast.v1.PromoteCommand.
  * Use `create(PromoteCommandSchema)` to create a new message.
  */
 export const PromoteCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 11);
+  messageDesc(file_holdfast_v1_control, 9);
 
 /**
  * Describes the message holdfast.v1.FenceVoteCommand.
  * Use `create(FenceVoteCommandSchema)` to create a new message.
  */
 export const FenceVoteCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 12);
+  messageDesc(file_holdfast_v1_control, 10);
 
 /**
  * Describes the message holdfast.v1.DemoteCommand.
  * Use `create(DemoteCommandSchema)` to create a new message.
  */
 export const DemoteCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 13);
+  messageDesc(file_holdfast_v1_control, 11);
 
 /**
  * Describes the message holdfast.v1.IsolateCommand.
  * Use `create(IsolateCommandSchema)` to create a new message.
  */
 export const IsolateCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 14);
+  messageDesc(file_holdfast_v1_control, 12);
 
 /**
  * Describes the message holdfast.v1.ReinstateCommand.
  * Use `create(ReinstateCommandSchema)` to create a new message.
  */
 export const ReinstateCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 15);
+  messageDesc(file_holdfast_v1_control, 13);
 
 /**
  * Describes the message holdfast.v1.AnchorCommand.
  * Use `create(AnchorCommandSchema)` to create a new message.
  */
 export const AnchorCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 16);
+  messageDesc(file_holdfast_v1_control, 14);
 
 /**
  * Describes the message holdfast.v1.AnchorHead.
  * Use `create(AnchorHeadSchema)` to create a new message.
  */
 export const AnchorHeadSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 17);
+  messageDesc(file_holdfast_v1_control, 15);
 
 /**
  * Describes the message holdfast.v1.SiteReportCommand.
  * Use `create(SiteReportCommandSchema)` to create a new message.
  */
 export const SiteReportCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 18);
+  messageDesc(file_holdfast_v1_control, 16);
 
 /**
  * Describes the message holdfast.v1.AdmitCommand.
  * Use `create(AdmitCommandSchema)` to create a new message.
  */
 export const AdmitCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 19);
+  messageDesc(file_holdfast_v1_control, 17);
 
 /**
  * Describes the message holdfast.v1.DecreeCommand.
  * Use `create(DecreeCommandSchema)` to create a new message.
  */
 export const DecreeCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 20);
+  messageDesc(file_holdfast_v1_control, 18);
 
 /**
  * Describes the message holdfast.v1.TimeCommand.
  * Use `create(TimeCommandSchema)` to create a new message.
  */
 export const TimeCommandSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 21);
+  messageDesc(file_holdfast_v1_control, 19);
 
 /**
  * Describes the message holdfast.v1.ControlImage.
  * Use `create(ControlImageSchema)` to create a new message.
  */
 export const ControlImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 22);
+  messageDesc(file_holdfast_v1_control, 20);
 
 /**
  * Describes the message holdfast.v1.TimeWordImage.
  * Use `create(TimeWordImageSchema)` to create a new message.
  */
 export const TimeWordImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 23);
+  messageDesc(file_holdfast_v1_control, 21);
 
 /**
  * Describes the message holdfast.v1.MemberImage.
  * Use `create(MemberImageSchema)` to create a new message.
  */
 export const MemberImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 24);
+  messageDesc(file_holdfast_v1_control, 22);
 
 /**
  * Describes the message holdfast.v1.LayoutImage.
  * Use `create(LayoutImageSchema)` to create a new message.
  */
 export const LayoutImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 25);
+  messageDesc(file_holdfast_v1_control, 23);
 
 /**
  * Describes the message holdfast.v1.PolicyImage.
  * Use `create(PolicyImageSchema)` to create a new message.
  */
 export const PolicyImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 26);
+  messageDesc(file_holdfast_v1_control, 24);
 
 /**
  * Describes the message holdfast.v1.PlanImage.
  * Use `create(PlanImageSchema)` to create a new message.
  */
 export const PlanImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 27);
+  messageDesc(file_holdfast_v1_control, 25);
 
 /**
  * Describes the message holdfast.v1.RunImage.
  * Use `create(RunImageSchema)` to create a new message.
  */
 export const RunImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 28);
+  messageDesc(file_holdfast_v1_control, 26);
 
 /**
  * Describes the message holdfast.v1.StepImage.
  * Use `create(StepImageSchema)` to create a new message.
  */
 export const StepImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 29);
+  messageDesc(file_holdfast_v1_control, 27);
 
 /**
  * Describes the message holdfast.v1.GrantImage.
  * Use `create(GrantImageSchema)` to create a new message.
  */
 export const GrantImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 30);
+  messageDesc(file_holdfast_v1_control, 28);
 
 /**
  * Describes the message holdfast.v1.FinishedPlan.
  * Use `create(FinishedPlanSchema)` to create a new message.
  */
 export const FinishedPlanSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 31);
+  messageDesc(file_holdfast_v1_control, 29);
 
 /**
  * Describes the message holdfast.v1.DatasetImage.
  * Use `create(DatasetImageSchema)` to create a new message.
  */
 export const DatasetImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 32);
+  messageDesc(file_holdfast_v1_control, 30);
 
 /**
  * Describes the message holdfast.v1.HolderImage.
  * Use `create(HolderImageSchema)` to create a new message.
  */
 export const HolderImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 33);
+  messageDesc(file_holdfast_v1_control, 31);
 
 /**
  * Describes the message holdfast.v1.SlotImage.
  * Use `create(SlotImageSchema)` to create a new message.
  */
 export const SlotImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 34);
+  messageDesc(file_holdfast_v1_control, 32);
 
 /**
  * Describes the message holdfast.v1.VoteImage.
  * Use `create(VoteImageSchema)` to create a new message.
  */
 export const VoteImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 35);
+  messageDesc(file_holdfast_v1_control, 33);
 
 /**
  * Describes the message holdfast.v1.CertificateImage.
  * Use `create(CertificateImageSchema)` to create a new message.
  */
 export const CertificateImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 36);
+  messageDesc(file_holdfast_v1_control, 34);
 
 /**
  * Describes the message holdfast.v1.IsolationImage.
  * Use `create(IsolationImageSchema)` to create a new message.
  */
 export const IsolationImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 37);
+  messageDesc(file_holdfast_v1_control, 35);
 
 /**
  * Describes the message holdfast.v1.AnchorImage.
  * Use `create(AnchorImageSchema)` to create a new message.
  */
 export const AnchorImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 38);
+  messageDesc(file_holdfast_v1_control, 36);
 
 /**
  * Describes the message holdfast.v1.SiteImage.
  * Use `create(SiteImageSchema)` to create a new message.
  */
 export const SiteImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 39);
+  messageDesc(file_holdfast_v1_control, 37);
 
 /**
  * Describes the message holdfast.v1.SiteReportImage.
  * Use `create(SiteReportImageSchema)` to create a new message.
  */
 export const SiteReportImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 40);
+  messageDesc(file_holdfast_v1_control, 38);
 
 /**
  * Describes the message holdfast.v1.DecreeImage.
  * Use `create(DecreeImageSchema)` to create a new message.
  */
 export const DecreeImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 41);
+  messageDesc(file_holdfast_v1_control, 39);
 
 /**
  * Describes the message holdfast.v1.VoidImage.
  * Use `create(VoidImageSchema)` to create a new message.
  */
 export const VoidImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 42);
+  messageDesc(file_holdfast_v1_control, 40);
 
 /**
  * Describes the message holdfast.v1.EquivocationImage.
  * Use `create(EquivocationImageSchema)` to create a new message.
  */
 export const EquivocationImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 43);
+  messageDesc(file_holdfast_v1_control, 41);
 
 /**
  * Describes the message holdfast.v1.WarningImage.
  * Use `create(WarningImageSchema)` to create a new message.
  */
 export const WarningImageSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_control, 44);
+  messageDesc(file_holdfast_v1_control, 42);
 

@@ -1,0 +1,103 @@
+import { dayMs, hourMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
+
+/** Bounds of a policy document. A person must be able to read what is signed. */
+export const policyLimits = {
+  sizeMax: 48 * KiB,
+  rulesMax: 256,
+  standbyMax: 256,
+  /** Of the texts of one list: regions, tags, names, paths. */
+  listMax: 64,
+  patternLengthMax: 128,
+  /** Shorter silences are everyday: a restart, a route that changes. */
+  siteLostAfterMinMs: 30 * secondMs,
+  noticeMaxMs: 30 * dayMs,
+  /** How long operators may make themselves wait. */
+  delayMaxMs: 366 * dayMs,
+  /** Of locks and retention: longer than any archive law asks. */
+  spanMaxMs: 100 * 365 * dayMs,
+  keepMax: 100_000,
+  /** Operators of a cluster: more approvals could never come. */
+  approvalsMax: 16,
+} as const;
+
+/** What holds where a document says nothing: nothing happens by itself before a person has looked. */
+export const policyDefaults = {
+  siteLostAfterMs: 15 * minuteMs,
+  failoverAction: 'alert',
+  decreeNoticeMs: 30 * minuteMs,
+  destructiveDelayMs: 72 * hourMs,
+  vetoMs: 7 * dayMs,
+  trashMs: 7 * dayMs,
+} as const;
+
+/** A whole number and one of s, m, h, d, w, y: "72h". */
+export type DurationText = string;
+/** A whole number and one of B, KiB, MiB, GiB, TiB: "50GiB". */
+export type SizeText = string;
+
+/** What operators sign: what the cluster promises, and what it does by itself. Everything may be left out. */
+export type PolicyDocument = {
+  readonly survive?: { readonly sites: number };
+  readonly siteLostAfter?: DurationText;
+  readonly failover?: {
+    readonly action?: 'alert' | 'repair' | 'restore';
+    readonly standby?: readonly StandbyRule[];
+  };
+  readonly decreeNotice?: DurationText;
+  /** How long commands that cannot be undone wait for an auditor's veto. */
+  readonly destructiveDelay?: DurationText;
+  readonly expiry?: { readonly veto?: DurationText; readonly trash?: DurationText };
+  /** The first whose `match` fits a dataset's name counts. */
+  readonly datasets?: readonly DatasetRuleText[];
+};
+
+/** Where a dataset goes when its site is lost, and by which plan. */
+export type StandbyRule = {
+  /** Id, hexadecimal: names are not unique. */
+  readonly dataset: string;
+  readonly site: string;
+  /** Hash of a restore plan, hexadecimal. */
+  readonly plan?: string;
+};
+
+export type DatasetRuleText = {
+  /** `*` stands for any text, `?` for one character. */
+  readonly match: string;
+  readonly retention?: KeepCounts & { readonly keepWithin?: DurationText };
+  readonly lock?: {
+    readonly mode: 'governance' | 'compliance' | 'none';
+    readonly for?: DurationText;
+  };
+  readonly budget?: {
+    readonly perDay?: SizeText;
+    readonly total?: SizeText;
+    readonly over?: 'refuse' | 'quarantine';
+  };
+  /** Patterns like `match`; the dataset lies nowhere else. */
+  readonly regions?: readonly string[];
+  readonly restore?: RestoreRule;
+  readonly tripwire?: TripwireRule;
+};
+
+/** How many snapshots of each kind are kept. */
+export type KeepCounts = {
+  readonly keepLast?: number;
+  readonly keepHourly?: number;
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
+  readonly keepYearly?: number;
+  readonly keepTags?: readonly string[];
+};
+
+/** How many of these operators (any, when none is named) must approve a restore. */
+export type RestoreRule = { readonly approvals?: number; readonly by?: readonly string[] };
+
+/** When a snapshot is suspect. */
+export type TripwireRule = {
+  readonly changedPercent?: number;
+  readonly deletedPercent?: number;
+  readonly entropyPercent?: number;
+  /** Absolute paths of files that nobody ever changes. */
+  readonly canaries?: readonly string[];
+};

@@ -1,0 +1,181 @@
+import { dayMs, secondMs } from '../../base/units.ts';
+import { isTag } from '../format/manifest.ts';
+import { limits } from '../limits.ts';
+import { PlanFields, textOf, wrongField } from './plan-field.ts';
+import { type PolicyDocument, policyLimits, type StandbyRule } from './policy-document.ts';
+import { durationOf, sizeOf } from './policy-quantity.ts';
+
+/**
+ * The policy document in a parsed value, complete and consistent.
+ * @throws HoldfastError bad-encoding; its message begins with the path of the field that is wrong
+ */
+export function policyDocumentFrom(value: unknown): PolicyDocument {
+  const fields = new PlanFields(value, '', 'policy');
+  const { delayMaxMs, noticeMaxMs, siteLostAfterMinMs } = policyLimits;
+  const delay = { min: 0, max: delayMaxMs };
+  const silence = { min: siteLostAfterMinMs, max: noticeMaxMs };
+  const document: PolicyDocument = {
+    ...fields.optional('survive', () => {
+      const survive = fields.object('survive');
+      const sites = survive.integer('sites', 0, limits.shardsMax - 1);
+      return survive.endWith({ sites });
+    }),
+    ...fields.optional('siteLostAfter', (name) => durationIn(fields, name, silence)),
+    ...fields.optional('failover', () => failoverFrom(fields.object('failover'))),
+    ...fields.optional('decreeNotice', (name) =>
+      durationIn(fields, name, { min: 0, max: noticeMaxMs }),
+    ),
+    ...fields.optional('destructiveDelay', (name) => durationIn(fields, name, delay)),
+    ...fields.optional('expiry', () => {
+      const expiry = fields.object('expiry');
+      return expiry.endWith({
+        ...expiry.optional('veto', (name) => durationIn(expiry, name, delay)),
+        ...expiry.optional('trash', (name) => durationIn(expiry, name, delay)),
+      });
+    }),
+    ...fields.optional('datasets', (name) =>
+      fields.list(name, { min: 0, max: policyLimits.rulesMax }, ruleFrom),
+    ),
+  };
+  return fields.endWith(document);
+}
+
+type Rule = NonNullable<PolicyDocument['datasets']>[number];
+
+function failoverFrom(fields: PlanFields): NonNullable<PolicyDocument['failover']> {
+  return fields.endWith({
+    ...fields.optional('action', (name) =>
+      fields.word(name, ['alert', 'repair', 'restore'] as const),
+    ),
+    ...fields.optional('standby', (name) => {
+      const rules = fields.list(name, { min: 0, max: policyLimits.standbyMax }, standbyFrom);
+      requireUnique(rules, ({ dataset }) => dataset, `${fields.at(name)}: two rules of dataset`);
+      return rules;
+    }),
+  });
+}
+
+function standbyFrom(value: unknown, path: string): StandbyRule {
+  const fields = new PlanFields(value, path);
+  return fields.endWith({
+    dataset: fields.hex('dataset', 16),
+    site: fields.label('site'),
+    ...fields.optional('plan', (name) => fields.hex(name, 32)),
+  });
+}
+
+function ruleFrom(value: unknown, path: string): Rule {
+  const fields = new PlanFields(value, path);
+  return fields.endWith({
+    match: fields.text('match', policyLimits.patternLengthMax),
+    ...fields.optional('retention', (name) => retentionFrom(fields.object(name))),
+    ...fields.optional('lock', (name) => lockFrom(fields.object(name))),
+    ...fields.optional('budget', (name) => budgetFrom(fields.object(name))),
+    ...fields.optional('regions', (name) => textsIn(fields, name, isRegionPattern)),
+    ...fields.optional('restore', (name) => restoreFrom(fields.object(name))),
+    ...fields.optional('tripwire', (name) => tripwireFrom(fields.object(name))),
+  });
+}
+
+function retentionFrom(fields: PlanFields): NonNullable<Rule['retention']> {
+  const count = (name: string): number => fields.integer(name, 0, policyLimits.keepMax);
+  const span = { min: secondMs, max: policyLimits.spanMaxMs };
+  const retention = fields.endWith({
+    ...fields.optional('keepLast', count),
+    ...fields.optional('keepHourly', count),
+    ...fields.optional('keepDaily', count),
+    ...fields.optional('keepWeekly', count),
+    ...fields.optional('keepMonthly', count),
+    ...fields.optional('keepYearly', count),
+    ...fields.optional('keepWithin', (name) => durationIn(fields, name, span)),
+    ...fields.optional('keepTags', (name) => textsIn(fields, name, isTag)),
+  });
+  const isSomeKept = Object.values(retention).some((kept) => kept !== 0);
+  // Who wants to keep nothing has mistyped it.
+  if (!isSomeKept) throw wrongField(fields.path, 'keeps nothing; leave it out to keep everything');
+  return retention;
+}
+
+function lockFrom(fields: PlanFields): NonNullable<Rule['lock']> {
+  const mode = fields.word('mode', ['governance', 'compliance', 'none'] as const);
+  const span = { min: secondMs, max: policyLimits.spanMaxMs };
+  if (mode === 'none') return fields.endWith({ mode });
+  return fields.endWith({ mode, for: durationIn(fields, 'for', span) });
+}
+
+function budgetFrom(fields: PlanFields): NonNullable<Rule['budget']> {
+  return fields.endWith({
+    ...fields.optional('perDay', (name) => sizeIn(fields, name)),
+    ...fields.optional('total', (name) => sizeIn(fields, name)),
+    ...fields.optional('over', (name) => fields.word(name, ['refuse', 'quarantine'] as const)),
+  });
+}
+
+function restoreFrom(fields: PlanFields): NonNullable<Rule['restore']> {
+  return fields.endWith({
+    ...fields.optional('approvals', (name) => fields.integer(name, 0, policyLimits.approvalsMax)),
+    ...fields.optional('by', (name) => textsIn(fields, name, (text) => text.length <= 63)),
+  });
+}
+
+function tripwireFrom(fields: PlanFields): NonNullable<Rule['tripwire']> {
+  const percent = (name: string): number => fields.integer(name, 1, 100);
+  return fields.endWith({
+    ...fields.optional('changedPercent', percent),
+    ...fields.optional('deletedPercent', percent),
+    ...fields.optional('entropyPercent', percent),
+    ...fields.optional('canaries', (name) => textsIn(fields, name, (text) => text.startsWith('/'))),
+  });
+}
+
+function isRegionPattern(text: string): boolean {
+  return /^[a-z0-9*?._-]{1,63}$/.test(text);
+}
+
+/** A list of different texts, at least one. */
+function textsIn(fields: PlanFields, name: string, isRight: (text: string) => boolean): string[] {
+  const texts = fields.list(name, { min: 1, max: policyLimits.listMax }, (value, path) => {
+    const text = textOf(value, path, { min: 1, max: 4096 });
+    if (!isRight(text)) throw wrongField(path, `${JSON.stringify(text)} does not have the form`);
+    return text;
+  });
+  requireUnique(texts, (text) => text, `${fields.at(name)}: twice`);
+  return texts;
+}
+
+function durationIn(
+  fields: PlanFields,
+  name: string,
+  bounds: { readonly min: number; readonly max: number },
+): string {
+  const text = fields.text(name, 16);
+  const ms = durationOf(text);
+  if (ms === undefined) {
+    throw wrongField(
+      fields.at(name),
+      'must be a whole number and one of s, m, h, d, w, y, as "72h"',
+    );
+  }
+  if (ms >= bounds.min && ms <= bounds.max) return text;
+  const [min, max] = [bounds.min / secondMs, Math.floor(bounds.max / dayMs)];
+  throw wrongField(fields.at(name), `must be from ${min}s to ${max}d`);
+}
+
+function sizeIn(fields: PlanFields, name: string): string {
+  const text = fields.text(name, 20);
+  const size = sizeOf(text);
+  if (size !== undefined && size > 0) return text;
+  throw wrongField(
+    fields.at(name),
+    'must be a whole number and one of B, KiB, MiB, GiB, TiB, as "50GiB"',
+  );
+}
+
+function requireUnique<Item>(items: readonly Item[], keyOf: (item: Item) => string, what: string) {
+  const seen = new Set<string>();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (seen.has(key)) throw wrongField(what, JSON.stringify(key));
+    seen.add(key);
+  }
+}

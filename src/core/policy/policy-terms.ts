@@ -1,0 +1,131 @@
+import type { PlanHash } from '../format/control-records.ts';
+import type { DatasetId } from '../ids.ts';
+import { isNameLike } from './name-pattern.ts';
+import {
+  type DatasetRuleText,
+  type KeepCounts,
+  type PolicyDocument,
+  policyDefaults,
+  type RestoreRule,
+  type TripwireRule,
+} from './policy-document.ts';
+import { durationOf, sizeOf } from './policy-quantity.ts';
+
+/** A policy document in numbers, with what holds where it says nothing. */
+export type PolicyTerms = {
+  readonly surviveSites: number;
+  readonly failover: Failover;
+  /** How long a decree must be announced before it counts. */
+  readonly decreeNoticeMs: number;
+  /** Of log time: how long commands that cannot be undone wait. */
+  readonly destructiveDelayMs: number;
+  readonly expiry: { readonly vetoMs: number; readonly trashMs: number };
+  /** In their order: the first that fits counts, see `ruleFor`. */
+  readonly rules: readonly DatasetRule[];
+};
+
+/** When a site counts as lost, and what follows. */
+export type Failover = {
+  /** Silence after which voters report a site as lost. */
+  readonly siteLostAfterMs: number;
+  readonly action: 'alert' | 'repair' | 'restore';
+  readonly rules: readonly FailoverRule[];
+};
+
+/** Where a dataset goes when its site is lost, and by which plan. */
+export type FailoverRule = {
+  readonly dataset: DatasetId;
+  readonly standbySite: string;
+  readonly plan: PlanHash | undefined;
+};
+
+/** What holds for the datasets whose name fits. What is undefined is not asked for. */
+export type DatasetRule = {
+  readonly match: string;
+  /** Undefined: every snapshot is kept. */
+  readonly retention?: Retention;
+  readonly lock?: { readonly mode: 'governance' | 'compliance'; readonly forMs: number };
+  readonly budget?: Budget;
+  /** Patterns of the regions where its shards may lie; undefined: anywhere. */
+  readonly regions?: readonly string[];
+  readonly restore?: RestoreRule;
+  readonly tripwire?: TripwireRule;
+};
+
+export type Retention = KeepCounts & { readonly keepWithinMs?: number };
+
+export type Budget = {
+  readonly perDay?: number;
+  readonly total?: number;
+  readonly over: 'refuse' | 'quarantine';
+};
+
+const noRule: DatasetRule = { match: '*' };
+
+/** What a document means. `surviveSites`: what the genesis says, where the document does not. */
+export function termsOf(document: PolicyDocument, surviveSites: number): PolicyTerms {
+  const { survive, failover, expiry, datasets = [] } = document;
+  return {
+    surviveSites: survive?.sites ?? surviveSites,
+    failover: {
+      siteLostAfterMs: spanOf(document.siteLostAfter) ?? policyDefaults.siteLostAfterMs,
+      action: failover?.action ?? policyDefaults.failoverAction,
+      rules: (failover?.standby ?? []).map(({ dataset, site, plan }) => ({
+        dataset: dataset as DatasetId,
+        standbySite: site,
+        plan: plan as PlanHash | undefined,
+      })),
+    },
+    decreeNoticeMs: spanOf(document.decreeNotice) ?? policyDefaults.decreeNoticeMs,
+    destructiveDelayMs: spanOf(document.destructiveDelay) ?? policyDefaults.destructiveDelayMs,
+    expiry: {
+      vetoMs: spanOf(expiry?.veto) ?? policyDefaults.vetoMs,
+      trashMs: spanOf(expiry?.trash) ?? policyDefaults.trashMs,
+    },
+    rules: datasets.map(ruleOf),
+  };
+}
+
+/** The rule of a dataset, by its name: the first that fits; one that asks for nothing where none does. */
+export function ruleFor({ rules }: Pick<PolicyTerms, 'rules'>, name: string): DatasetRule {
+  return rules.find(({ match }) => isNameLike(name, match)) ?? noRule;
+}
+
+/** Whether a dataset of this rule may lie in a region. */
+export function isRegionAllowed({ regions }: DatasetRule, region: string): boolean {
+  return regions === undefined || regions.some((pattern) => isNameLike(region, pattern));
+}
+
+function ruleOf({ match, retention, lock, budget, ...rest }: DatasetRuleText): DatasetRule {
+  const forMs = spanOf(lock?.for);
+  return {
+    match,
+    ...rest,
+    ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
+    ...(lock === undefined || lock.mode === 'none' || forMs === undefined
+      ? {}
+      : { lock: { mode: lock.mode, forMs } }),
+    ...(budget === undefined ? {} : { budget: budgetOf(budget) }),
+  };
+}
+
+function retentionOf({
+  keepWithin,
+  ...counts
+}: NonNullable<DatasetRuleText['retention']>): Retention {
+  const keepWithinMs = spanOf(keepWithin);
+  return { ...counts, ...(keepWithinMs === undefined ? {} : { keepWithinMs }) };
+}
+
+function budgetOf({ perDay, total, over }: NonNullable<DatasetRuleText['budget']>): Budget {
+  const [day, all] = [perDay, total].map((text) => (text === undefined ? text : sizeOf(text)));
+  return {
+    over: over ?? 'refuse',
+    ...(day === undefined ? {} : { perDay: day }),
+    ...(all === undefined ? {} : { total: all }),
+  };
+}
+
+function spanOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : durationOf(text);
+}
