@@ -4,13 +4,7 @@ import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
-import {
-  type AnchorHead,
-  type ControlBody,
-  type Decree,
-  type Layout,
-  type PolicyChange,
-} from './control-records.ts';
+import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
   DecreeCommand,
