@@ -53,8 +53,8 @@ export const controlMutants: readonly ControlMutant[] = [
     10,
     state(
       'slot.ts',
-      'grants >= fenceQuorum(voters.length, faultyVoters)',
-      'grants >= fenceQuorum(voters.length, faultyVoters) - 1',
+      'grants >= fenceQuorum(voters.length, faulty)',
+      'grants >= fenceQuorum(voters.length, faulty) - 1',
     ),
   ),
   mutant(

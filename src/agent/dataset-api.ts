@@ -57,10 +57,11 @@ function openSlot(
   agent: Agent,
   slot: Slot,
   incarnation: number,
-): SlotReport & { abandons: number } {
+): NonNullable<IncarnationReport['slot']> {
   const grants = slot.votes.filter(({ isGrant }) => isGrant).length;
   const fields = slotFields(agent, slot);
-  return { ...fields, incarnation, grants, abandons: slot.votes.length - grants };
+  const { isGivenUp } = slot;
+  return { ...fields, incarnation, grants, abandons: slot.votes.length - grants, isGivenUp };
 }
 
 function decidedSlot(agent: Agent, certificate: Certificate): SlotReport {
@@ -70,7 +71,7 @@ function decidedSlot(agent: Agent, certificate: Certificate): SlotReport {
 
 function slotFields(
   agent: Agent,
-  { generation, target, plan, run, step, voters }: Omit<Slot, 'votes' | 'index'>,
+  { generation, target, plan, run, step, voters }: Omit<Slot, 'votes' | 'index' | 'isGivenUp'>,
 ): Omit<SlotReport, 'incarnation' | 'grants'> {
   const names = voters.map((voter) => agent.nameOf(voter));
   return { generation, target: agent.nameOf(target), plan, run, step, voters: names };

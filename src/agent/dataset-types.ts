@@ -29,7 +29,7 @@ export type IncarnationReport = {
   /** Oldest first. */
   holders: { incarnation: number; agent: string; generation: number; index: number }[];
   /** While contested. */
-  slot?: SlotReport & { abandons: number };
+  slot?: SlotReport & { abandons: number; isGivenUp: boolean };
   /** Of the newest promotion that was decided. */
   certificate?: SlotReport;
   /** Agents that operators have attested to be off, as far as it concerns this dataset. */

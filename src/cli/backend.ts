@@ -49,6 +49,8 @@ export type InitOptions = {
   /** IP:PORT or multiaddrs; empty: as configured. */
   listen: string[];
   surviveSites?: number;
+  /** Voters that may sign two words on one promotion without harm: 0 or 1. */
+  byzantineVoters?: number;
 };
 
 export type InitReport = {

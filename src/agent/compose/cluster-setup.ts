@@ -86,6 +86,7 @@ export async function initCluster(options: InitOptions, config: Config): Promise
     policy: { version: 1, surviveSites },
     founder,
     createdMs: nowMs,
+    ...(options.byzantineVoters === undefined ? {} : { byzantineVoters: options.byzantineVoters }),
   });
   const addresses = dialable(listen);
   const kitText = formatKit({

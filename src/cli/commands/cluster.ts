@@ -34,6 +34,7 @@ type InitFlags = {
   cluster?: string;
   listen?: string[];
   surviveSites?: number;
+  byzantineVoters?: number;
   kit?: string;
   start?: true;
 };
@@ -59,6 +60,11 @@ export function addCluster(program: Command, register: Register): void {
     .option('--cluster <name>', "the cluster's name")
     .option('--listen <address>', 'listen here: IP:PORT or multiaddr; repeatable', repeated)
     .option('--survive-sites <n>', 'how many sites may be lost (default: 2)', countArgument)
+    .option(
+      '--byzantine-voters <n>',
+      'voters that may lie about a promotion without harm: 0 or 1, for ever (default: 0)',
+      countArgument,
+    )
     .option('--kit <file>', 'write the recovery kit to this new file instead of the terminal')
     .option('--start', 'start the agent in the background');
   register<InitFlags>(initCommand, (context, { options }) => init(context, options));
@@ -102,6 +108,11 @@ async function init(context: CliContext, flags: InitFlags): Promise<void> {
       { next: 'holdfast init --kit FILE ... (or --kit - for standard output)' },
     );
   }
+  if ((flags.byzantineVoters ?? 0) > 1) {
+    throw new HoldfastError('usage', '--byzantine-voters is 0 or 1', {
+      next: 'holdfast init --byzantine-voters 1 ...',
+    });
+  }
   // Made first: a cluster whose kit cannot be kept must not come to be.
   await using kitFile = kit === undefined ? undefined : await KitFile.create(kit);
   const report = await backend.initCluster({
@@ -113,6 +124,7 @@ async function init(context: CliContext, flags: InitFlags): Promise<void> {
     ...(flags.cluster !== undefined && { cluster: flags.cluster }),
     listen: flags.listen ?? [],
     ...(flags.surviveSites !== undefined && { surviveSites: flags.surviveSites }),
+    ...(flags.byzantineVoters !== undefined && { byzantineVoters: flags.byzantineVoters }),
   });
   const keptIn = await keepKit(context, report.kitText, kitFile);
   await reportInit(context, report, keptIn);

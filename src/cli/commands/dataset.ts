@@ -22,9 +22,10 @@ type IsolateFlags = OperatorFlags & {
   reason: string;
   yes?: true;
 };
+type AbandonFlags = OperatorFlags & { reason: string };
 type ReinstateFlags = OperatorFlags & { agent: string };
 
-/** dataset list, show, demote, isolate, reinstate. */
+/** dataset list, show, demote, isolate, reinstate, abandon. */
 export function addDataset(program: Command, register: Register): void {
   const dataset = program
     .command('dataset')
@@ -49,6 +50,14 @@ export function addDataset(program: Command, register: Register): void {
     .option('--yes', 'do not ask');
   register<IsolateFlags>(operatorOptions(isolateCommand), (context, { options }) =>
     isolate(context, options),
+  );
+  const abandonCommand = dataset
+    .command('abandon')
+    .description('Give up a promotion that is being voted on. An operator signs it.')
+    .argument('<name>', 'its name, or the beginning of its id')
+    .requiredOption('--reason <text>', 'why; the plan that has asked for it shows it');
+  register<AbandonFlags>(operatorOptions(abandonCommand), (context, { args, options }) =>
+    abandon(context, args[0] ?? '', options),
   );
   const reinstateCommand = dataset
     .command('reinstate')
@@ -107,7 +116,7 @@ const stateWords: Readonly<Record<IncarnationReport['state'], string>> = {
   live: 'one copy is live',
   off: 'the copy that was live is known to be off: another may be promoted',
   contested: 'a promotion is being voted on',
-  dead: 'the last promotion has failed: another may be tried',
+  dead: 'the voters have given the last promotion up: another may be tried',
   open: 'no restore plan has named it: its source writes it',
 };
 
@@ -130,7 +139,12 @@ async function show(context: CliContext, name: string): Promise<void> {
       : [['reinstated', dataset.reinstated.join(', ')] as [string, string]]),
     ...(slot === undefined
       ? []
-      : [['vote', `${votesFor(slot)}, ${slot.abandons} against`] as [string, string]]),
+      : [
+          [
+            'vote',
+            `${votesFor(slot)}, ${slot.abandons} against${slot.isGivenUp ? '; an operator gives it up' : ''}`,
+          ] as [string, string],
+        ]),
     ...(certificate === undefined ? [] : [['proof', votesFor(certificate)] as [string, string]]),
     ['this host', `${here.mayWrite ? 'may write' : 'must not write'}: ${here.reason}`],
   ];
@@ -194,6 +208,29 @@ async function isolate(context: CliContext, flags: IsolateFlags): Promise<void> 
   await output.print(`${clean(flags.agent)} counts as off, for ${clean(what)}.`);
   await output.remark(
     `When it is well again: holdfast dataset reinstate NAME --agent ${flags.agent}${context.stateFlag}`,
+  );
+}
+
+async function abandon(context: CliContext, name: string, flags: AbandonFlags): Promise<void> {
+  const { output } = context;
+  const { id, name: dataset, incarnation, state } = await find(context, name);
+  const show = `holdfast dataset show ${dataset}${context.stateFlag}`;
+  if (state !== 'contested') {
+    throw new HoldfastError(
+      'not-permitted',
+      `no promotion of ${dataset} is being voted on: incarnation ${incarnation} is ${state}`,
+      { next: show },
+    );
+  }
+  const body = { kind: 'abandon', dataset: id as DatasetId, incarnation } as const;
+  const report = await submitAsOperator(context, flags, { ...body, reason: flags.reason });
+  await printApplied(context, report, { dataset, incarnation });
+  if (output.isJson) return;
+  await output.print(
+    `Voters that have not granted incarnation ${incarnation} of ${clean(dataset)} yet give it up.`,
+  );
+  await output.remark(
+    `Votes that were given stand: it is dead or live once enough have answered. See: ${show}`,
   );
 }
 

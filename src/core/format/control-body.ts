@@ -46,6 +46,7 @@ export function bodyFrom(message: Message['body']): ControlBody {
     case 'demote':
     case 'isolate':
     case 'reinstate':
+    case 'abandon':
       return incarnationFrom(message);
     case undefined:
       throw malformed('the command says nothing that this version knows');

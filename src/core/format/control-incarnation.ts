@@ -12,7 +12,7 @@ import type {
 
 type IncarnationMessage = Extract<
   Message['body'],
-  { case: 'promote' | 'fenceVote' | 'demote' | 'isolate' | 'reinstate' }
+  { case: 'promote' | 'fenceVote' | 'demote' | 'isolate' | 'reinstate' | 'abandon' }
 >;
 
 /** A body about who holds a dataset. @throws HoldfastError bad-encoding */
@@ -40,6 +40,15 @@ export function incarnationFrom(message: IncarnationMessage): ControlBody {
       const id = datasetFrom(dataset);
       return { kind: 'reinstate', agent: idField(agent, 32, 'agent'), dataset: id };
     }
+    case 'abandon': {
+      const { incarnation, reason } = message.value;
+      return {
+        kind: 'abandon',
+        dataset: datasetFrom(message.value.dataset),
+        incarnation: integer(incarnation, openedIncarnation, 'incarnation'),
+        reason: reasonFrom(reason),
+      };
+    }
     default:
       return assertNever(message);
   }
@@ -49,12 +58,14 @@ function datasetFrom(bytes: Uint8Array): DatasetId {
   return idField(bytes, 16, 'dataset');
 }
 
+/** Those before it were not voted on. */
+const openedIncarnation = { min: 1, max: 0xffff_ffff };
+
 function promotionFrom(message: PromoteCommand): Promotion {
-  const incarnation = { min: 1, max: 0xffff_ffff };
   return {
     dataset: datasetFrom(message.dataset),
     name: printableText(message.name, { min: 1, max: 128 }, 'dataset name'),
-    incarnation: integer(message.incarnation, incarnation, 'incarnation'),
+    incarnation: integer(message.incarnation, openedIncarnation, 'incarnation'),
     target: idField(message.target, 32, 'target'),
     ...runFrom(message),
     step: label(message.step, 'step'),
@@ -63,10 +74,9 @@ function promotionFrom(message: PromoteCommand): Promotion {
 }
 
 function voteFrom(message: FenceVoteCommand): FenceVote {
-  const incarnation = { min: 1, max: 0xffff_ffff };
   return {
     dataset: datasetFrom(message.dataset),
-    incarnation: integer(message.incarnation, incarnation, 'incarnation'),
+    incarnation: integer(message.incarnation, openedIncarnation, 'incarnation'),
     generation: integer(message.generation, { ...anyCount, min: 1 }, 'generation'),
     target: message.target.length === 0 ? undefined : idField(message.target, 32, 'target'),
     fence: fenceFrom(message.fence),

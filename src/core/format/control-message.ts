@@ -47,6 +47,7 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     case 'demote':
     case 'isolate':
     case 'reinstate':
+    case 'abandon':
       return incarnationMessage(body);
     case 'plan':
     case 'grant':
@@ -88,7 +89,7 @@ function planMessage(body: BodyOf<PlanKind>): BodyMessage {
   }
 }
 
-type IncarnationKind = 'promote' | 'fence-vote' | 'demote' | 'isolate' | 'reinstate';
+type IncarnationKind = 'promote' | 'fence-vote' | 'demote' | 'isolate' | 'reinstate' | 'abandon';
 
 function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
   const dataset = body.dataset === undefined ? none : idBytes(body.dataset);
@@ -114,6 +115,10 @@ function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
     }
     case 'reinstate':
       return { case: 'reinstate', value: { agent: idBytes(body.agent), dataset } };
+    case 'abandon': {
+      const { incarnation, reason } = body;
+      return { case: 'abandon', value: { dataset, incarnation, reason } };
+    }
     default:
       return assertNever(body);
   }

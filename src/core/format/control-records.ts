@@ -137,6 +137,12 @@ export type ControlBody =
       readonly reason: string;
     }
   | { readonly kind: 'reinstate'; readonly agent: AgentKey; readonly dataset: DatasetId }
+  | {
+      readonly kind: 'abandon';
+      readonly dataset: DatasetId;
+      readonly incarnation: number;
+      readonly reason: string;
+    }
   | { readonly kind: 'anchor'; readonly heads: readonly AnchorHead[] }
   | { readonly kind: 'site-report'; readonly site: string; readonly state: 'lost' | 'seen' }
   | {

@@ -44,6 +44,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
       policy: genesis.policy,
       founder: descriptorMessage(genesis.founder),
       createdMs: BigInt(genesis.createdMs),
+      byzantineVoters: genesis.byzantineVoters ?? 0,
     }),
   );
   decodeGenesis(bytes);
@@ -69,7 +70,14 @@ export function decodeGenesis(bytes: Uint8Array): Genesis {
     policy: policyFrom(required(message.policy, 'policy')),
     founder: descriptorFrom(required(message.founder, 'founder')),
     createdMs: integer(message.createdMs, anyTime, 'time of creation'),
+    ...byzantineFrom(message),
   };
+}
+
+/** Two liars among at most seven voters would need all of the others for every promotion. */
+function byzantineFrom(message: Message): Pick<Genesis, 'byzantineVoters'> {
+  const byzantineVoters = integer(message.byzantineVoters, { min: 0, max: 1 }, 'lying voters');
+  return byzantineVoters === 0 ? {} : { byzantineVoters };
 }
 
 function operatorsFrom(message: Message): Operator[] {

@@ -69,6 +69,8 @@ export type Genesis = {
   readonly policy: Policy;
   readonly founder: AgentDescriptor;
   readonly createdMs: number;
+  /** Voters that may sign two words on one promotion without harm: 0 or 1; left out: 0. */
+  readonly byzantineVoters?: number;
 };
 
 /** Said by an operator: whoever holds the secret half of `inviteKey` may join once, through `issuer`. */

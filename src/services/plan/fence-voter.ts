@@ -20,8 +20,8 @@ const lookMs = 1 * secondMs;
 type OpenSlot = Incarnation & { readonly slot: Slot };
 
 /**
- * Gives this voter's word on every slot that the log opens: always for the candidate that the applied entry
- * names, and only once. The word is durable before it is said, so that no crash and no forked log can make
+ * Gives this voter's word on every slot that the log opens: for the candidate that the applied entry names, or
+ * against it when an operator has given the slot up by then; and only once. The word is durable before it is said, so that no crash and no forked log can make
  * this host sign two.
  */
 export class FenceVoter {
@@ -39,7 +39,7 @@ export class FenceVoter {
     const { control, clock } = this.#options;
     const options = signal === undefined ? {} : { signal };
     const release = control.onApplied(({ body }) => {
-      if (body.kind === 'promote') this.#bell.ring();
+      if (['promote', 'abandon', 'plan-decision'].includes(body.kind)) this.#bell.ring();
     });
     try {
       while (signal?.aborted !== true) {
@@ -76,8 +76,12 @@ export class FenceVoter {
   async #vote(known: OpenSlot, options: Cancel): Promise<void> {
     const { control, fences, log } = this.#options;
     const { dataset, incarnation, slot } = known;
-    const { generation, target, fence } = slot;
+    const { generation, fence } = slot;
     const name = slotName(known, slot);
+    // What has been said once stands, whatever the log wants by now.
+    const said = await fences.vote(name);
+    const isGrant = said === undefined ? !slot.isGivenUp : said.target !== undefined;
+    const target = isGrant ? slot.target : undefined;
     try {
       await fences.castVote(name, { target, fence });
     } catch (error) {

@@ -95,7 +95,7 @@ export class PromotionDriver {
         return;
       }
       if (!this.#isOwn(known.slot)) {
-        const detail = `the voters gave incarnation ${known.incarnation} up`;
+        const detail = `the voters have given incarnation ${known.incarnation} up`;
         await this.#view.mark(step, { attempt, worker, outcome: 'failed', detail }, options);
         return;
       }

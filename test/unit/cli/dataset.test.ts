@@ -104,6 +104,29 @@ describe('dataset demote', () => {
   });
 });
 
+describe('dataset abandon', () => {
+  const abandon = ['dataset', 'abandon', 'web', '--reason', 'the wrong host'];
+  const { certificate, ...rest } = held;
+  const slot = { ...certificate, abandons: 0, isGivenUp: false } as IncarnationReport['slot'];
+
+  it('asks the voters that have not voted to give the open promotion up', async () => {
+    const contested = { ...rest, state: 'contested', slot } as IncarnationReport;
+    const { backend, submitted } = world({ datasets: async () => [contested] });
+    const { code, out } = await run(abandon, { backend });
+    expect(code).toBe(0);
+    const body = { kind: 'abandon', dataset: held.id, incarnation: 1, reason: 'the wrong host' };
+    expect(submitted[0]?.body).toEqual(body);
+    expect(out).toContain('have not granted incarnation 1 of web yet');
+  });
+
+  it('exits 24 when nothing is being voted on', async () => {
+    const { backend, submitted } = world();
+    const { code, err } = await run(abandon, { backend });
+    expect({ code, submitted }).toEqual({ code: 24, submitted: [] });
+    expect(err).toContain('next: holdfast dataset show web');
+  });
+});
+
 describe('dataset isolate and reinstate', () => {
   const isolate = ['dataset', 'isolate', '--agent', 'ams', '--reason', 'burnt'];
 

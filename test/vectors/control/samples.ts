@@ -174,6 +174,7 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'isolate', agent: agentKey, dataset, reason: 'its power is cut' },
   { kind: 'isolate', agent: agentKey, dataset: undefined, reason: 'stolen' },
   { kind: 'reinstate', agent: agentKey, dataset },
+  { kind: 'abandon', dataset, incarnation: 1, reason: 'fra1 must not go live' },
   {
     kind: 'anchor',
     heads: [{ writer: agentKey, dataset, sequence: 2, hash: idOf(filled(14)) }],

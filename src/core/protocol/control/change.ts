@@ -31,7 +31,10 @@ export function changeOf(
     case 'plan-decision':
       if (body.decision === 'roll-back') state.authority.requireOperators(place.signers);
       else state.authority.requireOperator(place.signers);
-      return state.plans.checkDecision(body);
+      return decisionChange(state, body);
+    case 'abandon':
+      state.authority.requireOperator(place.signers);
+      return abandonChange(state, body, place);
     case 'admit':
       state.authority.requireVoter(place.signers);
       return state.members.checkAdmit(body, place);
@@ -83,7 +86,35 @@ function operatorsChange(
   }
 }
 
-type AgentBody = Exclude<ControlBody, OperatorsBody | BodyOf<'grant' | 'plan-decision' | 'admit'>>;
+function decisionChange(state: ControlState, body: BodyOf<'plan-decision'>): Change {
+  const { incarnations, plans } = state;
+  const decide = plans.checkDecision(body, (step) => incarnations.mayBePromoted(step));
+  if (body.decision !== 'cancel') return decide;
+  return () => {
+    decide();
+    // Nobody waits for it any more: a copy must not go live that nobody looks at.
+    incarnations.giveUpFor(body);
+  };
+}
+
+/** The plan that has asked for the promotion stops: trying again at once is what the operator does not want. */
+function abandonChange(
+  state: ControlState,
+  body: BodyOf<'abandon'>,
+  { index, timeMs }: CommandPlace,
+): Change {
+  const { slot, change } = state.incarnations.checkAbandon(body);
+  const detail = `an operator gives incarnation ${body.incarnation} up: ${body.reason}`;
+  return () => {
+    change();
+    state.plans.stopPromotion(slot, { index, timeMs, detail });
+  };
+}
+
+type AgentBody = Exclude<
+  ControlBody,
+  OperatorsBody | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon'>
+>;
 
 /** Commands that one agent signs alone. */
 function agentChange(state: ControlState, body: AgentBody, place: CommandPlace): Change {

@@ -56,7 +56,7 @@ export class ControlState {
   readonly layout = new LayoutBook();
   readonly policy: PolicyBook;
   readonly plans = new PlanBook();
-  readonly incarnations = new IncarnationBook();
+  readonly incarnations: IncarnationBook;
   readonly anchors = new AnchorBook();
   readonly sites = new SiteBook();
   readonly decrees = new DecreeBook();
@@ -74,6 +74,7 @@ export class ControlState {
     this.config = new ConfigBook([genesis.founder.statementKey]);
     this.time = new TimeBook(this.config);
     this.policy = new PolicyBook(genesis);
+    this.incarnations = new IncarnationBook(genesis.byzantineVoters);
     this.authority = new Authority(genesis, this.members, this.config);
   }
 

@@ -2,6 +2,7 @@ import type { BodyOf, FenceVote, Promotion } from '../../format/control-records.
 import { type AgentKey, type DatasetId, shortId } from '../../ids.ts';
 import type { PlanDataset } from '../../policy/restore-plan.ts';
 import { controlBounds } from './control-bounds.ts';
+import { fenceQuorum } from './fence-quorum.ts';
 import { IsolationBook } from './isolation-book.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import {
@@ -51,7 +52,13 @@ export type Incarnation = {
 /** Which copy of a dataset is the real one: a compare-and-set, with evidence that the one before is off. */
 export class IncarnationBook {
   readonly isolations = new IsolationBook();
+  /** Voters that may sign two words on one slot without harm. */
+  readonly #faulty: number;
   readonly #datasets = new Map<DatasetId, Incarnation>();
+
+  constructor(faulty = 0) {
+    this.#faulty = faulty;
+  }
 
   /** Sorted by id. */
   all(): readonly Incarnation[] {
@@ -103,9 +110,49 @@ export class IncarnationBook {
     if (this.isolations.covers(promotion.target, promotion.dataset)) {
       throw refusal('the target is isolated');
     }
+    const count = context.voters.length;
+    if (fenceQuorum(count, this.#faulty) > count) {
+      throw refusal(
+        `${count} voters cannot outvote ${this.#faulty} that may lie: add voters first`,
+      );
+    }
     const slot = openSlot(promotion, context);
     const next = { incarnation: promotion.incarnation, state: 'contested' as const };
     return () => this.#set({ ...known, ...next, holder: undefined, slot });
+  }
+
+  /**
+   * Who has not voted on the open slot yet is to give it up. Voters who have granted it cannot take that back, so
+   * it may still be decided. @throws HoldfastError not-permitted
+   */
+  checkAbandon(body: { readonly dataset: DatasetId; readonly incarnation: number }): {
+    readonly slot: Slot;
+    readonly change: Change;
+  } {
+    const known = this.#require(body.dataset);
+    const { slot, incarnation, state } = known;
+    if (slot === undefined || body.incarnation !== incarnation) {
+      throw refusal(`no promotion is being voted on: incarnation ${incarnation} is ${state}`);
+    }
+    if (slot.isGivenUp) throw refusal('it is being given up already');
+    return { slot, change: () => this.#set({ ...known, slot: { ...slot, isGivenUp: true } }) };
+  }
+
+  /** A run has ended: promotions that it has asked for and that are not decided yet are to be given up. */
+  giveUpFor(run: Pick<Slot, 'plan' | 'run'>): void {
+    for (const known of this.contested()) {
+      const { slot } = known;
+      if (slot?.plan !== run.plan || slot.run !== run.run) continue;
+      this.#set({ ...known, slot: { ...slot, isGivenUp: true } });
+    }
+  }
+
+  /** Whether a step's promotion was decided, or still may be. */
+  mayBePromoted(step: Pick<Slot, 'plan' | 'run' | 'step'>): boolean {
+    const isOpen = this.contested().some(
+      ({ slot }) => slot?.plan === step.plan && slot.run === step.run && slot.step === step.step,
+    );
+    return isOpen || this.isPromoted(step);
   }
 
   /** contested -> live, when enough voters grant it; contested -> dead, when too many abandon it. */
@@ -217,7 +264,7 @@ export class IncarnationBook {
   }
 
   #afterVote(known: Incarnation, slot: Slot, place: CommandPlace): Incarnation {
-    const state = slotState(slot);
+    const state = slotState(slot, this.#faulty);
     if (state === 'open') return known;
     if (state === 'dead') return { ...known, state, slot: undefined };
     const certificate = certificateOf(slot, known.incarnation);

@@ -62,7 +62,8 @@ function slotImage(slot: Slot): MessageInitShape<typeof SlotImageSchema> {
     isGrant,
     envelope,
   }));
-  return { ...candidateImage(slot), votes, index: BigInt(slot.index) };
+  const { index, isGivenUp } = slot;
+  return { ...candidateImage(slot), votes, index: BigInt(index), isGivenUp };
 }
 
 function slotFrom(image: SlotImage): Slot {
@@ -71,7 +72,8 @@ function slotFrom(image: SlotImage): Slot {
     isGrant,
     envelope: envelope.slice(),
   }));
-  return { ...candidateFrom(image), votes, index: Number(image.index) };
+  const { isGivenUp } = image;
+  return { ...candidateFrom(image), votes, index: Number(image.index), isGivenUp };
 }
 
 function certificateImage(
@@ -86,7 +88,7 @@ function certificateFrom(image: CertificateImage): Certificate {
   return { ...candidateFrom(image), incarnation: image.incarnation, votes };
 }
 
-type Candidate = Omit<Slot, 'votes' | 'index'>;
+type Candidate = Omit<Slot, 'votes' | 'index' | 'isGivenUp'>;
 
 function candidateImage(candidate: Candidate) {
   const { generation, target, fence, plan, run, step, voters } = candidate;

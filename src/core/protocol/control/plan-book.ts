@@ -15,7 +15,6 @@ import { checkTransition } from './mark-rules.ts';
 import type { ControlMember } from './member-book.ts';
 import {
   closed,
-  hasPromoted,
   isOpen,
   isWorker,
   marked,
@@ -167,8 +166,11 @@ export class PlanBook {
     return () => this.#setRun(found, marked({ plan, run: found.run }, mark, place));
   }
 
-  /** @throws HoldfastError not-permitted */
-  checkDecision(body: BodyOf<'plan-decision'>): Change {
+  /** `isPromoted`: whether a step's promotion was decided or still may be. @throws HoldfastError not-permitted */
+  checkDecision(
+    body: BodyOf<'plan-decision'>,
+    isPromoted: (step: RunName & { readonly step: string }) => boolean,
+  ): Change {
     const found = this.#openRun(body);
     const { record, run } = found;
     if (body.decision === 'cancel') return () => this.#setRun(found, closed(run, 'cancelled'));
@@ -178,7 +180,14 @@ export class PlanBook {
     }
     if (run.state === 'rolling-back') throw refusal('the run is rolling back already');
     // Undoing what came before a promotion would take the ground from under the live copy.
-    if (hasPromoted(record.plan, run)) throw refusal('a dataset of this run has been promoted');
+    const { plan: hash } = body;
+    const name = { plan: hash, run: run.run };
+    const promoted = record.plan.steps.find(
+      ({ id, kind }) => kind === 'promote' && isPromoted({ ...name, step: id }),
+    );
+    if (promoted !== undefined) {
+      throw refusal(`step "${promoted.id}" has promoted, or is being voted on: give it up first`);
+    }
     return () => this.#setRun(found, rollingBack(run));
   }
 
@@ -191,6 +200,20 @@ export class PlanBook {
       throw refusal(`the fence is ${current.generation}/${current.index} by now`);
     }
     return found;
+  }
+
+  /** An operator has given up what this step has asked for: its run, if it is open, waits for a decision. */
+  stopPromotion(
+    name: RunName & { readonly step: string },
+    place: { readonly index: number; readonly timeMs: number; readonly detail: string },
+  ): void {
+    const found = this.runOf(name);
+    const before = found?.run.steps.get(name.step);
+    if (found === undefined || before === undefined || !isOpen(found.run)) return;
+    if (before.state === 'done' || found.run.state === 'rolling-back') return;
+    const step = { ...before, ...place, state: 'escalated' as const };
+    const steps = new Map(found.run.steps).set(name.step, step);
+    this.#setRun(found, { ...found.run, state: 'escalated', steps });
   }
 
   /** A promotion has been asked for: its step has begun, whatever its coordinator marks. */

@@ -24,20 +24,16 @@ export type Slot = {
   /** One a voter, in the order of the log. */
   readonly votes: readonly SlotVote[];
   readonly index: number;
+  /** An operator wants it given up: voters that have not voted yet abandon it. */
+  readonly isGivenUp: boolean;
 };
 
 /** Proof that a slot was decided, for whoever has the genesis and knows the voters. */
-export type Certificate = Omit<Slot, 'votes' | 'index'> & {
+export type Certificate = Omit<Slot, 'votes' | 'index' | 'isGivenUp'> & {
   readonly incarnation: number;
   /** Envelopes of the grants: a fence quorum. */
   readonly votes: readonly Uint8Array[];
 };
-
-/**
- * Voters that may sign twice without harm. More than none costs availability: a slot of three voters
- * would need all of them.
- */
-const faultyVoters = 0;
 
 /** An open slot for a promotion that has been found valid. */
 export function openSlot(
@@ -49,7 +45,7 @@ export function openSlot(
   },
 ): Slot {
   const { target, fence, plan, run, step } = promotion;
-  return { ...context, target, fence, plan, run, step, votes: [] };
+  return { ...context, target, fence, plan, run, step, votes: [], isGivenUp: false };
 }
 
 /** The slot with one vote more. @throws HoldfastError not-permitted | equivocation */
@@ -71,17 +67,18 @@ export function withVote(slot: Slot, vote: FenceVote, word: Omit<SlotVote, 'isGr
  * - `decided`: enough grants agree.
  * - `dead`: so many have abandoned it that it cannot be decided.
  * - `open`: neither yet.
+ * `faulty`: voters that may sign two words without harm, by the genesis.
  */
-export function slotState({ voters, votes }: Slot): 'open' | 'decided' | 'dead' {
+export function slotState({ voters, votes }: Slot, faulty: number): 'open' | 'decided' | 'dead' {
   const grants = votes.filter(({ isGrant }) => isGrant).length;
-  if (grants >= fenceQuorum(voters.length, faultyVoters)) return 'decided';
+  if (grants >= fenceQuorum(voters.length, faulty)) return 'decided';
   const abandons = votes.length - grants;
-  return abandons >= deadQuorum(voters.length, faultyVoters) ? 'dead' : 'open';
+  return abandons >= deadQuorum(voters.length, faulty) ? 'dead' : 'open';
 }
 
 /** The proof that a decided slot leaves. */
 export function certificateOf(slot: Slot, incarnation: number): Certificate {
-  const { votes, index: _, ...rest } = slot;
+  const { votes, index: _, isGivenUp: __, ...rest } = slot;
   const grants = votes.filter(({ isGrant }) => isGrant).map(({ envelope }) => envelope);
   return { ...rest, incarnation, votes: grants };
 }

@@ -25,6 +25,12 @@ test('an operator may have no recipient', () => {
   expect(decodeGenesis(encodeGenesis(blind))).toEqual(blind);
 });
 
+test('a voter that may lie is part of what the cluster id names', () => {
+  const wary: Genesis = { ...genesis, byzantineVoters: 1 };
+  expect(decodeGenesis(encodeGenesis(wary))).toEqual(wary);
+  expect(clusterIdOf(encodeGenesis(wary))).not.toBe(clusterIdOf(encodeGenesis(genesis)));
+});
+
 describe('a genesis is refused', () => {
   const bad: [string, object][] = [
     ['without a name', { name: '' }],
@@ -36,6 +42,7 @@ describe('a genesis is refused', () => {
     ['with a recovery recipient that is none', { recoveryRecipient: 'ssh-ed25519 AAAA' }],
     ['with policy version 0', { policy: { version: 0, surviveSites: 1 } }],
     ['with more sites to survive than shards', { policy: { version: 1, surviveSites: 32 } }],
+    ['with two voters that may lie', { byzantineVoters: 2 }],
     ['with a founder of no site', { founder: { ...descriptor, site: '' } }],
   ];
 

@@ -122,6 +122,30 @@ test('a voter that has voted for another candidate stands by it, and says so', a
   ]);
 });
 
+test('a voter that has not voted gives up what an operator wants given up, once', async () => {
+  await using scene = new Scene();
+  const { cast, fence } = scene;
+  cast.log.say({ kind: 'abandon', dataset, incarnation: 1, reason: 'the wrong host' });
+  for (const name of ['oslo', 'rome']) scene.start(cast.actor(name));
+  await cast.clock.advance(5000);
+  const word = { target: undefined, fence };
+  expect(cast.actor('oslo').fences.votes.get(slotName)).toEqual(word);
+  expect(applied(cast, 'fence-vote')).toMatchObject([word, word]);
+  expect(cast.log.state.incarnations.of(dataset)).toMatchObject({ state: 'dead' });
+});
+
+test('a voter that has granted a promotion says so, also when it is given up by then', async () => {
+  await using scene = new Scene();
+  const { cast, fence } = scene;
+  const oslo = cast.actor('oslo');
+  const target = cast.actor('rome').agent.agentKey;
+  await oslo.fences.castVote(slotName, { target, fence });
+  cast.log.say({ kind: 'abandon', dataset, incarnation: 1, reason: 'the wrong host' });
+  scene.start(oslo);
+  await cast.clock.advance(5000);
+  expect(applied(cast, 'fence-vote')).toMatchObject([{ target, fence }]);
+});
+
 test('who was no voter when the slot was opened says nothing', async () => {
   await using scene = new Scene();
   const { cast } = scene;

@@ -55,6 +55,31 @@ test('votes that do not come in time are named, and the promotion goes on when t
   expect(applied(cast, 'promote')).toHaveLength(1);
 });
 
+test('a promotion that an operator gives up is not tried again before the plan is resumed', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const founder = cast.cluster.founder.agentKey;
+  const name = cast.submit(planOf(cast, { steps: promotingSteps() }));
+  cast.log.say({ kind: 'isolate', agent: founder, dataset: undefined, reason: 'powered off' });
+  const { fences } = cast.actor('rome');
+  fences.voteFailure = new HoldfastError('disk-full', 'the disk is full');
+  await cast.actor('oslo').kill();
+  await cast.until('the slot is open', () => isContested(cast));
+  await cast.clock.advance(2000);
+  cast.log.say({ kind: 'abandon', dataset, incarnation: 1, reason: 'the wrong host' });
+  fences.voteFailure = undefined;
+  await cast.actor('oslo').restart();
+  await cast.until('the slot is dead', () => !isContested(cast));
+  await cast.clock.advance(60_000);
+  expect(cast.run(name.plan).state).toBe('escalated');
+  expect(applied(cast, 'promote')).toHaveLength(1);
+  expect(cast.log.state.incarnations.of(dataset)?.certificate).toBeUndefined();
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  await cast.untilRun(name.plan, 'done');
+  const known = cast.log.state.incarnations.of(dataset);
+  expect(known).toMatchObject({ state: 'live', incarnation: 2 });
+});
+
 test('a promotion that was voted on goes on with the next coordinator', async () => {
   await using cast = new PlanCast();
   await cast.start('cairo');

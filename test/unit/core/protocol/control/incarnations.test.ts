@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openCommand } from '../../../../../src/core/format/control-envelope.ts';
 import type { DatasetId } from '../../../../../src/core/ids.ts';
 import { idOf } from '../../../../../src/core/ids.ts';
-import { type SampleAgent, secretOf } from '../../../../support/sample-cluster.ts';
+import { type SampleAgent, SampleCluster, secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;
@@ -194,6 +194,85 @@ describe('a vote', () => {
     for (const voter of [bergen, turku]) log.by(voter, log.vote(fence));
     expect(log.db()).toMatchObject({ state: 'off', holder: bergen.agentKey });
     expect(mayWrite(bergen)).toBe(false);
+  });
+});
+
+describe('giving a promotion up', () => {
+  const abandon = { kind: 'abandon', dataset: dbId, incarnation: 1, reason: 'wrong host' } as const;
+
+  test('an operator asks for it, while the slot is open, once', () => {
+    const at = log.contest();
+    expect(log.by(bergen, abandon)).toBe('an operator must sign this');
+    expect(log.byOperator({ ...abandon, incarnation: 2 })).toContain('no promotion is being voted');
+    expect(log.byOperator(abandon)).toBe('applied');
+    expect(log.byOperator(abandon)).toBe('it is being given up already');
+    expect(log.db()).toMatchObject({ state: 'contested', slot: { isGivenUp: true } });
+    expect(log.runOf(at.hash).state).toBe('escalated');
+    const step = { state: 'escalated', detail: 'an operator gives incarnation 1 up: wrong host' };
+    expect(log.runOf(at.hash).steps.get('promote-db')).toMatchObject(step);
+  });
+
+  test('words that were given stand: a slot that enough have granted is live all the same', () => {
+    const { fence } = log.contest();
+    log.by(bergen, log.vote(fence));
+    log.byOperator(abandon);
+    log.by(turku, log.vote(fence));
+    expect(log.db()).toMatchObject({ state: 'live', holder: bergen.agentKey });
+  });
+
+  test('once it is dead no certificate comes to be, and resuming opens the next incarnation', () => {
+    const at = log.contest();
+    log.by(bergen, log.vote(at.fence));
+    log.byOperator(abandon);
+    for (const voter of [log.oslo, turku]) {
+      log.by(voter, log.vote(at.fence, { target: undefined }));
+    }
+    expect(log.db()).toMatchObject({ state: 'dead', certificate: undefined });
+    expect(log.by(turku, log.vote(at.fence))).toBe('there is no such open slot');
+    const ofRun = { plan: at.hash, run: 1 };
+    expect(log.byOperator({ kind: 'plan-decision', ...ofRun, decision: 'resume' })).toBe('applied');
+    expect(log.by(turku, log.promotion(at, { incarnation: 2 }))).toBe('applied');
+    expect(log.db()).toMatchObject({ state: 'contested', incarnation: 2 });
+  });
+
+  test('a plan that is cancelled gives up what it has asked for', () => {
+    const at = log.contest();
+    log.byOperator({ kind: 'plan-decision', plan: at.hash, run: 1, decision: 'cancel' });
+    expect(log.db().slot).toMatchObject({ isGivenUp: true });
+  });
+
+  test('a plan is rolled back once its promotion is dead, and not before', () => {
+    const at = log.contest();
+    const rollBack = { kind: 'plan-decision', plan: at.hash, run: 1 } as const;
+    const decision = 'roll-back';
+    expect(log.byOperator({ ...rollBack, decision })).toContain('give it up first');
+    log.byOperator(abandon);
+    expect(log.byOperator({ ...rollBack, decision })).toContain('give it up first');
+    for (const voter of [bergen, turku]) log.by(voter, log.vote(at.fence, { target: undefined }));
+    expect(log.byOperator({ ...rollBack, decision })).toBe('applied');
+    expect(log.runOf(at.hash).state).toBe('rolling-back');
+  });
+});
+
+describe('with one voter that may lie', () => {
+  test('a majority decides nothing, and so little kills nothing', () => {
+    log = SampleControl.full(new SampleCluster('wary', { byzantineVoters: 1 }));
+    const { fence } = log.contest();
+    for (const voter of [bergen, turku]) log.by(voter, log.vote(fence));
+    expect(log.db().state).toBe('contested');
+    log.by(log.oslo, log.vote(fence));
+    expect(log.db()).toMatchObject({ state: 'live', holder: bergen.agentKey });
+  });
+
+  test('a lone voter cannot decide at all, and says so', () => {
+    log = SampleControl.full(new SampleCluster('wary', { byzantineVoters: 1 }));
+    const at = log.start();
+    log.prove(at);
+    log.by(log.oslo, demotion);
+    log.configure([turku]);
+    expect(log.by(turku, log.promotion(at))).toBe(
+      '1 voters cannot outvote 1 that may lie: add voters first',
+    );
   });
 });
 

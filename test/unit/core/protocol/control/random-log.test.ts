@@ -25,7 +25,7 @@ import {
 
 const stepsOfOneSeed = 80;
 
-const byOperators = new Set(['plan', 'plan-decision', 'isolate', 'reinstate', 'layout']);
+const byOperators = new Set(['plan', 'plan-decision', 'isolate', 'reinstate', 'layout', 'abandon']);
 
 /** Commands that are sometimes right and often wrong. */
 class RandomAuthor {
@@ -129,6 +129,7 @@ class RandomAuthor {
       () => this.#vote(slotFence, { incarnation, target: undefined }),
       () => this.#vote(slotFence, { incarnation: near, target: agentKey }),
       () => this.#isolate(),
+      () => ({ kind: 'abandon', dataset: dbId, incarnation: near, reason: 'no' }),
       ...Array.from({ length: 3 }, () => () => this.#reinstate()),
       ...Array.from({ length: 3 }, () => () => this.#decision({ hash, run })),
       () => ({ kind: 'site-report', site: 'oslo', state: this.#pick(['lost', 'seen']) }),

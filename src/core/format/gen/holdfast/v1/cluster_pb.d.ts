@@ -69,6 +69,13 @@ export declare type Genesis = Message<"holdfast.v1.Genesis"> & {
    * @generated from field: int64 created_ms = 9;
    */
   createdMs: bigint;
+
+  /**
+   * voters that may sign two words on one promotion: 0 or 1
+   *
+   * @generated from field: uint32 byzantine_voters = 10;
+   */
+  byzantineVoters: number;
 };
 
 /**

@@ -138,6 +138,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: TimeCommand;
     case: "time";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.AbandonCommand abandon = 26;
+     */
+    value: AbandonCommand;
+    case: "abandon";
   } | { case: undefined; value?: undefined };
 };
 
@@ -576,6 +582,34 @@ export declare type IsolateCommand = Message<"holdfast.v1.IsolateCommand"> & {
  * Use `create(IsolateCommandSchema)` to create a new message.
  */
 export declare const IsolateCommandSchema: GenMessage<IsolateCommand>;
+
+/**
+ * Signed by an operator: voters that have not granted this promotion yet are to give it up.
+ *
+ * @generated from message holdfast.v1.AbandonCommand
+ */
+export declare type AbandonCommand = Message<"holdfast.v1.AbandonCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: uint32 incarnation = 2;
+   */
+  incarnation: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.AbandonCommand.
+ * Use `create(AbandonCommandSchema)` to create a new message.
+ */
+export declare const AbandonCommandSchema: GenMessage<AbandonCommand>;
 
 /**
  * Signed by the operators' threshold.
@@ -1394,6 +1428,13 @@ export declare type SlotImage = Message<"holdfast.v1.SlotImage"> & {
    * @generated from field: uint64 index = 9;
    */
   index: bigint;
+
+  /**
+   * an operator wants no more grants
+   *
+   * @generated from field: bool is_given_up = 10;
+   */
+  isGivenUp: boolean;
 };
 
 /**
