@@ -109,21 +109,10 @@ function checkSignatures(signatures: readonly Signature[], message: Uint8Array):
     if (key.length !== 32 || signature.length !== 64) {
       throw badSignature('a key or signature has a wrong length');
     }
-    if (!isAccepted(key, name)) throw badSignature(`${name} is no acceptable key`);
+    if (!isAcceptableKey(key)) throw badSignature(`${name} is no acceptable key`);
     if (!verify(key, message, signature)) throw badSignature(`the signature of ${name} is wrong`);
     return key.slice();
   });
-}
-
-// Judging a key costs as much as checking a signature, and members sign over and over.
-const acceptedKeys = new Set<string>();
-
-function isAccepted(key: Uint8Array, name: string): boolean {
-  if (acceptedKeys.has(name)) return true;
-  if (!isAcceptableKey(key)) return false;
-  if (acceptedKeys.size >= 2 * limits.membersMax) acceptedKeys.clear();
-  acceptedKeys.add(name);
-  return true;
 }
 
 function badSignature(why: string): HoldfastError {

@@ -6,6 +6,7 @@ import {
   isAcceptableKey,
   publicKeyOf,
   sign,
+  signByReference,
   verify,
   verifyByReference,
 } from '../../../../src/core/crypto/signature.ts';
@@ -21,6 +22,19 @@ function bytesOfNumber(number: bigint): Uint8Array {
 }
 
 describe('verify', () => {
+  test('knows no signature by half of it: each part counts each time', () => {
+    const secret = byteStream('secret', 32);
+    const publicKey = publicKeyOf(secret);
+    const message = utf8('message');
+    const signature = sign(secret, message);
+    expect(verify(publicKey, message, signature)).toBe(true);
+    expect(verify(publicKey, message, signature)).toBe(true);
+    const other = publicKeyOf(byteStream('other', 32));
+    expect(verify(other, message, signature)).toBe(false);
+    expect(verify(publicKey, utf8('massage'), signature)).toBe(false);
+    expect(verify(publicKey, message, signature.with(40, (signature[40] ?? 0) ^ 1))).toBe(false);
+  });
+
   test.each(vectors.signatures)('$outcome: $name', ({ publicKey, message, signature, outcome }) => {
     const holds = verify(bytesOf(publicKey), bytesOf(message), bytesOf(signature));
     expect(holds ? 'ok' : 'bad-signature').toBe(outcome);
@@ -79,6 +93,31 @@ describe('sign', () => {
   test.each(withSecret)('$name', ({ secret, publicKey, message, signature }) => {
     expect(toHex(publicKeyOf(bytesOf(secret)))).toBe(publicKey);
     expect(toHex(sign(bytesOf(secret), bytesOf(message)))).toBe(signature);
+  });
+});
+
+describe('sign', () => {
+  test('says the same bytes as the reference, for the same key', () => {
+    for (let i = 0; i < 8; i++) {
+      const secret = byteStream(`secret ${i}`, 32);
+      const message = byteStream(`message ${i}`, i * 40);
+      const reference = signByReference(secret, message);
+      expect(sign(secret, message)).toEqual(reference.signature);
+      expect(publicKeyOf(secret)).toEqual(reference.publicKey);
+    }
+  });
+
+  test('signs with what the array holds now', () => {
+    const secret = byteStream('first', 32);
+    const before = publicKeyOf(secret);
+    secret.set(byteStream('second', 32));
+    const message = utf8('message');
+    expect(publicKeyOf(secret)).not.toEqual(before);
+    expect(sign(secret, message)).toEqual(signByReference(secret, message).signature);
+  });
+
+  test('refuses a secret of another length', () => {
+    expect(() => sign(byteStream('short', 31), utf8('message'))).toThrow('32 bytes');
   });
 });
 
