@@ -171,9 +171,9 @@ export class SimNetwork implements Network {
     const onAbort = (): void => reject(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#pending.add(pending);
-    const timeout = new HoldfastError('timeout', `${shortId(peer)} did not answer in time`);
     const callOff = this.#internet.world.after(timeoutMs, () => {
-      if (this.life.isAlive) reject(timeout);
+      if (!this.life.isAlive) return;
+      reject(new HoldfastError('timeout', `${shortId(peer)} did not answer in time`));
     });
     this.#internet.request(this, { link, request, resolve });
     try {

@@ -9,7 +9,7 @@ import {
 import * as ed25519 from '@noble/ed25519';
 import { assert } from '../../base/assert.ts';
 import { concat, equal, toHex } from '../../base/bytes.ts';
-import { RecentSet } from '../../base/recent-set.ts';
+import { RecentMap } from '../../base/recent-map.ts';
 import { hash } from './hash.ts';
 
 // The library leaves SHA-512 to its caller, so that it can stay small.
@@ -49,14 +49,14 @@ export function verify(publicKey: Uint8Array, message: Uint8Array, signature: Ui
   if (publicKey.length !== 32 || signature.length !== 64) return false;
   // Lengths are fixed but for the last part: two different questions never have one name.
   const name = toHex(hash('leaf', publicKey, signature, message));
-  if (verified.has(name)) return true;
+  if (verified.get(name)) return true;
   const key = nativeKey(publicKey);
   const isQuick =
     key !== undefined &&
     opensslVerify(null, message, key, signature) &&
     !smallOrderPoints().has(toHex(signature.subarray(0, 32)));
   const holds = isQuick || verifyByReference(publicKey, message, signature);
-  if (holds) verified.add(name);
+  if (holds) verified.set(name, true);
   return holds;
 }
 
@@ -79,10 +79,10 @@ export function verifyByReference(
 export function isAcceptableKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== 32) return false;
   const name = toHex(publicKey);
-  if (accepted.has(name)) return true;
+  if (accepted.get(name)) return true;
   const point = decodePoint(publicKey);
   const isAcceptable = point !== undefined && !point.isSmallOrder() && point.isTorsionFree();
-  if (isAcceptable) accepted.add(name);
+  if (isAcceptable) accepted.set(name, true);
   return isAcceptable;
 }
 
@@ -90,9 +90,9 @@ export function isAcceptableKey(publicKey: Uint8Array): boolean {
  * Signatures that hold. One envelope is opened where it arrives, where it is applied, in a certificate, and in
  * every image that carries it. Only what holds is kept: nobody can fill it without signing.
  */
-const verified = new RecentSet(4096);
+const verified = new RecentMap<true>(4096);
 /** Judging a key costs as much as checking a signature, and members sign over and over. */
-const accepted = new RecentSet(4096);
+const accepted = new RecentMap<true>(4096);
 
 type OwnKey = {
   readonly seed: Uint8Array;

@@ -1,4 +1,7 @@
 import { toHex } from '../../base/bytes.ts';
+import { RecentMap } from '../../base/recent-map.ts';
+import { KiB } from '../../base/units.ts';
+import { hash } from '../crypto/hash.ts';
 import type { ClusterId } from '../ids.ts';
 import { decodeCommand, encodeCommand } from './control-command.ts';
 import { anyCount } from './control-field.ts';
@@ -40,6 +43,23 @@ export function sealCommand(options: {
  * @throws HoldfastError bad-encoding | bad-signature
  */
 export function openCommand(bytes: Uint8Array, cluster: ClusterId): OpenedCommand {
+  if (bytes.length > rememberedSizeMax) return openNew(bytes, cluster);
+  const name = `${cluster}${toHex(hash('leaf', bytes))}`;
+  const known = opened.get(name);
+  if (known !== undefined) return known;
+  const command = openNew(bytes, cluster);
+  opened.set(name, command);
+  return command;
+}
+
+/**
+ * The newest commands: each is opened where it is applied, for its listeners, in a certificate and in every
+ * image that carries it. Plans with their texts are too large to keep.
+ */
+const opened = new RecentMap<OpenedCommand>(256);
+const rememberedSizeMax = 8 * KiB;
+
+function openNew(bytes: Uint8Array, cluster: ClusterId): OpenedCommand {
   const { payload, generation, hash, signers } = openEnvelope(bytes, { cluster, type: 'control' });
   return {
     command: decodeCommand(payload),

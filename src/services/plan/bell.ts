@@ -1,6 +1,9 @@
 import { HoldfastError } from '../../core/errors.ts';
 import type { Cancel, Clock } from '../../ports/runtime.ts';
 
+/** Made once: nobody looks at it, and an error with its stack costs more than the wait. */
+const noLongerWaited = new HoldfastError('interrupted', 'no longer waited for');
+
 /** Wakes whoever waits for something to have changed. A ring that nobody hears is kept for the next who waits. */
 export class Bell {
   #hasRung = false;
@@ -23,6 +26,6 @@ export class Bell {
     await Promise.race([rung, late]);
     this.#hasRung = false;
     this.#wake = undefined;
-    over.abort(new HoldfastError('interrupted', 'no longer waited for'));
+    over.abort(noLongerWaited);
   }
 }
