@@ -1,7 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { equal, toHex } from '../../../base/bytes.ts';
 import { hash } from '../../crypto/hash.ts';
-import { hexBytes } from '../../format/control-field.ts';
 import type { CommandId } from '../../format/control-records.ts';
 import { decodeMessage, malformed } from '../../format/field.ts';
 import { type ControlImage, ControlImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
@@ -34,7 +33,7 @@ export type ControlParts = {
   readonly decrees: DecreeBook;
   readonly findings: FindingBook;
   readonly time: TimeBook;
-  knownIds(): readonly CommandId[];
+  knownIdBytes(): Uint8Array[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
 
@@ -74,7 +73,7 @@ function imageOf(state: ControlParts): ControlImage {
     generation: BigInt(generation),
     lastIndex: BigInt(lastIndex),
     commandCount: BigInt(commandCount),
-    knownIds: state.knownIds().map(hexBytes),
+    knownIds: state.knownIdBytes(),
     ...state.config.image(),
     members: state.members.image(),
     layouts: state.layout.image(),

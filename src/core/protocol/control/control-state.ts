@@ -1,6 +1,7 @@
 import { assert } from '../../../base/assert.ts';
 import { codeOf, HoldfastError } from '../../errors.ts';
 import { type OpenedCommand, openCommand } from '../../format/control-envelope.ts';
+import { hexBytes } from '../../format/control-field.ts';
 import type { CommandId } from '../../format/control-records.ts';
 import type { Genesis } from '../../format/records.ts';
 import type { AgentKey, ClusterId, DatasetId } from '../../ids.ts';
@@ -63,7 +64,7 @@ export class ControlState {
   readonly findings = new FindingBook();
   readonly time: TimeBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
-  readonly #knownIds = new Set<CommandId>();
+  readonly #knownIds = new Map<CommandId, Uint8Array>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
 
   /** The state before the first entry of the first generation: the founder is its one member and voter. */
@@ -115,7 +116,12 @@ export class ControlState {
   }
 
   knownIds(): readonly CommandId[] {
-    return [...this.#knownIds];
+    return [...this.#knownIds.keys()];
+  }
+
+  /** The same as bytes: they are hashed after every entry. */
+  knownIdBytes(): Uint8Array[] {
+    return [...this.#knownIds.values()];
   }
 
   /** Takes the next command of the log. Never throws for what stands in it. */
@@ -170,7 +176,7 @@ export class ControlState {
   resume(position: LogPosition, knownIds: readonly CommandId[]): void {
     this.#position = position;
     this.#knownIds.clear();
-    for (const id of knownIds) this.#knownIds.add(id);
+    for (const id of knownIds) this.#knownIds.set(id, hexBytes(id));
   }
 
   #prepare(opened: OpenedCommand, entry: ControlEntry): () => void {
@@ -201,8 +207,8 @@ export class ControlState {
   }
 
   #remember(id: CommandId): void {
-    this.#knownIds.add(id);
-    for (const oldest of this.#knownIds) {
+    if (!this.#knownIds.has(id)) this.#knownIds.set(id, hexBytes(id));
+    for (const oldest of this.#knownIds.keys()) {
       if (this.#knownIds.size <= controlBounds.knownIdsMax) return;
       this.#knownIds.delete(oldest);
     }

@@ -2,39 +2,42 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { fenceFrom, fenceMessage, hexBytes, wordFrom } from '../../format/control-field.ts';
 import { planHashFrom } from '../../format/control-plan.ts';
 import { idField } from '../../format/field.ts';
-import type {
-  CertificateImage,
-  CertificateImageSchema,
-  DatasetImage,
+import {
+  type CertificateImage,
+  type CertificateImageSchema,
+  type DatasetImage,
   DatasetImageSchema,
-  SlotImage,
-  SlotImageSchema,
+  type SlotImage,
+  type SlotImageSchema,
 } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, idBytes, idOf } from '../../ids.ts';
 import { type Incarnation, type IncarnationBook, incarnationStates } from './incarnation-book.ts';
+import { imageOnce } from './record-image.ts';
 import type { Certificate, Slot } from './slot.ts';
 
 /** The datasets of a book, sorted by id. */
 export function datasetImages(
   book: IncarnationBook,
 ): MessageInitShape<typeof DatasetImageSchema>[] {
-  return book.all().map((one) => ({
-    id: idBytes(one.dataset),
-    name: one.name,
-    incarnation: one.incarnation,
-    state: one.state,
-    holder: one.holder === undefined ? new Uint8Array() : idBytes(one.holder),
-    reinstated: one.reinstated.map(idBytes),
-    holders: one.holders.map(({ incarnation, agent, generation, index }) => ({
-      incarnation,
-      agent: idBytes(agent),
-      generation: BigInt(generation),
-      index: BigInt(index),
-    })),
-    ...(one.slot === undefined ? {} : { slot: slotImage(one.slot) }),
-    ...(one.certificate === undefined ? {} : { certificate: certificateImage(one.certificate) }),
-  }));
+  return book.all().map(datasetImage);
 }
+
+const datasetImage = imageOnce(DatasetImageSchema, (one: Incarnation) => ({
+  id: idBytes(one.dataset),
+  name: one.name,
+  incarnation: one.incarnation,
+  state: one.state,
+  holder: one.holder === undefined ? new Uint8Array() : idBytes(one.holder),
+  reinstated: one.reinstated.map(idBytes),
+  holders: one.holders.map(({ incarnation, agent, generation, index }) => ({
+    incarnation,
+    agent: idBytes(agent),
+    generation: BigInt(generation),
+    index: BigInt(index),
+  })),
+  ...(one.slot === undefined ? {} : { slot: slotImage(one.slot) }),
+  ...(one.certificate === undefined ? {} : { certificate: certificateImage(one.certificate) }),
+}));
 
 /** The other half of `datasetImages`. @throws HoldfastError bad-encoding */
 export function datasetsFrom(images: readonly DatasetImage[]): Incarnation[] {

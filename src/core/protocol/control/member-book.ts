@@ -3,13 +3,14 @@ import { toHex } from '../../../base/bytes.ts';
 import { hexBytes } from '../../format/control-field.ts';
 import type { BodyOf } from '../../format/control-records.ts';
 import { idField } from '../../format/field.ts';
-import type { MemberImage, MemberImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type MemberImage, MemberImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import { rolesFrom } from '../../format/member.ts';
 import type { AgentDescriptor, Genesis, Role } from '../../format/records.ts';
 import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../../ids.ts';
 import { limits } from '../../limits.ts';
 import { InviteBook } from '../invite-book.ts';
 import { type OpenedStatement, openStatement } from '../opened-statement.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /** A member as the log knows it. */
@@ -90,14 +91,7 @@ export class MemberBook {
   }
 
   image(): MessageInitShape<typeof MemberImageSchema>[] {
-    return this.all().map((member) => ({
-      ...member,
-      agent: idBytes(member.agent),
-      peer: idBytes(member.peer),
-      roles: [...member.roles],
-      invites: member.invites.map(hexBytes),
-      index: BigInt(member.index),
-    }));
+    return this.all().map(memberImage);
   }
 
   load(images: readonly MemberImage[]): void {
@@ -157,6 +151,15 @@ export class MemberBook {
     this.#members.set(member.agent, member);
   }
 }
+
+const memberImage = imageOnce(MemberImageSchema, (member: ControlMember) => ({
+  ...member,
+  agent: idBytes(member.agent),
+  peer: idBytes(member.peer),
+  roles: [...member.roles],
+  invites: member.invites.map(hexBytes),
+  index: BigInt(member.index),
+}));
 
 function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {
   const { name, site, region, roles, statementKey, transportKey } = descriptor;

@@ -5,43 +5,51 @@ import { grantMessage } from '../../format/control-message.ts';
 import { grantFrom, planHashFrom } from '../../format/control-plan.ts';
 import type { CommandId } from '../../format/control-records.ts';
 import { idField, required } from '../../format/field.ts';
-import type {
-  FinishedPlan as FinishedMessage,
+import {
+  type FinishedPlan as FinishedMessage,
   FinishedPlanSchema,
-  PlanImage,
+  type PlanImage,
   PlanImageSchema,
-  RunImage,
+  type RunImage,
   RunImageSchema,
-  StepImage,
-  StepImageSchema,
+  type StepImage,
+  type StepImageSchema,
 } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, idBytes } from '../../ids.ts';
 import { stepStates } from '../../policy/plan-graph.ts';
 import { decodePlan, planHash } from '../../policy/plan-text.ts';
 import type { FinishedPlan, PlanBook } from './plan-book.ts';
 import { type PlanRecord, type PlanRun, runStates, type StepRecord } from './plan-run.ts';
+import { imageOnce } from './record-image.ts';
 import { versionFrom, versionImage } from './versioned.ts';
 
 const none = new Uint8Array();
 
 /** The plans of a book, in its order. */
 export function planImages(book: PlanBook): MessageInitShape<typeof PlanImageSchema>[] {
-  return book.all().map(({ bytes, runs, commands }) => ({
-    plan: bytes,
-    runs: runs.map(runImage),
-    commands: commands.map(hexBytes),
-  }));
+  return book.all().map(planImage);
 }
+
+const planImage = imageOnce(PlanImageSchema, ({ bytes, runs, commands }: PlanRecord) => ({
+  plan: bytes,
+  runs: runs.map(runImage),
+  commands: commands.map(hexBytes),
+}));
 
 /** The finished plans of a book, in its order. */
 export function finishedImages(book: PlanBook): MessageInitShape<typeof FinishedPlanSchema>[] {
-  return book.finished().map(({ hash, run, state, commands }) => ({
+  return book.finished().map(finishedImage);
+}
+
+const finishedImage = imageOnce(
+  FinishedPlanSchema,
+  ({ hash, run, state, commands }: FinishedPlan) => ({
     hash: hexBytes(hash),
     run,
     state,
     commands: commands.map(hexBytes),
-  }));
-}
+  }),
+);
 
 /** The other half of `planImages`. @throws HoldfastError bad-encoding */
 export function plansFrom(images: readonly PlanImage[]): PlanRecord[] {
@@ -64,7 +72,7 @@ export function finishedFrom(images: readonly FinishedMessage[]): FinishedPlan[]
   }));
 }
 
-function runImage(run: PlanRun): MessageInitShape<typeof RunImageSchema> {
+const runImage = imageOnce(RunImageSchema, (run: PlanRun) => {
   const { assignment } = run;
   const grants = [...run.grants].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
@@ -84,7 +92,7 @@ function runImage(run: PlanRun): MessageInitShape<typeof RunImageSchema> {
       index: BigInt(index),
     })),
   };
-}
+});
 
 function runFrom(image: RunImage): PlanRun {
   const { run, coordinator } = image;
