@@ -96,7 +96,7 @@ describe('sign', () => {
   });
 });
 
-describe('sign', () => {
+describe('signing natively', () => {
   test('says the same bytes as the reference, for the same key', () => {
     for (let i = 0; i < 8; i++) {
       const secret = byteStream(`secret ${i}`, 32);
