@@ -28,6 +28,7 @@ import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
+import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 
 /** The agent's answers to its clients. */
 export function agentApi(agent: Agent, stop: () => void): AgentApi {
@@ -47,6 +48,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...layoutApi(agent),
     ...datasetApi(agent),
     ...policyApi(agent),
+    ...tripwireApi(agent),
     ...planApi(agent),
     shutdown: () => {
       stop();
@@ -87,7 +89,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
     coordinator: coordinatorStatus(agent),
     datasets,
-    warnings: status.warnings(),
+    warnings: [...tripwireWarnings(agent), ...status.warnings()],
   };
 }
 
@@ -180,9 +182,12 @@ async function snapshotReports(
   const dataset: DatasetId | undefined =
     filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
   const reports: SnapshotReport[] = [];
+  const verdicts = agent.suspicion.verdicts(dataset);
   for (const record of ledger.manifests(dataset)) {
     if (!hasTags(record, filter.tags)) continue;
-    reports.push(snapshotReport(ledger, record, await view.assess(record)));
+    const suspicion = suspicionReport(agent, verdicts.get(record.hash));
+    const report = snapshotReport(ledger, record, await view.assess(record));
+    reports.push({ ...report, ...(suspicion !== undefined && { suspicion }) });
   }
   return reports;
 }

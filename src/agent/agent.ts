@@ -17,6 +17,7 @@ import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { Source } from '../ports/source.ts';
 import type { FactStore, StatementLog } from '../ports/statement-log.ts';
+import { Alarms } from '../services/alarms.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
 import { CatchUp } from '../services/catch-up.ts';
@@ -33,7 +34,9 @@ import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
+import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
+import { TripwireWatch } from '../services/tripwire-watch.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import type { Config } from './config.ts';
@@ -91,6 +94,8 @@ export class Agent implements AsyncDisposable {
   readonly backup: Backup;
   readonly check: Check;
   readonly control: ControlPlane;
+  readonly suspicion: Suspicion;
+  readonly alarms: Alarms;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -149,6 +154,13 @@ export class Agent implements AsyncDisposable {
     this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
     const { statementSecret, onFatal } = options;
     const { sync } = this;
+    const { hooks } = ports;
+    this.alarms = new Alarms({ hooks, command: options.config.alerts.command, log });
+    this.suspicion = new Suspicion({
+      ledger,
+      cleared: () => this.control.log.state.cleared,
+      ruleOf: (dataset) => this.#tripwiresOf(dataset),
+    });
     this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
   }
 
@@ -184,6 +196,7 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(this.#meetContacts(signal));
     this.#tasks.push(this.#committer.run({ signal }));
     this.#tasks.push(this.control.run({ signal }));
+    this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -353,7 +366,7 @@ export class Agent implements AsyncDisposable {
       compressionLevel: config.compression.level,
       dryRun: request.dryRun,
       force: request.force,
-      canaries: [],
+      canaries: this.#canaries(name),
     };
   }
 

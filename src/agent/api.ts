@@ -4,6 +4,7 @@ import type { DatasetApi } from './dataset-types.ts';
 import type { LayoutApi } from './layout-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
+import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
@@ -15,6 +16,7 @@ export interface AgentApi
     LayoutApi,
     DatasetApi,
     PolicyApi,
+    TripwireApi,
     PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
@@ -135,6 +137,8 @@ export type SnapshotReport = {
   filesChanged: number;
   filesUnstable: number;
   durationMs: number;
+  /** What tripwires say; undefined: nothing, or nobody could be asked. */
+  suspicion?: SuspicionReport;
   /** Known to the source and to key holders only. */
   paths?: string[];
 };

@@ -58,6 +58,9 @@ const schema = z.strictObject({
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
+  alerts: z
+    .strictObject({ command: z.array(z.string().max(4096)).min(1).max(64).exactOptional() })
+    .prefault({}),
   compression: z.strictObject({ level: z.int().min(1).max(19).default(3) }).prefault({}),
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),

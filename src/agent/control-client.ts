@@ -40,6 +40,7 @@ export function connectControl(socketPath: string): AgentApi {
     datasets: () => call('GET', '/v1/datasets'),
     demote: (request) => call('POST', '/v1/datasets/demote', request),
     policy: () => call('GET', '/v1/policy'),
+    tripwires: () => call('GET', '/v1/tripwires'),
     resolvePlan: (request) => call('POST', '/v1/plans/resolve', request),
     readPlan: (request) => call('POST', '/v1/plans/read', request),
     plans: () => call('GET', '/v1/plans'),

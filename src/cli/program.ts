@@ -16,6 +16,7 @@ import { addPolicy } from './commands/policy.ts';
 import { addRestore } from './commands/restore.ts';
 import { addSnapshots } from './commands/snapshots.ts';
 import { addStatus } from './commands/status.ts';
+import { addTripwire } from './commands/tripwire.ts';
 
 /** Options that every command takes. */
 export type GlobalOptions = {
@@ -79,6 +80,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addLayout(program, register);
   addDataset(program, register);
   addPolicy(program, register);
+  addTripwire(program, register);
   program.commandsGroup('With the recovery kit:');
   addRestore(program, register);
   addBrowse(program, register);

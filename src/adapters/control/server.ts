@@ -86,6 +86,7 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/layout', () => api.layout());
   app.get('/v1/datasets', () => api.datasets());
   app.get('/v1/policy', () => api.policy());
+  app.get('/v1/tripwires', () => api.tripwires());
   app.get('/v1/plans', () => api.plans());
   app.get('/v1/plans/:plan', (request) =>
     api.plan(checked(planParams, request.params, 'the path').plan),

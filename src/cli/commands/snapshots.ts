@@ -9,7 +9,7 @@ import type { Cell } from '../table.ts';
 import { counted, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
-type SnapshotsFlags = RecoveryFlags & { dataset?: string; tag?: string[] };
+type SnapshotsFlags = RecoveryFlags & { dataset?: string; tag?: string[]; suspect?: true };
 
 /** What there is to restore: asked of the local agent, or with a kit of any member. */
 export function addSnapshots(program: Command, register: Register): void {
@@ -17,9 +17,13 @@ export function addSnapshots(program: Command, register: Register): void {
     .command('snapshots')
     .description('List snapshots: as the local agent knows them, or with the recovery kit.')
     .option('--dataset <name>', 'only of this dataset')
-    .option('--tag <tag>', 'only with this tag; repeatable, or separated by commas', repeatedList);
+    .option('--tag <tag>', 'only with this tag; repeatable, or separated by commas', repeatedList)
+    .option('--suspect', 'only those that tripwires have marked and nobody has cleared');
   register<SnapshotsFlags>(recoveryOptions(command), async (context, { options }) => {
-    const snapshots = await snapshotsOf(context, options);
+    const all = await snapshotsOf(context, options);
+    const isWanted = ({ suspicion }: SnapshotReport): boolean =>
+      options.suspect !== true || suspicion?.state === 'suspect';
+    const snapshots = all.filter(isWanted);
     snapshots.sort((a, b) => a.timeMs - b.timeMs);
     if (context.output.isJson) await context.output.json(snapshots.map(snapshotFields));
     else await print(context, snapshots);
@@ -58,7 +62,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         snapshot.dataset,
         snapshot.host,
         snapshot.tags.join(','),
-        stateCell(snapshot.state),
+        stateCell(snapshot),
         snapshot.files.toLocaleString('en-US'),
         formatSize(snapshot.bytes),
         formatSize(snapshot.bytesAdded),
@@ -68,7 +72,11 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
   await output.print(counted(snapshots.length, 'snapshot'));
 }
 
-function stateCell(state: SnapshotReport['state']): Cell {
+function stateCell({ state, suspicion }: SnapshotReport): Cell {
+  if (suspicion?.state === 'suspect') return { text: `${state}, SUSPECT`, style: 'red' };
+  if (suspicion?.state === 'after-suspect') {
+    return { text: `${state}, after a suspect one`, style: 'yellow' };
+  }
   return state === 'committed' ? state : { text: state, style: 'yellow' };
 }
 
@@ -84,6 +92,7 @@ function snapshotFields(snapshot: SnapshotReport): object {
     sequence: snapshot.sequence,
     state: snapshot.state,
     tags: snapshot.tags,
+    ...(snapshot.suspicion !== undefined && { suspicion: snapshot.suspicion }),
     ...(snapshot.paths !== undefined && { paths: snapshot.paths }),
     summary: {
       files_new: snapshot.filesNew,

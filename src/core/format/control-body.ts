@@ -1,4 +1,5 @@
 import { assertNever } from '../../base/assert.ts';
+import type { StatementHash } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
@@ -39,6 +40,10 @@ export function bodyFrom(message: Message['body']): ControlBody {
     }
     case 'decree':
       return { kind: 'decree', ...decreeFrom(message.value) };
+    case 'clearSuspect': {
+      const manifest = idField<StatementHash>(message.value.manifest, 32, 'manifest');
+      return { kind: 'clear-suspect', manifest, reason: reasonFrom(message.value.reason) };
+    }
     case 'time':
       return { kind: 'time', logTimeMs: integer(message.value.timeMs, anyTime, 'log time') };
     case 'promote':

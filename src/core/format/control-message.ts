@@ -40,6 +40,10 @@ export function bodyMessage(body: ControlBody): BodyMessage {
       return { case: 'admit', value: { invite: body.invite, admission: body.admission } };
     case 'decree':
       return { case: 'decree', value: decreeMessage(body) };
+    case 'clear-suspect': {
+      const value = { manifest: idBytes(body.manifest), reason: body.reason };
+      return { case: 'clearSuspect', value };
+    }
     case 'time':
       return { case: 'time', value: { timeMs: BigInt(body.logTimeMs) } };
     case 'promote':

@@ -157,7 +157,8 @@ export type ControlBody =
       readonly kind: 'time';
       /** Milliseconds since 1970, by the conservative time of the voter that says so. */
       readonly logTimeMs: number;
-    };
+    }
+  | { readonly kind: 'clear-suspect'; readonly manifest: StatementHash; readonly reason: string };
 
 /** One command: what is signed and appended to the control log. */
 export type ControlCommand = {

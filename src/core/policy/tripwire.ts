@@ -1,19 +1,19 @@
 import { formatSize } from '../../base/quantity.ts';
 import { MiB } from '../../base/units.ts';
-import type { Manifest } from '../format/records.ts';
+import type { Changes, Manifest } from '../format/records.ts';
 
-/** When a snapshot counts as suspect. Percentages; 0 switches a wire off. */
-export type TripwireRule = {
+/** When a snapshot counts as suspect, as a rule of the policy says it. Percentages; 0 switches a wire off. */
+export type WireRule = {
   /** Of the files compared: rewritten since the snapshot before. */
-  readonly changedPercent: number;
+  readonly changedPercent?: number;
   /** Of the files compared: gone. */
-  readonly deletedPercent: number;
+  readonly deletedPercent?: number;
   /** Percentage points by which new content is less compressible than that of the snapshots before. */
-  readonly entropyPercent: number;
+  readonly entropyPercent?: number;
 };
 
 /** What holds where the policy says nothing. */
-export const defaultTripwires: TripwireRule = {
+export const defaultTripwires: Required<WireRule> = {
   changedPercent: 50,
   deletedPercent: 50,
   entropyPercent: 30,
@@ -32,25 +32,44 @@ export type TrippedWire = {
   readonly reason: string;
 };
 
+/** What the clean snapshots of a line have stored so far, in bytes. */
+export type LineHistory = {
+  readonly snapshots: number;
+  readonly bytesNew: number;
+  readonly bytesDense: number;
+};
+
+export const noHistory: LineHistory = { snapshots: 0, bytesNew: 0, bytesDense: 0 };
+
+/** The history with one more snapshot in it. */
+export function withSnapshot(history: LineHistory, { bytesNew, bytesDense }: Changes): LineHistory {
+  return {
+    snapshots: history.snapshots + 1,
+    bytesNew: history.bytesNew + bytesNew,
+    bytesDense: history.bytesDense + bytesDense,
+  };
+}
+
 /**
- * What looks like an attack in a snapshot, from the counts of its source. `before` are the snapshots of the
- * same line before it, oldest first. Nothing is suspect in the first one: there is nothing to compare with.
+ * What looks like an attack in a snapshot, from the counts of its source. `before` is what the same line had
+ * stored before it. Nothing is suspect in the first snapshot: there is nothing to compare with.
  *
  * A source that an attacker controls can lie here. What it cannot do is to have counted wrongly before it
  * was taken over: the wires catch attacks on files, not on the agent.
  */
 export function trippedWires(
   manifest: Pick<Manifest, 'changes' | 'totals'>,
-  before: readonly Pick<Manifest, 'changes'>[],
-  rule: TripwireRule = defaultTripwires,
+  before: LineHistory,
+  rule: WireRule = {},
 ): readonly TrippedWire[] {
-  if (before.length === 0) return [];
+  if (before.snapshots === 0) return [];
+  const { changedPercent, deletedPercent, entropyPercent } = { ...defaultTripwires, ...rule };
   const found = [
     canaryWire(manifest),
     namesWire(manifest),
-    changedWire(manifest, rule.changedPercent),
-    deletedWire(manifest, rule.deletedPercent),
-    entropyWire(manifest, before, rule.entropyPercent),
+    changedWire(manifest, changedPercent),
+    deletedWire(manifest, deletedPercent),
+    entropyWire(manifest, before, entropyPercent),
   ];
   return found.filter((wire) => wire !== undefined);
 }
@@ -95,16 +114,14 @@ function deletedWire({ changes, totals }: Facts, percent: number): TrippedWire |
 /** Encrypted content cannot be compressed. Photos cannot either, so it counts only where old files went. */
 function entropyWire(
   { changes, totals }: Facts,
-  before: readonly Pick<Manifest, 'changes'>[],
+  before: LineHistory,
   percent: number,
 ): TrippedWire | undefined {
   const { filesCompared, filesDeleted, bytesNew, bytesDense } = changes;
   if (percent === 0 || filesCompared < comparedMin || bytesNew < denseSampleMin) return undefined;
   if ((totals.filesChanged + filesDeleted) * 10 < filesCompared) return undefined;
-  const bytesBefore = before.reduce((sum, one) => sum + one.changes.bytesNew, 0);
-  if (bytesBefore < denseSampleMin) return undefined;
-  const denseBefore = before.reduce((sum, one) => sum + one.changes.bytesDense, 0);
-  const shareBefore = (denseBefore * 100) / bytesBefore;
+  if (before.bytesNew < denseSampleMin) return undefined;
+  const shareBefore = (before.bytesDense * 100) / before.bytesNew;
   const share = (bytesDense * 100) / bytesNew;
   if (share - shareBefore < percent) return undefined;
   const [now, then] = [Math.round(share), Math.round(shareBefore)];

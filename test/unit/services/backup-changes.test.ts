@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../../src/core/errors.ts';
-import { trippedWires } from '../../../src/core/policy/tripwire.ts';
+import { noHistory, trippedWires, withSnapshot } from '../../../src/core/policy/tripwire.ts';
 import { BackupBench } from '../../support/backup-run.ts';
 import { BackupCluster, type BackupSite } from '../../support/backup-site.ts';
 import { noise } from '../../support/build-snapshot.ts';
@@ -89,7 +89,9 @@ describe('what a snapshot says of its changes', () => {
       ...{ filesCompared: fileCount, filesDeleted: fileCount, namesSuspect: fileCount + 1 },
     });
     expect(second.changes.bytesDense).toBeGreaterThan(2_000_000);
-    const wires = trippedWires(second, [first]).map(({ wire }) => wire);
+    const wires = trippedWires(second, withSnapshot(noHistory, first.changes)).map(
+      ({ wire }) => wire,
+    );
     expect(wires).toEqual(['names', 'deleted', 'entropy']);
   });
 

@@ -35,6 +35,10 @@ export function changeOf(
     case 'abandon':
       state.authority.requireOperator(place.signers);
       return abandonChange(state, body, place);
+    case 'clear-suspect': {
+      const authors = state.authority.requireOperator(place.signers);
+      return state.cleared.check(body, authors, place);
+    }
     case 'admit':
       state.authority.requireVoter(place.signers);
       return state.members.checkAdmit(body, place);
@@ -113,7 +117,7 @@ function abandonChange(
 
 type AgentBody = Exclude<
   ControlBody,
-  OperatorsBody | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon'>
+  OperatorsBody | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon' | 'clear-suspect'>
 >;
 
 /** Commands that one agent signs alone. */

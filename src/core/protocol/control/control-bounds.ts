@@ -24,6 +24,8 @@ export const controlBounds = {
   voidsMax: 256,
   equivocationsMax: 256,
   warningsMax: 64,
+  /** Snapshots that were cleared of suspicion; an older one is suspect again. */
+  clearedMax: 4096,
   imageSizeMax: 64 * MiB,
 } as const;
 

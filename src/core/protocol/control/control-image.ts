@@ -5,6 +5,7 @@ import type { CommandId } from '../../format/control-records.ts';
 import { decodeMessage, malformed } from '../../format/field.ts';
 import { type ControlImage, ControlImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import type { AnchorBook } from './anchor-book.ts';
+import type { ClearedBook } from './cleared-book.ts';
 import type { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { DecreeBook } from './decree-book.ts';
@@ -34,6 +35,7 @@ export type ControlParts = {
   readonly findings: FindingBook;
   readonly time: TimeBook;
   knownIdBytes(): Uint8Array[];
+  readonly cleared: ClearedBook;
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
 
@@ -87,6 +89,7 @@ function imageOf(state: ControlParts): ControlImage {
     decrees: state.decrees.image(),
     ...state.findings.image(),
     ...state.time.image(),
+    cleared: state.cleared.image(),
   });
 }
 
@@ -113,4 +116,5 @@ function load(state: ControlParts, image: ControlImage): void {
   state.decrees.load(image.decrees);
   state.findings.load(image);
   state.time.load(image);
+  state.cleared.load(image.cleared);
 }

@@ -9,6 +9,7 @@ import type { RaftConfig } from '../raft/types.ts';
 import { AnchorBook } from './anchor-book.ts';
 import { Authority } from './authority.ts';
 import { changeOf } from './change.ts';
+import { ClearedBook } from './cleared-book.ts';
 import { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import { encodeParts, hashParts, type LogPosition, loadParts } from './control-image.ts';
@@ -63,6 +64,7 @@ export class ControlState {
   readonly decrees = new DecreeBook();
   readonly findings = new FindingBook();
   readonly time: TimeBook;
+  readonly cleared = new ClearedBook();
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Map<CommandId, Uint8Array>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };

@@ -49,6 +49,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     datasets: async () => notPartOfThisTest(),
     demote: async () => notPartOfThisTest(),
     policy: async () => notPartOfThisTest(),
+    tripwires: async () => notPartOfThisTest(),
     resolvePlan: async () => notPartOfThisTest(),
     readPlan: async () => notPartOfThisTest(),
     plans: async () => notPartOfThisTest(),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MiB } from '../../../../src/base/units.ts';
 import { noChanges } from '../../../../src/core/format/manifest.ts';
 import type { Changes, Totals } from '../../../../src/core/format/records.ts';
-import { defaultTripwires, trippedWires } from '../../../../src/core/policy/tripwire.ts';
+import { defaultTripwires, noHistory, trippedWires } from '../../../../src/core/policy/tripwire.ts';
 
 const noTotals: Totals = {
   ...{ files: 100, directories: 1, others: 0, bytes: 100 * MiB, bytesRead: 0, bytesAdded: 0 },
@@ -11,9 +11,9 @@ const noTotals: Totals = {
 };
 
 /** The first snapshot: text, which compresses. */
-const first = { changes: { ...noChanges, bytesNew: 100 * MiB, bytesDense: 5 * MiB } };
+const first = { snapshots: 1, bytesNew: 100 * MiB, bytesDense: 5 * MiB };
 
-function wires(changes: Partial<Changes>, totals: Partial<Totals> = {}, before = [first]) {
+function wires(changes: Partial<Changes>, totals: Partial<Totals> = {}, before = first) {
   const manifest = {
     changes: { ...noChanges, filesCompared: 100, ...changes },
     totals: { ...noTotals, ...totals },
@@ -24,7 +24,7 @@ function wires(changes: Partial<Changes>, totals: Partial<Totals> = {}, before =
 describe('tripwires', () => {
   test('nothing is suspect in a first snapshot', () => {
     const changes = { namesSuspect: 50, canariesBroken: 1 };
-    expect(wires(changes, { filesChanged: 100 }, [])).toEqual([]);
+    expect(wires(changes, { filesChanged: 100 }, noHistory)).toEqual([]);
   });
 
   test('an ordinary day trips nothing', () => {
@@ -64,10 +64,10 @@ describe('tripwires', () => {
   });
 
   test('an archive of photos stays as dense as it was', () => {
-    const photos = { changes: { ...noChanges, bytesNew: 100 * MiB, bytesDense: 98 * MiB } };
+    const photos = { snapshots: 1, bytesNew: 100 * MiB, bytesDense: 98 * MiB };
     const changes = { bytesNew: 40 * MiB, bytesDense: 40 * MiB };
     const totals = { filesChanged: 40, bytesRead: 40 * MiB };
-    expect(wires(changes, totals, [photos])).toEqual([]);
+    expect(wires(changes, totals, photos)).toEqual([]);
   });
 
   test('one file with a suspect name is a curiosity, three are not', () => {
@@ -90,8 +90,8 @@ describe('tripwires', () => {
       changes: { ...changes, bytesDense: 90 * MiB },
       totals: { ...noTotals, filesChanged: 50 },
     };
-    expect(trippedWires(manifest, [first], off)).toEqual([]);
-    expect(trippedWires(manifest, [first], defaultTripwires)).toHaveLength(3);
+    expect(trippedWires(manifest, first, off)).toEqual([]);
+    expect(trippedWires(manifest, first, defaultTripwires)).toHaveLength(3);
   });
 
   test('each wire says what it has caught in words', () => {
@@ -99,7 +99,7 @@ describe('tripwires', () => {
       changes: { ...noChanges, filesCompared: 200, filesDeleted: 150 },
       totals: noTotals,
     };
-    expect(trippedWires(manifest, [first])).toEqual([
+    expect(trippedWires(manifest, first)).toEqual([
       { wire: 'deleted', reason: '75 % of 200 files are gone' },
     ]);
   });

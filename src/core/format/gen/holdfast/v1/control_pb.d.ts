@@ -144,6 +144,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: AbandonCommand;
     case: "abandon";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ClearSuspectCommand clear_suspect = 75;
+     */
+    value: ClearSuspectCommand;
+    case: "clearSuspect";
   } | { case: undefined; value?: undefined };
 };
 
@@ -817,6 +823,31 @@ export declare type TimeCommand = Message<"holdfast.v1.TimeCommand"> & {
 export declare const TimeCommandSchema: GenMessage<TimeCommand>;
 
 /**
+ * Signed by an operator, who has looked: a snapshot that tripwires have marked is as it should be.
+ *
+ * @generated from message holdfast.v1.ClearSuspectCommand
+ */
+export declare type ClearSuspectCommand = Message<"holdfast.v1.ClearSuspectCommand"> & {
+  /**
+   * envelope hash of the manifest statement
+   *
+   * @generated from field: bytes manifest = 1;
+   */
+  manifest: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ClearSuspectCommand.
+ * Use `create(ClearSuspectCommandSchema)` to create a new message.
+ */
+export declare const ClearSuspectCommandSchema: GenMessage<ClearSuspectCommand>;
+
+/**
  * Everything that a log has led to, up to last_index. Lists are sorted by their keys or by age.
  *
  * @generated from message holdfast.v1.ControlImage
@@ -936,6 +967,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.TimeWordImage time_words = 36;
    */
   timeWords: TimeWordImage[];
+
+  /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.ClearedImage cleared = 60;
+   */
+  cleared: ClearedImage[];
 };
 
 /**
@@ -1767,4 +1805,40 @@ export declare type WarningImage = Message<"holdfast.v1.WarningImage"> & {
  * Use `create(WarningImageSchema)` to create a new message.
  */
 export declare const WarningImageSchema: GenMessage<WarningImage>;
+
+/**
+ * @generated from message holdfast.v1.ClearedImage
+ */
+export declare type ClearedImage = Message<"holdfast.v1.ClearedImage"> & {
+  /**
+   * @generated from field: holdfast.v1.ClearSuspectCommand clear = 1;
+   */
+  clear?: ClearSuspectCommand | undefined;
+
+  /**
+   * @generated from field: repeated bytes authors = 2;
+   */
+  authors: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 4;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: int64 time_ms = 5;
+   */
+  timeMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ClearedImage.
+ * Use `create(ClearedImageSchema)` to create a new message.
+ */
+export declare const ClearedImageSchema: GenMessage<ClearedImage>;
 
