@@ -42,6 +42,7 @@ import type { BackupRequest } from './api.ts';
 import type { Config } from './config.ts';
 import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
+import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = ControlPorts & {
@@ -159,7 +160,7 @@ export class Agent implements AsyncDisposable {
     this.suspicion = new Suspicion({
       ledger,
       cleared: () => this.control.log.state.cleared,
-      ruleOf: (dataset) => this.#tripwiresOf(dataset),
+      ruleOf: (dataset) => tripwiresOf(this, dataset),
     });
     this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
   }
@@ -366,7 +367,7 @@ export class Agent implements AsyncDisposable {
       compressionLevel: config.compression.level,
       dryRun: request.dryRun,
       force: request.force,
-      canaries: this.#canaries(name),
+      canaries: canariesOf(this.control, name),
     };
   }
 

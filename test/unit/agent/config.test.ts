@@ -30,6 +30,7 @@ function refusal(value: unknown): string {
 it('fills in the defaults when there is no file', () => {
   expect(loadConfig(undefined)).toEqual({
     listen: ['/ip4/0.0.0.0/tcp/7420'],
+    alerts: {},
     announce: [],
     storage: { reserve: 10 * 2 ** 30 },
     log: { level: 'info' },
@@ -41,7 +42,7 @@ it('fills in the defaults when there is no file', () => {
 it('loads the example, which shows every key', () => {
   const config = loadConfig(example);
   expect(Object.keys(config).sort()).toEqual(
-    ['announce', 'compression', 'datasets', 'listen', 'log', 'storage', 'threads'].sort(),
+    ['alerts', 'announce', 'compression', 'datasets', 'listen', 'log', 'storage', 'threads'].sort(),
   );
   expect(config.storage).toEqual({ reserve: 10 * 2 ** 30, limit: 500 * 2 ** 30 });
   expect(Object.keys(config.datasets)).toEqual(['documents', 'media']);

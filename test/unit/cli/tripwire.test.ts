@@ -42,7 +42,9 @@ describe('tripwire', () => {
     const { out } = await run(['tripwire', 'show', 'AB12', '--json'], {
       backend: withSuspects(suspect),
     });
-    expect(jsonLines(out)).toEqual([{ message_type: 'suspect', ...suspect }]);
+    const [line] = jsonLines(out);
+    expect(line).toMatchObject({ message_type: 'suspect', wires: ['canary'], bytes_new: 2048 });
+    expect(line).toMatchObject({ last_clean: { snapshot: suspect.lastClean?.snapshot } });
   });
 
   it.each([
