@@ -1,4 +1,4 @@
-import type { AgentKey, DatasetId, StatementHash } from '../core/ids.ts';
+import { type AgentKey, type DatasetId, type StatementHash, shortId } from '../core/ids.ts';
 import {
   type LineHistory,
   noHistory,
@@ -74,6 +74,22 @@ export class Suspicion {
       this.lines(dataset).find((one) => one[0]?.record.statement.writer === writer) ?? [];
     const first = line.findIndex(({ verdict }) => verdict.state === 'suspect');
     return first < 1 ? undefined : line[first - 1]?.record;
+  }
+
+  /** What a person who is about to restore a snapshot should know of it; undefined: nothing. */
+  noticeOf(record: ManifestRecord): string | undefined {
+    const { manifest, statement, hash } = record;
+    const verdict = this.verdicts(manifest.dataset).get(hash);
+    const lastClean = this.lastClean(manifest.dataset, statement.writer);
+    const instead =
+      lastClean === undefined ? '' : `; the last one from before it is ${shortId(lastClean.hash)}`;
+    if (verdict?.state === 'suspect') {
+      const reasons = verdict.wires.map(({ reason }) => reason).join('; ');
+      return `snapshot ${shortId(hash)} looks suspect (${reasons})${instead}`;
+    }
+    if (verdict?.state !== 'after-suspect') return undefined;
+    const { suspect } = verdict;
+    return `snapshot ${shortId(hash)} was made after ${shortId(suspect)}, which looks suspect${instead}`;
   }
 
   #judge(unsorted: ManifestRecord[]): JudgedLine {

@@ -43,6 +43,8 @@ export class Cluster implements AsyncDisposable {
   readonly #scratch = scratchDirectory();
   readonly #agents = new Map<string, ChildProcess>();
   readonly #commands = new Set<ChildProcess>();
+  /** What agents find in their configuration beside the usual; to be set before they are made. */
+  readonly configs: Record<string, object> = {};
 
   get root(): string {
     return this.#scratch.path;
@@ -90,7 +92,7 @@ export class Cluster implements AsyncDisposable {
   /** A state directory with a configuration that asks for little of the disk. */
   prepare(name: string): void {
     mkdirSync(this.state(name), { mode: 0o700, recursive: true });
-    const config = { storage: { reserve: '64MiB' }, threads: 1 };
+    const config = { storage: { reserve: '64MiB' }, threads: 1, ...this.configs[name] };
     writeFileSync(join(this.state(name), 'config.json'), JSON.stringify(config));
   }
 

@@ -12,6 +12,7 @@ import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
 import type { DatasetId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
+import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
@@ -24,6 +25,7 @@ import { selectSnapshot } from '../../services/select-snapshot.ts';
 import { diffSnapshots } from '../../services/snapshot-diff.ts';
 import { splitPath } from '../../services/snapshot-reader.ts';
 import { type OpenedSnapshot, SnapshotSession } from '../../services/snapshot-session.ts';
+import { Suspicion } from '../../services/suspicion.ts';
 import { hasTags } from '../agent-api.ts';
 import type {
   EntryReport,
@@ -73,12 +75,16 @@ class Session implements RecoverySession {
   readonly #view: DurabilityView;
   readonly #clock: Clock = systemClock();
   readonly #session: SnapshotSession;
+  /** Without the control log: by the default wires, and as if nobody had cleared anything. */
+  readonly #suspicion: Suspicion;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
     const { cluster, compute, log } = parts;
     const { network, ledger, peers } = cluster;
     this.#view = new DurabilityView(ledger, cluster.facts);
+    const cleared = new ClearedBook();
+    this.#suspicion = new Suspicion({ ledger, cleared: () => cleared, ruleOf: () => ({}) });
     const around = { network, ledger, peers, view: this.#view };
     const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
     this.#session = new SnapshotSession({ ...around, ...tools });
@@ -123,7 +129,9 @@ class Session implements RecoverySession {
     );
     const isUsable = ({ state }: { state: string }): boolean => state !== 'staged';
     const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
-    return { ...(await this.#openRecord(snapshot.record)), notices };
+    const suspicion = this.#suspicion.noticeOf(snapshot.record);
+    const all = suspicion === undefined ? notices : [...notices, suspicion];
+    return { ...(await this.#openRecord(snapshot.record)), notices: all };
   }
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {

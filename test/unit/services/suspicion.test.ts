@@ -91,6 +91,20 @@ describe('suspicion', () => {
     expect(line.states()).toEqual(['clean', ...Array(5).fill('suspect')]);
   });
 
+  test('tells who restores a snapshot what is wrong with it, and which one to take', () => {
+    const line = new Line();
+    line.add(text);
+    line.add(attack);
+    line.add({});
+    const notices = line.records.map((record) => line.suspicion.noticeOf(record));
+    const [first, second] = line.records.map(({ hash }) => hash.slice(0, 8));
+    expect(notices).toEqual([
+      undefined,
+      `snapshot ${second} looks suspect (1 canary file was changed or deleted); the last one from before it is ${first}`,
+      `snapshot ${line.records[2]?.hash.slice(0, 8)} was made after ${second}, which looks suspect; the last one from before it is ${first}`,
+    ]);
+  });
+
   test('has nothing to say of a line without snapshots', () => {
     expect(new Line().suspicion.lastClean(web, ada)).toBeUndefined();
     expect(new Line().suspicion.suspects()).toEqual([]);
