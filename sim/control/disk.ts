@@ -49,9 +49,13 @@ export class SimJournal implements ControlJournal {
   constructor(disk: ControlDisk, life: Life) {
     this.#disk = disk;
     this.#life = life;
-    const { stored, lostUpTo } = disk.log;
+    const { stored, lost } = disk.log;
     this.stored = stored;
-    this.damage = lostUpTo === undefined ? undefined : { lostUpTo, reason: 'an unreadable entry' };
+    this.damage = lost && {
+      lostUpTo: lost.index,
+      lostTerm: lost.term,
+      reason: 'an unreadable entry',
+    };
   }
 
   write(write: RaftWrite): Promise<void> {

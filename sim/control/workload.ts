@@ -4,6 +4,7 @@ import { HoldfastError } from '../../src/core/errors.ts';
 import type { CommandId, ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
 import { type DatasetId, idOf, type StatementHash } from '../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../src/core/policy/plan-text.ts';
+import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import type { PlanStep, RestorePlan } from '../../src/core/policy/restore-plan.ts';
 import type { RunRecord } from '../../src/core/protocol/control/plan-book.ts';
 import { isOpen, type PlanRun } from '../../src/core/protocol/control/plan-run.ts';
@@ -14,7 +15,6 @@ import { operatorSecrets, people, sealed } from './cast.ts';
 import { rogueReason } from './checkers/authorized.ts';
 import type { ControlCluster } from './cluster.ts';
 import { Stutter } from './stutter.ts';
-import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 
 const datasets = ['db', 'www'].map((name) => ({
   name,

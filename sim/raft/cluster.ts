@@ -81,7 +81,8 @@ export class RaftCluster {
 
   /** A new member with an empty disk, which runs and is in no configuration yet unless it is a founder. */
   add(): SimMember {
-    const { messageBytesMax, entriesInFlightMax } = this.plan;
+    const { plan } = this;
+    const { messageBytesMax, entriesInFlightMax } = plan;
     const self = keyOf(this.members.length);
     const settings: RaftSettings = {
       self,
@@ -92,7 +93,7 @@ export class RaftCluster {
     };
     const member = new SimMember({
       settings,
-      disk: new RaftDisk(this.#founding),
+      disk: new RaftDisk(this.#founding, plan),
       tickPeriod: this.random.between(usualPeriod.min, usualPeriod.max),
       make: this.#make,
       send: (message) => this.network.send(message),

@@ -107,11 +107,12 @@ export class RaftFaults {
         return;
       case 'damage': {
         const index = member.disk.lastIndex - fault.depth;
-        if (index <= member.disk.snapshot.index || !this.#steward.canSpare(member)) return;
-        if (member.condition === 'lost') return;
-        this.#cluster.meet('an unreadable entry');
+        if (index <= member.disk.snapshot.index || member.condition === 'lost') return;
+        const isSpare = this.#steward.canSpare(member);
+        if (!isSpare && !this.#steward.isCovered(member)) return;
+        this.#cluster.meet(isSpare ? 'an unreadable entry' : 'one more unreadable entry');
         member.crash();
-        member.disk.damage(index);
+        member.disk.damage(index, fault);
         agenda.after(fault.span, () => member.start());
         return;
       }
@@ -133,7 +134,11 @@ export class RaftFaults {
   }
 
   #begin({ scheme: kind, span }: Extract<RaftFault, { kind: 'scheme' }>): void {
-    const scheme = schemeOf(kind, this.#cluster, this.#workload);
+    const scheme = schemeOf(kind, {
+      cluster: this.#cluster,
+      workload: this.#workload,
+      steward: this.#steward,
+    });
     this.#scheme = scheme;
     this.#cluster.agenda.after(span, () => {
       if (this.#scheme === scheme) this.#endScheme();

@@ -78,15 +78,16 @@ export class SimMember {
     return this.#machine.index;
   }
 
-  /** True while a vote from it can be had, now or when it is back. */
+  /** True while it may be elected, now or when it is back. */
   get isSound(): boolean {
     return this.condition !== 'lost' && this.disk.lostUpTo === undefined;
   }
 
   start(): void {
     if (this.condition !== 'down') return;
-    const { stored, lostUpTo } = this.disk;
-    this.#raft = this.#make(stored, this.#settings, { lostUpTo });
+    const { stored, lost } = this.disk;
+    const lostTerm = Number.isFinite(lost?.term) ? lost?.term : undefined;
+    this.#raft = this.#make(stored, this.#settings, { lostUpTo: lost?.index, lostTerm });
     this.#machine = DigestMachine.decode(stored.snapshot.state);
     this.condition = 'running';
     this.#see({ kind: 'started' });

@@ -1,5 +1,5 @@
 import type * as Shipped from '../../src/core/protocol/raft/raft.ts';
-import type { RaftMutant } from './mutants.ts';
+import type { RaftMutant } from './mutant.ts';
 import { MutantBuild } from './mutants-build.ts';
 import type { Violation } from './observation.ts';
 import { runRaftSeed } from './run.ts';

@@ -18,9 +18,19 @@ export function noteworthy(seen: Observation): string[] {
     case 'read-answered':
       return ['a read answered'];
     case 'role':
-      return seen.status.role === 'leader' ? ['a leader'] : [];
-    case 'sent':
-      return seen.message.body.kind === 'timeout-now' ? ['a leader handing over'] : [];
+      if (seen.status.role !== 'leader') return [];
+      return seen.status.config.voters.includes(seen.member)
+        ? ['a leader']
+        : ['a leader that is no voter'];
+    case 'sent': {
+      const { body } = seen.message;
+      if (body.kind === 'timeout-now') return ['a leader handing over'];
+      if (body.kind !== 'vote-response' || body.isPreVote || seen.disk.lost === undefined)
+        return [];
+      return [
+        body.isGranted ? 'a vote with a damaged journal' : 'a vote refused for a damaged journal',
+      ];
+    }
     default:
       return [];
   }

@@ -14,6 +14,8 @@ export type RaftFault = { readonly at: number } & (
       readonly kind: 'damage';
       readonly member: number;
       readonly depth: number;
+      /** What is left is from before the log was last cut. */
+      readonly isOld: boolean;
       readonly span: number;
     }
   /** The member never comes back; another one takes its place. */
@@ -59,6 +61,8 @@ export type RaftPlan = {
   readonly duration: number;
   readonly messageBytesMax: number;
   readonly entriesInFlightMax: number;
+  /** Journals know the term of what they have lost. */
+  readonly knowsTerms: boolean;
   /** Entries applied since the last snapshot that lead to the next. */
   readonly compactAfter: number;
   readonly proposePerMille: number;
@@ -103,6 +107,7 @@ export function planOf(seed: number): RaftPlan {
     duration,
     messageBytesMax: random.pick([1, 16, 64, 1024]),
     entriesInFlightMax: random.pick([1, 2, 8, 64]),
+    knowsTerms: random.chance(800),
     compactAfter: random.pick([3, 10, 40, 1000]),
     proposePerMille: random.pick([30, 150, 400]),
     readPerMille: random.pick([0, 50, 200]),
@@ -122,7 +127,7 @@ function draw(random: Prng, kind: FaultKind, duration: number): RaftFault {
     case 'hurry':
       return { at, kind, member, ticks: random.between(8, 40) };
     case 'damage':
-      return { at, kind, member, depth: random.below(8), span };
+      return { at, kind, member, depth: random.below(8), isOld: random.chance(300), span };
     case 'cut':
       return { at, kind, from: member, to: random.below(16), span };
     case 'split':

@@ -24,7 +24,7 @@ export class RivalChanges extends Scheme {
     const newcomer = this.cluster.add();
     this.separate([found.leader]);
     const voters = [...config.voters, newcomer.key];
-    const outcome = found.leader.step({ kind: 'configure', config: { ...config, voters } });
+    const outcome = this.steward.configure(found.leader, { ...config, voters });
     this.#first = found.leader;
     this.#others = found.others;
     this.#term = outcome?.kind === 'ok' ? term : Number.POSITIVE_INFINITY;
@@ -48,7 +48,7 @@ export class RivalChanges extends Scheme {
     const { status } = second;
     if (status?.role === 'leader' && status.config.voters.includes(first.key)) {
       const voters = status.config.voters.filter((key) => key !== first.key);
-      second.step({ kind: 'configure', config: { ...status.config, voters } });
+      this.steward.configure(second, { ...status.config, voters });
       return false;
     }
     if (first.status?.role !== 'leader') this.hurry(first);
@@ -87,7 +87,7 @@ export class UndoneChange extends Scheme {
     if (config === undefined || term === undefined || this.cluster.members.length > 12) return;
     this.separate([found.leader]);
     const voters = [...config.voters, this.cluster.add().key];
-    const outcome = found.leader.step({ kind: 'configure', config: { ...config, voters } });
+    const outcome = this.steward.configure(found.leader, { ...config, voters });
     if (found.leader.applied > found.leader.disk.snapshot.index) found.leader.compact();
     this.#first = found.leader;
     this.#others = found.others;
@@ -103,7 +103,7 @@ export class UndoneChange extends Scheme {
     }
     const gone = status.config.voters.find((key) => key !== first.key);
     const voters = status.config.voters.filter((key) => key !== gone);
-    const outcome = first.step({ kind: 'configure', config: { ...status.config, voters } });
+    const outcome = this.steward.configure(first, { ...status.config, voters });
     return outcome?.kind !== 'not-ready';
   }
 }
@@ -138,7 +138,7 @@ export class TwoChanges extends Scheme {
     let { voters } = config;
     for (const { key } of newcomers) {
       voters = [...voters, key];
-      leader.step({ kind: 'configure', config: { ...config, voters } });
+      this.steward.configure(leader, { ...config, voters });
     }
     this.#index = leader.status?.lastIndex ?? 0;
     this.#others = others.filter((one) => !company.includes(one));

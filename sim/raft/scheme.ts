@@ -1,6 +1,14 @@
 import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
+import type { Steward } from './steward.ts';
 import type { RaftWorkload } from './workload.ts';
+
+/** Whom a scheme uses. */
+export type SchemeTools = {
+  readonly cluster: RaftCluster;
+  readonly workload: RaftWorkload;
+  readonly steward: Steward;
+};
 
 /**
  * Trouble that waits for its moment: it sees everything, and does what leads straight to a rare disaster, if
@@ -9,12 +17,14 @@ import type { RaftWorkload } from './workload.ts';
 export abstract class Scheme {
   readonly cluster: RaftCluster;
   readonly workload: RaftWorkload;
+  readonly steward: Steward;
   #releases: (() => void)[] = [];
   #ticks = 0;
 
-  constructor(cluster: RaftCluster, workload: RaftWorkload) {
+  constructor({ cluster, workload, steward }: SchemeTools) {
     this.cluster = cluster;
     this.workload = workload;
+    this.steward = steward;
   }
 
   /** What it does at this moment. @returns whether it is over */

@@ -1,17 +1,18 @@
-import type { RaftCluster } from './cluster.ts';
-import type { Scheme } from './scheme.ts';
+import type { Scheme, SchemeTools } from './scheme.ts';
 import { RivalChanges, TwoChanges, UndoneChange } from './scheme-changes.ts';
 import { FigureEight, LongTail } from './scheme-commits.ts';
+import { LostEntry, NewestLearner } from './scheme-damage.ts';
 import { OldAnswers } from './scheme-old-answers.ts';
 import { LateAnswers, OldTerm, StaleRead } from './scheme-reads.ts';
-import type { RaftWorkload } from './workload.ts';
 
-type SchemeClass = new (cluster: RaftCluster, workload: RaftWorkload) => Scheme;
+type SchemeClass = new (tools: SchemeTools) => Scheme;
 
 const schemes = {
   'figure-8': FigureEight,
   'late-answers': LateAnswers,
   'long-tail': LongTail,
+  'lost-entry': LostEntry,
+  'newest-learner': NewestLearner,
   'old-answers': OldAnswers,
   'old-term': OldTerm,
   'rival-changes': RivalChanges,
@@ -24,6 +25,6 @@ export type SchemeKind = keyof typeof schemes;
 
 export const schemeKinds = Object.keys(schemes) as readonly SchemeKind[];
 
-export function schemeOf(kind: SchemeKind, cluster: RaftCluster, workload: RaftWorkload): Scheme {
-  return new schemes[kind](cluster, workload);
+export function schemeOf(kind: SchemeKind, tools: SchemeTools): Scheme {
+  return new schemes[kind](tools);
 }

@@ -1,6 +1,7 @@
 import type { AgentKey } from '../../src/core/ids.ts';
+import { reaches } from '../../src/core/protocol/raft/log.ts';
 import { membersOf, quorumOf } from '../../src/core/protocol/raft/membership.ts';
-import type { RaftConfig, RaftStatus } from '../../src/core/protocol/raft/types.ts';
+import type { RaftConfig, RaftOutcome, RaftStatus } from '../../src/core/protocol/raft/types.ts';
 import type { RaftCluster } from './cluster.ts';
 import type { SimMember } from './member.ts';
 import { numberOf } from './names.ts';
@@ -26,6 +27,29 @@ export class Steward {
     return this.#livingConfigs().every((config) => this.#hasSoundQuorum(config, member.key));
   }
 
+  /**
+   * True when no more than the end of this one's log need be missed: a sound voter has all of it, and of what
+   * other damaged members have lost. So that one can be elected by a majority of whoever has a disk, damaged or not.
+   */
+  isCovered(member: SimMember): boolean {
+    const { members } = this.#cluster;
+    const ends = members
+      .filter((one) => one.condition !== 'lost')
+      .map(({ disk }) => disk.lost)
+      .concat(member.disk.endOfAll);
+    const hasAll = ({ disk }: SimMember): boolean =>
+      ends.every((end) => end === undefined || reaches(disk.last, end));
+    const isVoter = ({ key, disk }: SimMember): boolean =>
+      disk.configsFrom(disk.lastIndex)[0]?.voters.includes(key) === true;
+    const hasQuorum = ({ voters }: RaftConfig): boolean =>
+      voters.filter((key) => this.#member(key)?.condition !== 'lost').length >=
+      quorumOf({ voters, learners: [] });
+    return (
+      members.some((one) => one !== member && one.isSound && isVoter(one) && hasAll(one)) &&
+      this.#livingConfigs().every(hasQuorum)
+    );
+  }
+
   /** One of a few changes, as far as it is possible now. */
   change(wish: number, number: number): void {
     const leader = this.#cluster.leader();
@@ -37,19 +61,19 @@ export class Steward {
       keys.filter((one) => one !== key);
     if (wish === 0) this.#addLearner(leader, config);
     else if (wish === 1 && learner !== undefined) {
-      this.#configure(leader, {
+      this.configure(leader, {
         voters: [...voters, learner],
         learners: without(learners, learner),
       });
     } else if (wish === 2 && voter !== undefined) {
-      this.#configure(leader, { voters: without(voters, voter), learners: [...learners, voter] });
+      this.configure(leader, { voters: without(voters, voter), learners: [...learners, voter] });
     } else if (wish === 3 && voter !== undefined) {
-      this.#configure(leader, { voters: without(voters, voter), learners });
+      this.configure(leader, { voters: without(voters, voter), learners });
     } else if (wish === 5 && voter !== undefined && learner !== undefined) {
       // Two voters at once: nobody may do this.
-      this.#configure(leader, { voters: [...without(voters, voter), learner], learners: [] });
+      this.configure(leader, { voters: [...without(voters, voter), learner], learners: [] });
     } else if (wish === 4 && learner !== undefined) {
-      this.#configure(leader, { voters, learners: without(learners, learner) });
+      this.configure(leader, { voters, learners: without(learners, learner) });
     }
   }
 
@@ -67,9 +91,9 @@ export class Steward {
       this.#addLearner(leader, config);
     } else if (isShort && ready !== undefined) {
       const others = learners.filter((key) => key !== ready);
-      this.#configure(leader, { voters: [...voters, ready], learners: others });
+      this.configure(leader, { voters: [...voters, ready], learners: others });
     } else if (lost !== undefined) {
-      this.#configure(leader, {
+      this.configure(leader, {
         voters: voters.filter((key) => key !== lost),
         learners: learners.filter((key) => key !== lost),
       });
@@ -89,16 +113,18 @@ export class Steward {
     );
     if (idle === undefined && members.length >= membersMax) return;
     const newcomer = idle ?? this.#cluster.add();
-    this.#configure(leader, { voters, learners: [...learners, newcomer.key] });
+    this.configure(leader, { voters, learners: [...learners, newcomer.key] });
   }
 
-  #configure(leader: SimMember, config: RaftConfig): void {
-    if (config.voters.length === 0 || !this.#hasSoundQuorum(config)) return;
+  /** Asks for a change, unless it would leave the log in the hands of members that cannot vote. */
+  configure(leader: SimMember, config: RaftConfig): RaftOutcome | undefined {
+    if (config.voters.length === 0 || !this.#hasSoundQuorum(config)) return undefined;
     const outcome = leader.step({ kind: 'configure', config });
     this.#cluster.remark(
       [leader.number, config.voters.length, config.learners.length],
       () => `change asked of ${leader.number}: ${JSON.stringify(outcome)}`,
     );
+    return outcome;
   }
 
   /** What is committed, and whatever stands after it in any log. */

@@ -9,9 +9,16 @@ export interface ControlJournal extends AsyncDisposable {
   readonly stored: RaftStored;
   /**
    * Set when an entry that had been durable is damaged or gone (a torn tail is not: it never was). Until the
-   * log has grown past `lostUpTo` again, this agent must not vote for, nor acknowledge, a log shorter than that.
+   * log has grown past `lostUpTo` again, this agent must not vote for a log that may lack what is lost.
    */
-  readonly damage: { readonly lostUpTo: number; readonly reason: string } | undefined;
+  readonly damage:
+    | {
+        readonly lostUpTo: number;
+        /** Not below the term of any entry up to there; undefined where that is not known. */
+        readonly lostTerm?: number | undefined;
+        readonly reason: string;
+      }
+    | undefined;
   /** Durable when resolved. @throws HoldfastError io-error | disk-full: the journal takes no more writes then. */
   write(write: RaftWrite): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { RaftEntry, RaftStored, RaftWrite } from '../../src/core/protocol/r
 import type { ControlJournal } from '../../src/ports/control-journal.ts';
 
 /** What would lie on the disk. Never changed in place, so that a handle cannot reach into the next one. */
-type Disk = RaftStored & { readonly lostUpTo: number | undefined };
+type Disk = RaftStored & { readonly lost: { index: number; term: number } | undefined };
 
 /**
  * A control journal in memory. A write becomes durable some turns of the event loop after it began, and
@@ -19,19 +19,23 @@ export class MemoryControlJournal implements ControlJournal {
   #failure: HoldfastError | undefined;
 
   private constructor(disk: Disk) {
-    const { lostUpTo, ...stored } = disk;
+    const { lost, ...stored } = disk;
     this.#disk = disk;
     this.stored = stored;
-    this.damage = lostUpTo === undefined ? undefined : { lostUpTo, reason: 'damaged by a test' };
+    this.damage = lost && {
+      lostUpTo: lost.index,
+      lostTerm: lost.term,
+      reason: 'damaged by a test',
+    };
   }
 
   static create(initial: RaftStored): MemoryControlJournal {
-    return new MemoryControlJournal({ ...initial, lostUpTo: undefined });
+    return new MemoryControlJournal({ ...initial, lost: undefined });
   }
 
   /** What an agent that opened the journal now would find. */
   get durable(): RaftStored {
-    const { lostUpTo: _, ...stored } = this.#disk;
+    const { lost: _, ...stored } = this.#disk;
     return stored;
   }
 
@@ -67,8 +71,13 @@ export class MemoryControlJournal implements ControlJournal {
   damageEntry(index: number): void {
     const { entries, snapshot } = this.#disk;
     assert(index > snapshot.index && index <= lastOf(this.#disk), 'only what is held is damaged');
-    const lostUpTo = Math.max(lastOf(this.#disk), this.#disk.lostUpTo ?? 0);
-    this.#disk = { ...this.#disk, entries: entries.filter((one) => one.index < index), lostUpTo };
+    const last = entries.at(-1) ?? snapshot;
+    const before = this.#disk.lost ?? last;
+    const lost = {
+      index: Math.max(last.index, before.index),
+      term: Math.max(last.term, before.term),
+    };
+    this.#disk = { ...this.#disk, entries: entries.filter((one) => one.index < index), lost };
     this.#state = 'closed';
   }
 
@@ -98,7 +107,7 @@ function after(disk: Disk, write: RaftWrite): Disk {
   if (write.snapshot !== undefined && hard.generation > disk.hard.generation) {
     // Another log, of which nothing was promised before.
     const { hard: _, ...rest } = write;
-    const begun = { hard, snapshot: write.snapshot, entries: [], lostUpTo: undefined };
+    const begun = { hard, snapshot: write.snapshot, entries: [], lost: undefined };
     return after(begun, rest);
   }
   if (write.snapshot !== undefined) {
@@ -117,8 +126,10 @@ function after(disk: Disk, write: RaftWrite): Disk {
   all.forEach((entry, i) => {
     assert(entry.index === snapshot.index + 1 + i, 'the log has no gap');
   });
-  const isBack = disk.lostUpTo !== undefined && snapshot.index + all.length >= disk.lostUpTo;
-  return { hard, snapshot, entries: all, lostUpTo: isBack ? undefined : disk.lostUpTo };
+  const { lost } = disk;
+  const last = all.at(-1) ?? snapshot;
+  const isBack = lost !== undefined && (last.index >= lost.index || last.term > lost.term);
+  return { hard, snapshot, entries: all, lost: isBack ? undefined : lost };
 }
 
 function lastOf(disk: RaftStored): number {

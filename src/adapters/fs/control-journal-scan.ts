@@ -98,8 +98,9 @@ async function readGood(
 ): Promise<GoodPart | undefined> {
   const base = await reader.recordAt(recordsOffset);
   if (base?.head.kind !== 'base' || base.head.summary.sequence !== firstSequence) return undefined;
-  const { hard, lostUpTo } = base.head.summary;
-  const state = new JournalState({ hard, snapshot: decodeBase(base.body), entries: [] }, lostUpTo);
+  const { hard, lostUpTo, entryTerm } = base.head.summary;
+  const stored = { hard, snapshot: decodeBase(base.body), entries: [] };
+  const state = new JournalState(stored, lostUpTo, entryTerm);
   let last = base;
   for (;;) {
     const next = await reader.recordAt(last.end);

@@ -108,7 +108,8 @@ export class JournalSegment {
 
   async #putState(state: JournalState): Promise<void> {
     const { hard, snapshot, entries } = state.stored();
-    const growing = new JournalState({ hard, snapshot, entries: [] }, state.lostUpTo);
+    const empty = { hard, snapshot, entries: [] };
+    const growing = new JournalState(empty, state.lostUpTo, state.lostTerm);
     await this.#put('base', growing.summary(this.nextSequence), encodeBase(snapshot));
     for (const append of batches(entries)) {
       growing.apply({ append });

@@ -146,7 +146,8 @@ class FileControlJournal implements ControlJournal {
       found.kind === 'damaged'
         ? found.reason
         : 'what was damaged before has not been fetched again';
-    this.damage = state.lostUpTo === undefined ? undefined : { lostUpTo: state.lostUpTo, reason };
+    const { lostUpTo, lostTerm } = state;
+    this.damage = lostUpTo === undefined ? undefined : { lostUpTo, lostTerm, reason };
     this.#directory = directory;
     this.#state = state;
     this.#segment = segment;

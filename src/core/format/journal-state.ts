@@ -14,15 +14,18 @@ export class JournalState {
   #snapshot: RaftSnapshot;
   /** From the snapshot's index on, without a gap. */
   #entries: RaftEntry[];
-  /** Always above the last index: it ends as soon as the log has grown to it again. */
+  /** Always above the last index: it ends as soon as the log has grown to it again, or beyond its term. */
   #lostUpTo: number | undefined;
+  /** Bounds the terms up to there from above, where that is known. */
+  #lostTerm: number | undefined;
 
-  /** `lostUpTo` as in JournalSummary. */
-  constructor(stored: RaftStored, lostUpTo?: number) {
+  /** `lostUpTo` as in JournalSummary; `lostTerm` is its `entryTerm`. */
+  constructor(stored: RaftStored, lostUpTo?: number, lostTerm?: number) {
     this.#hard = stored.hard;
     this.#snapshot = stored.snapshot;
     this.#entries = [];
     this.#lostUpTo = lostUpTo;
+    this.#lostTerm = lostTerm;
     this.apply({ append: stored.entries });
   }
 
@@ -38,6 +41,11 @@ export class JournalState {
     return this.#lostUpTo;
   }
 
+  /** Undefined when nothing is lost, and when the term of what is lost is not known. */
+  get lostTerm(): number | undefined {
+    return this.#lostUpTo === undefined ? undefined : this.#lostTerm;
+  }
+
   /** The part that Raft starts from; later changes do not reach it. */
   stored(): RaftStored {
     return { hard: this.#hard, snapshot: this.#snapshot, entries: this.#entries.slice() };
@@ -45,7 +53,8 @@ export class JournalState {
 
   summary(sequence: number): JournalSummary {
     const { lastIndex } = this;
-    return { sequence, hard: this.#hard, lastIndex, lostUpTo: this.#lostUpTo };
+    const lostUpTo = this.#lostUpTo;
+    return { sequence, hard: this.#hard, lastIndex, lostUpTo, entryTerm: this.#entryTerm };
   }
 
   /** Takes all of a write, in the order that RaftWrite says. A write that does not fit is a bug, and changes nothing. */
@@ -61,21 +70,39 @@ export class JournalState {
     this.#snapshot = snapshot;
     this.#entries = kept;
     for (const entry of write.append ?? []) this.#entries.push(entry);
-    if (this.#lostUpTo !== undefined && this.lastIndex >= this.#lostUpTo)
-      this.#lostUpTo = undefined;
+    this.#noteRegained();
   }
 
   /**
    * Takes over what a later record or mark says that the damaged records in between led to. These may also
    * have replaced entries that still stand here, and nobody knows which: so this log stays below
    * `lostUpTo` until it has grown past it by what a leader sends, and then all of it agrees with the leader's.
+   * Or it ends in a later term than the lost one: see RaftState.noteRegained.
    */
   lose(newest: JournalSummary): void {
     this.#hard = newest.hard;
     const lost = Math.max(newest.lastIndex, newest.lostUpTo ?? 0);
     const countMax = Math.max(0, lost - 1 - this.#snapshot.index);
     this.#entries = this.#entries.slice(0, countMax);
-    this.#lostUpTo = lost > this.lastIndex ? lost : undefined;
+    this.#lostUpTo = lost;
+    this.#lostTerm = newest.entryTerm;
+    this.#noteRegained();
+  }
+
+  #noteRegained(): void {
+    const [index, term] = [this.#lostUpTo, this.#lostTerm];
+    if (index === undefined) return;
+    const isLater = term !== undefined && this.#lastTerm > term;
+    if (this.lastIndex >= index || isLater) this.#lostUpTo = undefined;
+  }
+
+  get #lastTerm(): number {
+    return (this.#entries.at(-1) ?? this.#snapshot).term;
+  }
+
+  get #entryTerm(): number | undefined {
+    if (this.#lostUpTo === undefined) return this.#lastTerm || undefined;
+    return this.#lostTerm === undefined ? undefined : Math.max(this.#lostTerm, this.#lastTerm);
   }
 
   /** What snapshot and truncation of a write leave; the own array where that is all. */

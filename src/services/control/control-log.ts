@@ -18,6 +18,7 @@ import type {
   RaftOutcome,
   RaftSnapshot,
   RaftStatus,
+  RaftOptions,
   RaftStored,
 } from '../../core/protocol/raft/types.ts';
 import type { ControlJournal } from '../../ports/control-journal.ts';
@@ -87,13 +88,13 @@ export class ControlLog implements ControlAccess {
     const waiters = this.#waiters;
     this.#requests = new LogRequests(this, { ...options, post: this.#post, waiters });
     this.#tail = new LogTail(stored);
-    this.#driver = this.#start(stored, damage?.lostUpTo);
+    this.#driver = this.#start(stored, damage);
   }
 
-  #start(stored: RaftStored, lostUpTo?: number): RaftDriver {
+  #start(stored: RaftStored, damage?: RaftOptions): RaftDriver {
     const { self } = this;
     const seed = new DataView(this.#options.entropy.bytes(4).buffer).getUint32(0);
-    const raft = new Raft(stored, { self, seed, ...raftSettings }, { lostUpTo });
+    const raft = new Raft(stored, { self, seed, ...raftSettings }, damage);
     return new RaftDriver({
       ...this.#options,
       raft,

@@ -23,7 +23,7 @@ export function addJournal(list: VectorList): void {
 function addFirst(list: VectorList): Uint8Array {
   const snapshot = { index: 4, term: 1, config: founderAlone, state: filled(2, 5) };
   const body = encodeBase(snapshot);
-  const summary = { sequence: 1, hard, lastIndex: 4, lostUpTo: undefined };
+  const summary = { sequence: 1, hard, lastIndex: 4, lostUpTo: undefined, entryTerm: 1 };
   const record = { kind: 'base', summary, previous: new Uint8Array(32), body } as const;
   const { bytes, hash } = encodeRecord(hasher, record);
   const mark = { summary, hash };
@@ -34,6 +34,10 @@ function addFirst(list: VectorList): Uint8Array {
   list.add('journal record', 'its vote changed', flipped(bytes, 50), damaged);
   list.add('journal record', 'its body changed', flipped(bytes, -1), damaged);
   list.add('journal mark', 'of the first record', markBytes, { value: mark });
+  const older = { summary: { ...summary, entryTerm: undefined }, hash };
+  list.add('journal mark', 'of before the term of entries was kept', encodeMark(hasher, older), {
+    value: older,
+  });
   list.add('journal mark', 'its sequence changed', flipped(markBytes, 15), damaged);
   return hash;
 }
@@ -43,7 +47,7 @@ function addSecond(list: VectorList, previous: Uint8Array): void {
   const body = encodeEntries(change);
   const none = { truncateFrom: undefined, append: [] };
   const noVote = { ...hard, votedFor: undefined };
-  const summary = { sequence: 2, hard: noVote, lastIndex: 6, lostUpTo: 9 };
+  const summary = { sequence: 2, hard: noVote, lastIndex: 6, lostUpTo: 9, entryTerm: 2 };
   const record = { kind: 'entries', summary, previous, body } as const;
   const { bytes, hash } = encodeRecord(hasher, record);
   list.add('journal entries', 'two in the place of others', body, { value: change });

@@ -1,5 +1,5 @@
 import { isVoter, reachedByQuorum } from './membership.ts';
-import { confirmReads } from './reads.ts';
+import { confirmReads, hasCommittedInTerm } from './reads.ts';
 import { replicate } from './replication.ts';
 import type { Leader } from './role.ts';
 import type { RaftState } from './state.ts';
@@ -7,7 +7,8 @@ import type { RaftState } from './state.ts';
 /**
  * Commits what a quorum of the newest configuration holds, and answers reads. Only an entry of the own
  * term is committed by counting, and earlier ones with it (Raft, 5.4.2, figure 8).
- * Leader -> follower, when a configuration without it is committed (dissertation, 4.2.2).
+ * Leader -> follower, when an entry of its term is committed under a committed configuration in which it is no
+ * voter (dissertation, 4.2.2): somebody who is one then has a log that wins.
  */
 export function advance(state: RaftState, leader: Leader): void {
   const { log, self } = state;
@@ -19,7 +20,8 @@ export function advance(state: RaftState, leader: Leader): void {
     replicate(state, leader, 'commit');
   }
   confirmReads(state, leader);
-  if (log.configIndex <= state.commit && !isVoter(log.config, self)) {
+  if (isVoter(log.config, self)) return;
+  if (hasCommittedInTerm(state) && log.configIndex <= state.commit) {
     state.becomeFollower(undefined);
   }
 }

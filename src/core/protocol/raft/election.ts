@@ -17,6 +17,7 @@ export function electionTick(state: RaftState): void {
     state.becomeFollower(undefined);
     return;
   }
+  state.hasRefusedOlder = false;
   state.role = { kind: 'pre-candidate', granted: new Set() };
   ask(state, state.term + 1, { isPreVote: true, isTransfer: false });
   countVote(state, state.role, state.self);
@@ -63,11 +64,11 @@ export function takeVoteRequest(
   { from, term }: RaftMessage,
   body: BodyOf<'vote-request'>,
 ): void {
-  if (state.lostUpTo !== undefined) return;
   // A member that was removed, or cut off for a while, must not unseat a leader that is alive (4.2.3).
   if (state.hasLeader && !body.isTransfer) return;
   if (!body.isPreVote && term > state.term) state.enterTerm(term);
-  const isUpToDate = state.log.isUpToDate({ index: body.lastIndex, term: body.lastTerm });
+  const isUpToDate = state.mayElect({ index: body.lastIndex, term: body.lastTerm });
+  if (!isUpToDate) state.hasRefusedOlder = true;
   const isGranted = isUpToDate && (body.isPreVote ? term > state.term : isFree(state, from, term));
   if (isGranted && !body.isPreVote) {
     state.vote(from);
@@ -105,12 +106,14 @@ function countVote(state: RaftState, role: Candidate, from: AgentKey): void {
 
 /**
  * Voters stand. So does one whose removal is not known to be committed: its log may be the only one that
- * is long enough to win (dissertation, 4.2.2). It then leads without counting itself, to the commit of its
- * removal and no longer.
+ * is long enough to win (dissertation, 4.2.2). And so does whoever had to refuse a candidate for its older log:
+ * that candidate counts it as a voter, by a change that its own log does not have, and may be unable to win
+ * without it (one try for each such refusal). Who is no voter by its own log leads without counting itself,
+ * until an entry of its term is committed and no longer: the proofs speak of who votes, not of who is elected.
+ * Nobody stands with a log that has lost what it may have acknowledged.
  */
-function mayStand({ log, commit, self, lostUpTo }: RaftState): boolean {
+function mayStand({ log, commit, self, lostUpTo, hasRefusedOlder }: RaftState): boolean {
   if (lostUpTo !== undefined) return false;
-  return (
-    isVoter(log.config, self) || (log.configIndex > commit && isVoter(log.previousConfig, self))
-  );
+  const isLeaving = log.configIndex > commit && isVoter(log.previousConfig, self);
+  return isVoter(log.config, self) || isLeaving || hasRefusedOlder;
 }

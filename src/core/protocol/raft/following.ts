@@ -30,7 +30,7 @@ export function takeAppendRequest(
     return undefined;
   }
   const matchIndex = store(state, body);
-  state.agreesUpTo(matchIndex);
+  state.noteRegained();
   state.commitTo(Math.min(body.commit, matchIndex));
   accept(state, message.from, { matchIndex, round });
   return undefined;
@@ -60,7 +60,6 @@ export function takeSnapshotRequest(
   const { index, round } = body;
   if (state.log.has({ index, term: body.snapshotTerm })) {
     // A snapshot holds committed entries only, and here they are.
-    state.agreesUpTo(index);
     state.commitTo(index);
   }
   if (index <= state.commit) {
@@ -88,7 +87,7 @@ function takePiece(
   if (snapshot !== undefined) {
     state.inbound = undefined;
     state.install(snapshot);
-    state.agreesUpTo(snapshot.index);
+    state.noteRegained();
   }
   return received;
 }

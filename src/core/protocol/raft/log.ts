@@ -6,6 +6,11 @@ import type { RaftConfig, RaftEntry, RaftSnapshot } from './types.ts';
 /** An index and the term of its entry: two logs that agree on both agree on everything before. */
 export type LogPosition = { readonly index: number; readonly term: number };
 
+/** True when a log that ends at the one is at least as new as one that ends at the other (Raft, 5.4.1). */
+export function reaches(one: LogPosition, other: LogPosition): boolean {
+  return one.term > other.term || (one.term === other.term && one.index >= other.index);
+}
+
 /** The snapshot and the entries after it. Entries and their payloads are shared and never changed. */
 export class RaftLog {
   #snapshot: RaftSnapshot;
@@ -57,12 +62,6 @@ export class RaftLog {
 
   has(position: LogPosition): boolean {
     return this.termAt(position.index) === position.term;
-  }
-
-  /** True when a voter with this log may elect the owner of one that ends at `other` (Raft, 5.4.1). */
-  isUpToDate(other: LogPosition): boolean {
-    const { index, term } = this.last;
-    return other.term > term || (other.term === term && other.index >= index);
   }
 
   /** Entries from one index to another, both included, as far as they are here. */

@@ -2,7 +2,7 @@ import { assert } from '../../../base/assert.ts';
 import type { AgentKey } from '../../ids.ts';
 import { Draw } from './draw.ts';
 import type { InboundSnapshot } from './inbound-snapshot.ts';
-import { RaftLog } from './log.ts';
+import { type LogPosition, RaftLog, reaches } from './log.ts';
 import { Outbox } from './outbox.ts';
 import { cloneRole, type Leader, leaderOf, type Role } from './role.ts';
 import type {
@@ -20,7 +20,7 @@ type Parts = {
   readonly hard: HardState;
   readonly commit: number;
   readonly draw: Draw;
-  readonly lostUpTo: number | undefined;
+  readonly lost: LogPosition | undefined;
   readonly timeoutTicks: number;
 };
 
@@ -43,16 +43,19 @@ export class RaftState {
   elapsedTicks = 0;
   #timeoutTicks: number;
   /**
-   * Of a journal damaged in the middle; undefined when nothing is missing. This member may have acknowledged
-   * entries up to here that it does not hold any more, and a leader may have counted it, or may yet, to
-   * commit them. A vote that it gave now could elect somebody without them, and they would be committed
-   * twice over. So until its log agrees with a leader's up to here it neither grants a vote nor stands, in
-   * either way nor in pre-votes, and does not refuse either ("neither ack nor nack": Alagappan et al.,
-   * Protocol-Aware Recovery, FAST 2018). Any leader whose term its hard state allows holds whatever it
-   * helped to commit: it was elected by a quorum that holds it, without a vote from here. Appends and
-   * rounds it answers as ever: they say what is durable here now.
+   * Where the log ended before the journal was damaged in the middle; undefined when nothing is missing. This
+   * member may have acknowledged entries up to there that it does not hold any more, and a leader may have
+   * counted it, or may yet, to commit them. So it votes as the whole log would have: never for a candidate
+   * whose log is not as new as that end ("neither ack nor nack", and never a guess: Alagappan et al.,
+   * Protocol-Aware Recovery, FAST 2018). See `mayElect`, and `noteRegained` for when this ends.
    */
-  #lostUpTo: number | undefined;
+  #lost: LogPosition | undefined;
+  /**
+   * True when a candidate that counts this vote was refused because the own log is newer, and since then
+   * this member has not stood nor heard of a leader: it may be the only one that can win, even if its own log
+   * makes it no voter.
+   */
+  hasRefusedOlder = false;
   inbound: InboundSnapshot | undefined;
   /** The newer generation that was met: from then on nothing is done any more. */
   fencedBy: number | undefined;
@@ -63,7 +66,7 @@ export class RaftState {
     this.#hard = parts.hard;
     this.#commit = parts.commit;
     this.#draw = parts.draw;
-    this.#lostUpTo = parts.lostUpTo;
+    this.#lost = parts.lost;
     this.#timeoutTicks = parts.timeoutTicks;
   }
 
@@ -79,10 +82,10 @@ export class RaftState {
       hard: stored.hard,
       commit: stored.snapshot.index,
       draw: Draw.of(settings.seed, settings.self),
-      lostUpTo: options.lostUpTo,
+      lost: lostOf(stored, options),
       timeoutTicks: 0,
     });
-    state.agreesUpTo(stored.snapshot.index);
+    state.noteRegained();
     state.restartTimer();
     return state;
   }
@@ -104,7 +107,7 @@ export class RaftState {
   }
 
   get lostUpTo(): number | undefined {
-    return this.#lostUpTo;
+    return this.#lost?.index;
   }
 
   get leader(): AgentKey | undefined {
@@ -150,6 +153,7 @@ export class RaftState {
     if (this.role.kind === 'leader') this.#abandonReads(this.role);
     if (this.role.kind !== 'follower') this.restartTimer();
     this.role = { kind: 'follower', leader };
+    if (leader !== undefined) this.hasRefusedOlder = false;
   }
 
   /** Appends to the own log, durable before anything else of this step. */
@@ -183,9 +187,25 @@ export class RaftState {
     this.outbox.add({ kind: 'install', snapshot });
   }
 
-  /** The own log agrees with a leader's up to here: what was lost before is back. */
-  agreesUpTo(index: number): void {
-    if (this.#lostUpTo !== undefined && index >= this.#lostUpTo) this.#lostUpTo = undefined;
+  /**
+   * True when this member may help to elect the owner of a log that ends there. All that the proof of leader
+   * completeness asks of a voter is that the candidate's log is as new as one that holds whatever the voter
+   * has helped to commit. The lost log held it; so may what stands here now, where a leader has gone on.
+   */
+  mayElect(last: LogPosition): boolean {
+    return reaches(last, this.log.last) && (this.#lost === undefined || reaches(last, this.#lost));
+  }
+
+  /**
+   * What was lost is back, or does not matter any more, in either of two cases. The log is as long as it was:
+   * what a damaged journal has left is shorter, so a leader has said all up to there, and a whole log would be
+   * the same now. Or it ends in a later term than the lost one did: the leader of that term held whatever was
+   * committed with the help of this member in earlier ones, and up to here this log is that leader's.
+   */
+  noteRegained(): void {
+    const { last } = this.log;
+    if (this.#lost === undefined) return;
+    if (last.index >= this.#lost.index || last.term > this.#lost.term) this.#lost = undefined;
   }
 
   send(to: AgentKey, body: RaftMessageBody, term = this.term): void {
@@ -200,11 +220,12 @@ export class RaftState {
       hard: this.#hard,
       commit: this.#commit,
       draw: this.#draw.clone(),
-      lostUpTo: this.#lostUpTo,
+      lost: this.#lost,
       timeoutTicks: this.#timeoutTicks,
     });
     copy.role = cloneRole(this.role);
     copy.elapsedTicks = this.elapsedTicks;
+    copy.hasRefusedOlder = this.hasRefusedOlder;
     copy.inbound = this.inbound?.clone();
     copy.fencedBy = this.fencedBy;
     return copy;
@@ -213,7 +234,13 @@ export class RaftState {
   fingerprint(): unknown {
     return [
       [this.#hard, this.#commit, this.elapsedTicks, this.#timeoutTicks, this.#draw.state],
-      [this.#lostUpTo, this.fencedBy, this.log.fingerprint(), this.inbound?.fingerprint()],
+      [
+        this.#lost,
+        this.hasRefusedOlder,
+        this.fencedBy,
+        this.log.fingerprint(),
+        this.inbound?.fingerprint(),
+      ],
     ];
   }
 
@@ -225,4 +252,12 @@ export class RaftState {
   #abandonReads(leader: Leader): void {
     for (const { id } of leader.reads) this.outbox.add({ kind: 'unreadable', id });
   }
+}
+
+/** An entry's term is never above its holder's: that bounds it where the journal does not know better. */
+function lostOf(
+  { hard }: RaftStored,
+  { lostUpTo, lostTerm }: RaftOptions,
+): LogPosition | undefined {
+  return lostUpTo === undefined ? undefined : { index: lostUpTo, term: lostTerm ?? hard.term };
 }

@@ -175,7 +175,7 @@ export type RaftStatus = {
     readonly matchIndex: number;
     readonly isActive: boolean;
   }[];
-  /** Set while entries lost from the own journal have not been fetched again: no vote is given meanwhile. */
+  /** Set while entries lost from the own journal have not been fetched again: it does not stand meanwhile. */
   readonly lostUpTo?: number | undefined;
 };
 
@@ -191,6 +191,8 @@ export type RaftOutcome =
 export type RaftOptions = {
   /** From a damaged journal: entries up to this index may have been acknowledged and are gone. */
   readonly lostUpTo?: number | undefined;
+  /** Not below the term of the last of them; without it they may be of any term up to the own. */
+  readonly lostTerm?: number | undefined;
 };
 
 export type RaftResult = {

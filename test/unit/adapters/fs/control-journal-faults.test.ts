@@ -226,7 +226,7 @@ describe('the control journal on a damaged disk', () => {
       readFileSync(disk.segment).indexOf(sampleEntries(4, 6, 2)[0]?.payload as Uint8Array),
     );
     const { stored, damage } = await reopen(disk.path);
-    expect(damage?.lostUpTo).toBe(6);
+    expect(damage).toMatchObject({ lostUpTo: 6, lostTerm: 2 });
     expect(stored?.entries).toEqual(sampleEntries(1, 5));
     expect(stored?.hard.term).toBe(3);
   });
@@ -409,7 +409,7 @@ describe('a control journal that cannot write', () => {
 
 type Opened = Partial<{
   stored: RaftStored;
-  damage: { lostUpTo: number; reason: string };
+  damage: { lostUpTo: number; lostTerm?: number | undefined; reason: string };
   code: string;
 }>;
 

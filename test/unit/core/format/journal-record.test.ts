@@ -35,6 +35,7 @@ const summary: JournalSummary = {
   hard: { generation: 2, term: Number.MAX_SAFE_INTEGER, votedFor: sampleKey(3) },
   lastIndex: 7,
   lostUpTo: 9,
+  entryTerm: Number.MAX_SAFE_INTEGER - 2,
 };
 const { bytes, hash } = encodeRecord(hasher, { kind: 'entries', summary, previous, body });
 const refused = expect.objectContaining({ code: 'bad-encoding' });
@@ -49,6 +50,7 @@ describe('a record of the control journal', () => {
       ...summary,
       hard: { ...summary.hard, votedFor: undefined },
       lostUpTo: undefined,
+      entryTerm: undefined,
     };
     const base = encodeRecord(hasher, { kind: 'base', summary: plain, previous, body });
     expect(decodeRecordHead(hasher, base.bytes)).toMatchObject({ kind: 'base', summary: plain });
@@ -117,7 +119,7 @@ describe('header and marks of a segment', () => {
 describe('JournalState', () => {
   test('takes a later hard state over, and stays below what was lost until the log has grown to it', () => {
     const state = new JournalState({ ...sampleStored(), entries: sampleEntries(1, 8) });
-    state.lose({ ...summary, lastIndex: 5, lostUpTo: undefined });
+    state.lose({ ...summary, lastIndex: 5, lostUpTo: undefined, entryTerm: 1 });
     expect(state.stored()).toMatchObject({ hard: summary.hard, entries: sampleEntries(1, 4) });
     expect(state.lostUpTo).toBe(5);
     state.apply({ snapshot: sampleSnapshot(4) });
@@ -132,6 +134,38 @@ describe('JournalState', () => {
     expect([state.lastIndex, state.lostUpTo]).toEqual([3, 9]);
     state.apply({ snapshot: sampleSnapshot(20) });
     expect(state.lostUpTo).toBeUndefined();
+  });
+
+  test('has lost nothing that matters once it ends in a later term', () => {
+    const state = new JournalState({ ...sampleStored(), entries: sampleEntries(1, 3) });
+    state.lose({ ...summary, lastIndex: 9, lostUpTo: undefined, entryTerm: 2 });
+    expect(state.lostTerm).toBe(2);
+    state.apply({ append: sampleEntries(4, 4, 2) });
+    expect(state.lostUpTo).toBe(9);
+    state.apply({ append: sampleEntries(5, 5, 3) });
+    expect([state.lostUpTo, state.lostTerm]).toEqual([undefined, undefined]);
+  });
+
+  test('of which nobody knows the term stays damaged until it is as long', () => {
+    const state = new JournalState({ ...sampleStored(), entries: sampleEntries(1, 3) });
+    state.lose({ ...summary, lastIndex: 5, lostUpTo: undefined, entryTerm: undefined });
+    state.apply({ append: sampleEntries(4, 4, 9) });
+    expect([state.lostUpTo, state.lostTerm]).toEqual([5, undefined]);
+    expect(state.summary(1).entryTerm).toBeUndefined();
+    state.apply({ append: sampleEntries(5, 5, 9) });
+    expect(state.lostUpTo).toBeUndefined();
+    expect(state.summary(2).entryTerm).toBe(9);
+  });
+
+  test('says of every record which term its entries do not go beyond', () => {
+    const state = new JournalState(sampleStored());
+    expect(state.summary(1).entryTerm).toBeUndefined();
+    state.apply({ append: sampleEntries(1, 2, 4) });
+    expect(state.summary(2).entryTerm).toBe(4);
+    state.apply({ truncateFrom: 1, append: sampleEntries(1, 1, 3) });
+    expect(state.summary(3).entryTerm).toBe(3);
+    state.lose({ ...summary, lastIndex: 1, lostUpTo: 7, entryTerm: 5 });
+    expect(state.summary(4)).toMatchObject({ lostUpTo: 7, entryTerm: 5 });
   });
 
   test('has lost nothing of a newer generation', () => {

@@ -15,7 +15,7 @@ const chosen: readonly string[] = [
   'changes the voters before it has committed in its term',
   'begins a second change before the first is committed',
   'takes snapshots without their configuration',
-  'votes although its journal was damaged',
+  'votes for a log that may lack what its damaged journal had',
 ];
 
 const mutants = raftMutants.filter(({ name }) => chosen.includes(name));
