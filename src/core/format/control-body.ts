@@ -6,6 +6,7 @@ import { incarnationFrom } from './control-incarnation.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
+import { isTrustMessage, trustBodyFrom } from './control-trust.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
   DecreeCommand,
@@ -18,6 +19,7 @@ import type {
 /** The body in a message. @throws HoldfastError bad-encoding */
 export function bodyFrom(message: Message['body']): ControlBody {
   if (isPlanMessage(message)) return planBodyFrom(message);
+  if (isTrustMessage(message)) return trustBodyFrom(message);
   switch (message.case) {
     case 'layout':
       return { kind: 'layout', ...layoutFrom(message.value) };

@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { dayMs, KiB } from '../../base/units.ts';
+import { dayMs, KiB, minuteMs } from '../../base/units.ts';
 import { limits } from '../limits.ts';
 
 /** Bounds of the control log's commands, each with its reason. */
@@ -11,6 +11,11 @@ export const controlLimits = {
   /** A plan and its grants must fit an envelope; more is kept as a fact. */
   sealedSizeMax: 48 * KiB,
   factSizeMax: limits.factSizeMax,
+  /** Of a command that others shall sign: a plan or policy with room to spare. */
+  proposedSizeMax: 64 * KiB,
+  proposalMinMs: minuteMs,
+  /** Who has not signed by then has forgotten it. */
+  proposalMaxMs: 90 * dayMs,
   detailSizeMax: 1 * KiB,
   evidenceSizeMax: 4 * KiB,
   /** Of why somebody did something. */

@@ -10,6 +10,7 @@ import type {
   Layout,
   RunGrant,
 } from './control-records.ts';
+import { isTrustBody, trustMessage } from './control-trust.ts';
 import type {
   AnchorHeadSchema,
   ControlCommandSchema,
@@ -24,6 +25,7 @@ const none = new Uint8Array();
 
 /** The message of a body. */
 export function bodyMessage(body: ControlBody): BodyMessage {
+  if (isTrustBody(body)) return trustMessage(body);
   switch (body.kind) {
     case 'layout':
       return { case: 'layout', value: layoutMessage(body) };

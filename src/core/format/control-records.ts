@@ -1,4 +1,5 @@
 import type { AgentKey, DatasetId, FactHash, StatementHash } from '../ids.ts';
+import type { Operator, Role } from './records.ts';
 
 declare const brand: unique symbol;
 
@@ -30,6 +31,33 @@ export type PolicyChange = {
   readonly base: number;
   /** Canonical text of a policy document: see core/policy/policy-text. */
   readonly document: Uint8Array;
+};
+
+/** What operators shall sign, though not at one place and time. */
+export type Proposal = {
+  /** Payload of a command, as an envelope would hold it. */
+  readonly command: Uint8Array;
+  /** Of log time. */
+  readonly lastsMs: number;
+};
+
+/** Names a proposed command: hash of what its signatures would cover, 64 hexadecimal characters. */
+export type CommandHash = string & { readonly [brand]: 'CommandHash' };
+
+/** Who the operators are, and how many of them must sign. */
+export type OperatorChange = {
+  readonly version: number;
+  /** The version that it replaces. */
+  readonly base: number;
+  readonly threshold: number;
+  readonly operators: readonly Operator[];
+};
+
+/** What an agent may be asked to do from now on, and what no longer. */
+export type RoleChange = {
+  readonly agent: AgentKey;
+  readonly add: readonly Role[];
+  readonly remove: readonly Role[];
 };
 
 /** What an agent needs to open the packs of a plan, sealed to it. */
@@ -153,6 +181,13 @@ export type ControlBody =
       readonly admission: Uint8Array;
     }
   | ({ readonly kind: 'decree' } & Decree)
+  | ({ readonly kind: 'propose' } & Proposal)
+  | { readonly kind: 'approve'; readonly hash: CommandHash }
+  | { readonly kind: 'deny'; readonly hash: CommandHash; readonly reason: string }
+  | { readonly kind: 'veto'; readonly hash: CommandHash; readonly reason: string }
+  | ({ readonly kind: 'operators' } & OperatorChange)
+  | ({ readonly kind: 'roles' } & RoleChange)
+  | { readonly kind: 'expel'; readonly agent: AgentKey; readonly reason: string }
   | {
       readonly kind: 'time';
       /** Milliseconds since 1970, by the conservative time of the voter that says so. */

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { concat, utf8 } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
 import { hash } from '../crypto/hash.ts';
@@ -17,6 +17,8 @@ import {
   AgentDescriptorSchema,
   GenesisSchema,
   type Genesis as Message,
+  type Operator as OperatorMessage,
+  type OperatorSchema,
 } from './gen/holdfast/v1/cluster_pb.js';
 import { descriptorFrom, descriptorMessage, recipientFrom } from './member.ts';
 import type { AgentDescriptor, Genesis, Operator, Policy } from './records.ts';
@@ -37,7 +39,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
     create(GenesisSchema, {
       name: genesis.name,
       salt: genesis.salt,
-      operators: genesis.operators.map((one) => ({ ...one, key: idBytes(one.key) })),
+      operators: genesis.operators.map(operatorMessage),
       operatorThreshold: genesis.operatorThreshold,
       recoveryRecipient: genesis.recoveryRecipient,
       recoveryKey: idBytes(genesis.recoveryKey),
@@ -54,7 +56,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 /** The genesis in these bytes. The caller compares their `clusterIdOf` with the id that it pins. @throws HoldfastError bad-encoding */
 export function decodeGenesis(bytes: Uint8Array): Genesis {
   const message: Message = decodeMessage(GenesisSchema, bytes, genesisSizeMax);
-  const operators = operatorsFrom(message);
+  const operators = operatorsFrom(message.operators.map(operatorFrom));
   const anyTime = { min: 0, max: Number.MAX_SAFE_INTEGER };
   return {
     name: printableText(message.name, { min: 1, max: 63 }, 'cluster name'),
@@ -80,15 +82,23 @@ function byzantineFrom(message: Message): Pick<Genesis, 'byzantineVoters'> {
   return byzantineVoters === 0 ? {} : { byzantineVoters };
 }
 
-function operatorsFrom(message: Message): Operator[] {
-  integer(message.operators.length, { min: 1, max: operatorsMax }, 'count of operators');
-  const operators = message.operators.map(
-    ({ name, key, recipient }): Operator => ({
-      name: printableText(name, { min: 1, max: 63 }, 'operator name'),
-      key: idField(key, 32, 'operator key'),
-      recipient: recipient === '' ? '' : recipientFrom(recipient),
-    }),
-  );
+/** The message of an operator. */
+export function operatorMessage(operator: Operator): MessageInitShape<typeof OperatorSchema> {
+  return { ...operator, key: idBytes(operator.key) };
+}
+
+/** The operator in a message. @throws HoldfastError bad-encoding */
+export function operatorFrom({ name, key, recipient }: OperatorMessage): Operator {
+  return {
+    name: printableText(name, { min: 1, max: 63 }, 'operator name'),
+    key: idField(key, 32, 'operator key'),
+    recipient: recipient === '' ? '' : recipientFrom(recipient),
+  };
+}
+
+/** The operators of a cluster. @throws HoldfastError bad-encoding */
+export function operatorsFrom(operators: Operator[]): Operator[] {
+  integer(operators.length, { min: 1, max: operatorsMax }, 'count of operators');
   // One key listed twice would count twice towards the threshold.
   if (new Set(operators.map(({ key }) => key)).size !== operators.length) {
     throw malformed('an operator key is listed twice');

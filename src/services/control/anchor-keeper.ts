@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { AnchorHead } from '../../core/format/control-records.ts';
+import { writerObjection } from '../../core/protocol/control/anchor-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { DurabilityView } from '../durability-view.ts';
 import type { Ledger } from '../ledger.ts';
@@ -50,6 +51,7 @@ export class AnchorKeeper {
     const { control, ledger, view } = this.#options;
     const heads: AnchorHead[] = [];
     for (const { id, writer } of ledger.roster.datasets()) {
+      if (writerObjection(control.state.members, writer) !== undefined) continue;
       const known = control.state.anchors.of(writer, id)?.head.sequence ?? 0;
       const records = ledger
         .manifests(id)

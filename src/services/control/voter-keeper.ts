@@ -51,7 +51,7 @@ export class VoterKeeper {
    */
   async admit(agent: AgentKey, options: Cancel = {}): Promise<void> {
     const { control, ledger, log } = this.#options;
-    if (control.state.members.of(agent) !== undefined || this.#refused.has(agent)) return;
+    if (control.state.members.record(agent) !== undefined || this.#refused.has(agent)) return;
     const proof = await membershipProof(ledger, agent);
     // Its admission may be on its way still.
     if (proof === undefined) return;
@@ -84,8 +84,11 @@ export class VoterKeeper {
   }
 
   wantedVoters(status: RaftStatus, candidates: readonly VoterCandidate[]): readonly AgentKey[] {
-    const { mode, voters } = this.#options.control.state.layout.current;
-    if (mode === 'pinned') return voters;
+    const { layout, members } = this.#options.control.state;
+    const { mode, voters } = layout.current;
+    // Who was pinned may have lost its role since.
+    const able = voters.filter((voter) => members.voterObjection(voter) === undefined);
+    if (mode === 'pinned' && able.length > 0) return able;
     return chooseVoters(candidates, status.config.voters).voters;
   }
 

@@ -92,5 +92,18 @@ function addBadMessages(list: VectorList): void {
   add('eight voters', { body: { case: 'layout', value: { ...pinned, voters: eight } } });
   add('heads out of order', { body: { case: 'anchor', value: { heads: [later, earlier] } } });
   add('a time that is none', { body: { case: 'time', value: {} } });
+  const operator = { name: 'Ada', key: filled(1) };
+  const operators = { version: 2, base: 1, threshold: 1, operators: [operator, operator] };
+  const roles = { agent: filled(1), add: ['auditor'], remove: ['auditor'] };
+  const proposal = { command: filled(1), lastsMs: 59_999n };
+  add('an operator twice', { body: { case: 'operators', value: operators } });
+  add('a threshold that nobody can meet', {
+    body: { case: 'operators', value: { ...operators, threshold: 2, operators: [operator] } },
+  });
+  add('a role given and taken', { body: { case: 'roles', value: roles } });
+  add('no role given or taken', { body: { case: 'roles', value: { agent: filled(1) } } });
+  add('a proposal of less than a minute', { body: { case: 'propose', value: proposal } });
+  add('an expulsion without a reason', { body: { case: 'expel', value: { agent: filled(1) } } });
+  add('an approval of nothing', { body: { case: 'approve', value: {} } });
   add('a decree of generation 1', { body: { case: 'decree', value: decree } });
 }

@@ -2,7 +2,9 @@ import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { minuteMs } from '../../../src/base/units.ts';
 import { hash } from '../../../src/core/crypto/hash.ts';
 import { publicKeyOf } from '../../../src/core/crypto/signature.ts';
+import { encodeCommand } from '../../../src/core/format/control-command.ts';
 import type {
+  CommandHash,
   CommandId,
   ControlBody,
   ControlCommand,
@@ -181,6 +183,23 @@ export const bodies: readonly ControlBody[] = [
   },
   { kind: 'site-report', site: 'oslo', state: 'lost' },
   { kind: 'admit', invite: statement('invite'), admission: statement('admission') },
+  {
+    kind: 'propose',
+    command: encodeCommand(commandOf(policyBody, 'a proposed policy')),
+    lastsMs: 7 * 24 * 60 * minuteMs,
+  },
+  { kind: 'approve', hash: 'ab'.repeat(32) as CommandHash },
+  { kind: 'deny', hash: 'ab'.repeat(32) as CommandHash, reason: 'not before Monday' },
+  { kind: 'veto', hash: 'ab'.repeat(32) as CommandHash, reason: 'nobody is on holiday' },
+  {
+    kind: 'operators',
+    version: 2,
+    base: 1,
+    threshold: 1,
+    operators: [...sample.genesis.operators, { name: 'Bea', key: strangerKey, recipient: '' }],
+  },
+  { kind: 'roles', agent: agentKey, add: ['auditor'], remove: ['source', 'voter'] },
+  { kind: 'expel', agent: agentKey, reason: 'stolen from the office' },
   {
     kind: 'decree',
     generation: 2,

@@ -12,6 +12,13 @@ import { type Change, type CommandPlace, contradiction, refusal } from './refusa
 /** A head with the entry that anchored it. */
 export type Anchor = { readonly head: AnchorHead; readonly index: number };
 
+/** Why this agent's snapshots count no more; undefined when they do. */
+export function writerObjection(members: MemberBook, writer: AgentKey): string | undefined {
+  const member = members.of(writer);
+  if (member === undefined) return `writer ${writer.slice(0, 8)} is no member`;
+  return member.roles.includes('source') ? undefined : `"${member.name}" has not the role source`;
+}
+
 /** The newest manifest of each writer's dataset that the log has seen: nobody can hide it afterwards. */
 export class AnchorBook {
   readonly #anchors = new Map<string, Anchor>();
@@ -34,8 +41,10 @@ export class AnchorBook {
   check(heads: readonly AnchorHead[], members: MemberBook, place: CommandPlace): Change {
     const newer = heads.filter((head) => this.#isNewer(head));
     if (newer.length === 0) throw refusal('every head in it is anchored already');
-    const stranger = newer.find(({ writer }) => members.of(writer) === undefined);
-    if (stranger !== undefined) throw refusal(`writer ${stranger.writer.slice(0, 8)} is no member`);
+    for (const { writer } of newer) {
+      const objection = writerObjection(members, writer);
+      if (objection !== undefined) throw refusal(objection);
+    }
     const added = newer.filter(({ writer, dataset }) => this.of(writer, dataset) === undefined);
     if (this.#anchors.size + added.length > controlBounds.anchorsMax) {
       throw refusal('too many datasets are anchored');

@@ -1,35 +1,44 @@
-import type { Genesis } from '../../format/records.ts';
+import type { ControlBody } from '../../format/control-records.ts';
 import { type AgentKey, shortId } from '../../ids.ts';
 import type { ConfigBook } from './config-book.ts';
 import type { ControlMember, MemberBook } from './member-book.ts';
+import type { OperatorBook } from './operator-book.ts';
 import { refusal } from './refusal.ts';
 
 /**
- * Who may say what, from the genesis and the log alone. Members learn of each other's statements at different
+ * Who may say what, from the log alone. Members learn of each other's statements at different
  * times, so nothing outside the log may matter here.
  */
 export class Authority {
-  readonly #genesis: Genesis;
+  readonly #operators: OperatorBook;
   readonly #members: MemberBook;
   readonly #config: ConfigBook;
 
-  constructor(genesis: Genesis, members: MemberBook, config: ConfigBook) {
-    this.#genesis = genesis;
+  constructor(operators: OperatorBook, members: MemberBook, config: ConfigBook) {
+    this.#operators = operators;
     this.#members = members;
     this.#config = config;
   }
 
   /** The operators' threshold. @returns those who signed, sorted. @throws HoldfastError not-permitted */
   requireOperators(signers: ReadonlySet<string>): readonly AgentKey[] {
-    const { operatorThreshold } = this.#genesis;
-    const found = this.#operatorsAmong(signers);
-    if (found.length >= operatorThreshold) return found;
-    throw refusal(`${operatorThreshold} operators must sign this, ${found.length} did`);
+    const found = this.#operators.among(signers);
+    const { threshold } = this.#operators.current;
+    if (found.length >= threshold) return found;
+    throw refusal(`${threshold} operators must sign this, ${found.length} did`);
+  }
+
+  /** Which signatures a command that needs the operators' threshold still lacks; undefined: none. */
+  objection(body: ControlBody, signers: ReadonlySet<string>): string | undefined {
+    if (body.kind === 'operators') return this.#operators.objection(body, signers);
+    const { threshold } = this.#operators.current;
+    const { length } = this.#operators.among(signers);
+    return length >= threshold ? undefined : `${threshold} operators must sign this, ${length} did`;
   }
 
   /** One operator is enough. @throws HoldfastError not-permitted */
   requireOperator(signers: ReadonlySet<string>): readonly AgentKey[] {
-    const found = this.#operatorsAmong(signers);
+    const found = this.#operators.among(signers);
     if (found.length > 0) return found;
     throw refusal('an operator must sign this');
   }
@@ -51,13 +60,7 @@ export class Authority {
   }
 
   isVoter(agent: AgentKey): boolean {
-    return this.#config.voters.includes(agent) && !this.#members.of(agent)?.isAbandoned;
-  }
-
-  #operatorsAmong(signers: ReadonlySet<string>): AgentKey[] {
-    return this.#genesis.operators
-      .map(({ key }) => key)
-      .filter((key) => signers.has(key))
-      .sort();
+    if (!this.#config.voters.includes(agent)) return false;
+    return this.#members.voterObjection(agent) === undefined;
   }
 }

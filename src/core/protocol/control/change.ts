@@ -2,7 +2,21 @@ import { assertNever } from '../../../base/assert.ts';
 import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-records.ts';
 import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
+import { isDestructive } from './destructive.ts';
+import {
+  isOperatorsBody,
+  needsThreshold,
+  type OperatorsBody,
+  operatorsChange,
+} from './operators-change.ts';
 import { isWorker, stepOf } from './plan-run.ts';
+import {
+  approveChange,
+  denyChange,
+  proposeChange,
+  vetoChange,
+  waitingChange,
+} from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /**
@@ -16,20 +30,22 @@ export function changeOf(
   place: CommandPlace,
 ): Change {
   const { body } = command;
+  if (isOperatorsBody(body)) {
+    const objection = state.authority.objection(body, place.signers);
+    if (objection !== undefined) throw refusal(objection);
+    const isHeld = !place.isRipe && isDestructive(state, body);
+    if (isHeld && state.policy.current.destructiveDelayMs > 0) {
+      return waitingChange(state, command, place);
+    }
+    return operatorsChange(state, { ...command, body }, place);
+  }
   switch (body.kind) {
-    case 'layout':
-    case 'policy':
-    case 'plan':
-    case 'isolate':
-    case 'reinstate':
-    case 'decree':
-      return operatorsChange(state, { ...command, body }, place);
     case 'grant':
       state.authority.requireOperator(place.signers);
       if (state.members.of(body.agent) === undefined) throw refusal('the agent is no member');
       return state.plans.checkGrant(body, place);
     case 'plan-decision':
-      if (body.decision === 'roll-back') state.authority.requireOperators(place.signers);
+      if (needsThreshold(body)) state.authority.requireOperators(place.signers);
       else state.authority.requireOperator(place.signers);
       return decisionChange(state, body);
     case 'abandon':
@@ -41,52 +57,17 @@ export function changeOf(
     }
     case 'admit':
       state.authority.requireVoter(place.signers);
-      return state.members.checkAdmit(body, place);
-    case 'assign':
-    case 'mark':
-    case 'promote':
-    case 'fence-vote':
-    case 'demote':
-    case 'anchor':
-    case 'site-report':
-    case 'time':
+      return state.members.checkAdmit(body, state.operators.current, place);
+    case 'propose':
+      return proposeChange(state, body, place);
+    case 'approve':
+      return approveChange(state, body, place);
+    case 'deny':
+      return denyChange(state, body, place);
+    case 'veto':
+      return vetoChange(state, body, place);
+    default:
       return agentChange(state, body, place);
-    default:
-      return assertNever(body);
-  }
-}
-
-type OperatorsBody = BodyOf<'layout' | 'policy' | 'plan' | 'isolate' | 'reinstate' | 'decree'>;
-
-/** Commands that need the operators' threshold. */
-function operatorsChange(
-  state: ControlState,
-  { id, body }: { readonly id: ControlCommand['id']; readonly body: OperatorsBody },
-  place: CommandPlace,
-): Change {
-  const authors = state.authority.requireOperators(place.signers);
-  switch (body.kind) {
-    case 'layout':
-      return state.layout.check(body, authors, { place, members: state.members });
-    case 'policy':
-      return state.policy.check(body, authors, place);
-    case 'plan': {
-      const plan = state.plans.read(body);
-      const begin = state.plans.checkPlan(body, plan, { place, authors, id });
-      const register = state.incarnations.checkDatasets(plan.datasets, place);
-      return () => {
-        begin();
-        register();
-      };
-    }
-    case 'isolate':
-      return state.incarnations.checkIsolate(body);
-    case 'reinstate':
-      return state.incarnations.checkReinstate(body, place);
-    case 'decree':
-      return state.decrees.check(id, state.position.commandCount === 0);
-    default:
-      return assertNever(body);
   }
 }
 
@@ -117,7 +98,9 @@ function abandonChange(
 
 type AgentBody = Exclude<
   ControlBody,
-  OperatorsBody | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon' | 'clear-suspect'>
+  | OperatorsBody
+  | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon' | 'clear-suspect'>
+  | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>
 >;
 
 /** Commands that one agent signs alone. */

@@ -21,6 +21,10 @@ export const controlBounds = {
   anchorsMax: 16384,
   sitesMax: 256,
   decreesMax: 64,
+  /** Of all operators together, and of one of them. */
+  openProposalsMax: 64,
+  proposalsPerOperatorMax: 16,
+  endedProposalsMax: 32,
   voidsMax: 256,
   equivocationsMax: 256,
   warningsMax: 64,

@@ -4,6 +4,7 @@ import { hash } from '../../crypto/hash.ts';
 import type { CommandId } from '../../format/control-records.ts';
 import { decodeMessage, malformed } from '../../format/field.ts';
 import { type ControlImage, ControlImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import type { ClusterId } from '../../ids.ts';
 import type { AnchorBook } from './anchor-book.ts';
 import type { ClearedBook } from './cleared-book.ts';
 import type { ConfigBook } from './config-book.ts';
@@ -14,9 +15,12 @@ import type { IncarnationBook } from './incarnation-book.ts';
 import { datasetImages, datasetsFrom } from './incarnation-image.ts';
 import type { LayoutBook } from './layout-book.ts';
 import type { MemberBook } from './member-book.ts';
+import type { OperatorBook } from './operator-book.ts';
 import type { PlanBook } from './plan-book.ts';
 import { finishedFrom, finishedImages, planImages, plansFrom } from './plan-image.ts';
 import type { PolicyBook } from './policy-book.ts';
+import type { ProposalBook } from './proposal-book.ts';
+import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
 import type { TimeBook } from './time-book.ts';
 
@@ -34,6 +38,9 @@ export type ControlParts = {
   readonly decrees: DecreeBook;
   readonly findings: FindingBook;
   readonly time: TimeBook;
+  readonly operators: OperatorBook;
+  readonly proposals: ProposalBook;
+  readonly cluster: ClusterId;
   knownIdBytes(): Uint8Array[];
   readonly cleared: ClearedBook;
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
@@ -90,6 +97,8 @@ function imageOf(state: ControlParts): ControlImage {
     ...state.findings.image(),
     ...state.time.image(),
     cleared: state.cleared.image(),
+    proposals: state.proposals.all().map(proposalImage),
+    operators: state.operators.image(),
   });
 }
 
@@ -108,6 +117,8 @@ function load(state: ControlParts, image: ControlImage): void {
   state.members.load(image.members);
   state.layout.load(image.layouts);
   state.policy.load(image.policies);
+  state.operators.load(image.operators);
+  state.proposals.load(image.proposals.map((one) => proposalFrom(one, state.cluster)));
   state.plans.load(plansFrom(image.plans), finishedFrom(image.finished));
   state.incarnations.load(datasetsFrom(image.datasets));
   state.incarnations.isolations.load(image.isolations);

@@ -2,7 +2,7 @@ import { assert } from '../../../base/assert.ts';
 import { codeOf, HoldfastError } from '../../errors.ts';
 import { type OpenedCommand, openCommand } from '../../format/control-envelope.ts';
 import { hexBytes } from '../../format/control-field.ts';
-import type { CommandId } from '../../format/control-records.ts';
+import type { CommandId, ControlCommand } from '../../format/control-records.ts';
 import type { Genesis } from '../../format/records.ts';
 import type { AgentKey, ClusterId, DatasetId } from '../../ids.ts';
 import type { RaftConfig } from '../raft/types.ts';
@@ -19,8 +19,11 @@ import { IncarnationBook } from './incarnation-book.ts';
 import { LayoutBook } from './layout-book.ts';
 import { MemberBook } from './member-book.ts';
 import { PlanBook } from './plan-book.ts';
+import { OperatorBook } from './operator-book.ts';
 import { PolicyBook } from './policy-book.ts';
-import { refusal } from './refusal.ts';
+import { ProposalBook } from './proposal-book.ts';
+import { settleProposals } from './proposal-change.ts';
+import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
 import { TimeBook, type TimeWait } from './time-book.ts';
 
@@ -54,6 +57,7 @@ export class ControlState {
   readonly cluster: ClusterId;
   readonly members: MemberBook;
   readonly config: ConfigBook;
+  readonly operators: OperatorBook;
   readonly authority: Authority;
   readonly layout = new LayoutBook();
   readonly policy: PolicyBook;
@@ -62,6 +66,7 @@ export class ControlState {
   readonly anchors = new AnchorBook();
   readonly sites = new SiteBook();
   readonly decrees = new DecreeBook();
+  readonly proposals = new ProposalBook();
   readonly findings = new FindingBook();
   readonly time: TimeBook;
   readonly cleared = new ClearedBook();
@@ -78,7 +83,8 @@ export class ControlState {
     this.time = new TimeBook(this.config);
     this.policy = new PolicyBook(genesis);
     this.incarnations = new IncarnationBook(genesis.byzantineVoters);
-    this.authority = new Authority(genesis, this.members, this.config);
+    this.operators = new OperatorBook(genesis);
+    this.authority = new Authority(this.operators, this.members, this.config);
   }
 
   /**
@@ -142,8 +148,9 @@ export class ControlState {
       outcome = { outcome: 'void', reason: error.message };
       this.#note(error, entry, opened);
     }
-    if (opened !== undefined) this.#remember(opened.command.id);
+    if (opened !== undefined) this.remember(opened.command.id);
     const { generation, index } = entry;
+    settleProposals(this, entry);
     this.#position = { generation, lastIndex: index, commandCount: commandCount + 1 };
     return outcome;
   }
@@ -171,7 +178,7 @@ export class ControlState {
 
   /** Everything that waits for log time: what voters have to know to say it in time. */
   waits(): readonly TimeWait[] {
-    return [];
+    return this.proposals.waits();
   }
 
   /** Puts the state at a place of a log: for images and decrees. */
@@ -190,6 +197,12 @@ export class ControlState {
     if (this.#knownIds.has(command.id) && !isDecree) throw refusal('the command is known already');
     const { generation, index, envelope } = entry;
     const place = { generation, index, envelope, signers, timeMs: command.timeMs };
+    const evidence = [envelope];
+    return this.changeFor(command, { ...place, evidence });
+  }
+
+  /** See `changeOf`. */
+  changeFor(command: ControlCommand, place: CommandPlace): Change {
     return changeOf(this, command, place);
   }
 
@@ -208,7 +221,13 @@ export class ControlState {
     this.findings.addEquivocation({ generation, index, agent, reason, evidence });
   }
 
-  #remember(id: CommandId): void {
+  /** A command of this id has been seen, or proposed. */
+  isKnown(id: CommandId): boolean {
+    return this.#knownIds.has(id);
+  }
+
+  /** No command of this id shall be taken again. */
+  remember(id: CommandId): void {
     if (!this.#knownIds.has(id)) this.#knownIds.set(id, hexBytes(id));
     for (const oldest of this.#knownIds.keys()) {
       if (this.#knownIds.size <= controlBounds.knownIdsMax) return;

@@ -1,9 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { toHex } from '../../../base/bytes.ts';
 import { hexBytes } from '../../format/control-field.ts';
-import type { BodyOf } from '../../format/control-records.ts';
+import type { BodyOf, OperatorChange } from '../../format/control-records.ts';
 import { idField } from '../../format/field.ts';
-import { type MemberImage, MemberImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import {
+  type ExpulsionImage,
+  type MemberImage,
+  MemberImageSchema,
+} from '../../format/gen/holdfast/v1/control_pb.js';
 import { rolesFrom } from '../../format/member.ts';
 import type { AgentDescriptor, Genesis, Role } from '../../format/records.ts';
 import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../../ids.ts';
@@ -28,6 +32,17 @@ export type ControlMember = {
   readonly index: number;
   /** A decree has taken its vote for good. */
   readonly isAbandoned: boolean;
+  /** Taken by operators: no invite gives them back. */
+  readonly revoked: readonly Role[];
+  /** It was put out of the cluster, and is no member any more. */
+  readonly expulsion: Expulsion | undefined;
+};
+
+export type Expulsion = {
+  readonly generation: number;
+  readonly index: number;
+  readonly reason: string;
+  readonly authors: readonly AgentKey[];
 };
 
 /**
@@ -47,16 +62,27 @@ export class MemberBook {
 
   /** Sorted by key. */
   all(): readonly ControlMember[] {
+    return this.everyone().filter(({ expulsion }) => expulsion === undefined);
+  }
+
+  /** Those put out of the cluster, too. Sorted by key. */
+  everyone(): readonly ControlMember[] {
     return [...this.#members.values()].sort((a, b) => (a.agent < b.agent ? -1 : 1));
   }
 
   of(agent: AgentKey): ControlMember | undefined {
+    const member = this.#members.get(agent);
+    return member?.expulsion === undefined ? member : undefined;
+  }
+
+  /** Whoever is or was a member. */
+  record(agent: AgentKey): ControlMember | undefined {
     return this.#members.get(agent);
   }
 
   /** Why this agent may not be a voter; undefined when it may. */
   voterObjection(agent: AgentKey): string | undefined {
-    const member = this.#members.get(agent);
+    const member = this.of(agent);
     if (member === undefined) return `${agent.slice(0, 8)} is no member`;
     if (member.isAbandoned) return `"${member.name}" was abandoned by a decree`;
     const canVote = member.roles.includes('voter') || member.roles.includes('witness');
@@ -64,22 +90,61 @@ export class MemberBook {
   }
 
   /** Judges the two statements in an admit command. @throws HoldfastError (any code of InviteBook, too) */
-  checkAdmit(body: BodyOf<'admit'>, place: CommandPlace): Change {
+  checkAdmit(body: BodyOf<'admit'>, authority: OperatorChange, place: CommandPlace): Change {
     const invite = openStatement(body.invite, this.#cluster);
-    const { descriptor, issuer } = this.#judge(
-      invite,
-      openStatement(body.admission, this.#cluster),
-    );
-    if (!this.#members.has(issuer)) throw refusal('the issuer of the invite is no member');
+    const admission = openStatement(body.admission, this.#cluster);
+    const { descriptor, issuer } = this.#judge(invite, admission, authority);
+    if (this.of(issuer) === undefined) throw refusal('the issuer of the invite is no member');
     const used = toHex(invite.hash);
     const isUsed = (member: ControlMember): boolean => member.invites.includes(used);
     const known = this.#members.get(descriptor.statementKey);
+    if (known?.expulsion !== undefined) throw refusal(`"${known.name}" was put out of the cluster`);
     if (known !== undefined && isUsed(known)) throw refusal(`"${known.name}" is known already`);
-    if (this.all().some(isUsed)) throw refusal('the invite has admitted another agent');
+    if (this.everyone().some(isUsed)) throw refusal('the invite has admitted another agent');
     if (known === undefined) this.#requireRoom(descriptor);
     const member = known ?? memberFrom(descriptor, place.index);
-    const roles = [...new Set([...member.roles, ...descriptor.roles])];
+    const given = descriptor.roles.filter((role) => !member.revoked.includes(role));
+    const roles = [...new Set([...member.roles, ...given])];
     return () => this.#set({ ...member, roles, invites: [...member.invites, used] });
+  }
+
+  /** @throws HoldfastError not-permitted */
+  checkRoles({ agent, add, remove }: BodyOf<'roles'>): Change {
+    const member = this.#require(agent);
+    const kept = member.roles.filter((role) => !remove.includes(role));
+    const roles = [...new Set([...kept, ...add])];
+    if (roles.length === 0) throw refusal('an agent without a role is put out of the cluster');
+    const taken = member.revoked.filter((role) => !add.includes(role));
+    const revoked = [...new Set([...taken, ...remove])];
+    const isSame = String([roles, revoked]) === String([member.roles, member.revoked]);
+    if (isSame) throw refusal(`"${member.name}" has these roles already`);
+    this.#requireVoters(member, roles);
+    return () => this.#set({ ...member, roles, revoked });
+  }
+
+  /** @throws HoldfastError not-permitted */
+  checkExpel(
+    { agent, reason }: BodyOf<'expel'>,
+    authors: readonly AgentKey[],
+    { generation, index }: CommandPlace,
+  ): Change {
+    const member = this.#require(agent);
+    this.#requireVoters(member, []);
+    return () => this.#set({ ...member, expulsion: { generation, index, reason, authors } });
+  }
+
+  #require(agent: AgentKey): ControlMember {
+    const member = this.of(agent);
+    if (member === undefined) throw refusal(`${agent.slice(0, 8)} is no member`);
+    return member;
+  }
+
+  /** Without anybody who may vote nothing could be decided any more. */
+  #requireVoters(changed: ControlMember, roles: readonly Role[]): void {
+    const others = this.all().filter(({ agent }) => agent !== changed.agent);
+    const canVote = others.some(({ agent }) => this.voterObjection(agent) === undefined);
+    if (canVote || roles.includes('voter') || roles.includes('witness')) return;
+    throw refusal('nobody would be left who may vote');
   }
 
   /** Takes away votes for good: see a decree. */
@@ -91,7 +156,7 @@ export class MemberBook {
   }
 
   image(): MessageInitShape<typeof MemberImageSchema>[] {
-    return this.all().map(memberImage);
+    return this.everyone().map(memberImage);
   }
 
   load(images: readonly MemberImage[]): void {
@@ -101,6 +166,8 @@ export class MemberBook {
         agent: idField(image.agent, 32, 'agent'),
         peer: idField(image.peer, 32, 'peer'),
         roles: rolesFrom(image.roles),
+        revoked: image.revoked.length === 0 ? [] : rolesFrom(image.revoked),
+        expulsion: image.expulsion === undefined ? undefined : expulsionFrom(image.expulsion),
         invites: image.invites.map(toHex),
         index: Number(image.index),
         name,
@@ -115,16 +182,16 @@ export class MemberBook {
   #judge(
     invite: OpenedStatement,
     admission: OpenedStatement,
+    { operators, threshold }: OperatorChange,
   ): { descriptor: AgentDescriptor; issuer: AgentKey } {
     const { body: invited, writer, timeMs } = invite.statement;
     const { body: admitted, writer: issuer } = admission.statement;
     if (invited.kind !== 'invite' || admitted.kind !== 'admission') {
       throw refusal('these statements are no invite and admission');
     }
-    const { operators, operatorThreshold } = this.#genesis;
     const signers = new Set<string>(invite.signers.map(toHex));
     const count = operators.filter(({ key }) => signers.has(key)).length;
-    if (!operators.some(({ key }) => key === writer) || count < operatorThreshold) {
+    if (!operators.some(({ key }) => key === writer) || count < threshold) {
       throw refusal('the invite is not signed by enough operators');
     }
     const book = new InviteBook(this.#genesis, this.#cluster);
@@ -136,9 +203,9 @@ export class MemberBook {
   /** Here, unlike in the roster, one member comes before the other: the second of a name is refused. */
   #requireRoom(descriptor: AgentDescriptor): void {
     const { name, statementKey, transportKey } = descriptor;
-    const members = [...this.#members.values()];
-    if (members.length >= limits.membersMax) throw refusal('the cluster is full');
-    if (members.some((member) => member.name === name)) {
+    const members = this.everyone();
+    if (this.all().length >= limits.membersMax) throw refusal('the cluster is full');
+    if (this.all().some((member) => member.name === name)) {
       throw refusal(`another member is called "${name}"`);
     }
     const inUse = new Set<string>(members.flatMap(({ agent, peer }) => [agent, peer]));
@@ -159,10 +226,29 @@ const memberImage = imageOnce(MemberImageSchema, (member: ControlMember) => ({
   roles: [...member.roles],
   invites: member.invites.map(hexBytes),
   index: BigInt(member.index),
+  revoked: [...member.revoked],
+  ...(member.expulsion === undefined
+    ? { expulsion: undefined }
+    : { expulsion: expulsionImage(member.expulsion) }),
 }));
+
+function expulsionImage({ generation, index, reason, authors }: Expulsion) {
+  const place = { generation: BigInt(generation), index: BigInt(index) };
+  return { ...place, reason, authors: authors.map(idBytes) };
+}
+
+function expulsionFrom({ generation, index, reason, authors }: ExpulsionImage): Expulsion {
+  const place = { generation: Number(generation), index: Number(index) };
+  return {
+    ...place,
+    reason,
+    authors: authors.map((one) => idField<AgentKey>(one, 32, 'operator')),
+  };
+}
 
 function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {
   const { name, site, region, roles, statementKey, transportKey } = descriptor;
   const keys = { agent: statementKey, peer: transportKey };
-  return { ...keys, name, site, region, roles, invites: [], index, isAbandoned: false };
+  const untouched = { isAbandoned: false, revoked: [], expulsion: undefined };
+  return { ...keys, name, site, region, roles, invites: [], index, ...untouched };
 }

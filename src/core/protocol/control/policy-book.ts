@@ -1,5 +1,4 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { commandIn } from '../../format/control-peek.ts';
 import type { PolicyChange } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
 import type { PolicyImage, PolicyImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
@@ -9,6 +8,7 @@ import type { PolicyDocument } from '../../policy/policy-document.ts';
 import { type DatasetRule, type PolicyTerms, ruleFor, termsOf } from '../../policy/policy-terms.ts';
 import { decodePolicy } from '../../policy/policy-text.ts';
 import { appendBounded, controlBounds } from './control-bounds.ts';
+import { commandOfEvidence } from './evidence.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { newest, requireNext, type Versioned, versionFrom, versionImage } from './versioned.ts';
 
@@ -20,11 +20,9 @@ export type PolicyInForce = PolicyTerms & {
 };
 
 export type PolicyVersion = Versioned<PolicyInForce> & {
-  /** The command as it was signed; empty for what the genesis says. */
-  readonly envelope: Uint8Array;
+  /** Envelopes that together hold the command and its signatures; none for what the genesis says. */
+  readonly evidence: readonly Uint8Array[];
 };
-
-const nothing = new Uint8Array();
 
 /** What holds until operators decide otherwise. */
 export function firstPolicy({ policy }: { readonly policy: Policy }): PolicyInForce {
@@ -40,7 +38,7 @@ export class PolicyBook {
 
   constructor(genesis: Pick<Genesis, 'policy'>) {
     this.#first = firstPolicy(genesis);
-    this.#versions = [{ value: this.#first, authors: [], index: 0, timeMs: 0, envelope: nothing }];
+    this.#versions = [{ value: this.#first, authors: [], index: 0, timeMs: 0, evidence: [] }];
   }
 
   get current(): PolicyInForce {
@@ -61,31 +59,31 @@ export class PolicyBook {
   check(policy: PolicyChange, authors: readonly AgentKey[], place: CommandPlace): Change {
     requireNext(policy, this.current.version);
     const value = this.#inForce(policy);
-    const { index, timeMs, envelope } = place;
+    const { index, timeMs, evidence } = place;
     return () => {
-      const version = { value, authors, index, timeMs, envelope };
+      const version = { value, authors, index, timeMs, evidence };
       appendBounded(this.#versions, version, controlBounds.historyMax);
     };
   }
 
   image(): MessageInitShape<typeof PolicyImageSchema>[] {
-    return this.#versions.map(({ value: _, envelope, ...rest }) => ({
-      envelope,
+    return this.#versions.map(({ value: _, evidence, ...rest }) => ({
+      evidence: [...evidence],
       ...versionImage(rest),
     }));
   }
 
   load(images: readonly PolicyImage[]): void {
     this.#versions = images.map((image) => ({
-      value: image.envelope.length === 0 ? this.#first : this.#valueIn(image.envelope),
-      envelope: image.envelope.slice(),
+      value: image.evidence.length === 0 ? this.#first : this.#valueIn(image.evidence),
+      evidence: image.evidence.map((envelope) => envelope.slice()),
       ...versionFrom(image),
     }));
     required(this.#versions[0], 'policy');
   }
 
-  #valueIn(envelope: Uint8Array): PolicyInForce {
-    const { body } = commandIn(envelope);
+  #valueIn(evidence: readonly Uint8Array[]): PolicyInForce {
+    const { body } = commandOfEvidence(evidence);
     if (body.kind === 'policy') return this.#inForce(body);
     throw refusal('a version of the policy is no policy');
   }

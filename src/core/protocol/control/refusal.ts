@@ -20,4 +20,8 @@ export type CommandPlace = {
   readonly timeMs: number;
   readonly signers: ReadonlySet<string>;
   readonly envelope: Uint8Array;
+  /** Envelopes that together hold the command and its signatures: this one alone, or those of a proposal. */
+  readonly evidence: readonly Uint8Array[];
+  /** It has waited as long as it must. */
+  readonly isRipe?: boolean;
 };

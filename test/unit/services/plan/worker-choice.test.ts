@@ -15,7 +15,8 @@ function member(name: string, change: Partial<ControlMember> = {}): ControlMembe
   const agent = Buffer.from(name.padEnd(32, '.')).toString('hex') as AgentKey;
   const roles = ['storage', 'voter'] as const;
   const rest = { peer: agent as never, region: 'eu', invites: [], index: 1, isAbandoned: false };
-  return { agent, name, site, roles, ...rest, ...change };
+  const untouched = { revoked: [], expulsion: undefined };
+  return { agent, name, site, roles, ...rest, ...untouched, ...change };
 }
 
 const members = ['oslo-1', 'rome-1', 'rome-2', 'rome-3'].map((name) => member(name));

@@ -128,7 +128,7 @@ describe('the policy', () => {
     expect(copy.policy.ruleFor('db-orders').retention).toEqual({ keepLast: 3 });
     expect(copy.policy.ruleFor('web')).toEqual({ match: '*' });
     expect(copy.policy.current).toEqual(log.state.policy.current);
-    expect(copy.policy.history.at(-1)?.envelope).toEqual(envelope);
+    expect(copy.policy.history.at(-1)?.evidence).toEqual([envelope]);
   });
 });
 
