@@ -38,7 +38,8 @@ class Line {
   }
 
   clear(manifest: StatementHash): void {
-    const place = { generation: 1, index: 9, timeMs: 5, envelope: new Uint8Array() };
+    const envelope = new Uint8Array();
+    const place = { generation: 1, index: 9, timeMs: 5, envelope, evidence: [envelope] };
     const authors = [ada];
     const body = { kind: 'clear-suspect', manifest, reason: 'known' } as const;
     this.cleared.check(body, authors, { ...place, signers: new Set(authors) })();

@@ -7,6 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Operator } from "./cluster_pb.js";
 
 /**
  * Describes the file holdfast/v1/control.proto.
@@ -132,6 +133,48 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: DecreeCommand;
     case: "decree";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ProposeCommand propose = 30;
+     */
+    value: ProposeCommand;
+    case: "propose";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ApproveCommand approve = 31;
+     */
+    value: ApproveCommand;
+    case: "approve";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.DenyCommand deny = 32;
+     */
+    value: DenyCommand;
+    case: "deny";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.VetoCommand veto = 33;
+     */
+    value: VetoCommand;
+    case: "veto";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.OperatorsCommand operators = 34;
+     */
+    value: OperatorsCommand;
+    case: "operators";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RolesCommand roles = 35;
+     */
+    value: RolesCommand;
+    case: "roles";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ExpelCommand expel = 36;
+     */
+    value: ExpelCommand;
+    case: "expel";
   } | {
     /**
      * @generated from field: holdfast.v1.TimeCommand time = 46;
@@ -848,6 +891,187 @@ export declare type ClearSuspectCommand = Message<"holdfast.v1.ClearSuspectComma
 export declare const ClearSuspectCommandSchema: GenMessage<ClearSuspectCommand>;
 
 /**
+ * Signed by an operator: what others shall sign too, at other places and times.
+ *
+ * @generated from message holdfast.v1.ProposeCommand
+ */
+export declare type ProposeCommand = Message<"holdfast.v1.ProposeCommand"> & {
+  /**
+   * a ControlCommand that needs the operators' threshold, byte by byte
+   *
+   * @generated from field: bytes command = 1;
+   */
+  command: Uint8Array;
+
+  /**
+   * of log time; then it counts no more
+   *
+   * @generated from field: uint64 lasts_ms = 2;
+   */
+  lastsMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ProposeCommand.
+ * Use `create(ProposeCommandSchema)` to create a new message.
+ */
+export declare const ProposeCommandSchema: GenMessage<ProposeCommand>;
+
+/**
+ * Signed by operators: they sign the proposed command of this hash.
+ *
+ * @generated from message holdfast.v1.ApproveCommand
+ */
+export declare type ApproveCommand = Message<"holdfast.v1.ApproveCommand"> & {
+  /**
+   * of the proposed command, as if an envelope held it
+   *
+   * @generated from field: bytes hash = 1;
+   */
+  hash: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ApproveCommand.
+ * Use `create(ApproveCommandSchema)` to create a new message.
+ */
+export declare const ApproveCommandSchema: GenMessage<ApproveCommand>;
+
+/**
+ * Signed by an operator, who will not sign it.
+ *
+ * @generated from message holdfast.v1.DenyCommand
+ */
+export declare type DenyCommand = Message<"holdfast.v1.DenyCommand"> & {
+  /**
+   * @generated from field: bytes hash = 1;
+   */
+  hash: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.DenyCommand.
+ * Use `create(DenyCommandSchema)` to create a new message.
+ */
+export declare const DenyCommandSchema: GenMessage<DenyCommand>;
+
+/**
+ * Signed by an auditor or an operator: stops a command that waits.
+ *
+ * @generated from message holdfast.v1.VetoCommand
+ */
+export declare type VetoCommand = Message<"holdfast.v1.VetoCommand"> & {
+  /**
+   * @generated from field: bytes hash = 1;
+   */
+  hash: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.VetoCommand.
+ * Use `create(VetoCommandSchema)` to create a new message.
+ */
+export declare const VetoCommandSchema: GenMessage<VetoCommand>;
+
+/**
+ * Signed by the operators' threshold, of those before and of those whom it names.
+ *
+ * @generated from message holdfast.v1.OperatorsCommand
+ */
+export declare type OperatorsCommand = Message<"holdfast.v1.OperatorsCommand"> & {
+  /**
+   * the genesis gives version 1
+   *
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * the version that it replaces
+   *
+   * @generated from field: uint32 base = 2;
+   */
+  base: number;
+
+  /**
+   * @generated from field: uint32 threshold = 3;
+   */
+  threshold: number;
+
+  /**
+   * @generated from field: repeated holdfast.v1.Operator operators = 4;
+   */
+  operators: Operator[];
+};
+
+/**
+ * Describes the message holdfast.v1.OperatorsCommand.
+ * Use `create(OperatorsCommandSchema)` to create a new message.
+ */
+export declare const OperatorsCommandSchema: GenMessage<OperatorsCommand>;
+
+/**
+ * Signed by the operators' threshold.
+ *
+ * @generated from message holdfast.v1.RolesCommand
+ */
+export declare type RolesCommand = Message<"holdfast.v1.RolesCommand"> & {
+  /**
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: repeated string add = 2;
+   */
+  add: string[];
+
+  /**
+   * @generated from field: repeated string remove = 3;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message holdfast.v1.RolesCommand.
+ * Use `create(RolesCommandSchema)` to create a new message.
+ */
+export declare const RolesCommandSchema: GenMessage<RolesCommand>;
+
+/**
+ * Signed by the operators' threshold: the agent is no member any more, and never will be again.
+ *
+ * @generated from message holdfast.v1.ExpelCommand
+ */
+export declare type ExpelCommand = Message<"holdfast.v1.ExpelCommand"> & {
+  /**
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ExpelCommand.
+ * Use `create(ExpelCommandSchema)` to create a new message.
+ */
+export declare const ExpelCommandSchema: GenMessage<ExpelCommand>;
+
+/**
  * Everything that a log has led to, up to last_index. Lists are sorted by their keys or by age.
  *
  * @generated from message holdfast.v1.ControlImage
@@ -957,6 +1181,20 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
   warnings: WarningImage[];
 
   /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.ProposalImage proposals = 25;
+   */
+  proposals: ProposalImage[];
+
+  /**
+   * oldest first; without that of the genesis
+   *
+   * @generated from field: repeated holdfast.v1.OperatorsImage operators = 26;
+   */
+  operators: OperatorsImage[];
+
+  /**
    * since 1970; 0 until a majority has spoken
    *
    * @generated from field: int64 log_time_ms = 35;
@@ -1063,6 +1301,18 @@ export declare type MemberImage = Message<"holdfast.v1.MemberImage"> & {
    * @generated from field: bool is_abandoned = 9;
    */
   isAbandoned: boolean;
+
+  /**
+   * roles that only operators give back
+   *
+   * @generated from field: repeated string revoked = 10;
+   */
+  revoked: string[];
+
+  /**
+   * @generated from field: holdfast.v1.ExpulsionImage expulsion = 11;
+   */
+  expulsion?: ExpulsionImage | undefined;
 };
 
 /**
@@ -1070,6 +1320,239 @@ export declare type MemberImage = Message<"holdfast.v1.MemberImage"> & {
  * Use `create(MemberImageSchema)` to create a new message.
  */
 export declare const MemberImageSchema: GenMessage<MemberImage>;
+
+/**
+ * @generated from message holdfast.v1.ExpulsionImage
+ */
+export declare type ExpulsionImage = Message<"holdfast.v1.ExpulsionImage"> & {
+  /**
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: repeated bytes authors = 4;
+   */
+  authors: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.ExpulsionImage.
+ * Use `create(ExpulsionImageSchema)` to create a new message.
+ */
+export declare const ExpulsionImageSchema: GenMessage<ExpulsionImage>;
+
+/**
+ * @generated from message holdfast.v1.OperatorsImage
+ */
+export declare type OperatorsImage = Message<"holdfast.v1.OperatorsImage"> & {
+  /**
+   * envelopes that together hold the command and its signatures
+   *
+   * @generated from field: repeated bytes evidence = 1;
+   */
+  evidence: Uint8Array[];
+
+  /**
+   * @generated from field: repeated bytes authors = 2;
+   */
+  authors: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: int64 time_ms = 4;
+   */
+  timeMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.OperatorsImage.
+ * Use `create(OperatorsImageSchema)` to create a new message.
+ */
+export declare const OperatorsImageSchema: GenMessage<OperatorsImage>;
+
+/**
+ * @generated from message holdfast.v1.ProposalImage
+ */
+export declare type ProposalImage = Message<"holdfast.v1.ProposalImage"> & {
+  /**
+   * that proposed it
+   *
+   * @generated from field: bytes envelope = 1;
+   */
+  envelope: Uint8Array;
+
+  /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.ApprovalImage approvals = 2;
+   */
+  approvals: ApprovalImage[];
+
+  /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.ObjectionImage denials = 3;
+   */
+  denials: ObjectionImage[];
+
+  /**
+   * @generated from field: string state = 4;
+   */
+  state: string;
+
+  /**
+   * until it expires, or for its delay
+   *
+   * @generated from field: holdfast.v1.WaitImage wait = 5;
+   */
+  wait?: WaitImage | undefined;
+
+  /**
+   * @generated from field: uint64 generation = 6;
+   */
+  generation: bigint;
+
+  /**
+   * of the entry that proposed it
+   *
+   * @generated from field: uint64 index = 7;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 end_index = 8;
+   */
+  endIndex: bigint;
+
+  /**
+   * why it ended without effect
+   *
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+
+  /**
+   * who has vetoed it
+   *
+   * @generated from field: bytes ended_by = 10;
+   */
+  endedBy: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ProposalImage.
+ * Use `create(ProposalImageSchema)` to create a new message.
+ */
+export declare const ProposalImageSchema: GenMessage<ProposalImage>;
+
+/**
+ * @generated from message holdfast.v1.ApprovalImage
+ */
+export declare type ApprovalImage = Message<"holdfast.v1.ApprovalImage"> & {
+  /**
+   * @generated from field: bytes operator = 1;
+   */
+  operator: Uint8Array;
+
+  /**
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: int64 time_ms = 3;
+   */
+  timeMs: bigint;
+
+  /**
+   * empty: the envelope that proposed it
+   *
+   * @generated from field: bytes envelope = 4;
+   */
+  envelope: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ApprovalImage.
+ * Use `create(ApprovalImageSchema)` to create a new message.
+ */
+export declare const ApprovalImageSchema: GenMessage<ApprovalImage>;
+
+/**
+ * @generated from message holdfast.v1.ObjectionImage
+ */
+export declare type ObjectionImage = Message<"holdfast.v1.ObjectionImage"> & {
+  /**
+   * @generated from field: bytes operator = 1;
+   */
+  operator: Uint8Array;
+
+  /**
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ObjectionImage.
+ * Use `create(ObjectionImageSchema)` to create a new message.
+ */
+export declare const ObjectionImageSchema: GenMessage<ObjectionImage>;
+
+/**
+ * A span of log time.
+ *
+ * @generated from message holdfast.v1.WaitImage
+ */
+export declare type WaitImage = Message<"holdfast.v1.WaitImage"> & {
+  /**
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 length_ms = 3;
+   */
+  lengthMs: bigint;
+
+  /**
+   * 0: no majority has spoken since the entry
+   *
+   * @generated from field: int64 since_ms = 4;
+   */
+  sinceMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.WaitImage.
+ * Use `create(WaitImageSchema)` to create a new message.
+ */
+export declare const WaitImageSchema: GenMessage<WaitImage>;
 
 /**
  * @generated from message holdfast.v1.LayoutImage
@@ -1122,11 +1605,11 @@ export declare type PolicyImage = Message<"holdfast.v1.PolicyImage"> & {
   timeMs: bigint;
 
   /**
-   * the command as it was signed; empty: what the genesis says
+   * envelopes that together hold the command and its signatures; none: what the genesis says
    *
-   * @generated from field: bytes envelope = 5;
+   * @generated from field: repeated bytes evidence = 5;
    */
-  envelope: Uint8Array;
+  evidence: Uint8Array[];
 };
 
 /**
