@@ -16,7 +16,8 @@ export function coordinatorApi(agent: Agent): CoordinatorApi {
 async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
   const control = agent.control.log;
   const isConfirmed = await isQuorate(agent);
-  const { generation, term, leader, config, commit, firstIndex, progress } = control.status();
+  const { generation, term, config, commit, firstIndex, progress } = control.status();
+  const leader = control.leaderByHearsay;
   const candidates = agent.control.voters.candidates();
   const { version, mode } = control.state.layout.current;
   const voters = config.voters.map((key) => {
@@ -55,7 +56,8 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
 
 /** The short form, for which nobody is asked. */
 export function coordinatorStatus(agent: Agent): CoordinatorStatus {
-  const { leader, config } = agent.control.log.status();
+  const { config } = agent.control.log.status();
+  const leader = agent.control.log.leaderByHearsay;
   const candidates = agent.control.voters.candidates();
   const missing = config.voters.filter(
     (key) => candidates.find((one) => one.agent === key)?.isReachable !== true,

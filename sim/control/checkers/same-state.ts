@@ -1,5 +1,5 @@
 import { equal } from '../../../src/base/bytes.ts';
-import type { LogHead } from '../../../src/services/control/log-heads.ts';
+import type { LogHead } from '../../../src/core/protocol/control/log-checkpoint.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
 
 /** Whoever has applied as many entries has the same log and the same state. */

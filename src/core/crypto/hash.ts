@@ -11,7 +11,8 @@ export type HashPurpose =
   | 'genesis'
   | 'path'
   | 'plan'
-  | 'control-state';
+  | 'control-state'
+  | 'control-image';
 
 /** Bytes of every hash, and of every key of a keyed hash. */
 export const hashSize = 32;
@@ -77,4 +78,5 @@ const hashers: Readonly<Record<HashPurpose, ReusedHasher>> = {
   path: purposeHasher('path'),
   plan: purposeHasher('plan'),
   'control-state': purposeHasher('control-state'),
+  'control-image': purposeHasher('control-image'),
 };

@@ -16,6 +16,8 @@ import type {
   PolicyCommand,
 } from './gen/holdfast/v1/control_pb.js';
 
+import { decodeNote } from './signed-note.ts';
+
 /** The body in a message. @throws HoldfastError bad-encoding */
 export function bodyFrom(message: Message['body']): ControlBody {
   if (isPlanMessage(message)) return planBodyFrom(message);
@@ -40,6 +42,8 @@ export function bodyFrom(message: Message['body']): ControlBody {
         admission: boundedBytes(message.value.admission, size, 'admission'),
       };
     }
+    case 'vouch':
+      return { kind: 'vouch', note: noteFrom(message.value.note) };
     case 'decree':
       return { kind: 'decree', ...decreeFrom(message.value) };
     case 'clearSuspect': {
@@ -63,6 +67,13 @@ export function bodyFrom(message: Message['body']): ControlBody {
 }
 
 const anyTime = { min: 1, max: Number.MAX_SAFE_INTEGER };
+/** A checkpoint with its signatures; whose they are is for the control state to judge. */
+function noteFrom(note: string): string {
+  if (note.length > controlLimits.noteLengthMax) throw malformed('a signed note is too long');
+  decodeNote(note);
+  return note;
+}
+
 const anyVersion = { min: 1, max: 0xffff_ffff };
 
 /** The layout in a message. @throws HoldfastError bad-encoding */

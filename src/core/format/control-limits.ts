@@ -21,6 +21,8 @@ export const controlLimits = {
   /** Of why somebody did something. */
   reasonLengthMax: 256,
   anchorHeadsMax: 256,
+  /** A checkpoint with a signature of each voter before and after a change, of about 150 characters each. */
+  noteLengthMax: 8 * KiB,
   /** An invite or admission statement, as it was signed. */
   statementSizeMax: 16 * KiB,
   /** How long operators may make a decree wait. */

@@ -40,6 +40,8 @@ export function bodyMessage(body: ControlBody): BodyMessage {
       return { case: 'siteReport', value: { site: body.site, state: body.state } };
     case 'admit':
       return { case: 'admit', value: { invite: body.invite, admission: body.admission } };
+    case 'vouch':
+      return { case: 'vouch', value: { note: body.note } };
     case 'decree':
       return { case: 'decree', value: decreeMessage(body) };
     case 'clear-suspect': {

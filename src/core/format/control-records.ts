@@ -166,6 +166,11 @@ export type ControlBody =
     }
   | { readonly kind: 'reinstate'; readonly agent: AgentKey; readonly dataset: DatasetId }
   | {
+      readonly kind: 'vouch';
+      /** A checkpoint with its signatures. */
+      readonly note: string;
+    }
+  | {
       readonly kind: 'abandon';
       readonly dataset: DatasetId;
       readonly incarnation: number;

@@ -1,4 +1,5 @@
 import { concat } from '../../base/bytes.ts';
+import { KiB, MiB } from '../../base/units.ts';
 import { LayoutReader, LayoutWriter } from './byte-layout.ts';
 import { malformed } from './field.ts';
 import { putNumber, takeNumber } from './layout-number.ts';
@@ -12,6 +13,9 @@ export type LogImage = {
 };
 
 const rootSize = 32;
+
+/** A control state of the largest size, and the tree before it. */
+export const logImageSizeMax = 64 * MiB + 4 * KiB;
 
 /** Bytes of an image: what a snapshot of the control log holds. */
 export function encodeLogImage({ tree, state }: LogImage): Uint8Array {

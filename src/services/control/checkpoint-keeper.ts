@@ -1,50 +1,48 @@
 import { secondMs } from '../../base/units.ts';
-import { codeOf } from '../../core/errors.ts';
 import { cosignCheckpoint, encodeSignedCheckpoint } from '../../core/format/checkpoint.ts';
-import { decodeLogImage } from '../../core/format/log-image.ts';
 import { decodeNote, type NoteSignature } from '../../core/format/signed-note.ts';
-import type { AgentKey, PeerKey } from '../../core/ids.ts';
-import { ControlState } from '../../core/protocol/control/control-state.ts';
-import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
-import type { Ledger } from '../ledger.ts';
-import type { Peers } from '../peers.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import {
+  certified,
+  checkpointText,
+  cosigner,
+  isOf,
+} from '../../core/protocol/control/log-checkpoint.ts';
+import { isSameSet } from '../../core/protocol/control/vouch-book.ts';
+import type { Cancel } from '../../ports/runtime.ts';
 import type { Serve } from '../serve.ts';
-import type { ControlLog } from './control-log.ts';
+import {
+  CheckpointFollower,
+  type CheckpointFollowerOptions,
+  type Complete,
+} from './checkpoint-follower.ts';
 import { repeat } from './duty.ts';
-import { certified, checkpointText, cosigner, isOf } from './log-checkpoint.ts';
 
-export type CheckpointKeeperOptions = {
-  readonly control: ControlLog;
-  readonly ledger: Ledger;
-  readonly peers: Peers;
-  readonly clock: Clock;
-  readonly log: Log;
+export type CheckpointKeeperOptions = CheckpointFollowerOptions & {
   readonly statementSecret: Uint8Array;
 };
 
-/** A checkpoint that a majority has signed, with what it is of. */
-type Complete = {
-  readonly note: string;
-  readonly size: number;
-  readonly generation: number;
-  readonly image: Uint8Array;
-};
-
 const periodMs = 1 * secondMs;
-/** A member that nobody sends the log to asks for it this often. */
-const followPeriodMs = 5 * secondMs;
+/** Voters before a change that cannot be reached now may come back. */
+const vouchPeriodMs = 10 * secondMs;
+/** A large image takes a while to fetch: as long as somebody may be at it, others are told of the same. */
+const lentMs = 30 * secondMs;
 
 /**
  * Has a majority of the voters sign the head of the control log, so that any member can follow it through any
- * other: what they have signed is true whoever brings it.
+ * other: what they have signed is true whoever brings it. When the voters have changed, a majority of those
+ * before signs as well, and that goes into the log: see VouchBook.
  */
 export class CheckpointKeeper {
   readonly #options: CheckpointKeeperOptions;
+  readonly #follower: CheckpointFollower;
   #newest: Complete | undefined;
-  #followedMs = Number.NEGATIVE_INFINITY;
+  #vouchedMs = Number.NEGATIVE_INFINITY;
+  #lent: { readonly complete: Complete; readonly atMs: number } | undefined;
 
   constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
+    this.#follower = new CheckpointFollower(options);
   }
 
   /** The newest checkpoint that is complete, as a signed note; undefined until there is one. */
@@ -57,36 +55,63 @@ export class CheckpointKeeper {
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);
   }
 
-  #look(options: Cancel): Promise<void> {
-    const isLeading = this.#options.control.isLeading;
-    return isLeading ? this.#collect(options) : this.#followIfAlone(options);
+  async #look(options: Cancel): Promise<void> {
+    if (this.#options.control.isLeading) return this.#collect(options);
+    this.#newest = (await this.#follower.look(options)) ?? this.#newest;
+  }
+
+  /** Goes on from an image of the log if enough voters vouch for it. @returns false when they do not */
+  take(note: string, image: Uint8Array): boolean {
+    const taken = this.#follower.take(note, image);
+    this.#newest = taken ?? this.#newest;
+    return taken !== undefined;
   }
 
   async #collect(options: Cancel): Promise<void> {
-    const { control, peers, ledger } = this.#options;
-    const { generation, config } = control.status();
+    const { control, ledger, clock } = this.#options;
+    const { generation } = control.status();
     const size = control.appliedIndex;
-    if (this.#isNewest(generation, size)) return;
-    const image = control.image();
+    const { voters } = control.state.config;
+    const before = control.state.vouches.voters;
+    const isVouched = isSameSet(voters, before);
+    const isNew = !this.#isNewest(generation, size);
+    if (!isNew && (isVouched || clock.monotonicMs() - this.#vouchedMs < vouchPeriodMs)) return;
+    this.#vouchedMs = clock.monotonicMs();
+    const image = isNew ? control.image() : undefined;
     const own = this.#sign(size);
     if (own === undefined) return;
+    const note = await this.#cosigned(own, [...new Set([...voters, ...before])], options);
+    const log = { cluster: ledger.cluster, generation };
+    if (certified(note, { ...log, voters }) === undefined) return;
+    if (image !== undefined) {
+      this.#newest = { note, size, generation, image };
+      await this.#spread(note, options);
+    }
+    if (isVouched || certified(note, { ...log, voters: before }) === undefined) return;
+    await control.submit({ kind: 'vouch', note }, options);
+  }
+
+  /** The same head with the signatures of all of these that can be reached. `own`: signed by this host. */
+  async #cosigned(own: string, voters: readonly AgentKey[], options: Cancel): Promise<string> {
+    const { control, peers, ledger } = this.#options;
     const { text, signatures } = decodeNote(own);
     const lines: NoteSignature[] = [...signatures];
-    const asked = config.voters.map(async (voter) => {
+    const size = BigInt(control.appliedIndex);
+    const asked = voters.map(async (voter) => {
       const peer = ledger.roster.member(voter)?.peerKey;
       if (voter === control.self || peer === undefined || !peers.isReachable(peer)) return;
-      const value = { size: BigInt(size), newest: '' };
-      const answer = await peers.ask(peer, { case: 'cosign', value }, options);
+      const answer = await peers.ask(
+        peer,
+        { case: 'cosign', value: { size, newest: '' } },
+        options,
+      );
       if (answer.note === '') return;
       const note = decodeNote(answer.note);
-      if (note.text === text) lines.push(...note.signatures);
+      const ownLine = note.signatures.find(({ name }) => name === cosigner(voter).name);
+      if (note.text === text && ownLine !== undefined) lines.push(ownLine);
     });
     await Promise.allSettled(asked);
-    const note = encodeSignedCheckpoint(text, lines);
-    const { cluster } = ledger;
-    if (certified(note, { cluster, generation, voters: config.voters }) === undefined) return;
-    this.#newest = { note, size, generation, image };
-    await this.#spread(note, options);
+    return encodeSignedCheckpoint(text, lines);
   }
 
   /** Whoever has it can pass it on to those whom this host does not reach. */
@@ -104,12 +129,13 @@ export class CheckpointKeeper {
   /** Keeps a checkpoint that is complete, if this host stands just there. */
   #keep(note: string): void {
     const { control, ledger } = this.#options;
-    const { generation, config } = control.status();
-    const { cluster } = ledger;
-    const checkpoint = certified(note, { cluster, generation, voters: config.voters });
+    const { generation } = control.status();
     const size = control.appliedIndex;
     const head = control.headAt(size);
-    if (checkpoint === undefined || head === undefined || !isOf(checkpoint, head)) return;
+    if (head === undefined) return;
+    const { cluster } = ledger;
+    const checkpoint = certified(note, { cluster, generation, voters: head.voters });
+    if (checkpoint === undefined || !isOf(checkpoint, head)) return;
     this.#newest = { note, size, generation, image: control.image() };
   }
 
@@ -130,69 +156,31 @@ export class CheckpointKeeper {
     return encodeSignedCheckpoint(text, [line]);
   }
 
-  /** A member that the leader cannot reach, or that has no place in the log, asks any other. */
-  async #followIfAlone(options: Cancel): Promise<void> {
-    const { control, clock, peers } = this.#options;
-    if (control.status().leader !== undefined) return;
-    if (clock.monotonicMs() - this.#followedMs < followPeriodMs) return;
-    this.#followedMs = clock.monotonicMs();
-    for (const { peerKey } of peers.reachable()) {
-      if (await this.#followThrough(peerKey, options)) return;
-    }
-  }
-
-  async #followThrough(peer: PeerKey, options: Cancel): Promise<boolean> {
-    const { control, peers, log } = this.#options;
-    const from = BigInt(control.appliedIndex + 1);
-    const answer = await peers
-      .ask(peer, { case: 'controlLog', value: { from } }, options)
-      .catch((error: unknown) => {
-        if (codeOf(error) === undefined) throw error;
-        return undefined;
-      });
-    if (answer === undefined || answer.snapshot.length === 0) return false;
-    const isTaken = this.take(answer.checkpoint, answer.snapshot.slice());
-    if (!isTaken) log.log('warn', 'a peer told of a control log that nobody vouches for', { peer });
-    return isTaken;
-  }
-
-  /** Goes on from an image of the log if enough voters vouch for it. @returns false when they do not */
-  take(note: string, image: Uint8Array): boolean {
-    const { control, ledger } = this.#options;
-    const { tree, state: bytes } = decodeLogImage(image);
-    const state = ControlState.decode(bytes, ledger.roster.genesis, ledger.cluster);
-    const { voters } = state.config;
+  /** What a member that has applied less than `from` is told of. */
+  #lend(from: number): Complete | undefined {
+    const { clock, control } = this.#options;
+    const nowMs = clock.monotonicMs();
     const { generation } = control.status();
-    if (!voters.every((voter) => this.#mayVote(voter))) return false;
-    const { cluster } = ledger;
-    // Who votes by the image's own word proves nothing: those whom this host knows must vouch for it as well.
-    const known = control.state.config.voters;
-    if (certified(note, { cluster, generation, voters: known }) === undefined) return false;
-    const checkpoint = certified(note, { cluster, generation, voters });
-    if (checkpoint === undefined || state.generation !== generation) return false;
-    const head = { size: tree.size, root: tree.root(), stateHash: state.hash() };
-    if (!isOf(checkpoint, head)) return false;
-    control.follow(image);
-    this.#newest = { note, size: tree.size, generation, image };
-    return true;
-  }
-
-  /** By the operators' word, which this host has from the statements themselves. */
-  #mayVote(agent: AgentKey): boolean {
-    const member = this.#options.ledger.roster.member(agent);
-    return member !== undefined && (member.hasRole('voter') || member.hasRole('witness'));
+    const isOf = ({ size, generation: its }: Complete): boolean =>
+      size >= from && its === generation;
+    const isLent = this.#lent !== undefined && nowMs - this.#lent.atMs < lentMs;
+    if (isLent && this.#lent !== undefined && isOf(this.#lent.complete)) return this.#lent.complete;
+    if (this.#newest === undefined || !isOf(this.#newest)) return undefined;
+    this.#lent = { complete: this.#newest, atMs: nowMs };
+    return this.#newest;
   }
 
   /** Lets other members ask for signatures and for the log. */
   answer(serve: Pick<Serve, 'register'>): void {
+    const { images } = this.#options.control;
     serve.register('cosign', async ({ size, newest }) => {
       if (newest !== '') this.#keep(newest);
       return { note: size === 0n ? '' : (this.#sign(Number(size)) ?? '') };
     });
     serve.register('controlLog', async ({ from }) => {
-      const newest = this.#newest;
-      if (newest === undefined || newest.size < Number(from)) return {};
-      return { snapshot: newest.image, checkpoint: newest.note };
+      const lent = this.#lend(Number(from));
+      if (lent === undefined) return {};
+      return { image: images.offer(lent.image), checkpoint: lent.note };
     });
   }
 }

@@ -8,6 +8,7 @@ import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
+import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
 import { decodeConfig } from '../../core/protocol/raft/config-codec.ts';
 import { Raft } from '../../core/protocol/raft/raft.ts';
 import type {
@@ -27,7 +28,8 @@ import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { AppliedCommand, ControlAccess } from './control-access.ts';
 import { type LogEnd, LogTail } from './log-end.ts';
-import { type LogHead, LogHeads } from './log-heads.ts';
+import { ImageExchange } from './image-exchange.ts';
+import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
 import { RaftDriver } from './raft-driver.ts';
@@ -62,6 +64,8 @@ export class ControlLog implements ControlAccess {
   #driver: RaftDriver;
   #tail: LogTail;
   #heads: LogHeads;
+  /** Brings images of the log, for whoever has to. */
+  readonly images: ImageExchange;
   readonly #post: RaftPost;
   readonly #requests: LogRequests;
   readonly #waiters = new LogWaiters();
@@ -84,6 +88,7 @@ export class ControlLog implements ControlAccess {
     this.#heads = new LogHeads(image.tree);
     this.#appliedIndex = stored.snapshot.index;
     this.#appliedTerm = stored.snapshot.term;
+    this.images = new ImageExchange(options.peers);
     this.#post = new RaftPost(options);
     const waiters = this.#waiters;
     this.#requests = new LogRequests(this, { ...options, post: this.#post, waiters });
@@ -147,6 +152,7 @@ export class ControlLog implements ControlAccess {
     this.#heads = new LogHeads(tree);
     this.#appliedIndex = tree.size;
     this.#tail.applied(tree.size);
+    this.#waiters.appliedIn(this.#state);
     this.#waiters.appliedUpTo(tree.size);
     this.#tellState();
   }
@@ -252,6 +258,21 @@ export class ControlLog implements ControlAccess {
     return this.#requests.offerHere(envelope);
   }
 
+  /** Passes what another member asks on to the leader: see LogRequests. */
+  passOn(envelope: Uint8Array): Promise<{ isAppended: boolean; readIndex: bigint }> {
+    return this.#requests.passOn(envelope);
+  }
+
+  /** Who leads: as this host knows it or, where it knows nobody, as others have told it lately. */
+  get leaderByHearsay(): AgentKey | undefined {
+    return this.status().leader ?? this.#post.leaderElsewhere;
+  }
+
+  /** Somebody here waits for something to be applied. */
+  get isAwaited(): boolean {
+    return this.#waiters.isAny;
+  }
+
   confirm(options: Cancel & { timeoutMs?: number } = {}): Promise<void> {
     return this.#requests.confirm(options);
   }
@@ -311,7 +332,8 @@ export class ControlLog implements ControlAccess {
       this.#tail.applied(entry.index);
       this.#waiters.appliedUpTo(entry.index);
     }
-    this.#heads.note(this.#state.hash());
+    const { voters } = this.#state.config;
+    this.#heads.note({ stateHash: this.#state.hash(), voters });
     this.#tellState();
     this.#compactSoon();
   }
@@ -340,6 +362,7 @@ export class ControlLog implements ControlAccess {
     this.#heads = new LogHeads(image.tree);
     this.#appliedIndex = snapshot.index;
     this.#appliedTerm = snapshot.term;
+    this.#waiters.appliedIn(this.#state);
     this.#waiters.appliedUpTo(snapshot.index);
     this.#tellState();
   }

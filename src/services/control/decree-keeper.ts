@@ -4,7 +4,7 @@ import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { encodeCommand } from '../../core/format/control-command.ts';
 import { openCommand } from '../../core/format/control-envelope.ts';
 import type { CommandId, Decree } from '../../core/format/control-records.ts';
-import type { AgentKey } from '../../core/ids.ts';
+import type { AgentKey, PeerKey } from '../../core/ids.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
 import { beginGeneration } from '../../core/protocol/control/new-generation.ts';
 import type { GenerationStart, GenerationStore } from '../../ports/generation-store.ts';
@@ -14,6 +14,7 @@ import type { Peers } from '../peers.ts';
 import type { Serve } from '../serve.ts';
 import type { ControlLog } from './control-log.ts';
 import { repeat } from './duty.ts';
+import type { ImageRef } from './image-exchange.ts';
 
 export type DecreeKeeperOptions = {
   readonly control: ControlLog;
@@ -38,6 +39,13 @@ export type PendingDecree = { readonly decree: Decree; readonly leftMs: number }
 
 type Pending = { readonly start: GenerationStart; readonly decree: Decree; readonly dueMs: number };
 
+/** What another member has announced: the state is still there. */
+type Announced = {
+  readonly envelope: Uint8Array;
+  readonly ref: ImageRef | undefined;
+  readonly peer: PeerKey;
+};
+
 type Judged = {
   readonly decree: Decree;
   readonly start: GenerationStart;
@@ -58,6 +66,7 @@ export class DecreeKeeper {
   #pending: Pending | undefined;
   /** From the last preparation: bytes of the state that its decree builds on. */
   #base: Uint8Array | undefined;
+  #heard: Announced | undefined;
   #announcedMs = Number.NEGATIVE_INFINITY;
   #wanted = 0;
 
@@ -120,7 +129,8 @@ export class DecreeKeeper {
         lastTerm > best.lastTerm || (lastTerm === best.lastTerm && lastIndex > best.lastIndex);
       if (!isLonger) continue;
       const { genesis } = ledger.roster;
-      const state = ControlState.decode(answer.state.slice(), genesis, ledger.cluster);
+      const bytes = await control.images.fetch(peerKey, answer.state);
+      const state = ControlState.decode(bytes, genesis, ledger.cluster);
       best = { generation: best.generation, lastTerm, lastIndex, state };
     }
     return { best, asked };
@@ -140,11 +150,32 @@ export class DecreeKeeper {
     return this.#take(envelope, this.#base);
   }
 
+  /** Only what operators have signed is worth fetching a whole state for. @throws HoldfastError */
+  #hear(envelope: Uint8Array, ref: ImageRef | undefined, peer: PeerKey): void {
+    const { ledger, control } = this.#options;
+    if (this.#isPending(envelope)) return;
+    const { signers } = openCommand(envelope, ledger.cluster);
+    control.state.authority.requireOperators(signers);
+    this.#heard ??= { envelope, ref, peer };
+  }
+
+  /** Fetches the state of a decree that was announced here. */
+  async #fetchHeard(options: Cancel): Promise<void> {
+    const heard = this.#heard;
+    this.#heard = undefined;
+    if (heard === undefined || this.#isPending(heard.envelope)) return;
+    const { envelope, ref, peer } = heard;
+    this.#take(envelope, await this.#options.control.images.fetch(peer, ref, options));
+  }
+
+  #isPending(envelope: Uint8Array): boolean {
+    return this.#pending !== undefined && equal(this.#pending.start.envelope, envelope);
+  }
+
   #take(envelope: Uint8Array, base: Uint8Array): PendingDecree {
     const { clock, log } = this.#options;
     const { decree, start } = this.#judge(envelope, base);
-    const isKnown = this.#pending !== undefined && equal(this.#pending.start.envelope, envelope);
-    if (!isKnown) {
+    if (!this.#isPending(envelope)) {
       this.#pending = { start, decree, dueMs: clock.monotonicMs() + decree.noticeMs };
       const { generation, reason, noticeMs } = decree;
       log.log('error', 'a decree was announced', { generation, reason, noticeMs });
@@ -173,18 +204,20 @@ export class DecreeKeeper {
   }
 
   async #look(options: Cancel): Promise<void> {
+    await this.#fetchHeard(options);
     await this.#announceAgain(options);
     if (this.pending?.leftMs === 0) await this.#enforce();
     if (this.#wanted > this.#options.control.status().generation) await this.#follow(options);
   }
 
   async #announceAgain(options: Cancel): Promise<void> {
-    const { clock, peers } = this.#options;
+    const { clock, peers, control } = this.#options;
     if (this.#pending === undefined) return;
     if (clock.monotonicMs() - this.#announcedMs < announcePeriodMs) return;
     this.#announcedMs = clock.monotonicMs();
     const { envelope, base } = this.#pending.start;
-    const question = { case: 'decree', value: { envelope, base } } as const;
+    const value = { envelope, base: control.images.offer(base) };
+    const question = { case: 'decree', value } as const;
     const asked = peers.reachable().map(({ peerKey }) => peers.ask(peerKey, question, options));
     await Promise.allSettled(asked);
   }
@@ -219,7 +252,8 @@ export class DecreeKeeper {
         .catch(() => undefined);
       if (answer === undefined) continue;
       if (Number(answer.generation) <= control.status().generation) continue;
-      await this.#adopt(this.#judge(answer.envelope.slice(), answer.base.slice()));
+      const base = await control.images.fetch(peerKey, answer.base, options);
+      await this.#adopt(this.#judge(answer.envelope.slice(), base));
       return;
     }
   }
@@ -233,18 +267,18 @@ export class DecreeKeeper {
         generation: BigInt(generation),
         lastTerm: BigInt(lastTerm),
         lastIndex: BigInt(lastIndex),
-        state: state.encode(),
+        state: control.images.offer(state.encode()),
       };
     });
-    serve.register('decree', async ({ envelope, base }) => {
-      this.#take(envelope.slice(), base.slice());
+    serve.register('decree', async ({ envelope, base }, { peer }) => {
+      this.#hear(envelope.slice(), base, peer);
       return {};
     });
     serve.register('generation', async () => {
       const start = await generations.read();
       if (start === undefined) return {};
       const { generation, envelope, base } = start;
-      return { generation: BigInt(generation), envelope, base };
+      return { generation: BigInt(generation), envelope, base: control.images.offer(base) };
     });
   }
 }

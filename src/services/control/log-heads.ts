@@ -1,17 +1,9 @@
 import { assert } from '../../base/assert.ts';
 import { leafHashOf } from '../../core/format/merkle-log.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
+import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
 import { encodeRaftEntry } from '../../core/format/raft-message.ts';
 import type { RaftEntry } from '../../core/protocol/raft/types.ts';
-
-/** The log's head at one size: what voters sign. */
-export type LogHead = {
-  readonly size: number;
-  /** Of the Merkle tree over the entries, 32 bytes. */
-  readonly root: Uint8Array;
-  /** Of the control state, 32 bytes. */
-  readonly stateHash: Uint8Array;
-};
 
 const headsMax = 128;
 
@@ -34,9 +26,9 @@ export class LogHeads {
   }
 
   /** Remembers the present head. */
-  note(stateHash: Uint8Array): void {
+  note({ stateHash, voters }: Pick<LogHead, 'stateHash' | 'voters'>): void {
     const { size } = this.#tree;
-    this.#heads.set(size, { size, root: this.#tree.root(), stateHash });
+    this.#heads.set(size, { size, root: this.#tree.root(), stateHash, voters });
     for (const oldest of this.#heads.keys()) {
       if (this.#heads.size <= headsMax) break;
       this.#heads.delete(oldest);

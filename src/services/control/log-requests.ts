@@ -93,9 +93,8 @@ export class LogRequests {
   /** @returns true when a leader has taken it into its log, which is not yet a promise */
   async #offer(envelope: Uint8Array, options: Cancel): Promise<boolean> {
     const { leader } = this.#log.status();
-    if (leader === undefined) return false;
     if (leader === this.#log.self) return this.offerHere(envelope);
-    return this.#options.post.propose(leader, envelope, options);
+    return this.#options.post.propose(leader, envelope, { ...options, mayPassOn: true });
   }
 
   /** Appends a command if this host leads. */
@@ -122,9 +121,22 @@ export class LogRequests {
 
   async #readIndex(options: Cancel): Promise<number | undefined> {
     const { leader } = this.#log.status();
-    if (leader === undefined) return undefined;
-    if (leader !== this.#log.self) return this.#options.post.readIndex(leader, options);
-    return this.#log.read().catch(() => undefined);
+    if (leader === this.#log.self) return this.#log.read().catch(() => undefined);
+    return this.#options.post.readIndex(leader, { ...options, mayPassOn: true });
+  }
+
+  /** Passes a request of another member on to the leader, if this host knows one. Without a command: a read. */
+  async passOn(envelope: Uint8Array): Promise<{ isAppended: boolean; readIndex: bigint }> {
+    const { leader } = this.#log.status();
+    const { post } = this.#options;
+    const none = { isAppended: false, readIndex: 0n };
+    if (leader === undefined || leader === this.#log.self) return none;
+    if (envelope.length > 0) {
+      const isAppended = await post.propose(leader, envelope, { mayPassOn: false });
+      return { isAppended, readIndex: 0n };
+    }
+    const index = await post.readIndex(leader, { mayPassOn: false });
+    return index === undefined ? none : { isAppended: true, readIndex: BigInt(index) };
   }
 
   async applied(index: number, options: Cancel & { timeoutMs?: number } = {}): Promise<void> {

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts';
 import type { CommandId } from '../../core/format/control-records.ts';
-import type { ApplyOutcome } from '../../core/protocol/control/control-state.ts';
+import type { ApplyOutcome, ControlState } from '../../core/protocol/control/control-state.ts';
 import type { Cancel, Clock } from '../../ports/runtime.ts';
 
 export type Applied = ApplyOutcome & { readonly index: number };
@@ -30,6 +30,18 @@ export class LogWaiters {
   appliedCommand(id: CommandId, applied: Applied): void {
     this.#commands.get(id)?.resolve(applied);
     this.#commands.delete(id);
+  }
+
+  /** Several entries at once, whose outcomes the state remembers: it has come as an image. */
+  appliedIn(state: ControlState): void {
+    for (const id of this.#commands.keys()) {
+      const applied = state.outcomeOf(id);
+      if (applied !== undefined) this.appliedCommand(id, applied);
+    }
+  }
+
+  get isAny(): boolean {
+    return this.#commands.size > 0 || this.#indexes.size > 0;
   }
 
   appliedUpTo(index: number): void {

@@ -2,6 +2,7 @@ import { secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { chooseVoters, type VoterCandidate } from '../../core/policy/voter-choice.ts';
 import { nextConfig } from '../../core/protocol/control/config-steps.ts';
+import { isSameSet } from '../../core/protocol/control/vouch-book.ts';
 import type { RaftStatus } from '../../core/protocol/raft/types.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
@@ -19,6 +20,8 @@ export type VoterKeeperOptions = {
 };
 
 const periodMs = 1 * secondMs;
+/** Long enough for voters that can be reached to sign a checkpoint. */
+const vouchWaitMs = 30 * secondMs;
 
 /**
  * Keeps the members of the control log as they should be, while this host leads it: whoever was admitted to
@@ -28,6 +31,9 @@ export class VoterKeeper {
   readonly #options: VoterKeeperOptions;
   /** Admissions that the log has found void: offering them again would change nothing. */
   readonly #refused = new Set<AgentKey>();
+
+  /** Since when a change waits for the last one to be vouched for. */
+  #blockedMs: number | undefined;
 
   constructor(options: VoterKeeperOptions) {
     this.#options = options;
@@ -71,16 +77,38 @@ export class VoterKeeper {
       self: control.self,
       status,
       wanted: this.wantedVoters(status, candidates),
-      members: candidates.map(({ agent }) => agent),
-      isReachable: (agent) => candidates.find((one) => one.agent === agent)?.isReachable === true,
+      // Who was given up by a decree votes no more, but may learn.
+      members: control.state.members.all().map(({ agent }) => agent),
+      isReachable: (agent) => this.#isReachable(agent),
     });
     if (step === undefined) return;
     if (step.kind === 'transfer') {
       await control.transfer(step.to);
       return;
     }
+    if (!this.#isVouchable(step.config.voters)) return;
     const outcome = await control.configure(step.config);
     log.log('info', 'members of the control log', { step: step.reason, outcome: outcome.kind });
+  }
+
+  /**
+   * The next voters are vouched for by a majority of those vouched for last (see VouchBook): while too few of those
+   * would be left, a change waits for the last one to be vouched for; not for ever, since some may be gone.
+   */
+  #isVouchable(voters: readonly AgentKey[]): boolean {
+    const { control, clock } = this.#options;
+    const before = control.state.vouches.voters;
+    const left = before.filter((voter) => voters.includes(voter)).length;
+    const isFine = left > before.length / 2 || isSameSet(control.status().config.voters, voters);
+    if (isFine) this.#blockedMs = undefined;
+    else this.#blockedMs ??= clock.monotonicMs();
+    return this.#blockedMs === undefined || clock.monotonicMs() - this.#blockedMs > vouchWaitMs;
+  }
+
+  #isReachable(agent: AgentKey): boolean {
+    const { control, peers } = this.#options;
+    const peer = control.state.members.of(agent)?.peer;
+    return agent === control.self || (peer !== undefined && peers.isReachable(peer));
   }
 
   wantedVoters(status: RaftStatus, candidates: readonly VoterCandidate[]): readonly AgentKey[] {
@@ -94,13 +122,13 @@ export class VoterKeeper {
 
   /** Members that the log knows, with what is seen of them from here. */
   candidates(): VoterCandidate[] {
-    const { control, peers } = this.#options;
+    const { control } = this.#options;
     return control.state.members
       .all()
       .filter(({ isAbandoned }) => !isAbandoned)
-      .map(({ agent, peer, name, site, region, roles }) => ({
+      .map(({ agent, name, site, region, roles }) => ({
         ...{ agent, name, site, region, roles },
-        isReachable: agent === control.self || peers.isReachable(peer),
+        isReachable: this.#isReachable(agent),
       }));
   }
 }

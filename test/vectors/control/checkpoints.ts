@@ -1,3 +1,5 @@
+import { concat } from '../../../src/base/bytes.ts';
+import { idBytes } from '../../../src/core/ids.ts';
 import { playedLog } from './log.ts';
 import { noteOf, originText } from './notes.ts';
 import { cluster, strangerKey, timeMs, voters } from './samples.ts';
@@ -9,12 +11,18 @@ const root = base64(tree.root());
 const stateLine = `state ${base64(state.hash())}`;
 
 /** Spelled out line by line: the format fixes them. */
-const lines = [originText(cluster, 1), '6', root, stateLine];
+const votersLine = `voters ${base64(concat(state.config.voters.map(idBytes)))}`;
+const lines = [originText(cluster, 1), '6', root, stateLine, votersLine];
 const textOf = (some: readonly string[]): string => some.map((line) => `${line}\n`).join('');
 const text = textOf(lines);
 
 export function addCheckpoints(list: VectorList): void {
-  const value = { origin: lines[0], size: 6, root: tree.root(), extensions: [stateLine] };
+  const value = {
+    origin: lines[0],
+    size: 6,
+    root: tree.root(),
+    extensions: [stateLine, votersLine],
+  };
   const add = (what: string, some: string): void => list.add('checkpoint', what, some, badEncoding);
   list.add('checkpoint', 'of the log', text, { value });
   add('a size with a zero before it', text.replace('\n6\n', '\n06\n'));

@@ -1,6 +1,6 @@
 import { cosignCheckpoint, encodeSignedCheckpoint } from '../../../src/core/format/checkpoint.ts';
 import type { AgentKey, ClusterId } from '../../../src/core/ids.ts';
-import { cosigner } from '../../../src/services/control/log-checkpoint.ts';
+import { cosigner } from '../../../src/core/protocol/control/log-checkpoint.ts';
 import { secrets } from './samples.ts';
 
 /** First line of a checkpoint, spelled out here once more: the format fixes it. */

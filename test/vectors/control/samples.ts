@@ -176,6 +176,7 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'isolate', agent: agentKey, dataset, reason: 'its power is cut' },
   { kind: 'isolate', agent: agentKey, dataset: undefined, reason: 'stolen' },
   { kind: 'reinstate', agent: agentKey, dataset },
+  { kind: 'vouch', note: 'of a log\n\n— holdfast/aa AAAAAAA=\n' },
   { kind: 'abandon', dataset, incarnation: 1, reason: 'fra1 must not go live' },
   {
     kind: 'anchor',

@@ -55,6 +55,9 @@ export function changeOf(
       const authors = state.authority.requireOperator(place.signers);
       return state.cleared.check(body, authors, place);
     }
+    case 'vouch':
+      state.authority.requireVoter(place.signers);
+      return state.vouches.check(body, place);
     case 'admit':
       state.authority.requireVoter(place.signers);
       return state.members.checkAdmit(body, state.operators.current, place);
@@ -99,7 +102,7 @@ function abandonChange(
 type AgentBody = Exclude<
   ControlBody,
   | OperatorsBody
-  | BodyOf<'grant' | 'plan-decision' | 'admit' | 'abandon' | 'clear-suspect'>
+  | BodyOf<'grant' | 'plan-decision' | 'admit' | 'vouch' | 'abandon' | 'clear-suspect'>
   | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>
 >;
 

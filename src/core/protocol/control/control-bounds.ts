@@ -20,6 +20,8 @@ export const controlBounds = {
   isolationsMax: 256,
   anchorsMax: 16384,
   sitesMax: 256,
+  /** Changes of the voters, those left out that can be skipped; a cluster sees a few a year. */
+  vouchesMax: 128,
   decreesMax: 64,
   /** Of all operators together, and of one of them. */
   openProposalsMax: 64,

@@ -22,6 +22,7 @@ import type { PolicyBook } from './policy-book.ts';
 import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
+import type { VouchBook } from './vouch-book.ts';
 import type { TimeBook } from './time-book.ts';
 
 /** What an image is made of; a ControlState has all of it. */
@@ -36,6 +37,7 @@ export type ControlParts = {
   readonly anchors: AnchorBook;
   readonly sites: SiteBook;
   readonly decrees: DecreeBook;
+  readonly vouches: VouchBook;
   readonly findings: FindingBook;
   readonly time: TimeBook;
   readonly operators: OperatorBook;
@@ -94,6 +96,7 @@ function imageOf(state: ControlParts): ControlImage {
     anchors: state.anchors.image(),
     sites: state.sites.image(),
     decrees: state.decrees.image(),
+    vouches: state.vouches.image(),
     ...state.findings.image(),
     ...state.time.image(),
     cleared: state.cleared.image(),
@@ -125,6 +128,8 @@ function load(state: ControlParts, image: ControlImage): void {
   state.anchors.load(image.anchors);
   state.sites.load(image.sites);
   state.decrees.load(image.decrees);
+  const first = state.decrees.all().at(-1)?.decree.voters ?? state.vouches.voters;
+  state.vouches.load(image.vouches, first);
   state.findings.load(image);
   state.time.load(image);
   state.cleared.load(image.cleared);

@@ -25,6 +25,7 @@ import { ProposalBook } from './proposal-book.ts';
 import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
+import { VouchBook } from './vouch-book.ts';
 import { TimeBook, type TimeWait } from './time-book.ts';
 
 /** A committed entry of the control log, of kind `command`. */
@@ -59,6 +60,7 @@ export class ControlState {
   readonly config: ConfigBook;
   readonly operators: OperatorBook;
   readonly authority: Authority;
+  readonly vouches: VouchBook;
   readonly layout = new LayoutBook();
   readonly policy: PolicyBook;
   readonly plans = new PlanBook();
@@ -81,6 +83,7 @@ export class ControlState {
     this.members = new MemberBook(genesis, cluster);
     this.config = new ConfigBook([genesis.founder.statementKey]);
     this.time = new TimeBook(this.config);
+    this.vouches = new VouchBook(cluster, [genesis.founder.statementKey]);
     this.policy = new PolicyBook(genesis);
     this.incarnations = new IncarnationBook(genesis.byzantineVoters);
     this.operators = new OperatorBook(genesis);
@@ -130,6 +133,17 @@ export class ControlState {
   /** The same as bytes: they are hashed after every entry. */
   knownIdBytes(): Uint8Array[] {
     return [...this.#knownIds.values()];
+  }
+
+  /**
+   * What became of a command, for who has not seen it applied: undefined when the log does not hold it, or held it
+   * long ago. The index of an applied one is the newest here.
+   */
+  outcomeOf(id: CommandId): (ApplyOutcome & { readonly index: number }) | undefined {
+    if (!this.#knownIds.has(id)) return undefined;
+    const found = this.findings.voids.find((one) => one.id === id);
+    if (found === undefined) return { outcome: 'applied', index: this.lastIndex };
+    return { outcome: 'void', reason: found.reason, index: found.index };
   }
 
   /** Takes the next command of the log. Never throws for what stands in it. */

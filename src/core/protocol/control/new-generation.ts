@@ -33,6 +33,7 @@ export function beginGeneration(state: ControlState, envelope: Uint8Array): Cont
   const { kind: _, ...value } = decree;
   next.decrees.add({ decree: value, authors, id, isLogged: false });
   next.config.set({ voters: decree.voters, learners: [] });
+  next.vouches.restart(decree.voters);
   next.time.votersChanged();
   next.incarnations.closeSlots();
   next.plans.dropAssignments();

@@ -4,7 +4,7 @@ import { problemOfConfig } from './membership.ts';
 import type { BodyOf, RaftEntry, RaftMessage } from './types.ts';
 
 /** A whole snapshot is put together in memory; the state of a control log is far smaller. */
-export const snapshotSizeMax = 64 * 1024 * 1024;
+export const snapshotSizeMax = 64 * 1024 * 1024 + 4 * 1024;
 
 /**
  * Why a message is nonsense whatever the receiver's state; undefined when it may be meant. Numbers are

@@ -54,7 +54,7 @@ import type {
   RaftEntry,
   RaftSnapshot,
 } from '../../../../src/core/protocol/raft/types.ts';
-import { checkpointText, cosigner } from '../../../../src/services/control/log-checkpoint.ts';
+import { checkpointText, cosigner } from '../../../../src/core/protocol/control/log-checkpoint.ts';
 import { noteOf, originText } from '../../../vectors/control/notes.ts';
 import { fromPlain, toPlain } from '../../../vectors/control/plain-value.ts';
 import type { Vector } from '../../../vectors/control/vector-list.ts';
@@ -283,7 +283,8 @@ describe('the log of the vectors', () => {
 
   test('has the root and the checkpoint that voters sign', () => {
     expect(toHex(tree.root())).toBe(root);
-    const head = { size: tree.size, root: tree.root(), stateHash: state.hash() };
+    const { voters } = state.config;
+    const head = { size: tree.size, root: tree.root(), stateHash: state.hash(), voters };
     const vector = vectors.find(({ format }) => format === 'checkpoint');
     expect(checkpointText(cluster, 1, head)).toBe(vector?.text);
   });

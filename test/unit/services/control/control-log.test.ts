@@ -11,7 +11,7 @@ import { encodeLogImage } from '../../../../src/core/format/log-image.ts';
 import { MerkleRange } from '../../../../src/core/format/merkle-range.ts';
 import { ControlState } from '../../../../src/core/protocol/control/control-state.ts';
 import type { ControlLog } from '../../../../src/services/control/control-log.ts';
-import { checkpointText, cosigner } from '../../../../src/services/control/log-checkpoint.ts';
+import { checkpointText, cosigner } from '../../../../src/core/protocol/control/log-checkpoint.ts';
 import { ControlGroup } from '../../../support/control-group.ts';
 
 let group: ControlGroup;
@@ -268,7 +268,8 @@ function forgedCheckpoint(control: ControlLog): { note: string; image: Uint8Arra
   const tree = MerkleRange.empty();
   for (let i = 0; i < control.appliedIndex + 10; i++) tree.append(new Uint8Array(32));
   state.applyConfig(config, tree.size);
-  const head = { size: tree.size, root: tree.root(), stateHash: state.hash() };
+  const { voters } = config;
+  const head = { size: tree.size, root: tree.root(), stateHash: state.hash(), voters };
   const text = checkpointText(cluster, 1, head);
   const secret = group.agents[2]?.statementSecret ?? never();
   const line = cosignCheckpoint(text, { by: cosigner(group.keyOf(2)), secret, timeSeconds: 1 });

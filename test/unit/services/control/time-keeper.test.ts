@@ -48,6 +48,8 @@ describe('voters', () => {
     keep();
     await group.until(() => group.at(0).control.state.time.words().length === 3, 'all have said');
     const first = logTime();
+    // By then the voters are vouched for as well.
+    await group.clock.advance(10_000);
     const { commandCount } = group.at(0).control.state.position;
     await group.clock.advance(30 * minuteMs);
     expect(group.at(0).control.state.position.commandCount).toBe(commandCount);

@@ -193,6 +193,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: ClearSuspectCommand;
     case: "clearSuspect";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.VouchCommand vouch = 27;
+     */
+    value: VouchCommand;
+    case: "vouch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -789,6 +795,26 @@ export declare type AdmitCommand = Message<"holdfast.v1.AdmitCommand"> & {
 export declare const AdmitCommandSchema: GenMessage<AdmitCommand>;
 
 /**
+ * Signed by a voter; the note carries the authority.
+ *
+ * @generated from message holdfast.v1.VouchCommand
+ */
+export declare type VouchCommand = Message<"holdfast.v1.VouchCommand"> & {
+  /**
+   * checkpoint that a majority of the voters vouched for last, and of those that it names, have signed
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message holdfast.v1.VouchCommand.
+ * Use `create(VouchCommandSchema)` to create a new message.
+ */
+export declare const VouchCommandSchema: GenMessage<VouchCommand>;
+
+/**
  * Signed by the operators' threshold; begins the log of a new generation.
  *
  * @generated from message holdfast.v1.DecreeCommand
@@ -1193,6 +1219,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.OperatorsImage operators = 26;
    */
   operators: OperatorsImage[];
+
+  /**
+   * notes, oldest first
+   *
+   * @generated from field: repeated string vouches = 20;
+   */
+  vouches: string[];
 
   /**
    * since 1970; 0 until a majority has spoken

@@ -128,6 +128,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: CosignRequest;
     case: "cosign";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ImageRequest image = 21;
+     */
+    value: ImageRequest;
+    case: "image";
   } | { case: undefined; value?: undefined };
 };
 
@@ -252,6 +258,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: CosignResponse;
     case: "cosign";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ImageResponse image = 21;
+     */
+    value: ImageResponse;
+    case: "image";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -1013,6 +1025,13 @@ export declare type ProposeRequest = Message<"holdfast.v1.ProposeRequest"> & {
    * @generated from field: bytes to = 3;
    */
   to: Uint8Array;
+
+  /**
+   * how many more may pass it on towards the leader: at most 1
+   *
+   * @generated from field: uint32 hops = 4;
+   */
+  hops: number;
 };
 
 /**
@@ -1036,6 +1055,13 @@ export declare type ProposeResponse = Message<"holdfast.v1.ProposeResponse"> & {
    * @generated from field: uint64 read_index = 2;
    */
   readIndex: bigint;
+
+  /**
+   * as the asked one knows; empty: nobody
+   *
+   * @generated from field: bytes leader = 3;
+   */
+  leader: Uint8Array;
 };
 
 /**
@@ -1073,9 +1099,9 @@ export declare type ControlLogResponse = Message<"holdfast.v1.ControlLogResponse
   /**
    * image of the log
    *
-   * @generated from field: bytes snapshot = 1;
+   * @generated from field: holdfast.v1.ImageRef image = 3;
    */
-  snapshot: Uint8Array;
+  image?: ImageRef | undefined;
 
   /**
    * signed note over the log up to just there
@@ -1275,9 +1301,9 @@ export declare type LogEndResponse = Message<"holdfast.v1.LogEndResponse"> & {
   /**
    * to which all entries up to there lead
    *
-   * @generated from field: bytes state = 4;
+   * @generated from field: holdfast.v1.ImageRef state = 5;
    */
-  state: Uint8Array;
+  state?: ImageRef | undefined;
 };
 
 /**
@@ -1300,11 +1326,11 @@ export declare type DecreeRequest = Message<"holdfast.v1.DecreeRequest"> & {
   envelope: Uint8Array;
 
   /**
-   * state that the new generation begins with
+   * state that the new generation begins with; to be fetched from who announces it
    *
-   * @generated from field: bytes base = 2;
+   * @generated from field: holdfast.v1.ImageRef base = 3;
    */
-  base: Uint8Array;
+  base?: ImageRef | undefined;
 };
 
 /**
@@ -1354,9 +1380,9 @@ export declare type GenerationResponse = Message<"holdfast.v1.GenerationResponse
   envelope: Uint8Array;
 
   /**
-   * @generated from field: bytes base = 3;
+   * @generated from field: holdfast.v1.ImageRef base = 4;
    */
-  base: Uint8Array;
+  base?: ImageRef | undefined;
 };
 
 /**
@@ -1407,6 +1433,72 @@ export declare type CosignResponse = Message<"holdfast.v1.CosignResponse"> & {
  * Use `create(CosignResponseSchema)` to create a new message.
  */
 export declare const CosignResponseSchema: GenMessage<CosignResponse>;
+
+/**
+ * Names an image of the control log, or its state, by H_control-image of its bytes.
+ *
+ * @generated from message holdfast.v1.ImageRef
+ */
+export declare type ImageRef = Message<"holdfast.v1.ImageRef"> & {
+  /**
+   * @generated from field: bytes hash = 1;
+   */
+  hash: Uint8Array;
+
+  /**
+   * at most 64 MiB and 4 KiB
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ImageRef.
+ * Use `create(ImageRefSchema)` to create a new message.
+ */
+export declare const ImageRefSchema: GenMessage<ImageRef>;
+
+/**
+ * Asks for bytes of an image that the asked one has named a short while ago.
+ *
+ * @generated from message holdfast.v1.ImageRequest
+ */
+export declare type ImageRequest = Message<"holdfast.v1.ImageRequest"> & {
+  /**
+   * @generated from field: bytes hash = 1;
+   */
+  hash: Uint8Array;
+
+  /**
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ImageRequest.
+ * Use `create(ImageRequestSchema)` to create a new message.
+ */
+export declare const ImageRequestSchema: GenMessage<ImageRequest>;
+
+/**
+ * @generated from message holdfast.v1.ImageResponse
+ */
+export declare type ImageResponse = Message<"holdfast.v1.ImageResponse"> & {
+  /**
+   * from the offset on, at least one unless the image ends there
+   *
+   * @generated from field: bytes bytes = 1;
+   */
+  bytes: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ImageResponse.
+ * Use `create(ImageResponseSchema)` to create a new message.
+ */
+export declare const ImageResponseSchema: GenMessage<ImageResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType

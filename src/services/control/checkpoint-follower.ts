@@ -1,0 +1,109 @@
+import { minuteMs, secondMs } from '../../base/units.ts';
+import { codeOf } from '../../core/errors.ts';
+import { decodeLogImage } from '../../core/format/log-image.ts';
+import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { ControlState } from '../../core/protocol/control/control-state.ts';
+import { certified, isOf } from '../../core/protocol/control/log-checkpoint.ts';
+import { isVouchedFor } from '../../core/protocol/control/vouch-book.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { ControlLog } from './control-log.ts';
+
+export type CheckpointFollowerOptions = {
+  readonly control: ControlLog;
+  readonly ledger: Ledger;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** A checkpoint that a majority has signed, with what it is of. */
+export type Complete = {
+  readonly note: string;
+  readonly size: number;
+  readonly generation: number;
+  readonly image: Uint8Array;
+};
+
+/** A member that nobody sends the log to asks for it this often. */
+const followPeriodMs = 5 * secondMs;
+/** The same while somebody here waits for what is in it. */
+const awaitedPeriodMs = 1 * secondMs;
+/** A peer whose image nobody vouches for is not asked for one again for so long: it may be large. */
+const distrustMs = 10 * minuteMs;
+
+/** Follows the control log through any member, as long as no leader sends it: the voters' signatures make it true. */
+export class CheckpointFollower {
+  readonly #options: CheckpointFollowerOptions;
+  #followedMs = Number.NEGATIVE_INFINITY;
+  readonly #distrustedUntilMs = new Map<PeerKey, number>();
+
+  constructor(options: CheckpointFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** One look, if it is time for one. @returns what was taken */
+  async look(options: Cancel): Promise<Complete | undefined> {
+    const { control, clock, peers } = this.#options;
+    if (control.status().leader !== undefined) return undefined;
+    const nowMs = clock.monotonicMs();
+    const periodMs = control.isAwaited ? awaitedPeriodMs : followPeriodMs;
+    if (nowMs - this.#followedMs < periodMs) return undefined;
+    this.#followedMs = nowMs;
+    for (const { peerKey } of peers.reachable()) {
+      if ((this.#distrustedUntilMs.get(peerKey) ?? 0) > nowMs) continue;
+      const taken = await this.#through(peerKey, options);
+      if (taken !== undefined) return taken;
+    }
+    return undefined;
+  }
+
+  async #through(peer: PeerKey, options: Cancel): Promise<Complete | undefined> {
+    const { control, peers, log, clock } = this.#options;
+    const from = BigInt(control.appliedIndex + 1);
+    try {
+      const question = { case: 'controlLog', value: { from } } as const;
+      const { image: ref, checkpoint } = await peers.ask(peer, question, options);
+      if (ref === undefined) return undefined;
+      const image = await control.images.fetch(peer, ref, options);
+      const taken = this.take(checkpoint, image);
+      if (taken !== undefined) return taken;
+      log.log('warn', 'a peer told of a control log that nobody vouches for', { peer });
+      this.#distrustedUntilMs.set(peer, clock.monotonicMs() + distrustMs);
+      return undefined;
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /** Goes on from an image of the log if enough voters vouch for it; undefined when they do not. */
+  take(note: string, image: Uint8Array): Complete | undefined {
+    const { control, ledger } = this.#options;
+    const { tree, state: bytes } = decodeLogImage(image);
+    const state = ControlState.decode(bytes, ledger.roster.genesis, ledger.cluster);
+    const { voters } = state.config;
+    const { generation } = control.status();
+    if (!voters.every((voter) => this.#mayVote(voter)) || state.generation !== generation) {
+      return undefined;
+    }
+    const { cluster } = ledger;
+    // Who votes by the image's own word proves nothing: those whom this host knows must vouch for them.
+    const { config, vouches } = control.state;
+    const known = [config.voters, vouches.voters];
+    const links = state.vouches.all();
+    if (!isVouchedFor(note, { cluster, generation, known, links })) return undefined;
+    const checkpoint = certified(note, { cluster, generation, voters });
+    const head = { size: tree.size, root: tree.root(), stateHash: state.hash(), voters };
+    if (checkpoint === undefined || !isOf(checkpoint, head)) return undefined;
+    control.follow(image);
+    return { note, size: tree.size, generation, image };
+  }
+
+  /** By the operators' word, which this host has from the statements themselves. */
+  #mayVote(agent: AgentKey): boolean {
+    const member = this.#options.ledger.roster.member(agent);
+    return member !== undefined && (member.hasRole('voter') || member.hasRole('witness'));
+  }
+}
