@@ -31,6 +31,7 @@ import { type LogEnd, LogTail } from './log-end.ts';
 import { ImageExchange } from './image-exchange.ts';
 import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
+import { snapshotState } from './log-snapshot.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
 import { RaftDriver } from './raft-driver.ts';
 import { RaftPost } from './raft-post.ts';
@@ -83,7 +84,7 @@ export class ControlLog implements ControlAccess {
     const { stored, damage } = journal;
     this.#options = options;
     this.self = self;
-    const image = imageOf(stored.snapshot, ledger);
+    const image = snapshotState(stored.snapshot, ledger);
     this.#state = image.state;
     this.#heads = new LogHeads(image.tree);
     this.#appliedIndex = stored.snapshot.index;
@@ -357,7 +358,7 @@ export class ControlLog implements ControlAccess {
 
   #install(snapshot: RaftSnapshot): void {
     if (snapshot.index <= this.#appliedIndex) return;
-    const image = imageOf(snapshot, this.#options.ledger);
+    const image = snapshotState(snapshot, this.#options.ledger);
     this.#state = image.state;
     this.#heads = new LogHeads(image.tree);
     this.#appliedIndex = snapshot.index;
@@ -400,17 +401,4 @@ function readable(payload: Uint8Array): ControlCommand | undefined {
     if (codeOf(error) === 'bad-encoding') return undefined;
     throw error;
   }
-}
-
-function imageOf(
-  { state: bytes }: RaftSnapshot,
-  { roster, cluster }: Ledger,
-): { state: ControlState; tree: MerkleRange } {
-  const { genesis } = roster;
-  // Before the first entry.
-  if (bytes.length === 0) {
-    return { state: new ControlState(genesis, cluster), tree: MerkleRange.empty() };
-  }
-  const { tree, state } = decodeLogImage(bytes);
-  return { state: ControlState.decode(state, genesis, cluster), tree };
 }
