@@ -1,9 +1,8 @@
 import { toHex } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
-import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
-import { commandIn } from '../../core/format/control-peek.ts';
-import type { CommandId, ControlBody, ControlCommand } from '../../core/format/control-records.ts';
+import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
 import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
 import type { AgentKey } from '../../core/ids.ts';
@@ -31,7 +30,7 @@ import { type LogEnd, LogTail } from './log-end.ts';
 import { ImageExchange } from './image-exchange.ts';
 import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
-import { snapshotState } from './log-snapshot.ts';
+import { readable, snapshotState } from './log-snapshot.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
 import { RaftDriver } from './raft-driver.ts';
 import { RaftPost } from './raft-post.ts';
@@ -390,15 +389,5 @@ export class ControlLog implements ControlAccess {
     const { role, term, leader } = status;
     this.#options.log.log('info', 'control log', { role, term, leader });
     for (const listener of this.#statusListeners) listener(status);
-  }
-}
-
-/** Undefined for what no member can read: a leader may append anything, and it is void for all alike. */
-function readable(payload: Uint8Array): ControlCommand | undefined {
-  try {
-    return commandIn(payload);
-  } catch (error) {
-    if (codeOf(error) === 'bad-encoding') return undefined;
-    throw error;
   }
 }

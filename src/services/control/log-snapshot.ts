@@ -1,3 +1,6 @@
+import { codeOf } from '../../core/errors.ts';
+import { commandIn } from '../../core/format/control-peek.ts';
+import type { ControlCommand } from '../../core/format/control-records.ts';
 import { decodeLogImage } from '../../core/format/log-image.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
@@ -16,4 +19,14 @@ export function snapshotState(
   }
   const { tree, state } = decodeLogImage(bytes);
   return { state: ControlState.decode(state, genesis, cluster), tree };
+}
+
+/** Undefined for what no member can read: a leader may append anything, and it is void for all alike. */
+export function readable(payload: Uint8Array): ControlCommand | undefined {
+  try {
+    return commandIn(payload);
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
+  }
 }
