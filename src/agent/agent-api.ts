@@ -24,6 +24,8 @@ import type {
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
+import { keyApi } from './key-api.ts';
+import { keyWarnings } from './key-report.ts';
 import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
@@ -46,6 +48,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...coordinatorApi(agent),
     ...decreeApi(agent),
     ...layoutApi(agent),
+    ...keyApi(agent),
     ...datasetApi(agent),
     ...policyApi(agent),
     ...tripwireApi(agent),
@@ -89,7 +92,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
     coordinator: coordinatorStatus(agent),
     datasets,
-    warnings: [...tripwireWarnings(agent), ...status.warnings()],
+    warnings: [...tripwireWarnings(agent), ...status.warnings(), ...(await keyWarnings(agent))],
   };
 }
 
@@ -187,7 +190,12 @@ async function snapshotReports(
     if (!hasTags(record, filter.tags)) continue;
     const suspicion = suspicionReport(agent, verdicts.get(record.hash));
     const report = snapshotReport(ledger, record, await view.assess(record));
-    reports.push({ ...report, ...(suspicion !== undefined && { suspicion }) });
+    const isShredded = agent.keys.isShredded(record);
+    reports.push({
+      ...report,
+      ...(suspicion !== undefined && { suspicion }),
+      ...(isShredded && { isShredded }),
+    });
   }
   return reports;
 }

@@ -9,6 +9,7 @@ import { limits } from '../core/limits.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
+import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
@@ -27,7 +28,8 @@ import { Datasets } from '../services/datasets.ts';
 import { Distributor } from '../services/distributor.ts';
 import { DurabilityView } from '../services/durability-view.ts';
 import { registerJoin } from '../services/join.ts';
-import { Ledger } from '../services/ledger.ts';
+import { KeyKeeper } from '../services/keys/key-keeper.ts';
+import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
 import { pathExists } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
@@ -43,6 +45,7 @@ import type { Config } from './config.ts';
 import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
+import { meetContacts } from './first-contacts.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = ControlPorts & {
@@ -59,6 +62,9 @@ export type AgentPorts = ControlPorts & {
   readonly outboxShards: ShardStore;
   readonly secrets: SecretStore;
   readonly sealer: Sealer;
+  readonly mint: EpochMint;
+  readonly keyRecords: KeyRecordStore;
+  readonly stagedKeyRecords: KeyRecordStore;
   readonly compute: Compute;
   readonly source: Source;
 };
@@ -93,15 +99,16 @@ export class Agent implements AsyncDisposable {
   readonly status: Status;
   readonly view: DurabilityView;
   readonly backup: Backup;
+  readonly datasets: Datasets;
   readonly check: Check;
   readonly control: ControlPlane;
   readonly suspicion: Suspicion;
   readonly alarms: Alarms;
+  readonly keys: KeyKeeper;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
   readonly #options: AgentOptions;
-  readonly #datasets: Datasets;
   readonly #storage: StoragePeer | undefined;
   readonly #distributor: Distributor;
   readonly #committer: Committer;
@@ -125,7 +132,9 @@ export class Agent implements AsyncDisposable {
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
     this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
     this.view = new DurabilityView(ledger, facts);
-    this.status = new Status({ ledger, self, peers: this.peers, view: this.view, clock });
+    const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
+    const { peers, view } = this;
+    this.status = new Status({ ledger, self, peers, view, clock, isShredded });
     this.#storage =
       store === undefined
         ? undefined
@@ -143,7 +152,11 @@ export class Agent implements AsyncDisposable {
     this.#distributor = distributor;
     this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
     this.check = new Check({ ...shared, storage });
-    this.#datasets = new Datasets({ ...ports, ledger, self, store: ports.index });
+    this.datasets = new Datasets({
+      ...ports,
+      ...{ ledger, self, store: ports.index },
+      keys: () => this.control.log.state.keys,
+    });
     this.backup = new Backup({
       ...ports,
       ...shared,
@@ -163,6 +176,8 @@ export class Agent implements AsyncDisposable {
       ruleOf: (dataset) => tripwiresOf(this, dataset),
     });
     this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
+    const control = this.control.log;
+    this.keys = new KeyKeeper({ ...ports, ...shared, control });
   }
 
   static async start(ports: AgentPorts, options: AgentOptions): Promise<Agent> {
@@ -194,10 +209,11 @@ export class Agent implements AsyncDisposable {
     this.peers.start();
     this.sync.start();
     const signal = this.#stop.signal;
-    this.#tasks.push(this.#meetContacts(signal));
+    this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
     this.#tasks.push(this.control.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
+    this.#tasks.push(this.keys.run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -221,20 +237,10 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  /** A new member knows only addresses from its invite; the others' own word comes with the first synchronisation. */
-  async #meetContacts(signal: AbortSignal): Promise<void> {
-    for (const { peer, multiaddrs } of this.#options.contacts) {
-      if (peer === this.network.self || this.peers.isReachable(peer)) continue;
-      const attempt = this.network.connect(peer, multiaddrs, { signal });
-      await attempt.catch((error: unknown) => {
-        if (!(error instanceof HoldfastError) && !signal.aborted) throw error;
-      });
-    }
-  }
-
   #registerHandlers(): void {
     const storage = this.#storage;
     this.control.answer(this.#serve);
+    this.keys.answer(this.#serve);
     const { ledger, network, clock, control } = this;
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
@@ -353,8 +359,8 @@ export class Agent implements AsyncDisposable {
     const { selection, paths } = selectionOf(full, given ?? decoded, this.#options.stateDir);
     // A source whose disk went back in time learns its own newest statements from its peers first.
     await this.ledger.ready();
-    if (!this.#datasets.isKnown(name)) await this.#requireSomePath(paths);
-    const own = await this.#datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
+    if (!this.datasets.isKnown(name)) await this.#requireSomePath(paths);
+    const own = await this.datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
     await this.control.writeRight.ask(own.dataset);
     return {
       own,

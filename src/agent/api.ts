@@ -1,6 +1,7 @@
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
+import type { KeyApi } from './key-types.ts';
 import type { LayoutApi } from './layout-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
@@ -14,6 +15,7 @@ export interface AgentApi
   extends CoordinatorApi,
     DecreeApi,
     LayoutApi,
+    KeyApi,
     DatasetApi,
     PolicyApi,
     TripwireApi,
@@ -128,6 +130,8 @@ export type SnapshotReport = {
   timeMs: number;
   sequence: number;
   state: CommitState;
+  /** Operators have destroyed a key that it needs: nobody can open it any more. */
+  isShredded?: true;
   tags: string[];
   files: number;
   directories: number;

@@ -12,6 +12,7 @@ import {
   signDecree,
 } from './compose/decree-document.ts';
 import { runDemo } from './compose/demo.ts';
+import { changeKeys } from './compose/key-ceremony.ts';
 import { submitAsOperator } from './compose/operator.ts';
 import { openPlanKeys } from './compose/plan-keys.ts';
 import { openRecovery } from './compose/recovery.ts';
@@ -30,6 +31,7 @@ export function createBackend(): Backend {
     invite: (options) => invite(options, connectControl(socketOf(options.stateDir))),
     submitAsOperator: (options) =>
       submitAsOperator(options, connectControl(socketOf(options.stateDir))),
+    changeKeys: (options) => changeKeys(options, connectControl(socketOf(options.stateDir))),
     decreeDocument: async (draft) => decreeDocument(draft),
     readDecree: async (text) => readDecree(text),
     signDecree,

@@ -38,6 +38,14 @@ export function connectControl(socketPath: string): AgentApi {
     layout: () => call('GET', '/v1/layout'),
     planLayout: (request) => call('POST', '/v1/layout/plan', request),
     datasets: () => call('GET', '/v1/datasets'),
+    keys: () => call('GET', '/v1/keys'),
+    rotateKey: (request) => call('POST', '/v1/keys/rotate', request),
+    keyMaterial: () => call('GET', '/v1/keys/material'),
+    stageKeyRecords: (request) => call('POST', '/v1/keys/stage', request),
+    unstageKeyRecords: async (request) => {
+      await call('POST', '/v1/keys/unstage', request);
+    },
+    keyHolders: (request) => call('POST', '/v1/keys/holders', request),
     demote: (request) => call('POST', '/v1/datasets/demote', request),
     policy: () => call('GET', '/v1/policy'),
     tripwires: () => call('GET', '/v1/tripwires'),

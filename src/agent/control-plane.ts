@@ -86,7 +86,11 @@ export class ControlPlane implements AsyncDisposable {
     const shared = { ...options, control };
     const { roster } = options.ledger;
     roster.adoptPolicy(control.state.policy.current);
-    control.onState((state) => roster.adoptPolicy(state.policy.current));
+    roster.adoptRecoveryKey(control.state.keys.kit.recoveryKey);
+    control.onState((state) => {
+      roster.adoptPolicy(state.policy.current);
+      roster.adoptRecoveryKey(state.keys.kit.recoveryKey);
+    });
     this.voters = new VoterKeeper(shared);
     this.decrees = new DecreeKeeper(shared);
     this.checkpoints = new CheckpointKeeper(shared);

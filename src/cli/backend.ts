@@ -2,7 +2,7 @@ import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
 import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
-import type { ControlBody } from '../core/format/control-records.ts';
+import type { ControlBody, RecipientSet } from '../core/format/control-records.ts';
 
 /** What the commands need beside the control API: the work that is done without a running agent. */
 export interface Backend {
@@ -11,6 +11,8 @@ export interface Backend {
   invite(options: InviteOptions): Promise<InviteReport>;
   /** Signs a command with operators' keys and hands it to the running agent, which waits until it is applied. */
   submitAsOperator(options: OperatorOptions & { body: ControlBody }): Promise<CommandReport>;
+  /** Wraps key epochs anew, with identities that open them, and submits that with the operators' signature. */
+  changeKeys(options: KeyChangeOptions): Promise<KeyChangeReport>;
   /** The text of a decree's document, for operators to sign. */
   decreeDocument(draft: DecreeDraft): Promise<string>;
   readDecree(text: string): Promise<DecreeWords>;
@@ -89,6 +91,31 @@ export type OperatorOptions = {
   stateDir: string;
   /** Empty: the key in the state directory. */
   operatorKeyFiles: readonly string[];
+};
+
+export type KeyChangeOptions = OperatorOptions & {
+  /** age identities: of the kit, or of recipients. They stay in this process. */
+  identities: readonly string[];
+  scope: KeyScope;
+  /** The whole new set of recipients. */
+  set?: RecipientSet;
+  /** Makes a new recovery kit. Called with its text before anything is decided: it must be durable then. */
+  keepKit?: (kitText: string) => Promise<void>;
+};
+
+/** Which epochs are wrapped anew. */
+export type KeyScope =
+  | { kind: 'all' }
+  | { kind: 'stale' }
+  | { kind: 'dataset'; writer: string; dataset: string };
+
+export type KeyChangeReport = {
+  /** Undefined: there was nothing to do. */
+  command?: CommandReport;
+  /** Epochs that were wrapped anew. */
+  epochs: { writer: string; dataset: string; epoch: number }[];
+  /** Of the new key records together. */
+  bytes: number;
 };
 
 /** What a decree says, out of what is signed. Keys in hexadecimal. */

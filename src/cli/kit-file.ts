@@ -44,6 +44,11 @@ export class KitFile implements AsyncDisposable {
     this.#isKept = true;
   }
 
+  /** What it held is not in force: disposing removes it. */
+  async forget(): Promise<void> {
+    this.#isKept = false;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
     if (!this.#isKept) await rm(this.path, { force: true });

@@ -16,6 +16,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     startAgent: async (options) => (await load()).startAgent(options),
     openRecovery: async (options) => (await load()).openRecovery(options),
     openPlanKeys: async (options) => (await load()).openPlanKeys(options),
+    changeKeys: async (options) => (await load()).changeKeys(options),
     control: (stateDir) => connectControl(controlSocketPath(stateDir)),
     repairIndex: async (options) => (await load()).repairIndex(options),
     demo: async (options, cancel) => (await load()).demo(options, cancel),

@@ -10,6 +10,7 @@ import { addConfig } from './commands/config.ts';
 import { addCoordinator } from './commands/coordinator.ts';
 import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
+import { addKey } from './commands/key.ts';
 import { addLayout } from './commands/layout.ts';
 import { addPeer } from './commands/peer.ts';
 import { addPolicy } from './commands/policy.ts';
@@ -81,6 +82,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addDataset(program, register);
   addPolicy(program, register);
   addTripwire(program, register);
+  addKey(program, register);
   program.commandsGroup('With the recovery kit:');
   addRestore(program, register);
   addBrowse(program, register);

@@ -14,6 +14,7 @@ export const errorTable = {
   'state-in-use': { exit: 11, retry: true },
   'wrong-key': { exit: 12, retry: false },
   'key-needed': { exit: 12, retry: false },
+  shredded: { exit: 12, retry: false },
   'no-quorum': { exit: 20, retry: true },
   'too-few-shards': { exit: 21, retry: true },
   'below-policy': { exit: 22, retry: true },

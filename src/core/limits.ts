@@ -29,6 +29,10 @@ export const limits = {
   envelopeSizeMax: 256 * KiB,
   /** One fact. */
   factSizeMax: 64 * KiB,
+  /** age recipients of one key record: hybrid ones take 2 KiB each, and a record is a fact. */
+  keyRecipientsMax: 16,
+  /** Epochs of one dataset: every member keeps a recipient of 2 KiB for each. */
+  keyEpochsMax: 4096,
   /** Packs described by one pack segment fact (40 bytes each). */
   packSegmentEntriesMax: 1024,
   /** Leaves asked for by one pull request. */

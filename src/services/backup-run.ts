@@ -94,6 +94,7 @@ export class BackupRun {
     return new PackWriter({
       dataset: this.#dataset,
       recipient: this.#job.own.dataset.recipient,
+      keyEpoch: this.#job.own.dataset.keyEpoch,
       type,
       code: type === 'data' ? { k: this.#code.k, m: this.#code.m } : { k: 1, m: 0 },
       compressionLevel: this.#job.compressionLevel,
@@ -217,6 +218,9 @@ export class BackupRun {
     const lost = await view.lostPacks(newest);
     const weak = await view.weakPacks(newest, reachable);
     const packs = [...new Set([...lost, ...weak])].filter((pack) => !distributor.isWaiting(pack));
+    // What is still on its way there is no use either.
+    const stale = this.#job.own.index.stalePacks(this.#job.own.isKeyGone);
+    if (stale.length > 0) await this.#job.own.index.forgetPacks(stale);
     if (packs.length === 0) return;
     log.log('warn', 'packs are lost or lie at too few sites; their content is stored anew', {
       lost: lost.length,
@@ -283,9 +287,11 @@ export class BackupRun {
     const wanted = new Set(segments.map((segment) => segment.blob.pack));
     for (const pack of own.index.packs())
       if (wanted.has(pack.entry.pack)) ordinals.add(pack.ordinal);
+    const keyEpochs = new Set([own.dataset.keyEpoch]);
     const entries = [...ordinals].map((ordinal) => {
       const pack = own.index.pack(ordinal);
       if (pack === undefined) throw new HoldfastError('failed', `pack ${ordinal} was never stored`);
+      keyEpochs.add(pack.keyEpoch);
       return pack.entry;
     });
     const packSegments = encodePackSegments(entries);
@@ -299,6 +305,7 @@ export class BackupRun {
       snapshotKind: before === undefined ? 'full' : 'increment',
       policyVersion: ledger.roster.policy.version,
       keyEpoch: own.dataset.keyEpoch,
+      ...(keyEpochs.size > 1 && { keyEpochs: [...keyEpochs].sort((a, b) => a - b) }),
       root: blobOf(root),
       packSegments: packSegments.map(({ hash, count }) => ({ hash: idOf<FactHash>(hash), count })),
       totals: {

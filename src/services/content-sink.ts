@@ -94,7 +94,8 @@ export class ContentSink {
 
   async #place(written: WrittenPack): Promise<void> {
     await this.#options.place(written);
-    await this.#options.index.addPack(written.ordinal, written.entry, written.records);
+    const { ordinal, entry, records, keyEpoch } = written;
+    await this.#options.index.addPack(ordinal, entry, records, keyEpoch);
     this.packsWritten++;
     this.bytesWritten += written.entry.size;
     if (written.entry.type === 'data') this.bytesDense += written.bytesDense;

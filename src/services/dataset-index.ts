@@ -18,6 +18,8 @@ export type KnownPack = {
   readonly entry: PackEntry;
   /** Its chunks are in an index segment that a snapshot's root names. */
   readonly isIndexed: boolean;
+  /** Key epoch that it is sealed to. */
+  readonly keyEpoch: number;
 };
 
 /** An index segment that the next snapshot's root will name. */
@@ -31,7 +33,14 @@ export type KnownSegment = {
 /** In place of a pack that was lost. The other flags: 0 to be listed in an index segment, 1 listed. */
 const forgottenFlag = 2;
 
-const bounds = { pack: 0x70, chunk: 0x63, catalog: 0x64, segment: 0x73 } as const;
+const bounds = {
+  pack: 0x70,
+  chunk: 0x63,
+  catalog: 0x64,
+  epoch: 0x65,
+  fresh: 0x66,
+  segment: 0x73,
+} as const;
 
 /**
  * A source's memory of one dataset: which chunks lie where, which packs exist, what each directory held.
@@ -43,6 +52,8 @@ const bounds = { pack: 0x70, chunk: 0x63, catalog: 0x64, segment: 0x73 } as cons
  *                            of a pack that was lost the flags alone
  *   d ‖ H_path(path)      -> catalog record
  *   s ‖ number (4)        -> blob reference, count, ordinals
+ *   e ‖ ordinal (4)       -> key epoch of the pack (4), unless it is the first
+ *   f                     -> key epoch (4): packs of older ones are not used any more
  */
 export class DatasetIndex {
   readonly #store: KeyValue;
@@ -50,6 +61,8 @@ export class DatasetIndex {
   readonly #packs = new Map<number, KnownPack>();
   readonly #ordinals = new Map<PackId, number>();
   readonly #segments = new Map<number, KnownSegment>();
+  readonly #epochs = new Map<number, number>();
+  #freshFrom = 1;
   #nextOrdinal = 1;
 
   private constructor(store: KeyValue, dataset: DatasetId) {
@@ -60,6 +73,10 @@ export class DatasetIndex {
   /** Loads the pack and segment tables; chunks and directories stay in the store. */
   static async open(store: KeyValue, dataset: DatasetId): Promise<DatasetIndex> {
     const index = new DatasetIndex(store, dataset);
+    for await (const { key, value } of index.#range(bounds.epoch)) {
+      index.#epochs.set(ordinalOf(key), numberIn(value));
+    }
+    for await (const { value } of index.#range(bounds.fresh)) index.#freshFrom = numberIn(value);
     for await (const { key, value } of index.#range(bounds.pack)) index.#loadPack(key, value);
     for await (const { key, value } of index.#range(bounds.segment)) {
       const segment = decodeSegment(ordinalOf(key), value);
@@ -84,6 +101,7 @@ export class DatasetIndex {
     const pack: KnownPack = {
       ordinal,
       isIndexed: value[0] === 1,
+      keyEpoch: this.#epochs.get(ordinal) ?? 1,
       entry: {
         k: value[1] as number,
         m: value[2] as number,
@@ -125,7 +143,12 @@ export class DatasetIndex {
   }
 
   /** Records a pack whose shards are all durable, here in the outbox or on peers. Survives power loss. */
-  async addPack(ordinal: number, entry: PackEntry, records: readonly IndexRecord[]): Promise<void> {
+  async addPack(
+    ordinal: number,
+    entry: PackEntry,
+    records: readonly IndexRecord[],
+    keyEpoch = 1,
+  ): Promise<void> {
     assert(!this.#packs.has(ordinal), 'pack ordinal taken twice');
     const pointer = new Uint8Array(4);
     new DataView(pointer.buffer).setUint32(0, ordinal);
@@ -135,11 +158,14 @@ export class DatasetIndex {
       value: pointer,
     }));
     const isIndexed = records.length === 0;
-    operations.push(
-      this.#packOperation({ ordinal, entry, isIndexed }, encodeIndexSegment(records)),
-    );
+    const pack = { ordinal, entry, isIndexed, keyEpoch };
+    operations.push(this.#packOperation(pack, encodeIndexSegment(records)));
+    if (keyEpoch > 1) {
+      const key = this.#key(bounds.epoch, ordinalBytes(ordinal));
+      operations.push({ type: 'put', key, value: ordinalBytes(keyEpoch) });
+    }
     await this.#store.batch(operations, { durable: true });
-    this.#packs.set(ordinal, { ordinal, entry, isIndexed });
+    this.#packs.set(ordinal, pack);
     this.#ordinals.set(entry.pack, ordinal);
   }
 
@@ -197,6 +223,22 @@ export class DatasetIndex {
       if (value !== undefined) operations.push(this.#packOperation(pack, value.subarray(40)));
     }
     return operations;
+  }
+
+  /** The next backup stores anew what lies in packs of older key epochs. Survives power loss. */
+  async startAfresh(keyEpoch: number): Promise<void> {
+    const value = ordinalBytes(keyEpoch);
+    await this.#store.batch([{ type: 'put', key: this.#key(bounds.fresh), value }], {
+      durable: true,
+    });
+    this.#freshFrom = keyEpoch;
+  }
+
+  /** Packs that a snapshot may not build on: of key epochs before the fresh start, or that nobody can open. */
+  stalePacks(isGone: (keyEpoch: number) => boolean): PackId[] {
+    return [...this.#packs.values()]
+      .filter(({ keyEpoch }) => keyEpoch < this.#freshFrom || isGone(keyEpoch))
+      .map(({ entry }) => entry.pack);
   }
 
   /** The chunks of one pack. */
@@ -269,6 +311,10 @@ function ordinalBytes(ordinal: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, ordinal);
   return bytes;
+}
+
+function numberIn(value: Uint8Array): number {
+  return new DataView(value.buffer, value.byteOffset, 4).getUint32(0);
 }
 
 function ordinalOf(key: Uint8Array): number {

@@ -1,13 +1,15 @@
 import { assert } from '../base/assert.ts';
-import { utf8 } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
+import { byKind, encodeKeyRecord, recipientId } from '../core/format/key-record.ts';
 import type { Dataset } from '../core/format/records.ts';
 import { clusterStream } from '../core/format/statement.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
-import { idOf } from '../core/ids.ts';
+import { idOf, shortId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { KeyBook } from '../core/protocol/control/key-book.ts';
+import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Entropy } from '../ports/runtime.ts';
-import type { Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
 import type { Chunking } from '../ports/source.ts';
 import { DatasetIndex } from './dataset-index.ts';
@@ -16,7 +18,10 @@ import type { Ledger } from './ledger.ts';
 export type DatasetsOptions = {
   readonly ledger: Ledger;
   readonly self: AgentKey;
-  readonly sealer: Sealer;
+  readonly mint: EpochMint;
+  readonly keyRecords: KeyRecordStore;
+  /** What operators have decided, as far as it is known here. */
+  readonly keys: () => Pick<KeyBook, 'kit' | 'recipientsOf' | 'isDestroyed'>;
   readonly entropy: Entropy;
   readonly secrets: SecretStore;
   readonly store: KeyValue;
@@ -27,6 +32,8 @@ export type OwnDataset = {
   readonly dataset: Dataset;
   readonly chunking: Chunking;
   readonly index: DatasetIndex;
+  /** Nobody can open packs of this key epoch any more. */
+  readonly isKeyGone: (keyEpoch: number) => boolean;
 };
 
 /** The datasets that this agent is the source of. */
@@ -43,8 +50,18 @@ export class Datasets {
     return this.#options.ledger.roster.datasets().some((dataset) => dataset.name === name);
   }
 
-  /** The dataset of this name; created when nobody has one. @throws HoldfastError not-permitted | key-needed */
-  ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
+  /**
+   * The dataset of this name; created when nobody has one. One whose key operators have destroyed gets another.
+   * @throws HoldfastError not-permitted | key-needed
+   */
+  async ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
+    const own = await this.#ensureOpen(name, chunkAverage);
+    if (!own.isKeyGone(own.dataset.keyEpoch)) return own;
+    await this.rotate(own.dataset.id, { isFresh: false });
+    return this.#ensureOpen(name, chunkAverage);
+  }
+
+  #ensureOpen(name: string, chunkAverage: number): Promise<OwnDataset> {
     // One index for each dataset, whoever asks at the same moment: two would hand out the same pack ordinals.
     const known = this.#open.get(name);
     if (known !== undefined) return known;
@@ -69,21 +86,68 @@ export class Datasets {
   }
 
   /**
-   * The epoch identity exists only between these lines: it is wrapped for the recovery kit and for those
-   * operators who may read, and dropped. What stays here seals packs and opens none.
+   * Future packs of an own dataset are sealed to a new key; what is stored stays as it is. `isFresh`: the next
+   * backup stores everything anew, so that none of its snapshots needs an older key.
+   * @throws HoldfastError not-found | not-permitted | limit-exceeded
    */
+  async rotate(name: string, { isFresh }: { readonly isFresh: boolean }): Promise<Dataset> {
+    const { ledger, self } = this.#options;
+    const known = ledger.roster.dataset(name);
+    if (known.writer !== self) {
+      const source = ledger.roster.member(known.writer)?.name ?? shortId(known.writer);
+      throw new HoldfastError('not-permitted', `only its source makes a key of ${known.name}`, {
+        next: `on ${source}: holdfast key rotate ${known.name}`,
+      });
+    }
+    await ledger.ready();
+    const own = await this.#ensureOpen(known.name, known.chunkAverage);
+    let epoch = own.dataset.keyEpoch + 1;
+    while (this.#options.keys().isDestroyed({ writer: self, dataset: known.id, epoch })) epoch++;
+    const key = await this.#newEpoch(known.id, epoch);
+    await ledger.append(clusterStream, { kind: 'dataset', ...own.dataset, ...key });
+    if (isFresh) await own.index.startAfresh(epoch);
+    const dataset = { ...own.dataset, ...key };
+    // A backup that is under way goes on with the key that it began with.
+    this.#open.set(known.name, Promise.resolve({ ...own, dataset }));
+    return dataset;
+  }
+
+  /** What stays here seals packs and opens none: the mint forgets the identity. */
+  async #newEpoch(
+    dataset: DatasetId,
+    epoch: number,
+  ): Promise<Pick<Dataset, 'keyEpoch' | 'recipient' | 'wrap' | 'wrappedIdentity'>> {
+    const { self, mint, keyRecords } = this.#options;
+    if (epoch > limits.keyEpochsMax) {
+      throw new HoldfastError(
+        'limit-exceeded',
+        'this dataset has had as many keys as it may have',
+        {
+          next: 'back up under a new name: holdfast backup --dataset NEW-NAME PATH',
+        },
+      );
+    }
+    const keys = this.#options.keys();
+    const { kit } = keys;
+    const readers = keys.recipientsOf({ writer: self, dataset }).map(({ recipient }) => recipient);
+    const { recipient, files } = await mint.mint(byKind([kit.recipient, ...readers]));
+    const { hash, bytes } = encodeKeyRecord({
+      writer: self,
+      dataset,
+      epoch,
+      kitVersion: kit.version,
+      recipients: readers.map(recipientId).sort(),
+      files,
+    });
+    // Before the statement that names it: every member asks for it as soon as it has read that.
+    await keyRecords.put(hash, bytes);
+    return { keyEpoch: epoch, recipient, wrap: hash, wrappedIdentity: new Uint8Array() };
+  }
+
   async #create(name: string, chunkAverage: number): Promise<DatasetId> {
-    const { ledger, sealer, entropy, secrets } = this.#options;
+    const { ledger, entropy, secrets } = this.#options;
     const id = idOf<DatasetId>(entropy.bytes(16));
-    const { identity, recipient } = await sealer.generate();
-    const { genesis } = ledger.roster;
-    const readers = genesis.operators
-      .map((operator) => operator.recipient)
-      .filter((text) => text !== '');
-    const wrappedIdentity = await sealer.seal(
-      [genesis.recoveryRecipient, ...readers],
-      utf8(identity),
-    );
+    const key = await this.#newEpoch(id, 1);
     await secrets.write(`dataset-${id}`, entropy.bytes(72));
     await ledger.append(clusterStream, {
       kind: 'dataset',
@@ -92,17 +156,16 @@ export class Datasets {
       chunkMin: chunkAverage / 4,
       chunkAverage,
       chunkMax: chunkAverage * 4,
-      keyEpoch: 1,
-      recipient,
-      wrappedIdentity,
+      ...key,
     });
     return id;
   }
 
   async #load(id: DatasetId): Promise<OwnDataset> {
     const { ledger, secrets, store } = this.#options;
-    const dataset = ledger.roster.datasetOf(this.#options.self, id);
-    assert(dataset !== undefined, 'an own dataset is in the roster');
+    const record = ledger.roster.datasetOf(this.#options.self, id);
+    assert(record !== undefined, 'an own dataset is in the roster');
+    const { writer: _, ...dataset } = record;
     const secret = await secrets.read(`dataset-${id}`);
     if (secret === undefined || secret.length !== 72) {
       throw new HoldfastError(
@@ -120,6 +183,8 @@ export class Datasets {
       cutKey: secret.slice(0, 40),
       idKey: secret.slice(40),
     };
-    return { dataset, chunking, index: await DatasetIndex.open(store, id) };
+    const isKeyGone = (epoch: number): boolean =>
+      this.#options.keys().isDestroyed({ writer: record.writer, dataset: id, epoch });
+    return { dataset, chunking, index: await DatasetIndex.open(store, id), isKeyGone };
   }
 }

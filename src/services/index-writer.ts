@@ -42,7 +42,7 @@ export class IndexWriter {
       for (let pack = waiting.shift(); pack !== undefined; pack = waiting.shift()) {
         await place(pack);
         // No records: nobody looks these blobs up by their content.
-        await index.addPack(pack.ordinal, pack.entry, []);
+        await index.addPack(pack.ordinal, pack.entry, [], pack.keyEpoch);
         for (const record of pack.records) found.set(String(record.id), record);
       }
     };

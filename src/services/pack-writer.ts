@@ -20,6 +20,8 @@ export type WrittenPack = {
   readonly entry: PackEntry;
   readonly encoded: EncodedPack;
   readonly records: readonly IndexRecord[];
+  /** That it is sealed to. */
+  readonly keyEpoch: number;
   /** Plain bytes of frames that compression could not shrink. */
   readonly bytesDense: number;
 };
@@ -46,6 +48,7 @@ const denseRatio = 0.97;
 export type PackWriterOptions = {
   readonly dataset: DatasetId;
   readonly recipient: string;
+  readonly keyEpoch: number;
   readonly type: PackType;
   readonly code: { readonly k: number; readonly m: number };
   readonly compressionLevel: number;
@@ -245,6 +248,7 @@ export class PackWriter {
     return {
       ordinal: pack.ordinal,
       entry: { pack: id, k, m, type: this.#options.type, size },
+      keyEpoch: this.#options.keyEpoch,
       encoded,
       records: recordsOf(id, header.length, frames, frameSizes),
       bytesDense: frames.reduce((sum, frame) => sum + frame.bytesDense, 0),

@@ -42,7 +42,7 @@ type Handlers = { [Kind in ExchangeKind]?: Handler<Kind> };
 /** What callers that are not members may ask for: a kit reads everything, an invite only joins. */
 const allowed: Readonly<Record<'invite' | 'recovery', ReadonlySet<ExchangeKind>>> = {
   invite: new Set(['hello', 'join']),
-  recovery: new Set(['hello', 'heads', 'statements', 'facts', 'head']),
+  recovery: new Set(['hello', 'heads', 'statements', 'facts', 'head', 'keyRecord']),
 };
 
 /** Room for tags and lengths beside the payload of a response. */

@@ -13,6 +13,8 @@ export type StatusOptions = {
   readonly peers: Peers;
   readonly view: DurabilityView;
   readonly clock: Clock;
+  /** Nobody can open it any more. */
+  readonly isShredded?: (record: ManifestRecord) => boolean;
 };
 
 export type DatasetState = {
@@ -73,13 +75,14 @@ export class Status {
   }
 
   async #dataset(dataset: DatasetRecord): Promise<DatasetState> {
-    const { ledger, view } = this.#options;
+    const { ledger, view, isShredded = () => false } = this.#options;
     const records = ledger
       .manifests(dataset.id)
       .filter((record) => record.statement.writer === dataset.writer);
     let pending: DatasetState['pending'];
     let best: { record: ManifestRecord; durability: Durability } | undefined;
-    for (const record of records.slice(-lookBackMax).reverse()) {
+    const usable = records.filter((record) => !isShredded(record));
+    for (const record of usable.slice(-lookBackMax).reverse()) {
       const durability = await view.assess(record);
       const isCommitted = durability.state === 'committed';
       if (isCommitted || (durability.isRecoverable && best === undefined)) {

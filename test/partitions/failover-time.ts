@@ -1,10 +1,10 @@
 import type { CoordinatorReport } from '../../src/agent/coordinator-types.ts';
+import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import { pause } from '../support/cluster.ts';
 import type { Fleet } from './fleet.ts';
 import type { Operator } from './operator.ts';
 import { leaderOf } from './trouble.ts';
 import { answered } from './watch.ts';
-import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 
 export type Times = { readonly median: number; readonly p95: number; readonly worst: number };
 

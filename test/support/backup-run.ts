@@ -60,17 +60,18 @@ export class BackupBench {
     await ledger.append(clusterStream, home);
     const dataset = ledger.roster.dataset(home.id);
     const opened = await DatasetIndex.open(index, home.id);
-    this.#own = { dataset, chunking: sampleChunking, index: opened };
+    const isKeyGone = (): boolean => false;
+    this.#own = { dataset, chunking: sampleChunking, index: opened, isKeyGone };
     return this.#own;
   }
 
   /** Everything that the site remembers of the dataset is gone. */
   async forget(): Promise<void> {
-    const { dataset, chunking } = await this.own();
+    const own = await this.own();
     const { index } = this.site;
     const all = [new Uint8Array(0), new Uint8Array(60).fill(0xff)] as const;
     for await (const { key } of index.range(...all)) await index.batch([{ type: 'delete', key }]);
-    this.#own = { dataset, chunking, index: await DatasetIndex.open(index, home.id) };
+    this.#own = { ...own, index: await DatasetIndex.open(index, home.id) };
   }
 
   async run(

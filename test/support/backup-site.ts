@@ -208,7 +208,14 @@ export async function writtenPack(
   const { k = 1, m = 0, type = 'data', size = 200_000 } = options;
   const encoded = await compute.encode({ pack: noise(size, seed), k, m });
   const pack = packIdOf({ k, m, packSize: size, roots: encoded.roots });
-  return { ordinal: seed, entry: { pack, k, m, type, size }, encoded, records: [], bytesDense: 0 };
+  return {
+    keyEpoch: 1,
+    ordinal: seed,
+    entry: { pack, k, m, type, size },
+    encoded,
+    records: [],
+    bytesDense: 0,
+  };
 }
 
 /** What a manifest of these packs says; its facts are stored. The dataset is described first. */

@@ -202,7 +202,7 @@ export class ScanBench {
       const pack = this.#packId(++this.#packs);
       const records = open.splice(0).map((record) => ({ ...record, pack }));
       const entry = { pack, k: 1, m: 0, type: 'data' as const, size: 1000 };
-      sink.accept({ ordinal, entry, records, encoded: nothing, bytesDense: 0 });
+      sink.accept({ ordinal, entry, records, encoded: nothing, bytesDense: 0, keyEpoch: 1 });
       ordinal = undefined;
     };
     const writer = { add, flush, bytesInProgress: 0 };

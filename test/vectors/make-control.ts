@@ -36,7 +36,7 @@ const file = {
   voters,
   secrets: Object.fromEntries([...secrets].map(([key, secret]) => [key, toHex(secret)])),
   journalSalt: toHex(salt),
-  hashes: (['plan', 'control-state'] as const).map((purpose) => ({
+  hashes: (['plan', 'control-state', 'recipient', 'share', 'split'] as const).map((purpose) => ({
     purpose,
     text: 'holdfast',
     hash: toHex(hash(purpose, utf8('holdfast'))),

@@ -65,6 +65,19 @@ export const recipientsBody = z.strictObject({ plan: name, run: z.int().min(1).m
 // A fact has at most 64 KiB (limits.factSizeMax); these many fit the body limit of the server.
 export const factsBody = z.strictObject({ facts: z.array(z.base64().min(1).max(88_000)).max(32) });
 
+export const rotateBody = z.strictObject({ dataset: name, isFresh: z.boolean() });
+// Key records are facts; as many as change at once fit the body limit by parts.
+export const stageBody = z.strictObject({
+  records: z.array(z.base64().min(1).max(88_000)).max(32),
+});
+export const unstageBody = z.strictObject({ hashes: z.array(hexKey).max(1024) });
+const epochName = z.strictObject({
+  writer: hexKey,
+  dataset: z.string().regex(/^[0-9a-f]{32}$/),
+  epoch: z.int().min(1).max(4096),
+});
+export const holdersBody = z.strictObject({ epochs: z.array(epochName).max(1024) });
+
 export const peerParams = z.strictObject({ peer: text.min(1) });
 
 export const operatorParams = z.strictObject({ key: hexKey });

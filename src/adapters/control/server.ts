@@ -3,6 +3,7 @@ import type { AgentApi } from '../../agent/api.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
+import { addKeys } from './key-routes.ts';
 import {
   backupBody,
   checkBody,
@@ -43,6 +44,7 @@ export async function serveControl(options: {
   handleFailures(app, log);
   addReports(app, api);
   addPlans(app, api);
+  addKeys(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });
   const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));

@@ -22,6 +22,10 @@ export type StatePaths = {
   readonly control: string;
   /** Fences, votes and steps of restore plans. */
   readonly plans: string;
+  /** Key records of all datasets of the cluster. */
+  readonly keys: string;
+  /** Key records that operators have not put into force yet. */
+  readonly 'staged-keys': string;
 };
 
 const subdirectories = [
@@ -33,6 +37,8 @@ const subdirectories = [
   'datasets',
   'control',
   'plans',
+  'keys',
+  'staged-keys',
 ] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */

@@ -72,7 +72,7 @@ async function collect(
       const what = `no member that answers knows snapshot ${shortId(snapshot)}`;
       throw new HoldfastError('not-found', what, { next: 'holdfast peer list' });
     }
-    const identities = [await cluster.identityOf(session.datasetOf(record))];
+    const identities = await cluster.identitiesOf(record);
     const { frames } = await session.openPacks(record, { identities });
     await using _ = frames;
     found.set(snapshot, await collectPackKeys({ record, view, frames, cancel: { signal } }));

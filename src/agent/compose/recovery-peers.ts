@@ -3,18 +3,15 @@ import { memoryFactStore } from '../../adapters/fs/fact-store.ts';
 import { memoryStatementLog } from '../../adapters/fs/memory-statement-log.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
-import { fromUtf8 } from '../../base/bytes.ts';
-import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { decodeResponse, encodeRequest, throwFailure } from '../../core/format/exchange.ts';
 import type { RecoveryKit } from '../../core/format/recovery-kit.ts';
 import { recoverySecret } from '../../core/format/recovery-kit.ts';
 import type { PeerKey } from '../../core/ids.ts';
-import { idOf } from '../../core/ids.ts';
-import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Log } from '../../ports/runtime.ts';
-import { Ledger } from '../../services/ledger.ts';
+import { KeyRing } from '../../services/keys/key-ring.ts';
+import { Ledger, type ManifestRecord } from '../../services/ledger.ts';
 import { Peers } from '../../services/peers.ts';
 import { Sync } from '../../services/sync.ts';
 import { version } from '../version.ts';
@@ -30,6 +27,7 @@ export class RecoveryPeers implements AsyncDisposable {
   readonly peers: Peers;
   readonly sync: Sync;
   readonly facts: ReturnType<typeof memoryFactStore>;
+  readonly ring: KeyRing;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(parts: {
@@ -48,6 +46,7 @@ export class RecoveryPeers implements AsyncDisposable {
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
     const { facts, peers } = this;
     this.sync = new Sync({ network, ledger, peers, facts, clock, logger: log });
+    this.ring = new KeyRing({ ledger, peers, sealer: ageSealer(), identities: [kit.identity] });
     this.#stack = stack;
   }
 
@@ -80,10 +79,7 @@ export class RecoveryPeers implements AsyncDisposable {
     const log = memoryStatementLog();
     const ledger = await Ledger.open({ genesisBytes, log, clock: systemClock() });
     const { roster } = ledger;
-    if (
-      ledger.cluster !== kit.clusterId ||
-      roster.genesis.recoveryKey !== idOf(publicKeyOf(secret))
-    ) {
+    if (ledger.cluster !== kit.clusterId) {
       throw new HoldfastError('wrong-key', `this kit is not of cluster ${roster.genesis.name}`, {
         next: 'use the kit that was made with the cluster: holdfast restore --kit FILE ...',
       });
@@ -111,13 +107,9 @@ export class RecoveryPeers implements AsyncDisposable {
     signal.throwIfAborted();
   }
 
-  /** Opens what the dataset's epoch identity is wrapped in. @throws HoldfastError wrong-key */
-  async identityOf(dataset: DatasetRecord): Promise<string> {
-    const opened = await ageSealer().open(this.kit.identity, dataset.wrappedIdentity);
-    const identity = fromUtf8(opened);
-    if (identity === undefined)
-      throw new HoldfastError('corrupt', 'the wrapped identity is damaged');
-    return identity;
+  /** The identities that open a snapshot's packs. @throws HoldfastError wrong-key | key-needed | corrupt | shredded */
+  identitiesOf(record: ManifestRecord): Promise<readonly string[]> {
+    return this.ring.identitiesOf(record);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,7 +155,7 @@ async function meetOne(
       'wrong-key',
       `this recovery kit was refused:\n  ${problems.join('\n  ')}`,
       {
-        next: 'use the kit that was made with the cluster: holdfast restore --kit FILE ...',
+        next: 'use the newest kit of the cluster: one that holdfast key kit has replaced opens nothing more',
       },
     );
   }

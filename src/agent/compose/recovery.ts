@@ -104,9 +104,11 @@ class Session implements RecoverySession {
     const dataset =
       filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
     const reports: SnapshotReport[] = [];
+    const { ring } = this.#parts.cluster;
     for (const record of ledger.manifests(dataset)) {
       if (!hasTags(record, filter.tags)) continue;
-      reports.push(snapshotReport(ledger, record, await this.#view.assess(record)));
+      const report = snapshotReport(ledger, record, await this.#view.assess(record));
+      reports.push({ ...report, ...((await ring.isShredded(record)) && { isShredded: true }) });
     }
     return reports;
   }
@@ -125,9 +127,11 @@ class Session implements RecoverySession {
         record,
         // Only the newest can become `latest`; the others are named by their id.
         state: i < all.length - assessedMax ? 'placed' : (await this.#view.assess(record)).state,
+        isShredded: await this.#parts.cluster.ring.isShredded(record),
       })),
     );
-    const isUsable = ({ state }: { state: string }): boolean => state !== 'staged';
+    const isUsable = (one: { state: string; isShredded: boolean }): boolean =>
+      one.state !== 'staged' && !one.isShredded;
     const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
     const suspicion = this.#suspicion.noticeOf(snapshot.record);
     const all = suspicion === undefined ? notices : [...notices, suspicion];
@@ -136,7 +140,7 @@ class Session implements RecoverySession {
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {
     const { cluster, signal } = this.#parts;
-    const identities = [await cluster.identityOf(this.#datasetOf(record))];
+    const identities = await cluster.identitiesOf(record);
     return { record, ...(await this.#session.open(record, { identities }, { signal })) };
   }
 

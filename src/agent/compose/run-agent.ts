@@ -1,11 +1,13 @@
 import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { processMint } from '../../adapters/age/mint-process.ts';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
 import { serveControl } from '../../adapters/control/server.ts';
 import { openControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import { openFenceStore } from '../../adapters/fs/fence-store.ts';
+import { openKeyRecordStore } from '../../adapters/fs/key-record-store.ts';
 import { restorePlaces } from '../../adapters/fs/restore-place.ts';
 import { openShardStore } from '../../adapters/fs/shard-store.ts';
 import { openSource } from '../../adapters/fs/source.ts';
@@ -96,6 +98,9 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         outboxShards,
         secrets: secretStore(state),
         sealer: ageSealer(),
+        mint: processMint(),
+        keyRecords: openKeyRecordStore(state.paths.keys),
+        stagedKeyRecords: openKeyRecordStore(state.paths['staged-keys']),
         compute,
         source,
         ...(await openFenceStore(state.paths.plans)),

@@ -72,7 +72,8 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
   await output.print(counted(snapshots.length, 'snapshot'));
 }
 
-function stateCell({ state, suspicion }: SnapshotReport): Cell {
+function stateCell({ state, suspicion, isShredded }: SnapshotReport): Cell {
+  if (isShredded === true) return { text: 'shredded', style: 'red' };
   if (suspicion?.state === 'suspect') return { text: `${state}, SUSPECT`, style: 'red' };
   if (suspicion?.state === 'after-suspect') {
     return { text: `${state}, after a suspect one`, style: 'yellow' };
@@ -91,6 +92,7 @@ function snapshotFields(snapshot: SnapshotReport): object {
     dataset: snapshot.dataset,
     sequence: snapshot.sequence,
     state: snapshot.state,
+    ...(snapshot.isShredded === true && { shredded: true }),
     tags: snapshot.tags,
     ...(snapshot.suspicion !== undefined && { suspicion: snapshot.suspicion }),
     ...(snapshot.paths !== undefined && { paths: snapshot.paths }),

@@ -12,7 +12,10 @@ export type HashPurpose =
   | 'path'
   | 'plan'
   | 'control-state'
-  | 'control-image';
+  | 'control-image'
+  | 'recipient'
+  | 'share'
+  | 'split';
 
 /** Bytes of every hash, and of every key of a keyed hash. */
 export const hashSize = 32;
@@ -79,4 +82,7 @@ const hashers: Readonly<Record<HashPurpose, ReusedHasher>> = {
   plan: purposeHasher('plan'),
   'control-state': purposeHasher('control-state'),
   'control-image': purposeHasher('control-image'),
+  recipient: purposeHasher('recipient'),
+  share: purposeHasher('share'),
+  split: purposeHasher('split'),
 };

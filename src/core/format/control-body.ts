@@ -3,6 +3,7 @@ import type { StatementHash } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
+import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
@@ -22,6 +23,7 @@ import { decodeNote } from './signed-note.ts';
 export function bodyFrom(message: Message['body']): ControlBody {
   if (isPlanMessage(message)) return planBodyFrom(message);
   if (isTrustMessage(message)) return trustBodyFrom(message);
+  if (isKeyMessage(message)) return keyBodyFrom(message);
   switch (message.case) {
     case 'layout':
       return { kind: 'layout', ...layoutFrom(message.value) };

@@ -27,6 +27,12 @@ export const controlLimits = {
   statementSizeMax: 16 * KiB,
   /** How long operators may make a decree wait. */
   noticeMaxMs: 30 * dayMs,
+  /** Shares of a kit: people who can be asked. */
+  custodiansMax: 32,
+  /** Sets of recipients changed at once: of hybrid recipients each may take 32 KiB. */
+  recipientSetsMax: 2,
+  /** Key records replaced at once: as many as an envelope holds beside two sets. */
+  recordChangesMax: 1024,
 } as const;
 
 assert(

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assertNever } from '../../base/assert.ts';
 import { idBytes } from '../ids.ts';
 import { fenceMessage, hexBytes } from './control-field.ts';
+import { keyMessage } from './control-keys.ts';
 import type {
   AnchorHead,
   BodyOf,
@@ -63,6 +64,11 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     case 'mark':
     case 'plan-decision':
       return planMessage(body);
+    case 'keys':
+    case 'key-destroy':
+    case 'split':
+    case 'share-proof':
+      return keyMessage(body);
     default:
       return assertNever(body);
   }

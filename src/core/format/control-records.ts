@@ -1,5 +1,6 @@
-import type { AgentKey, DatasetId, FactHash, StatementHash } from '../ids.ts';
 import type { Operator, Role } from './records.ts';
+import type { AgentKey, DatasetId, FactHash, PeerKey, StatementHash } from '../ids.ts';
+import type { EpochName } from './key-record.ts';
 
 declare const brand: unique symbol;
 
@@ -7,6 +8,9 @@ declare const brand: unique symbol;
 export type CommandId = string & { readonly [brand]: 'CommandId' };
 /** Hash of a restore plan's canonical text, 64 hexadecimal characters. */
 export type PlanHash = string & { readonly [brand]: 'PlanHash' };
+
+/** Hash of a split's shares, 64 hexadecimal characters. */
+export type SplitId = string & { readonly [brand]: 'SplitId' };
 
 /** Names a coordinator's time in office: ordered by generation, then by the index of its assignment. */
 export type Fence = {
@@ -135,10 +139,75 @@ export type Decree = {
   readonly announcedMs: number;
 };
 
+/** A recovery kit, as far as members know it. */
+export type KitKeys = {
+  /** age recipient. */
+  readonly recipient: string;
+  /** Its holder proves this key on connections. */
+  readonly recoveryKey: PeerKey;
+};
+
+/** Who may open data beside the kit. */
+export type KeyRecipient = {
+  /** For people; may be empty. */
+  readonly name: string;
+  /** age recipient. */
+  readonly recipient: string;
+};
+
+/** All recipients of one dataset, or (of: undefined) of every dataset. */
+export type RecipientSet = {
+  readonly of: { readonly writer: AgentKey; readonly dataset: DatasetId } | undefined;
+  readonly recipients: readonly KeyRecipient[];
+};
+
+/** Another key record for an epoch. */
+export type RecordChange = EpochName & {
+  /** The record that it replaces; undefined: the identity stands in the source's statement. */
+  readonly base: FactHash | undefined;
+  readonly record: FactHash;
+};
+
+/** Who can open what from now on. */
+export type KeysChange = {
+  readonly version: number;
+  readonly base: number;
+  /** Undefined: the kit stays. */
+  readonly kit: KitKeys | undefined;
+  readonly sets: readonly RecipientSet[];
+  readonly records: readonly RecordChange[];
+};
+
+/** Somebody who keeps a share of the kit. */
+export type Custodian = {
+  readonly name: string;
+  /** Hash of the share, 32 bytes. */
+  readonly commitment: Uint8Array;
+  /** Public key made from the share: who has it can sign. */
+  readonly key: AgentKey;
+};
+
+/** A kit in shares, any `threshold` of which make it. */
+export type Split = {
+  readonly kitVersion: number;
+  readonly threshold: number;
+  /** In the order of the shares, which count from 1. */
+  readonly custodians: readonly Custodian[];
+};
+
+/** What a command says about keys. */
+export type KeyBody =
+  | ({ readonly kind: 'keys' } & KeysChange)
+  | ({ readonly kind: 'key-destroy'; readonly reason: string } & EpochName)
+  | ({ readonly kind: 'split' } & Split)
+  /** Split: its id, 64 hexadecimal characters. */
+  | { readonly kind: 'share-proof'; readonly split: SplitId; readonly share: number };
+
 /** What a command of the control log says. */
 export type ControlBody =
   | ({ readonly kind: 'layout' } & Layout)
   | ({ readonly kind: 'policy' } & PolicyChange)
+  | KeyBody
   | { readonly kind: 'plan'; readonly plan: Uint8Array; readonly hash: PlanHash }
   | ({ readonly kind: 'grant' } & RunGrant)
   | {

@@ -51,6 +51,7 @@ export function manifestMessage(manifest: Manifest): MessageInitShape<typeof Man
     program: manifest.program,
     surviveSites: manifest.surviveSites,
     ...(isChanged(manifest.changes) && { changes: changesMessage(manifest.changes) }),
+    keyEpochs: [...(manifest.keyEpochs ?? [])],
   };
 }
 
@@ -76,7 +77,24 @@ export function manifestFrom(message: Message): Manifest {
     program: printableText(message.program, { min: 0, max: 64 }, 'program'),
     surviveSites: integer(message.surviveSites, { min: 0, max: limits.shardsMax - 1 }, 'sites'),
     changes: message.changes === undefined ? noChanges : changesFrom(message.changes),
+    ...keyEpochsFrom(message),
   };
+}
+
+function keyEpochsFrom({ keyEpoch, keyEpochs }: Message): Pick<Manifest, 'keyEpochs'> {
+  if (keyEpochs.length === 0) return {};
+  atMost(keyEpochs, limits.keyEpochsMax, 'key epochs');
+  const isAscending = keyEpochs.every((epoch, i) => epoch > (keyEpochs[i - 1] ?? 0));
+  // The root is new, so it is sealed to the newest.
+  if (!isAscending || keyEpochs.at(-1) !== keyEpoch) {
+    throw malformed('the key epochs of a manifest do not ascend to its own');
+  }
+  return { keyEpochs };
+}
+
+/** Every epoch whose identity opens packs of the snapshot, ascending. */
+export function keyEpochsOf({ keyEpoch, keyEpochs }: Manifest): readonly number[] {
+  return keyEpochs ?? [keyEpoch];
 }
 
 function previousFrom(bytes: Uint8Array, sequence: number): StatementHash | undefined {

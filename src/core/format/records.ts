@@ -114,8 +114,10 @@ export type Dataset = {
   readonly keyEpoch: number;
   /** age recipient of the epoch. */
   readonly recipient: string;
-  /** age file: the epoch identity for the kit and the operators. */
+  /** age file: the epoch identity for the kit. Empty where a key record holds it, which can be deleted. */
   readonly wrappedIdentity: Uint8Array;
+  /** The key record that the epoch began with. */
+  readonly wrap?: FactHash;
 };
 
 /** Where a sealed blob lies: pack, frame, and the place inside the opened frame. */
@@ -191,6 +193,8 @@ export type Manifest = {
   /** What the policy asked for when this was written. */
   readonly surviveSites: number;
   readonly changes: Changes;
+  /** Epochs that its packs are sealed to, ascending, where they are not all of `keyEpoch`. */
+  readonly keyEpochs?: readonly number[];
 };
 
 /** A peer's word that it holds the manifest and, per pack segment, the shards of a holding fact, durably. */

@@ -44,8 +44,9 @@ export function bodyMessage(body: StatementBody): BodyMessage {
       return { case: kind, value: { version, multiaddrs: [...body.multiaddrs] } };
     }
     case 'dataset': {
-      const { kind, ...rest } = body;
-      return { case: kind, value: { ...rest, id: idBytes(body.id) } };
+      const { kind, wrap, ...rest } = body;
+      const record = wrap === undefined ? new Uint8Array() : idBytes(wrap);
+      return { case: kind, value: { ...rest, wrap: record, id: idBytes(body.id) } };
     }
     case 'manifest':
       return { case: body.kind, value: manifestMessage(body) };
@@ -116,7 +117,6 @@ function datasetFrom(message: DatasetMessage): Dataset {
   if (chunkMin > chunkAverage || chunkAverage > chunkMax) {
     throw malformed('chunk sizes must ascend: least, average, greatest');
   }
-  const wrapped = { min: 1, max: 64 * KiB };
   return {
     id: idField(message.id, 16, 'dataset id'),
     name: printableText(message.name, { min: 1, max: 128 }, 'dataset name'),
@@ -125,6 +125,18 @@ function datasetFrom(message: DatasetMessage): Dataset {
     chunkMax,
     keyEpoch: message.keyEpoch,
     recipient: recipientFrom(message.recipient),
-    wrappedIdentity: boundedBytes(message.wrappedIdentity, wrapped, 'wrapped identity'),
+    ...wrapFrom(message),
   };
+}
+
+function wrapFrom({
+  wrap,
+  wrappedIdentity,
+}: DatasetMessage): Pick<Dataset, 'wrap' | 'wrappedIdentity'> {
+  if (wrap.length === 0) {
+    const size = { min: 1, max: 64 * KiB };
+    return { wrappedIdentity: boundedBytes(wrappedIdentity, size, 'wrapped identity') };
+  }
+  if (wrappedIdentity.length > 0) throw malformed('an identity stands in a statement and a record');
+  return { wrappedIdentity: new Uint8Array(), wrap: idField(wrap, 32, 'key record') };
 }

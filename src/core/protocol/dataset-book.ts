@@ -1,13 +1,30 @@
 import { equal } from '../../base/bytes.ts';
 import { HoldfastError } from '../errors.ts';
+import type { EpochName } from '../format/key-record.ts';
 import type { Dataset, Manifest } from '../format/records.ts';
 import { isZeroHash, type Statement } from '../format/statement.ts';
-import { type AgentKey, type DatasetId, idBytes } from '../ids.ts';
+import { type AgentKey, type DatasetId, type FactHash, idBytes } from '../ids.ts';
+import { limits } from '../limits.ts';
 
 /** A dataset as its source last described it. */
 export type DatasetRecord = Dataset & { readonly writer: AgentKey };
 
-type Entry = { record: DatasetRecord; newest: Manifest | undefined };
+/** A key epoch as the dataset's source has begun it. */
+export type KeyEpoch = EpochName & {
+  /** age recipient that packs are sealed to. */
+  readonly recipient: string;
+  /** The key record that it began with; undefined: the identity stands in the statement. */
+  readonly wrap: FactHash | undefined;
+  readonly wrappedIdentity: Uint8Array;
+  /** By the source's clock. */
+  readonly timeMs: number;
+};
+
+type Entry = {
+  record: DatasetRecord;
+  readonly epochs: Map<number, KeyEpoch>;
+  newest: Manifest | undefined;
+};
 
 /**
  * Datasets and the progress of their manifests. Kept by writer and id: a writer that claims another's id
@@ -48,6 +65,9 @@ export class DatasetBook {
   /** @throws HoldfastError rollback */
   checkDataset(dataset: Dataset, writer: AgentKey): void {
     const before = this.of(writer, dataset.id);
+    if (dataset.keyEpoch > limits.keyEpochsMax) {
+      throw new HoldfastError('limit-exceeded', `dataset "${dataset.name}" has too many epochs`);
+    }
     if (before === undefined || dataset.keyEpoch > before.keyEpoch) return;
     if (dataset.keyEpoch < before.keyEpoch) {
       throw new HoldfastError(
@@ -55,15 +75,32 @@ export class DatasetBook {
         `dataset "${dataset.name}" goes back to an old key epoch`,
       );
     }
-    if (dataset.recipient !== before.recipient) {
-      throw new HoldfastError('rollback', `dataset "${dataset.name}" changes its key in one epoch`);
-    }
+    const isSame =
+      dataset.recipient === before.recipient &&
+      dataset.wrap === before.wrap &&
+      equal(dataset.wrappedIdentity, before.wrappedIdentity);
+    if (isSame) return;
+    // Who can open an epoch is for operators to change: a thief of the source would lock them out.
+    throw new HoldfastError('rollback', `dataset "${dataset.name}" changes its key in one epoch`);
   }
 
-  addDataset(dataset: Dataset, writer: AgentKey): void {
+  addDataset(dataset: Dataset, writer: AgentKey, timeMs: number): void {
     const key = `${writer}/${dataset.id}`;
-    const newest = this.#entries.get(key)?.newest;
-    this.#entries.set(key, { record: { ...dataset, writer }, newest });
+    const known = this.#entries.get(key);
+    const epochs = known?.epochs ?? new Map<number, KeyEpoch>();
+    this.#entries.set(key, { record: { ...dataset, writer }, epochs, newest: known?.newest });
+    const { id, keyEpoch: epoch, recipient, wrap, wrappedIdentity } = dataset;
+    if (epochs.has(epoch)) return;
+    epochs.set(epoch, { writer, dataset: id, epoch, recipient, wrap, wrappedIdentity, timeMs });
+  }
+
+  /** Oldest first. */
+  epochsOf(writer: AgentKey, id: DatasetId): readonly KeyEpoch[] {
+    return [...(this.#entries.get(`${writer}/${id}`)?.epochs.values() ?? [])];
+  }
+
+  epoch({ writer, dataset, epoch }: EpochName): KeyEpoch | undefined {
+    return this.#entries.get(`${writer}/${dataset}`)?.epochs.get(epoch);
   }
 
   /**

@@ -2,15 +2,16 @@ import { assertNever } from '../../base/assert.ts';
 import { toHex } from '../../base/bytes.ts';
 import { HoldfastError } from '../errors.ts';
 import { decodeDescriptor } from '../format/genesis.ts';
+import type { EpochName } from '../format/key-record.ts';
 import type { Address, AgentDescriptor, Genesis, Invite, Policy, Role } from '../format/records.ts';
 import type { Statement, StatementBody } from '../format/statement.ts';
 import { type AgentKey, type ClusterId, type DatasetId, type PeerKey, shortId } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { DatasetBook, type DatasetRecord } from './dataset-book.ts';
+import { DatasetBook, type DatasetRecord, type KeyEpoch } from './dataset-book.ts';
 import { InviteBook, type InviteState } from './invite-book.ts';
 import { type Grant, type Member, memberOf, rankOf } from './member.ts';
 
-export type { DatasetRecord } from './dataset-book.ts';
+export type { DatasetRecord, KeyEpoch } from './dataset-book.ts';
 export type { InviteState } from './invite-book.ts';
 export type { Member } from './member.ts';
 
@@ -40,11 +41,13 @@ export class Roster {
   #byPeer = new Map<PeerKey, Member>();
   #revision = 0;
   #policy: Policy;
+  #recoveryKey: PeerKey;
 
   constructor(genesis: Genesis, cluster: ClusterId) {
     this.genesis = genesis;
     this.cluster = cluster;
     this.#policy = genesis.policy;
+    this.#recoveryKey = genesis.recoveryKey;
     this.#invites = new InviteBook(genesis, cluster);
     this.#grant({ descriptor: genesis.founder, rank: '' });
   }
@@ -58,6 +61,13 @@ export class Roster {
   adoptPolicy({ version, surviveSites }: Policy): void {
     if (version <= this.#policy.version) return;
     this.#policy = { version, surviveSites };
+    this.#revision++;
+  }
+
+  /** What the holder of the kit in force proves on connections: one that was replaced may read no more. */
+  adoptRecoveryKey(key: PeerKey): void {
+    if (key === this.#recoveryKey) return;
+    this.#recoveryKey = key;
     this.#revision++;
   }
 
@@ -120,7 +130,7 @@ export class Roster {
       case 'dataset':
         this.#requireMember(writer, body.kind, 'source');
         this.#datasets.checkDataset(body, writer);
-        return () => this.#datasets.addDataset(body, writer);
+        return () => this.#datasets.addDataset(body, writer, timeMs);
       case 'manifest':
         this.#requireMember(writer, body.kind, 'source');
         this.#datasets.checkManifest(body, statement);
@@ -240,7 +250,7 @@ export class Roster {
    */
   mayConnect(peer: PeerKey, nowMs: number): 'member' | 'invite' | 'recovery' | undefined {
     if (this.#byPeer.has(peer)) return 'member';
-    if (peer === this.genesis.recoveryKey) return 'recovery';
+    if (peer === this.#recoveryKey) return 'recovery';
     const isInvited = this.#invites.of(peer).some(({ invite }) => nowMs <= invite.notAfterMs);
     return isInvited ? 'invite' : undefined;
   }
@@ -252,6 +262,15 @@ export class Roster {
   /** The dataset that a writer means by this id: another's claim to it does not count. */
   datasetOf(writer: AgentKey, id: DatasetId): DatasetRecord | undefined {
     return this.#datasets.of(writer, id);
+  }
+
+  /** Key epochs of a writer's dataset, oldest first. */
+  epochsOf(writer: AgentKey, id: DatasetId): readonly KeyEpoch[] {
+    return this.#datasets.epochsOf(writer, id);
+  }
+
+  keyEpoch(name: EpochName): KeyEpoch | undefined {
+    return this.#datasets.epoch(name);
   }
 
   /** By id, unique name, or id prefix. @throws HoldfastError not-found | ambiguous */

@@ -36,6 +36,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     startAgent: async () => unexpected('startAgent'),
     openRecovery: async () => unexpected('openRecovery'),
     openPlanKeys: async () => unexpected('openPlanKeys'),
+    changeKeys: async () => unexpected('changeKeys'),
     control: () => unexpected('control'),
     repairIndex: async () => unexpected('repairIndex'),
     demo: async () => unexpected('demo'),

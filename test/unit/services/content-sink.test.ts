@@ -33,6 +33,7 @@ function sinkOf(
     new PackWriter({
       dataset,
       recipient: 'IDENTITY-1',
+      keyEpoch: 1,
       type,
       code: { k: 1, m: 0 },
       compressionLevel: 1,

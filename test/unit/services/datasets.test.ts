@@ -1,11 +1,16 @@
 import { randomFillSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { localMint } from '../../../src/adapters/age/epoch-mint.ts';
 import { concat, fromUtf8, utf8 } from '../../../src/base/bytes.ts';
+import { decodeKeyRecord } from '../../../src/core/format/key-record.ts';
 import { clusterStream } from '../../../src/core/format/statement.ts';
+import type { FactHash } from '../../../src/core/ids.ts';
+import { KeyBook } from '../../../src/core/protocol/control/key-book.ts';
 import type { Sealer } from '../../../src/ports/sealer.ts';
 import type { SecretStore } from '../../../src/ports/secrets.ts';
 import { Datasets } from '../../../src/services/datasets.ts';
 import { BackupCluster, type BackupSite, home } from '../../support/backup-site.ts';
+import { MemoryKeyRecords } from '../../support/memory-key-records.ts';
 import { MemoryKeyValue } from '../../support/memory-key-value.ts';
 
 let cluster: BackupCluster;
@@ -13,6 +18,7 @@ let secrets: SecretStore & { readonly kept: Map<string, Uint8Array> };
 let sealedTo: string[][];
 let identities: string[];
 let store: MemoryKeyValue;
+let keyRecords: MemoryKeyRecords;
 
 beforeAll(async () => {
   cluster = await BackupCluster.open(2);
@@ -32,6 +38,7 @@ beforeEach(() => {
   sealedTo = [];
   identities = [];
   store = new MemoryKeyValue();
+  keyRecords = new MemoryKeyRecords();
 });
 
 const sealer: Sealer = {
@@ -51,7 +58,10 @@ const sealer: Sealer = {
 function datasets(i = 0): Datasets {
   const { ledger, agent } = cluster.sites[i] as BackupSite;
   const entropy = { bytes: (count: number) => randomFillSync(new Uint8Array(count)) };
-  return new Datasets({ ledger, self: agent.agentKey, sealer, entropy, secrets, store });
+  const mint = localMint(sealer);
+  const keys = () => new KeyBook(cluster.cluster.genesis);
+  const self = agent.agentKey;
+  return new Datasets({ ledger, self, mint, keyRecords, keys, entropy, secrets, store });
 }
 
 describe('a new dataset', () => {
@@ -60,7 +70,10 @@ describe('a new dataset', () => {
     expect(dataset).toMatchObject({ name: 'photos', keyEpoch: 1, chunkAverage: 65_536 });
     expect(chunking).toMatchObject({ min: 16_384, average: 65_536, max: 262_144 });
     expect(sealedTo).toEqual([[cluster.cluster.genesis.recoveryRecipient]]);
-    expect(fromUtf8(dataset.wrappedIdentity)).toBe(`sealed ${identities[0]}`);
+    expect(dataset.wrappedIdentity).toHaveLength(0);
+    const record = decodeKeyRecord(keyRecords.kept.get(dataset.wrap as FactHash) as Uint8Array);
+    expect(record).toMatchObject({ dataset: dataset.id, epoch: 1, kitVersion: 1, recipients: [] });
+    expect(record.files.map(fromUtf8)).toEqual([`sealed ${identities[0]}`]);
     const kept = [...secrets.kept.values()].map((secret) => fromUtf8(secret));
     expect(kept.join()).not.toContain('identity');
     const [source] = cluster.sites as [BackupSite];

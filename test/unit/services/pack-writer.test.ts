@@ -32,6 +32,7 @@ function writerOf(change: Partial<PackWriterOptions> = {}) {
   const writer = new PackWriter({
     dataset,
     recipient: identity,
+    keyEpoch: 1,
     type: 'data',
     code: { k: 1, m: 0 },
     compressionLevel: 1,

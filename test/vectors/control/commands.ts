@@ -22,6 +22,7 @@ const byAgent = [
   'anchor',
   'site-report',
   'admit',
+  'share-proof',
   'time',
 ];
 

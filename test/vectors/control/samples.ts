@@ -8,6 +8,7 @@ import type {
   CommandId,
   ControlBody,
   ControlCommand,
+  SplitId,
 } from '../../../src/core/format/control-records.ts';
 import { sealEnvelope } from '../../../src/core/format/envelope.ts';
 import { clusterIdOf, encodeGenesis } from '../../../src/core/format/genesis.ts';
@@ -183,6 +184,32 @@ export const bodies: readonly ControlBody[] = [
     heads: [{ writer: agentKey, dataset, sequence: 2, hash: idOf(filled(14)) }],
   },
   { kind: 'site-report', site: 'oslo', state: 'lost' },
+  {
+    kind: 'keys',
+    version: 2,
+    base: 1,
+    kit: { recipient: `age1pq1${'q'.repeat(60)}`, recoveryKey: idOf(filled(16)) },
+    sets: [
+      { of: undefined, recipients: [{ name: 'ada', recipient: `age1${'z'.repeat(58)}` }] },
+      { of: { writer: agentKey, dataset }, recipients: [] },
+    ],
+    records: [
+      { writer: agentKey, dataset, epoch: 1, base: undefined, record: idOf(filled(17)) },
+      { writer: agentKey, dataset, epoch: 2, base: idOf(filled(18)), record: idOf(filled(19)) },
+    ],
+  },
+  { kind: 'key-destroy', writer: agentKey, dataset, epoch: 1, reason: 'by order of a court' },
+  {
+    kind: 'split',
+    kitVersion: 1,
+    threshold: 2,
+    custodians: [20, 21, 22].map((i) => ({
+      name: `custodian ${i}`,
+      commitment: filled(i),
+      key: keyOf(filled(i)),
+    })),
+  },
+  { kind: 'share-proof', split: toHex(filled(23)) as SplitId, share: 3 },
   { kind: 'admit', invite: statement('invite'), admission: statement('admission') },
   {
     kind: 'propose',

@@ -10,6 +10,7 @@ import {
   operatorsChange,
 } from './operators-change.ts';
 import { isWorker, stepOf } from './plan-run.ts';
+import { logTimed } from './escrow-book.ts';
 import {
   approveChange,
   denyChange,
@@ -58,6 +59,8 @@ export function changeOf(
     case 'vouch':
       state.authority.requireVoter(place.signers);
       return state.vouches.check(body, place);
+    case 'share-proof':
+      return state.escrow.checkProof(body, logTimed(state, place));
     case 'admit':
       state.authority.requireVoter(place.signers);
       return state.members.checkAdmit(body, state.operators.current, place);
@@ -102,7 +105,9 @@ function abandonChange(
 type AgentBody = Exclude<
   ControlBody,
   | OperatorsBody
-  | BodyOf<'grant' | 'plan-decision' | 'admit' | 'vouch' | 'abandon' | 'clear-suspect'>
+  | BodyOf<
+      'grant' | 'plan-decision' | 'admit' | 'vouch' | 'abandon' | 'clear-suspect' | 'share-proof'
+    >
   | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>
 >;
 

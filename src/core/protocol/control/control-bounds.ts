@@ -27,6 +27,9 @@ export const controlBounds = {
   openProposalsMax: 64,
   proposalsPerOperatorMax: 16,
   endedProposalsMax: 32,
+  /** Epochs that operators have rewrapped or destroyed, and datasets with recipients of their own. */
+  keyEpochsMax: 8192,
+  recipientSetsMax: 256,
   voidsMax: 256,
   equivocationsMax: 256,
   warningsMax: 64,

@@ -10,9 +10,12 @@ import type { ClearedBook } from './cleared-book.ts';
 import type { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { DecreeBook } from './decree-book.ts';
+import type { EscrowBook } from './escrow-book.ts';
 import type { FindingBook } from './finding-book.ts';
 import type { IncarnationBook } from './incarnation-book.ts';
 import { datasetImages, datasetsFrom } from './incarnation-image.ts';
+import type { KeyBook } from './key-book.ts';
+import { keysImage, loadKeys } from './key-image.ts';
 import type { LayoutBook } from './layout-book.ts';
 import type { MemberBook } from './member-book.ts';
 import type { OperatorBook } from './operator-book.ts';
@@ -45,6 +48,9 @@ export type ControlParts = {
   readonly cluster: ClusterId;
   knownIdBytes(): Uint8Array[];
   readonly cleared: ClearedBook;
+  readonly keys: KeyBook;
+  readonly escrow: EscrowBook;
+  knownIds(): readonly CommandId[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
 
@@ -80,6 +86,7 @@ export function hashParts(parts: ControlParts): Uint8Array {
 
 function imageOf(state: ControlParts): ControlImage {
   const { generation, lastIndex, commandCount } = state.position;
+  const keys = keysImage(state.keys, state.escrow);
   return create(ControlImageSchema, {
     generation: BigInt(generation),
     lastIndex: BigInt(lastIndex),
@@ -102,6 +109,7 @@ function imageOf(state: ControlParts): ControlImage {
     cleared: state.cleared.image(),
     proposals: state.proposals.all().map(proposalImage),
     operators: state.operators.image(),
+    ...(keys === undefined ? {} : { keys }),
   });
 }
 
@@ -133,4 +141,5 @@ function load(state: ControlParts, image: ControlImage): void {
   state.findings.load(image);
   state.time.load(image);
   state.cleared.load(image.cleared);
+  loadKeys(state, image.keys);
 }

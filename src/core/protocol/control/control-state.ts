@@ -14,8 +14,10 @@ import { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import { encodeParts, hashParts, type LogPosition, loadParts } from './control-image.ts';
 import { DecreeBook } from './decree-book.ts';
+import { EscrowBook } from './escrow-book.ts';
 import { FindingBook } from './finding-book.ts';
 import { IncarnationBook } from './incarnation-book.ts';
+import { KeyBook } from './key-book.ts';
 import { LayoutBook } from './layout-book.ts';
 import { MemberBook } from './member-book.ts';
 import { PlanBook } from './plan-book.ts';
@@ -72,6 +74,8 @@ export class ControlState {
   readonly findings = new FindingBook();
   readonly time: TimeBook;
   readonly cleared = new ClearedBook();
+  readonly keys: KeyBook;
+  readonly escrow: EscrowBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Map<CommandId, Uint8Array>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
@@ -88,6 +92,8 @@ export class ControlState {
     this.incarnations = new IncarnationBook(genesis.byzantineVoters);
     this.operators = new OperatorBook(genesis);
     this.authority = new Authority(this.operators, this.members, this.config);
+    this.keys = new KeyBook(genesis);
+    this.escrow = new EscrowBook(cluster);
   }
 
   /**

@@ -20,6 +20,8 @@ export function isDestructive(state: ControlState, body: ControlBody): boolean {
       return body.remove.includes('auditor');
     case 'expel':
       return state.members.of(body.agent)?.roles.includes('auditor') === true;
+    case 'key-destroy':
+      return true;
     default:
       return false;
   }

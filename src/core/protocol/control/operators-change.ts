@@ -1,6 +1,7 @@
 import { assertNever } from '../../../base/assert.ts';
 import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-records.ts';
 import type { ControlState } from './control-state.ts';
+import { logTimed } from './escrow-book.ts';
 import type { Change, CommandPlace } from './refusal.ts';
 
 const operatorsKinds = [
@@ -12,6 +13,9 @@ const operatorsKinds = [
   'operators',
   'roles',
   'expel',
+  'keys',
+  'key-destroy',
+  'split',
   'decree',
 ] as const;
 
@@ -59,6 +63,12 @@ export function operatorsChange(
       return state.members.checkRoles(body);
     case 'expel':
       return state.members.checkExpel(body, authors, place);
+    case 'keys':
+      return state.keys.checkKeys(body, { ...place, authors });
+    case 'key-destroy':
+      return state.keys.checkDestroy(body, { ...place, authors });
+    case 'split':
+      return state.escrow.checkSplit(body, state.keys.kit.version, logTimed(state, place));
     case 'decree':
       return state.decrees.check(id, state.position.commandCount === 0);
     default:

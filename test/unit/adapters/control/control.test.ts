@@ -56,6 +56,12 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     plan: async () => notPartOfThisTest(),
     planRecipients: async () => notPartOfThisTest(),
     keepFacts: async () => notPartOfThisTest(),
+    keys: async () => notPartOfThisTest(),
+    rotateKey: async () => notPartOfThisTest(),
+    keyMaterial: async () => notPartOfThisTest(),
+    stageKeyRecords: async () => notPartOfThisTest(),
+    unstageKeyRecords: async () => notPartOfThisTest(),
+    keyHolders: async () => notPartOfThisTest(),
     shutdown: async () => undefined,
     ...part,
   };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../../../src/core/errors.ts';
 import { encodePlan, planHash } from '../../../../src/core/policy/plan-text.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import type { RestorePlan } from '../../../../src/core/policy/restore-plan.ts';
 import {
   applied,
@@ -10,7 +11,6 @@ import {
   promotingSteps,
   sampleSteps,
 } from '../../../support/plan-cast.ts';
-import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 
 function isContested(cast: PlanCast): boolean {
   return cast.log.state.incarnations.of(dataset)?.state === 'contested';

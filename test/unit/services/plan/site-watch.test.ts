@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { PeerKey } from '../../../../src/core/ids.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import { Failover, type SiteAlert } from '../../../../src/services/plan/failover.ts';
 import { SiteWatch } from '../../../../src/services/plan/site-watch.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
 import { applied, dataset, PlanCast, planOf } from '../../../support/plan-cast.ts';
-import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 
 type Action = 'alert' | 'repair' | 'restore';
 

@@ -3,9 +3,9 @@ import { utf8 } from '../../../../../src/base/bytes.ts';
 import { dayMs, minuteMs } from '../../../../../src/base/units.ts';
 import type { AnchorHead, BodyOf } from '../../../../../src/core/format/control-records.ts';
 import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
+import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
-import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 

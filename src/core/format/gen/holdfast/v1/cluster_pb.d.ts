@@ -480,11 +480,18 @@ export declare type Dataset = Message<"holdfast.v1.Dataset"> & {
   recipient: string;
 
   /**
-   * age file: the epoch identity for the kit and the operators
+   * age file: the epoch identity for the kit; only in statements before key records
    *
    * @generated from field: bytes wrapped_identity = 8;
    */
   wrappedIdentity: Uint8Array;
+
+  /**
+   * instead: hash of the key record that the epoch began with
+   *
+   * @generated from field: bytes wrap = 9;
+   */
+  wrap: Uint8Array;
 };
 
 /**

@@ -7,6 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { KeyDestroyCommand, KeysCommand, KeysImage, ShareProofCommand, SplitCommand } from "./keys_pb.js";
 import type { Operator } from "./cluster_pb.js";
 
 /**
@@ -199,6 +200,30 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: VouchCommand;
     case: "vouch";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.KeysCommand keys = 60;
+     */
+    value: KeysCommand;
+    case: "keys";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.KeyDestroyCommand key_destroy = 61;
+     */
+    value: KeyDestroyCommand;
+    case: "keyDestroy";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.SplitCommand split = 62;
+     */
+    value: SplitCommand;
+    case: "split";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ShareProofCommand share_proof = 63;
+     */
+    value: ShareProofCommand;
+    case: "shareProof";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1245,6 +1270,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.ClearedImage cleared = 60;
    */
   cleared: ClearedImage[];
+
+  /**
+   * absent: as the genesis began
+   *
+   * @generated from field: holdfast.v1.KeysImage keys = 45;
+   */
+  keys?: KeysImage | undefined;
 };
 
 /**

@@ -7,6 +7,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { KeyRecordRequest, KeyRecordResponse } from "./keys_pb.js";
 
 /**
  * Describes the file holdfast/v1/exchange.proto.
@@ -134,6 +135,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: ImageRequest;
     case: "image";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.KeyRecordRequest key_record = 51;
+     */
+    value: KeyRecordRequest;
+    case: "keyRecord";
   } | { case: undefined; value?: undefined };
 };
 
@@ -264,6 +271,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: ImageResponse;
     case: "image";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.KeyRecordResponse key_record = 51;
+     */
+    value: KeyRecordResponse;
+    case: "keyRecord";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;

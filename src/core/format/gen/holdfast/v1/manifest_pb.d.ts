@@ -116,6 +116,13 @@ export declare type Manifest = Message<"holdfast.v1.Manifest"> & {
    * @generated from field: holdfast.v1.Changes changes = 17;
    */
   changes?: Changes | undefined;
+
+  /**
+   * that its packs are sealed to, ascending; none: key_epoch alone
+   *
+   * @generated from field: repeated uint32 key_epochs = 60;
+   */
+  keyEpochs: number[];
 };
 
 /**

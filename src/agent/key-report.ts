@@ -1,0 +1,168 @@
+import { dayMs } from '../base/units.ts';
+import { decodeKeyRecord, recipientId } from '../core/format/key-record.ts';
+import { keyEpochsOf } from '../core/format/manifest.ts';
+import type { Escrow } from '../core/protocol/control/escrow-book.ts';
+import type { DatasetRecord, KeyEpoch } from '../core/protocol/roster.ts';
+import type { Agent } from './agent.ts';
+import type {
+  DatasetKeys,
+  EscrowReport,
+  KeyEpochReport,
+  KeysReport,
+  RecipientReport,
+} from './key-types.ts';
+import { operatorName } from './operator-name.ts';
+
+/** A custodian shows every quarter that its share is still there. */
+export const proofPeriodMs = 92 * dayMs;
+const idLength = 12;
+
+/** Who can open what. */
+export async function keysReport(agent: Agent): Promise<KeysReport> {
+  const { keys, escrow } = agent.control.log.state;
+  const { kit } = keys;
+  const datasets: DatasetKeys[] = [];
+  for (const record of agent.ledger.roster.datasets()) {
+    datasets.push(await datasetKeys(agent, record));
+  }
+  const { version, recipient, timeMs } = kit;
+  return {
+    version: keys.version,
+    kit: { version, id: recipientId(recipient).slice(0, idLength), timeMs },
+    recipients: keys.recipientsOf().map(recipientReport),
+    datasets,
+    ...(escrow.current === undefined ? {} : { escrow: escrowReport(agent, escrow.current) }),
+  };
+}
+
+function recipientReport(one: { name: string; recipient: string }): RecipientReport {
+  return { ...one, id: recipientId(one.recipient).slice(0, idLength) };
+}
+
+async function datasetKeys(agent: Agent, record: DatasetRecord): Promise<DatasetKeys> {
+  const { name, id, writer } = record;
+  const { keys } = agent.control.log.state;
+  const epochs: KeyEpochReport[] = [];
+  for (const epoch of agent.ledger.roster.epochsOf(writer, id)) {
+    epochs.push(await epochReport(agent, record, epoch));
+  }
+  return {
+    name,
+    id,
+    source: agent.nameOf(writer),
+    writer,
+    recipients: keys.setOf({ writer, dataset: id }).map(recipientReport),
+    epochs,
+  };
+}
+
+async function epochReport(
+  agent: Agent,
+  { keyEpoch }: DatasetRecord,
+  epoch: KeyEpoch,
+): Promise<KeyEpochReport> {
+  const { keys } = agent.control.log.state;
+  const decided = keys.decided(epoch);
+  const facts = await recordFacts(agent, epoch);
+  const all = agent.ledger
+    .manifests(epoch.dataset)
+    .filter(({ statement }) => statement.writer === epoch.writer);
+  const users = all.filter(({ manifest }) => keyEpochsOf(manifest).includes(epoch.epoch));
+  return {
+    epoch: epoch.epoch,
+    timeMs: epoch.timeMs,
+    isCurrent: epoch.epoch === keyEpoch,
+    ...facts,
+    snapshots: users.length,
+    snapshotsLater: users.filter(({ manifest }) => manifest.keyEpoch > epoch.epoch).length,
+    isNeededByNewest: users.length > 0 && users.at(-1) === all.at(-1),
+    ...(decided?.state === 'destroyed' && {
+      destroyed: {
+        timeMs: decided.timeMs,
+        reason: decided.reason,
+        by: decided.authors.map((author) => operatorName(agent, author)),
+      },
+    }),
+  };
+}
+
+/** What is in the record that is held, compared with what operators want. */
+export async function recordFacts(
+  agent: Agent,
+  epoch: KeyEpoch,
+): Promise<Pick<KeyEpochReport, 'record' | 'kitVersion' | 'isStale' | 'recipients'>> {
+  const { keys } = agent.control.log.state;
+  const inForce = agent.keys.inForce(epoch);
+  const none = { kitVersion: 0, recipients: [], isStale: false };
+  if (inForce.state === 'destroyed') return { record: 'destroyed', ...none };
+  if (inForce.state !== 'record') return { record: 'statement', ...none, isStale: true };
+  const wanted = keys.recipientsOf(epoch);
+  const bytes = await agent.keys.record(epoch);
+  if (bytes === undefined) return { record: 'missing', ...none };
+  const { kitVersion, recipients } = decodeKeyRecord(bytes);
+  const ids = wanted.map(({ recipient }) => recipientId(recipient)).sort();
+  const names = new Map(wanted.map((one) => [recipientId(one.recipient), one.name]));
+  return {
+    record: (await agent.keys.isHeld(epoch)) ? 'held' : 'missing',
+    kitVersion,
+    isStale: kitVersion !== keys.kit.version || ids.join() !== recipients.join(),
+    recipients: recipients.map((id) => names.get(id) || id.slice(0, idLength)),
+  };
+}
+
+function escrowReport(agent: Agent, escrow: Escrow): EscrowReport {
+  const { state } = agent.control.log;
+  const nowMs = Math.max(state.time.nowMs, escrow.timeMs) || agent.clock.nowMs();
+  const custodians = escrow.custodians.map(({ name, commitment }, i) => {
+    const proof = escrow.proofs.get(i + 1);
+    const dueMs = (proof?.timeMs ?? escrow.timeMs) + proofPeriodMs;
+    return {
+      share: i + 1,
+      name,
+      commitment: Buffer.from(commitment).toString('hex'),
+      ...(proof === undefined ? {} : { provedMs: proof.timeMs }),
+      dueMs,
+      isOverdue: nowMs > dueMs,
+    };
+  });
+  const { id, threshold, kitVersion, timeMs } = escrow;
+  return {
+    ...{ id, threshold, kitVersion, timeMs },
+    isOutdated: kitVersion !== state.keys.kit.version,
+    alive: custodians.filter(({ isOverdue }) => !isOverdue).length,
+    custodians,
+  };
+}
+
+/** What a person should do about keys, each with the next command. */
+export async function keyWarnings(agent: Agent): Promise<string[]> {
+  const { datasets, escrow } = await keysReport(agent);
+  const warnings: string[] = [];
+  for (const { name, epochs } of datasets) {
+    const stale = epochs.filter(({ isStale, record }) => isStale && record !== 'statement');
+    const numbers = stale.map(({ epoch }) => epoch).join(', ');
+    if (stale.length === 0) continue;
+    warnings.push(
+      `key epoch ${numbers} of ${name} is not sealed to the kit and recipients that count now: holdfast key rewrap --kit FILE, with the kit that it is sealed to`,
+    );
+  }
+  return [...warnings, ...(escrow === undefined ? [] : escrowWarnings(escrow))];
+}
+
+function escrowWarnings({ threshold, alive, isOutdated, custodians }: EscrowReport): string[] {
+  if (isOutdated) {
+    return ['the shares that custodians hold are of a kit that was replaced: holdfast key split'];
+  }
+  const overdue = custodians.filter(({ isOverdue }) => isOverdue).map(({ name }) => name);
+  const who = overdue.length === 0 ? '' : `; overdue: ${overdue.join(', ')}`;
+  const next = 'ask them to run holdfast key prove SHARE';
+  if (alive < threshold) {
+    return [
+      `the kit may no longer be recoverable from its custodians: ${alive} of ${custodians.length} have shown their share within a quarter, ${threshold} are needed${who}: ${next}, or split the kit anew: holdfast key split`,
+    ];
+  }
+  if (alive === threshold && alive < custodians.length) {
+    return [`no custodian may be lost any more: just ${threshold} shares are shown${who}: ${next}`];
+  }
+  return overdue.length === 0 ? [] : [`shares have not been shown for a quarter${who}: ${next}`];
+}
