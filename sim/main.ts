@@ -12,6 +12,7 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     control: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 });
 
@@ -55,7 +56,8 @@ async function main(): Promise<boolean> {
   const minutes = values.swarm === undefined ? undefined : Number(values.swarm);
   if (values.control) {
     const { trace: hasTrace, mutants: isHunt } = values;
-    return controlMain({ seed: first, swarm: minutes, hasTrace, isHunt });
+    const only = values.only?.split(',').filter(Boolean).map(Number);
+    return controlMain({ seed: first, swarm: minutes, hasTrace, isHunt, only });
   }
   if (minutes === undefined) return (await play(first)).violation === undefined;
   return (await swarm(first, minutes)).length === 0;

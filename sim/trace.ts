@@ -11,12 +11,15 @@ export class Trace {
   readonly #tail: string[] = [];
   #batch = '';
   count = 0;
+  /** Keeps all lines, not the newest alone. */
+  isWhole = false;
 
   note(timeMs: number, text: string): void {
     const line = `${String(timeMs).padStart(8)} ${text}`;
     this.#batch += `${line}\n`;
     this.#tail.push(line);
-    if (this.#tail.length >= 2 * tailLengthMax) this.#tail.splice(0, tailLengthMax);
+    if (!this.isWhole && this.#tail.length >= 2 * tailLengthMax)
+      this.#tail.splice(0, tailLengthMax);
     if (++this.count % batchSize !== 0) return;
     this.#hash = this.#whole();
     this.#batch = '';
@@ -27,8 +30,8 @@ export class Trace {
   }
 
   /** The newest lines. */
-  tail(count = tailLengthMax): readonly string[] {
-    return this.#tail.slice(-count);
+  tail(): readonly string[] {
+    return this.isWhole ? this.#tail : this.#tail.slice(-tailLengthMax);
   }
 
   get digest(): string {

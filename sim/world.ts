@@ -12,6 +12,9 @@ type Event = {
   run: (() => void) | undefined;
 };
 
+/** Hosts do a few things at once when a message arrives; nobody does thousands without waiting. */
+const callsOfTurnMax = 20_000;
+
 /** Wall time of every simulated host when the simulation starts. */
 export const epochMs = Date.UTC(2026, 0, 1);
 
@@ -25,6 +28,11 @@ export class World {
   readonly trace = new Trace();
   /** How often each thing worth meeting was met: a simulator that never meets it proves nothing of it. */
   readonly met = new Map<string, number>();
+  /** Called at every turn: whoever watches that there are turns. */
+  onTurn: (() => void) | undefined;
+  /** Once; what is wrong, in words. */
+  onEndless: ((what: string) => void) | undefined;
+  #callsOfTurn = 0;
   readonly #ties: Prng;
   readonly #heap: Event[] = [];
   #nowMs = 0;
@@ -41,12 +49,27 @@ export class World {
     return this.#nowMs;
   }
 
+  /** How much is still to happen. */
+  get pending(): number {
+    return this.#heap.length;
+  }
+
   note(text: string): void {
     this.trace.note(this.#nowMs, text);
   }
 
   meet(what: string): void {
     this.met.set(what, (this.met.get(what) ?? 0) + 1);
+  }
+
+  /**
+   * A port was called. A loop that waits for nothing calls them over and over in one turn, and would take all
+   * memory; whoever gets false here must let its caller wait for ever.
+   */
+  isMoving(what: string): boolean {
+    if (++this.#callsOfTurn <= callsOfTurnMax) return true;
+    this.onEndless?.(`a loop waits for nothing: ${callsOfTurnMax} times ${what} in one turn`);
+    return false;
   }
 
   /** Runs `run` after `delayMs`. @returns what calls it off. */
@@ -72,6 +95,8 @@ export class World {
       pop(this.#heap);
       if (next.run !== undefined) {
         this.#nowMs = next.timeMs;
+        this.#callsOfTurn = 0;
+        this.onTurn?.();
         next.run();
         await settled();
       }

@@ -1,15 +1,23 @@
 import type { AgentKey } from '../../src/core/ids.ts';
 import type { Log } from '../../src/ports/runtime.ts';
 import type { ControlLog } from '../../src/services/control/control-log.ts';
+import type { DecreeKeeper } from '../../src/services/control/decree-keeper.ts';
 import type { StepActions, StepTask } from '../../src/services/plan/step-actions.ts';
 import type { StepOutcome } from '../../src/services/plan/step-outcome.ts';
 import type { Internet } from '../internet.ts';
 import { SimFacts, SimLog } from '../log.ts';
 import type { Prng } from '../prng.ts';
 import { Life, type World } from '../world.ts';
-import { founding, genesisBytes, type Person } from './cast.ts';
+import type { Cast, Person } from './cast.ts';
 import { HostClock, type HostTime } from './clock.ts';
-import { type Begun, ControlDisk, SimFences, SimJournal, SimSteps } from './disk.ts';
+import {
+  type Begun,
+  ControlDisk,
+  SimFences,
+  SimGenerations,
+  SimJournal,
+  SimSteps,
+} from './disk.ts';
 import { PausableNetwork } from './network.ts';
 import type { ControlSeen } from './observation.ts';
 import type { Parts } from './parts.ts';
@@ -18,6 +26,9 @@ export type ControlAgentOptions = {
   readonly world: World;
   readonly internet: Internet;
   readonly person: Person;
+  readonly cast: Cast;
+  /** A copy of a host, which has an address of its own. */
+  readonly isClone?: boolean;
   readonly parts: Parts;
   readonly begun: Begun;
   readonly hasCheckpoints: boolean;
@@ -31,6 +42,7 @@ type Run = {
   readonly clock: HostClock;
   readonly network: PausableNetwork;
   readonly control: ControlLog;
+  readonly decrees: DecreeKeeper;
 };
 
 /** What happened, without who it happened to. */
@@ -51,6 +63,8 @@ export class ControlAgent implements HostTime {
   isPaused = false;
   /** Its journal has failed: the agent stops, and somebody must start it again. */
   hasStopped = false;
+  /** Nobody can start it: it burnt, or is taken for that. */
+  isLost = false;
   #resumed: (() => void)[] = [];
   readonly #options: ControlAgentOptions;
   readonly #random: Prng;
@@ -58,7 +72,7 @@ export class ControlAgent implements HostTime {
   constructor(options: ControlAgentOptions) {
     this.#options = options;
     this.person = options.person;
-    this.address = `/sim/${this.name}`;
+    this.address = `/sim/${this.name}${options.isClone === true ? '/clone' : ''}`;
     this.disk = new ControlDisk(options.world, options.begun);
     this.#random = options.world.random.fork();
   }
@@ -93,7 +107,7 @@ export class ControlAgent implements HostTime {
 
   /** Starts the shipped services over this host's ports, as src/agent/control-plane.ts does. */
   async start(): Promise<void> {
-    const { world, internet, parts } = this.#options;
+    const { world, internet, parts, cast } = this.#options;
     world.note(`${this.name} starts`);
     const life = new Life();
     const clock = new HostClock(world, life, this);
@@ -101,13 +115,13 @@ export class ControlAgent implements HostTime {
     const { agentKey: self, statementSecret, peerKey } = this.person;
     const statements = new SimLog(this.disk.statements, life);
     const ledger = await parts.Ledger.open({
-      genesisBytes,
+      genesisBytes: cast.genesisBytes,
       log: statements,
       clock,
       self: this.person,
     });
     // Known from the start on: no crash comes between.
-    if (ledger.heads().length === 0) for (const one of founding) await ledger.ingest(one);
+    if (ledger.heads().length === 0) for (const one of cast.founding) await ledger.ingest(one);
     const network = new PausableNetwork(internet, {
       ...{ self: peerKey, life, host: this },
       time: this,
@@ -132,15 +146,22 @@ export class ControlAgent implements HostTime {
     const full = { control, ledger, peers, clock, log, statementSecret };
     const checkpoints = new parts.CheckpointKeeper(full);
     checkpoints.answer(serve);
+    const generations = new SimGenerations(this.disk, life);
+    const decrees = new parts.DecreeKeeper({ ...full, generations, entropy: this.#random });
+    decrees.answer(serve);
     this.#listen(control, life);
     serve.start();
     peers.start();
-    this.run = { life, clock, network, control };
+    this.run = { life, clock, network, control, decrees };
     await worker.start();
     const duties = [
       control,
       new parts.VoterKeeper(full),
+      decrees,
       new parts.FenceVoter({ control, fences, clock, log }),
+      new parts.SiteWatch({ control, peers, clock, log }),
+      new parts.Failover({ control, clock, log }),
+      new parts.TimeKeeper({ control, clock, log, time: clock }),
       new parts.PlanCoordinator({ control, peers, worker, clock, log }),
       ...(this.#options.hasCheckpoints ? [checkpoints] : []),
     ];
@@ -177,6 +198,7 @@ export class ControlAgent implements HostTime {
     see({ kind: 'state', control });
     control.onStatus((status) => see({ kind: 'status', status }));
     control.onState(() => see({ kind: 'state', control }));
+    control.onFenced((generation) => see({ kind: 'fenced', generation }));
     control.onApplied((command) => see({ kind: 'applied', command, control }));
   }
 

@@ -18,7 +18,7 @@ import {
   encodeStatement,
   type StatementBody,
 } from '../../src/core/format/statement.ts';
-import { type AgentKey, idOf, type PeerKey } from '../../src/core/ids.ts';
+import { type AgentKey, type ClusterId, idOf, type PeerKey } from '../../src/core/ids.ts';
 import { generation } from '../../src/core/protocol/opened-statement.ts';
 import { epochMs } from '../world.ts';
 
@@ -57,49 +57,58 @@ export const operatorSecrets: readonly Uint8Array[] = ['olga', 'otto'].map((name
   secretOf(`operator ${name}`),
 );
 
-export const genesisBytes = encodeGenesis({
-  name: 'controlled',
-  salt: secretOf('salt'),
-  operators: operatorSecrets.map((secret, i) => ({
-    name: `operator-${i}`,
-    key: idOf<AgentKey>(publicKeyOf(secret)),
-    recipient: '',
-  })),
-  operatorThreshold: 2,
-  recoveryRecipient: `age1pq1${'q'.repeat(60)}`,
-  recoveryKey: idOf(publicKeyOf(secretOf('recovery'))),
-  policy: { version: 1, surviveSites: 1 },
-  founder: founder.descriptor,
-  createdMs: epochMs,
-});
-export const genesis = decodeGenesis(genesisBytes);
-export const cluster = clusterIdOf(genesisBytes);
+/** One cluster: its genesis, and what makes everybody a member of it. */
+export type Cast = {
+  readonly byzantineVoters: 0 | 1;
+  readonly genesisBytes: Uint8Array;
+  readonly cluster: ClusterId;
+  /** Envelopes of the statements that make everybody a member of the cluster; not of the control log. */
+  readonly founding: readonly Uint8Array[];
+};
+
+const casts = new Map<number, Cast>();
+
+/** `byzantineVoters`: so many may sign two words for one promotion, and no slot is decided twice. */
+export function castOf(byzantineVoters: 0 | 1): Cast {
+  const known = casts.get(byzantineVoters);
+  if (known !== undefined) return known;
+  const genesisBytes = encodeGenesis({
+    name: 'controlled',
+    salt: secretOf('salt'),
+    operators: operatorSecrets.map((secret, i) => ({
+      name: `operator-${i}`,
+      key: idOf<AgentKey>(publicKeyOf(secret)),
+      recipient: '',
+    })),
+    operatorThreshold: 2,
+    recoveryRecipient: `age1pq1${'q'.repeat(60)}`,
+    recoveryKey: idOf(publicKeyOf(secretOf('recovery'))),
+    policy: { version: 1, surviveSites: 1 },
+    founder: founder.descriptor,
+    createdMs: epochMs,
+    ...(byzantineVoters === 0 ? {} : { byzantineVoters }),
+  });
+  const cluster = clusterIdOf(genesisBytes);
+  const founding = foundingStatements(cluster);
+  const cast: Cast = { byzantineVoters, genesisBytes, cluster, founding };
+  casts.set(byzantineVoters, cast);
+  return cast;
+}
 
 export type Command = {
   readonly id: CommandId;
   readonly body: ControlBody;
   readonly timeMs: number;
   readonly secrets: readonly Uint8Array[];
-  readonly generation?: number;
+  readonly cluster: ClusterId;
+  readonly generation: number;
 };
 
-export function sealed({ id, body, timeMs, secrets, generation: of = 1 }: Command): Uint8Array {
-  return sealCommand({ command: { id, timeMs, body }, cluster, generation: of, secrets }).bytes;
+export function sealed({ id, body, timeMs, secrets, cluster, generation }: Command): Uint8Array {
+  return sealCommand({ command: { id, timeMs, body }, cluster, generation, secrets }).bytes;
 }
 
-/** Envelopes of the statements that make everybody a member of the cluster; not of the control log. */
-export const founding: readonly Uint8Array[] = foundingStatements();
-
-/** The two statements that made somebody a member, as the control log asks for them. */
-export function proofOf(agent: AgentKey): { invite: Uint8Array; admission: Uint8Array } {
-  const at = 2 * (people.findIndex(({ agentKey }) => agentKey === agent) - 1);
-  const [invite, admission] = founding.slice(at, at + 2);
-  if (invite === undefined || admission === undefined)
-    throw new Error('nobody invited the founder');
-  return { invite, admission };
-}
-
-function foundingStatements(): Uint8Array[] {
+function foundingStatements(cluster: ClusterId): Uint8Array[] {
   const envelopes: Uint8Array[] = [];
   const ends = new Map<AgentKey, { sequence: number; hash: Uint8Array }>();
   const add = (secrets: readonly Uint8Array[], body: StatementBody): void => {
@@ -132,4 +141,18 @@ function foundingStatements(): Uint8Array[] {
     });
   }
   return envelopes;
+}
+
+/** Where nobody is expected to lie. */
+const plain = castOf(0);
+export const genesis = decodeGenesis(plain.genesisBytes);
+export const cluster: ClusterId = plain.cluster;
+
+/** The two statements that made somebody a member, as the control log asks for them. */
+export function proofOf(agent: AgentKey): { invite: Uint8Array; admission: Uint8Array } {
+  const at = 2 * (people.findIndex(({ agentKey }) => agentKey === agent) - 1);
+  const [invite, admission] = plain.founding.slice(at, at + 2);
+  if (invite === undefined || admission === undefined)
+    throw new Error('nobody invited the founder');
+  return { invite, admission };
 }

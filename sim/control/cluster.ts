@@ -4,22 +4,14 @@ import { Internet } from '../internet.ts';
 import type { Prng } from '../prng.ts';
 import { World } from '../world.ts';
 import { ControlAgent } from './agent.ts';
-import { people } from './cast.ts';
-import { Authorized } from './checkers/authorized.ts';
-import { Bounded } from './checkers/bounded.ts';
-import { CurrentFences } from './checkers/current-fences.ts';
-import { FencesGrow } from './checkers/fences-grow.ts';
-import { HooksOnce } from './checkers/hooks-once.ts';
-import { MarksGrow } from './checkers/marks-grow.ts';
-import { OneLeader } from './checkers/one-leader.ts';
-import { OneLive } from './checkers/one-live.ts';
-import { QuorumHolds } from './checkers/quorum-holds.ts';
-import { SameState } from './checkers/same-state.ts';
-import { VotesKept } from './checkers/votes-kept.ts';
+import { type Cast, castOf, type Person, people } from './cast.ts';
+import { checkersOf } from './checkers/all.ts';
+import { NoticeKept } from './checkers/notice-kept.ts';
 import type { Begun } from './disk.ts';
 import type { ControlChecker, ControlSeen } from './observation.ts';
 import type { Parts } from './parts.ts';
-import type { ControlPlan } from './plan.ts';
+import { type ControlPlan, isOverBudget } from './plan.ts';
+import { Truth } from './truth.ts';
 
 export type ControlViolation = {
   readonly atMs: number;
@@ -32,8 +24,13 @@ export class ControlCluster {
   readonly world: World;
   readonly internet: Internet;
   readonly plan: ControlPlan;
+  readonly cast: Cast;
   readonly agents: readonly ControlAgent[];
   readonly random: Prng;
+  /** What operators and holders have really done to live copies. */
+  readonly truth = new Truth();
+  readonly notice: NoticeKept;
+  readonly #parts: Parts;
   readonly #checkers: readonly ControlChecker[];
   readonly #listeners: ((seen: ControlSeen) => void)[] = [];
   /** The first thing that was wrong. */
@@ -47,36 +44,39 @@ export class ControlCluster {
   }) {
     const { seed, plan, parts, begun } = options;
     this.plan = plan;
+    this.#parts = parts;
+    this.cast = castOf(plan.byzantineVoters);
     this.world = new World(seed ^ 0x2f0b4c47);
+    this.world.onEndless = (what) => this.fail('endless', what);
     this.random = this.world.random.fork();
     this.internet = new Internet(this.world);
-    this.agents = people.map(
-      (person, i) =>
-        new ControlAgent({
-          world: this.world,
-          internet: this.internet,
-          person,
-          parts,
-          begun: begun[i] as Begun,
-          hasCheckpoints: plan.hasCheckpoints,
-          observe: (seen) => this.#observe(seen),
-          onFailure: (error) => this.fail('failure', String((error as Error).stack ?? error)),
-        }),
-    );
-    const diskOf = (agent: AgentKey) => this.of(agent)?.disk;
-    this.#checkers = [
-      new OneLeader(),
-      new SameState(),
-      new OneLive(),
-      new FencesGrow(),
-      new HooksOnce(),
-      new MarksGrow(),
-      new CurrentFences(),
-      new Authorized(),
-      new QuorumHolds(diskOf),
-      new VotesKept(diskOf),
-      new Bounded(),
-    ];
+    this.notice = new NoticeKept(() => this.world.nowMs);
+    this.agents = people.map((person, i) => this.#agent(person, begun[i] as Begun));
+    this.#checkers = checkersOf(this);
+  }
+
+  /** Another host with the identity and the disk of one; others reach whichever has come up last. */
+  clone(of: ControlAgent): ControlAgent {
+    const { stored } = of.disk.copy();
+    const clone = this.#agent(of.person, { stored, statements: of.disk.statements }, true);
+    clone.disk.restore(of.disk.copy());
+    return clone;
+  }
+
+  #agent(person: Person, begun: Begun, isClone = false): ControlAgent {
+    const { world, internet, cast, plan } = this;
+    return new ControlAgent({
+      ...{ world, internet, person, cast, begun, isClone, parts: this.#parts },
+      hasCheckpoints: plan.hasCheckpoints,
+      observe: (seen) => this.#observe(seen),
+      onFailure: (error) => this.#onFailure(error),
+    });
+  }
+
+  /** A host that finds that what it knows cannot be must stop: a bug, unless its memory was tampered with. */
+  #onFailure(error: unknown): void {
+    if (isOverBudget(this.plan.faults)) this.world.meet('a host that stops at a contradiction');
+    else this.fail('failure', String((error as Error).stack ?? error));
   }
 
   get isClean(): boolean {
@@ -94,20 +94,20 @@ export class ControlCluster {
   /** Who leads in the latest term, of those that run and believe it of themselves. */
   leader(): ControlAgent | undefined {
     const leaders = this.running().filter(({ control }) => control?.status().role === 'leader');
-    return leaders.sort((a, b) => termOf(b) - termOf(a))[0];
+    return leaders.sort((a, b) => ageOf(b) - ageOf(a))[0];
   }
 
   /** Of whoever knows most. */
   get state(): ControlState | undefined {
     const all = this.running().flatMap(({ control }) => control?.state ?? []);
-    return all.sort((a, b) => b.lastIndex - a.lastIndex)[0];
+    return all.sort((a, b) => b.generation - a.generation || b.lastIndex - a.lastIndex)[0];
   }
 
   /** Starts it, unless it runs; for a program that does not start a bug is to blame. */
   start(agent: ControlAgent): void {
-    if (agent.run !== undefined) return;
+    if (agent.run !== undefined || agent.isLost) return;
     agent.hasStopped = false;
-    agent.start().catch((error) => this.fail('failure', String((error as Error).stack ?? error)));
+    agent.start().catch((error) => this.#onFailure(error));
   }
 
   listen(listener: (seen: ControlSeen) => void): void {
@@ -127,8 +127,8 @@ export class ControlCluster {
       if (this.leader()?.name === seen.name) world.meet(`${body.kind} ${outcome.outcome}`);
     }
     if (seen.kind === 'status') {
-      const { role, term } = seen.status;
-      world.note(`${seen.name} is ${role} in term ${term}`);
+      const { role, term, generation } = seen.status;
+      world.note(`${seen.name} is ${role} in term ${term} of generation ${generation}`);
       if (role === 'leader') world.meet('a leader');
     }
     for (const checker of this.#checkers) {
@@ -139,6 +139,8 @@ export class ControlCluster {
   }
 }
 
-function termOf({ control }: ControlAgent): number {
-  return control?.status().term ?? 0;
+/** A generation counts more than any term. */
+function ageOf({ control }: ControlAgent): number {
+  const { generation = 0, term = 0 } = control?.status() ?? {};
+  return generation * 1e9 + term;
 }

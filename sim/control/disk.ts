@@ -4,6 +4,7 @@ import { compareFences } from '../../src/core/protocol/control/fence-order.ts';
 import type { RaftStored, RaftWrite } from '../../src/core/protocol/raft/types.ts';
 import type { ControlJournal } from '../../src/ports/control-journal.ts';
 import type { FenceStore, StepStore, StoredVote } from '../../src/ports/fence-store.ts';
+import type { GenerationStart, GenerationStore } from '../../src/ports/generation-store.ts';
 import { SimDisk } from '../log.ts';
 import { RaftDisk } from '../raft/disk.ts';
 import type { Life, World } from '../world.ts';
@@ -25,6 +26,7 @@ export class ControlDisk {
   readonly fences = new Map<string, Fence>();
   readonly votes = new Map<string, StoredVote>();
   readonly steps = new Map<string, Uint8Array>();
+  generation: GenerationStart | undefined;
 
   constructor(world: World, { stored, statements }: Begun) {
     this.device = new SimDisk(world);
@@ -36,6 +38,66 @@ export class ControlDisk {
     this.log.hard = stored.hard;
     this.log.snapshot = stored.snapshot;
     this.log.entries = [...stored.entries];
+  }
+
+  /** What is on it now. */
+  copy(): DiskCopy {
+    const { log, fences, votes, steps, generation } = this;
+    return {
+      stored: log.stored,
+      lostUpTo: log.lostUpTo,
+      fences: new Map(fences),
+      votes: new Map(votes),
+      steps: new Map(steps),
+      generation,
+    };
+  }
+
+  /** From here on it has what a copy of it had. */
+  restore({ stored, lostUpTo, fences, votes, steps, generation }: DiskCopy): void {
+    this.log.hard = stored.hard;
+    this.log.snapshot = stored.snapshot;
+    this.log.entries = [...stored.entries];
+    this.log.lostUpTo = lostUpTo;
+    refill(this.fences, fences);
+    refill(this.votes, votes);
+    refill(this.steps, steps);
+    this.generation = generation;
+  }
+}
+
+export type DiskCopy = {
+  readonly stored: RaftStored;
+  readonly lostUpTo: number | undefined;
+  readonly fences: ReadonlyMap<string, Fence>;
+  readonly votes: ReadonlyMap<string, StoredVote>;
+  readonly steps: ReadonlyMap<string, Uint8Array>;
+  readonly generation: GenerationStart | undefined;
+};
+
+function refill<Value>(map: Map<string, Value>, by: ReadonlyMap<string, Value>): void {
+  map.clear();
+  for (const [key, value] of by) map.set(key, value);
+}
+
+/** The generation store of one run. */
+export class SimGenerations implements GenerationStore {
+  readonly #disk: ControlDisk;
+  readonly #life: Life;
+
+  constructor(disk: ControlDisk, life: Life) {
+    this.#disk = disk;
+    this.#life = life;
+  }
+
+  async read(): Promise<GenerationStart | undefined> {
+    return this.#disk.generation;
+  }
+
+  async write(start: GenerationStart): Promise<void> {
+    await this.#disk.device.write(this.#life, () => {
+      this.#disk.generation = start;
+    });
   }
 }
 

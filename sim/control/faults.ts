@@ -1,7 +1,11 @@
 import type { ControlAgent } from './agent.ts';
 import type { ControlCluster } from './cluster.ts';
 import type { ControlSeen } from './observation.ts';
+import { type Disaster, Disasters, isDisaster } from './disasters.ts';
 import type { ControlFault } from './plan.ts';
+import type { ControlWorkload } from './workload.ts';
+
+type Trouble = Exclude<ControlFault, Disaster>;
 
 const usualSyncMs = { min: 1, max: 20 };
 
@@ -11,9 +15,11 @@ export class ControlFaults {
   /** Dies after its next word as a coordinator. */
   #trap: Extract<ControlFault, { kind: 'crash-coordinator' }> | undefined;
   #isOver = false;
+  readonly #disasters: Disasters;
 
-  constructor(cluster: ControlCluster) {
+  constructor(cluster: ControlCluster, workload: ControlWorkload) {
     this.#cluster = cluster;
+    this.#disasters = new Disasters(cluster, workload);
     for (const agent of cluster.agents) agent.disk.device.syncMs = usualSyncMs;
     for (const fault of cluster.plan.faults) {
       cluster.world.after(fault.atMs, () => {
@@ -23,10 +29,16 @@ export class ControlFaults {
     cluster.listen((seen) => this.#spring(seen));
   }
 
+  /** Somebody is still to come back. */
+  get isOpen(): boolean {
+    return this.#disasters.isOpen;
+  }
+
   /** Ends all trouble: everybody runs and reaches everybody, and clocks are right. */
   heal(): void {
     this.#isOver = true;
     this.#trap = undefined;
+    this.#disasters.heal();
     const { agents, internet } = this.#cluster;
     internet.mendAll();
     this.#calm();
@@ -40,9 +52,15 @@ export class ControlFaults {
   }
 
   #apply(fault: ControlFault): void {
-    const { world, internet } = this.#cluster;
+    const { world } = this.#cluster;
     world.note(`fault ${JSON.stringify(fault)}`);
     world.meet(`fault ${fault.kind}`);
+    if (isDisaster(fault)) this.#disasters.apply(fault);
+    else this.#trouble(fault);
+  }
+
+  #trouble(fault: Trouble): void {
+    const { world, internet } = this.#cluster;
     switch (fault.kind) {
       case 'crash-leader':
         this.#crash(this.#cluster.leader(), fault.spanMs);
@@ -69,7 +87,7 @@ export class ControlFaults {
     }
   }
 
-  #applyTo(agent: ControlAgent, fault: Extract<ControlFault, { readonly agent: number }>): void {
+  #applyTo(agent: ControlAgent, fault: Extract<Trouble, { readonly agent: number }>): void {
     const { world, internet } = this.#cluster;
     const { device } = agent.disk;
     switch (fault.kind) {

@@ -1,7 +1,9 @@
 import { commitId } from '../raft/mutants-build.ts';
+import { Watchdog } from '../watchdog.ts';
 import { controlMutants } from './mutants.ts';
 import { huntControl } from './mutants-hunt.ts';
-import { type ControlRun, runControlSeed } from './run.ts';
+import { controlPlanOf } from './plan.ts';
+import { type ControlRun, type ControlRunOptions, runControlSeed } from './run.ts';
 import { shrinkControl } from './shrink.ts';
 
 export type ControlArguments = {
@@ -10,6 +12,8 @@ export type ControlArguments = {
   readonly swarm: number | undefined;
   readonly hasTrace: boolean;
   readonly isHunt: boolean;
+  /** Numbers of the faults that are kept, of those that the seed draws; undefined: all. */
+  readonly only: readonly number[] | undefined;
 };
 
 const tailLength = 40;
@@ -18,11 +22,19 @@ const tailLength = 40;
 export async function controlMain(options: ControlArguments): Promise<boolean> {
   if (options.isHunt) return huntAll(options.seed);
   if (options.swarm !== undefined) return swarm(options.seed, options.swarm);
-  return (await play(options.seed, options.hasTrace)).violation === undefined;
+  return (await play(options.seed, options)).violation === undefined;
 }
 
-async function play(seed: number, hasTrace: boolean): Promise<ControlRun> {
-  const run = await runControlSeed(seed);
+let watchdog: Watchdog | undefined;
+
+type Play = { readonly hasTrace: boolean; readonly only: readonly number[] | undefined };
+
+async function play(seed: number, { hasTrace, only }: Play): Promise<ControlRun> {
+  const drawn = controlPlanOf(seed).faults;
+  const faults = only === undefined ? drawn : drawn.filter((_, i) => only.includes(i));
+  watchdog ??= new Watchdog();
+  const options = { hasTrace, faults, onTurn: () => watchdog?.beat(seed) };
+  const run = await runControlSeed(seed, options);
   const { violation, traceHash, tail, virtualMs, entries } = run;
   if (hasTrace || violation !== undefined) {
     for (const line of tail.slice(hasTrace ? 0 : -tailLength)) console.log(line);
@@ -35,26 +47,40 @@ async function play(seed: number, hasTrace: boolean): Promise<ControlRun> {
   console.log(
     `seed ${seed}: ${what} (trace ${traceHash}, ${entries} entries, ${seconds} virtual s)`,
   );
-  if (violation === undefined) return run;
-  console.log(`commit ${commitId()}`);
-  for (const fault of await shrinkControl(seed)) console.log(`  needs ${JSON.stringify(fault)}`);
+  if (violation !== undefined && !hasTrace) await explain(seed, options);
   return run;
+}
+
+/** What it takes to see the same again. */
+async function explain(seed: number, options: ControlRunOptions): Promise<void> {
+  console.log(`commit ${commitId()}`);
+  const needed = await shrinkControl(seed, options);
+  for (const fault of needed) console.log(`  needs ${JSON.stringify(fault)}`);
+  const drawn = controlPlanOf(seed).faults;
+  const numbers = needed.map((fault) => drawn.indexOf(fault)).join(',');
+  console.log(`again: npm run sim -- --control --seed ${seed} --only '${numbers}' --trace`);
 }
 
 /** Seed after seed until the time is over. */
 async function swarm(firstSeed: number, minutes: number): Promise<boolean> {
   const start = Date.now();
+  const used = process.cpuUsage();
   const failed: number[] = [];
   const met = new Map<string, number>();
   let seed = firstSeed;
   for (; Date.now() < start + minutes * 60_000; seed++) {
-    const run = await play(seed, false);
+    const run = await play(seed, { hasTrace: false, only: undefined });
     if (run.violation !== undefined) failed.push(seed);
     for (const [what, count] of run.met) met.set(what, (met.get(what) ?? 0) + count);
   }
   for (const [what, count] of met) console.log(`met ${count} times: ${what}`);
   const seeds = seed - firstSeed;
   const rate = Math.round(seeds / ((Date.now() - start) / 60_000));
+  const { user, system } = process.cpuUsage(used);
+  const perSeed = (user + system) / 1e6 / seeds;
+  console.log(
+    `${perSeed.toFixed(3)} s of CPU a seed: ${Math.round(60 / perSeed)} a minute on one core`,
+  );
   const which = failed.join(' ') || 'none';
   console.log(`${seeds} seeds from ${firstSeed}, ${rate} a minute; failed: ${which}`);
   return failed.length === 0;

@@ -11,6 +11,8 @@ export type ControlSeen = { readonly agent: AgentKey; readonly name: string } & 
   /** Everything that has arrived so far is applied. */
   | { readonly kind: 'state'; readonly control: ControlLog }
   | { readonly kind: 'applied'; readonly command: AppliedCommand; readonly control: ControlLog }
+  /** It has heard that a newer generation exists. */
+  | { readonly kind: 'fenced'; readonly generation: number }
   /** A step begins at this worker. */
   | { readonly kind: 'deed'; readonly task: StepTask; readonly isUndo: boolean }
 );

@@ -1,11 +1,15 @@
 import { answerControl } from '../../src/services/control/answer-control.ts';
 import { CheckpointKeeper } from '../../src/services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../../src/services/control/control-log.ts';
+import { DecreeKeeper } from '../../src/services/control/decree-keeper.ts';
+import { TimeKeeper } from '../../src/services/control/time-keeper.ts';
 import { VoterKeeper } from '../../src/services/control/voter-keeper.ts';
 import { Ledger } from '../../src/services/ledger.ts';
 import { Peers } from '../../src/services/peers.ts';
 import { PlanCoordinator } from '../../src/services/plan/coordinator.ts';
+import { Failover } from '../../src/services/plan/failover.ts';
 import { FenceVoter } from '../../src/services/plan/fence-voter.ts';
+import { SiteWatch } from '../../src/services/plan/site-watch.ts';
 import { PlanWorker } from '../../src/services/plan/worker.ts';
 import { Serve } from '../../src/services/serve.ts';
 import type { MutantBuild } from '../raft/mutants-build.ts';
@@ -15,6 +19,10 @@ export type Parts = {
   readonly answerControl: typeof answerControl;
   readonly CheckpointKeeper: typeof CheckpointKeeper;
   readonly ControlLog: typeof ControlLog;
+  readonly DecreeKeeper: typeof DecreeKeeper;
+  readonly TimeKeeper: typeof TimeKeeper;
+  readonly SiteWatch: typeof SiteWatch;
+  readonly Failover: typeof Failover;
   readonly VoterKeeper: typeof VoterKeeper;
   readonly Ledger: typeof Ledger;
   readonly Peers: typeof Peers;
@@ -28,6 +36,10 @@ export const shippedParts: Parts = {
   answerControl,
   CheckpointKeeper,
   ControlLog,
+  DecreeKeeper,
+  TimeKeeper,
+  SiteWatch,
+  Failover,
   VoterKeeper,
   Ledger,
   Peers,
@@ -44,6 +56,10 @@ const files: Readonly<Record<keyof Parts, string>> = {
   answerControl: 'control/answer-control.ts',
   CheckpointKeeper: 'control/checkpoint-keeper.ts',
   ControlLog: 'control/control-log.ts',
+  DecreeKeeper: 'control/decree-keeper.ts',
+  TimeKeeper: 'control/time-keeper.ts',
+  SiteWatch: 'plan/site-watch.ts',
+  Failover: 'plan/failover.ts',
   VoterKeeper: 'control/voter-keeper.ts',
   Ledger: 'ledger.ts',
   Peers: 'peers.ts',

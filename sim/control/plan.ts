@@ -11,6 +11,18 @@ export type ControlFault = { readonly atMs: number; readonly spanMs: number } & 
   | { readonly kind: 'crash-coordinator'; readonly delayMs: number }
   | { readonly kind: 'cut'; readonly agent: number; readonly to: number }
   | { readonly kind: 'split'; readonly mask: number }
+  /** A majority of the voters dies, and operators go on without it; `mask`: who is found again, long after. */
+  | { readonly kind: 'majority-lost'; readonly first: number; readonly mask: number }
+  /** A minority is cut off, and its operators believe that it is all that is left. */
+  | { readonly kind: 'false-decree'; readonly first: number }
+  /** The site of a live copy is lost, for which a standby plan waits; `isOff`: operators know that it is off. */
+  | { readonly kind: 'site-lost'; readonly isOff: boolean }
+  /** From here on this voter says two words for each promotion. */
+  | { readonly kind: 'liar'; readonly agent: number }
+  /** The disk is as it was `spanMs` before: more than a log bears that believes what was said. */
+  | { readonly kind: 'roll-back'; readonly agent: number; readonly isEmptied: boolean }
+  /** A copy of the host runs beside it. */
+  | { readonly kind: 'clone'; readonly agent: number }
   | { readonly kind: 'weather'; readonly lossPerMille: number; readonly delayMaxMs: number }
   | {
       readonly kind: 'clock';
@@ -28,6 +40,8 @@ export type ControlPlan = {
   /** Begins with the founder alone; else with all members as voters. */
   readonly isFresh: boolean;
   readonly hasCheckpoints: boolean;
+  /** What the genesis says: how many voters may lie. */
+  readonly byzantineVoters: 0 | 1;
   readonly lateMs: number;
   readonly faults: readonly ControlFault[];
 };
@@ -50,19 +64,43 @@ const kinds: readonly ControlFaultKind[] = [
 
 const faultsMax = 14;
 
+/**
+ * Once in a run, and what a run is about: its faults are drawn as in all others. The log bears voters that are
+ * gone, not voters whose memory is wrong: of the last two, promotions alone must hold.
+ */
+const stories = [
+  ...Array<undefined>(12).fill(undefined),
+  ...(['majority-lost', 'majority-lost', 'majority-lost', 'false-decree'] as const),
+  ...(['false-decree', 'site-lost', 'liar', 'liar', 'liar', 'roll-back', 'clone'] as const),
+];
+
+/** True when more is broken than the log bears: it may stop for ever, and may not promote twice. */
+export function isOverBudget(faults: readonly ControlFault[]): boolean {
+  return faults.some(({ kind }) => kind === 'roll-back' || kind === 'clone');
+}
+
+/** Longer than a site must be silent to be lost. */
+const siteLostMs = 50_000;
+
 /** Each seed knows some kinds of trouble only. */
 export function controlPlanOf(seed: number): ControlPlan {
   const random = new Prng(seed);
-  const durationMs = random.between(10_000, 25_000);
+  const story = random.pick(stories);
+  const longerMs = story === 'site-lost' ? siteLostMs : 0;
+  const durationMs = random.between(10_000, 25_000) + longerMs;
   const enabled = kinds.filter(() => random.chance(400));
   const count = enabled.length === 0 ? 0 : random.between(1, faultsMax);
   const faults = Array.from({ length: count }, () =>
     draw(random, random.pick(enabled), durationMs),
-  ).sort((a, b) => a.atMs - b.atMs);
+  );
+  if (story !== undefined) faults.push(draw(random, story, durationMs - longerMs));
+  faults.sort((a, b) => a.atMs - b.atMs);
+  const mayLie = story === 'liar' || isOverBudget(faults);
   return {
     durationMs,
-    isFresh: random.chance(100),
-    hasCheckpoints: random.chance(250),
+    isFresh: story === undefined && random.chance(180),
+    hasCheckpoints: story !== undefined || random.chance(500),
+    byzantineVoters: mayLie || random.chance(200) ? 1 : 0,
     lateMs: random.between(0, durationMs),
     faults,
   };
@@ -99,6 +137,16 @@ function draw(random: Prng, kind: ControlFaultKind, durationMs: number): Control
         ratePerMille: random.pick([600, 900, 1100, 1600]),
         skewMs: random.pick([-86_400_000, -1000, 0, 1000, 86_400_000]),
       };
+    case 'majority-lost':
+      return { ...at, kind, first: agent, mask: random.below(64) };
+    case 'false-decree':
+      return { ...at, kind, first: agent };
+    case 'site-lost':
+      return { ...at, kind, isOff: random.chance(600) };
+    case 'roll-back':
+      return { ...at, kind, agent, isEmptied: random.chance(300) };
+    case 'clone':
+    case 'liar':
     case 'crash':
     case 'pause':
     case 'slow-disk':

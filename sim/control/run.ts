@@ -1,15 +1,17 @@
-import { initialLog } from '../../src/services/control/initial-log.ts';
-import { founder, people } from './cast.ts';
 import { ControlCluster, type ControlViolation } from './cluster.ts';
-import type { Begun } from './disk.ts';
 import { ControlFaults } from './faults.ts';
 import { type Parts, shippedParts } from './parts.ts';
-import { type ControlFault, type ControlPlan, controlPlanOf } from './plan.ts';
+import { type ControlFault, type ControlPlan, controlPlanOf, isOverBudget } from './plan.ts';
+import { emptyDisks, settledDisks } from './settled.ts';
 import { ControlWorkload } from './workload.ts';
 
 export type ControlRunOptions = {
   /** In the place of what is shipped: a mutant. */
   readonly parts?: Parts | undefined;
+  /** Called at every turn. */
+  readonly onTurn?: (() => void) | undefined;
+  /** Keeps the whole trace. */
+  readonly hasTrace?: boolean | undefined;
   /** The trouble, in the place of what the seed draws. */
   readonly faults?: readonly ControlFault[] | undefined;
 };
@@ -28,6 +30,8 @@ export type ControlRun = {
 
 /** Every plan must end within this after the end of all trouble: a few attempts at each step, and an operator. */
 const healMsMax = 600_000;
+/** Where more is broken than a log bears, nothing must come to an end: what goes on is watched this long. */
+const restMs = 20_000;
 
 /** One seed: trouble, in which nothing wrong may happen; then none, in which every plan must end. */
 export async function runControlSeed(
@@ -36,10 +40,12 @@ export async function runControlSeed(
 ): Promise<ControlRun> {
   const drawn = controlPlanOf(seed);
   const plan = { ...drawn, faults: options.faults ?? drawn.faults };
-  const begun = plan.isFresh ? people.map(() => empty) : await settledDisks();
+  const begun = plan.isFresh ? emptyDisks() : await settledDisks(plan.byzantineVoters);
   const cluster = new ControlCluster({ seed, plan, begun, parts: options.parts ?? shippedParts });
+  cluster.world.onTurn = options.onTurn;
+  cluster.world.trace.isWhole = options.hasTrace === true;
   const workload = new ControlWorkload(cluster);
-  const faults = new ControlFaults(cluster);
+  const faults = new ControlFaults(cluster, workload);
   await startAll(cluster, plan);
   while (cluster.world.nowMs < plan.durationMs && cluster.isClean) {
     workload.step();
@@ -47,7 +53,8 @@ export async function runControlSeed(
   }
   cluster.world.note('all trouble is over');
   faults.heal();
-  await converge(cluster, workload);
+  if (isOverBudget(plan.faults)) await cluster.world.advance(restMs);
+  else await converge(cluster, workload, faults);
   for (const agent of cluster.agents) agent.crash();
   const { violation, world } = cluster;
   const entries = Math.max(...cluster.agents.map(({ disk }) => disk.log.lastIndex));
@@ -63,11 +70,15 @@ async function startAll(cluster: ControlCluster, { lateMs }: ControlPlan): Promi
   if (late !== undefined) cluster.world.after(lateMs, () => cluster.start(late));
 }
 
-async function converge(cluster: ControlCluster, workload: ControlWorkload): Promise<void> {
+async function converge(
+  cluster: ControlCluster,
+  workload: ControlWorkload,
+  faults: ControlFaults,
+): Promise<void> {
   const endMs = cluster.world.nowMs + healMsMax;
   while (cluster.isClean) {
     await cluster.world.advance(5000);
-    const isQuiet = cluster.leader() !== undefined && workload.help();
+    const isQuiet = cluster.leader() !== undefined && workload.help() && !faults.isOpen;
     if (isQuiet && isEqual(cluster)) return;
     if (cluster.world.nowMs < endMs) continue;
     const open = workload.describeOpen();
@@ -75,44 +86,13 @@ async function converge(cluster: ControlCluster, workload: ControlWorkload): Pro
   }
 }
 
-/** Everybody has applied the same, and nobody waits for entries that its journal has lost. */
+/** Everybody has applied the same, nobody waits for entries that its journal has lost, or for a decree. */
 function isEqual({ agents }: ControlCluster): boolean {
-  const [first] = agents;
-  return agents.every(
-    ({ control, disk }) =>
-      control !== undefined &&
-      disk.log.lostUpTo === undefined &&
-      control.appliedIndex === first?.control?.appliedIndex,
-  );
-}
-
-const empty: Begun = { stored: initialLog(founder.agentKey), statements: undefined };
-
-let settled: Promise<readonly Begun[]> | undefined;
-
-/** The disks of members that have admitted each other and voted in peace: where most seeds begin. */
-function settledDisks(): Promise<readonly Begun[]> {
-  settled ??= settle();
-  return settled;
-}
-
-async function settle(): Promise<readonly Begun[]> {
-  const plan = { ...controlPlanOf(1), isFresh: true, hasCheckpoints: false, faults: [], lateMs: 0 };
-  const begun = people.map(() => empty);
-  const cluster = new ControlCluster({ seed: 1, plan, begun, parts: shippedParts });
-  await startAll(cluster, plan);
-  const isSettled = (): boolean =>
-    cluster.leader()?.control?.status().config.voters.length === 5 && isEqual(cluster);
-  for (let i = 0; i < 120 && !isSettled(); i++) await cluster.world.advance(1000);
-  if (!isSettled()) throw new Error('five members do not come to vote in peace');
-  return cluster.agents.map((agent) => {
-    const { control, disk } = agent;
-    const index = control?.appliedIndex ?? 0;
-    const config = disk.log.configBefore(index + 1);
-    const snapshot = { index, term: disk.log.termAt(index) ?? 0, config };
-    const state = control?.image() ?? new Uint8Array(0);
-    agent.crash();
-    const stored = { hard: disk.log.hard, snapshot: { ...snapshot, state }, entries: [] };
-    return { stored, statements: disk.statements };
+  const there = agents.filter(({ isLost }) => !isLost);
+  const places = there.map(({ run, disk }) => {
+    const isWaiting = disk.log.lostUpTo !== undefined || run?.decrees.pending !== undefined;
+    if (run === undefined || isWaiting) return undefined;
+    return `${run.control.state.generation}/${run.control.appliedIndex}`;
   });
+  return places.every((place) => place !== undefined && place === places[0]);
 }

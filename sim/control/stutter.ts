@@ -12,17 +12,23 @@ export class Stutter {
   readonly #random: Prng;
   readonly #say: Say;
   readonly #assigned: Assigned[] = [];
-  #heardIndex = 0;
+  #heard = '';
+  /** A voter that says two words for each promotion. */
+  liar: AgentKey | undefined;
 
   /** `say`: has it signed by this member, and submitted. */
   constructor(cluster: ControlCluster, random: Prng, say: Say) {
     this.#say = say;
     this.#random = random;
     cluster.listen((seen) => {
-      if (seen.kind !== 'applied' || seen.command.index <= this.#heardIndex) return;
-      const { body, index, outcome } = seen.command;
-      this.#heardIndex = index;
+      if (seen.kind !== 'applied') return;
+      const { body, index, outcome, generation } = seen.command;
+      // Everybody applies the same: the first counts.
+      const place = String(generation).padStart(4, '0') + String(index).padStart(9, '0');
+      if (place <= this.#heard) return;
+      this.#heard = place;
       if (outcome.outcome !== 'applied') return;
+      if (body.kind === 'promote') this.#lie(seen.control.state);
       if (body.kind === 'assign') this.#assigned.push({ ...body, index });
       // A slot is not open for long.
       if (body.kind === 'fence-vote' && random.chance(400)) this.#secondVote(seen.control.state);
@@ -32,6 +38,20 @@ export class Stutter {
   /** Says an old word, now and then. */
   step(state: ControlState): void {
     if (this.#random.chance(300)) this.#oldMark(state);
+  }
+
+  /** Both words at once, in any order: what its own host says comes on top. */
+  #lie(state: ControlState): void {
+    const { liar } = this;
+    for (const { dataset, incarnation, slot } of state.incarnations.contested()) {
+      if (liar === undefined || slot === undefined || !slot.voters.includes(liar)) continue;
+      const { generation, target, fence } = slot;
+      const word = { kind: 'fence-vote', dataset, incarnation, generation } as const;
+      const grant = { ...word, target, fence } as const;
+      const abandon = { ...word, target: undefined, fence } as const;
+      const words = this.#random.chance(500) ? [grant, abandon] : [abandon, grant];
+      for (const one of words) this.#say(one, liar);
+    }
   }
 
   #secondVote(state: ControlState): void {

@@ -2,12 +2,13 @@ import { toHex, utf8 } from '../../src/base/bytes.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
 import type { CommandId, ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
-import { type DatasetId, idOf, type StatementHash } from '../../src/core/ids.ts';
+import { type AgentKey, type DatasetId, idOf, type StatementHash } from '../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../src/core/policy/plan-text.ts';
 import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import type { PlanStep, RestorePlan } from '../../src/core/policy/restore-plan.ts';
 import type { RunRecord } from '../../src/core/protocol/control/plan-book.ts';
 import { isOpen, type PlanRun } from '../../src/core/protocol/control/plan-run.ts';
+import { isHeld } from '../../src/services/plan/standby.ts';
 import type { Prng } from '../prng.ts';
 import { epochMs } from '../world.ts';
 import type { ControlAgent } from './agent.ts';
@@ -22,6 +23,14 @@ const datasets = ['db', 'www'].map((name) => ({
 }));
 
 const plansMax = 4;
+/** When operators name a standby plan, and again until the policy has it. */
+const standbyMs = 1500;
+
+type Standby = {
+  readonly hash: PlanHash;
+  readonly plan: RestorePlan;
+  readonly bytes: Uint8Array;
+};
 
 /** Operators, and what agents say of themselves. */
 export class ControlWorkload {
@@ -32,14 +41,36 @@ export class ControlWorkload {
   readonly #helped = new Set<string>();
   readonly #stutterer: Stutter;
   #rogues = 0;
+  #standby: Standby | undefined;
 
   constructor(cluster: ControlCluster) {
     this.#cluster = cluster;
     this.#random = cluster.random.fork();
+    if (cluster.plan.faults.some(({ kind }) => kind === 'site-lost')) {
+      cluster.world.after(standbyMs, () => this.#prepareStandby());
+    }
     this.#stutterer = new Stutter(cluster, cluster.random.fork(), (body, by) => {
       const author = people.find(({ agentKey }) => agentKey === by);
       if (author !== undefined) this.#say(body, [author.statementSecret]);
     });
+  }
+
+  /** Says two words for each promotion from now on. */
+  set liar(agent: AgentKey) {
+    this.#stutterer.liar = agent;
+  }
+
+  /** Who has the dataset of the standby plan. */
+  standbyHolder(): AgentKey | undefined {
+    const [dataset] = this.#standby?.plan.datasets ?? [];
+    const known = dataset && this.#cluster.state?.incarnations.of(dataset.id);
+    return known?.holder ?? dataset?.writer;
+  }
+
+  /** Operators have switched it off, and say so. */
+  isolate(agent: AgentKey, dataset?: DatasetId): void {
+    this.#cluster.truth.powerOff(agent, dataset);
+    this.#say({ kind: 'isolate', agent, dataset, reason: 'powered off' });
   }
 
   /** What happens in one virtual second. */
@@ -83,7 +114,38 @@ export class ControlWorkload {
   }
 
   #openRuns(): readonly RunRecord[] {
-    return this.#cluster.state?.plans.open() ?? [];
+    const { state } = this.#cluster;
+    return state?.plans.open().filter((one) => !isHeld(state, one)) ?? [];
+  }
+
+  /** A rule for the loss of a site; then the plan that it names, which would begin at once without it. */
+  #prepareStandby(): void {
+    const { state, world } = this.#cluster;
+    if (state !== undefined) {
+      this.#standby ??= this.#newStandby();
+      const { plan, bytes, hash: of } = this.#standby;
+      const { version, document, failover } = state.policy.current;
+      if (failover.rules.length === 0) {
+        const [dataset] = plan.datasets;
+        const rule = { dataset: dataset?.id ?? '', site: plan.target.site, plan: of };
+        const wanted = { action: 'restore', standby: [rule] } as const;
+        const next = encodePolicy({ ...document, failover: wanted, siteLostAfter: '30s' });
+        this.#say({ kind: 'policy', version: version + 1, base: version, document: next });
+      } else if (state.plans.of(of) === undefined) {
+        this.#say({ kind: 'plan', plan: bytes, hash: of });
+      }
+    }
+    if (world.nowMs < this.#cluster.plan.durationMs) {
+      world.after(standbyMs, () => this.#prepareStandby());
+    }
+  }
+
+  #newStandby(): Standby {
+    const drawn = this.#newPlan();
+    const steps = stepsOf(drawn.datasets[0]?.name ?? '', true);
+    const plan = { ...drawn, name: 'standby', steps };
+    const bytes = encodePlan(plan);
+    return { hash: planHash(bytes), plan, bytes };
   }
 
   #submitPlan(): void {
@@ -143,6 +205,7 @@ export class ControlWorkload {
     const control = agent?.control;
     if (control === undefined) return;
     const options = { timeoutMs: 5000 };
+    this.#cluster.truth.stop(control.self, dataset, incarnation);
     control.submit({ kind: 'demote', dataset, incarnation }, options).catch(expected);
   }
 
@@ -150,19 +213,19 @@ export class ControlWorkload {
     const isolated = this.#cluster.state?.incarnations.isolations.all().length ?? 0;
     if (isolated >= 2) return;
     const { agentKey: agent } = this.#random.pick(people);
-    this.#say({ kind: 'isolate', agent, dataset: undefined, reason: 'powered off' });
+    this.isolate(agent);
   }
 
   #isolateHolders({ datasets: some }: RestorePlan): void {
     for (const { id } of some) {
       const known = this.#cluster.state?.incarnations.of(id);
       if (known?.state !== 'live' || known.holder === undefined) continue;
-      this.#say({ kind: 'isolate', agent: known.holder, dataset: id, reason: 'moved by hand' });
+      this.isolate(known.holder, id);
     }
   }
 
   #decide(): void {
-    const open = this.#openRuns();
+    const open = this.#openRuns().filter(({ record }) => record.hash !== this.#standby?.hash);
     if (open.length === 0) return;
     const { record, run } = this.#random.pick(open);
     const decision = this.#random.pick(['cancel', 'resume', 'roll-back'] as const);
@@ -171,7 +234,8 @@ export class ControlWorkload {
 
   #changeLayout(): void {
     const { version = 0 } = this.#cluster.state?.layout.current ?? {};
-    const count = this.#random.pick([3, 5]);
+    // Three cannot outvote one that lies: a slot could stay open for ever.
+    const count = this.#cluster.cast.byzantineVoters === 1 ? 5 : this.#random.pick([3, 5]);
     const from = this.#random.below(people.length - count + 1);
     const voters = people
       .slice(from, from + count)
@@ -201,26 +265,39 @@ export class ControlWorkload {
       this.#say(body, operatorSecrets.slice(0, 1));
       return;
     }
-    const envelope = this.#seal(body, operatorSecrets);
+    const host = this.#host();
+    const envelope = this.#seal(body, operatorSecrets, host);
     envelope[envelope.length - 1] = (envelope.at(-1) ?? 0) ^ 1;
-    this.#submit(envelope);
+    this.#submit(envelope, host);
   }
 
   #say(body: ControlBody, secrets: readonly Uint8Array[] = operatorSecrets): void {
-    this.#submit(this.#seal(body, secrets));
+    const host = this.#host();
+    this.#submit(this.#seal(body, secrets, host), host);
   }
 
-  #seal(body: ControlBody, secrets: readonly Uint8Array[]): Uint8Array {
-    const id = toHex(this.#random.bytes(16)) as CommandId;
-    return sealed({ id, body, timeMs: epochMs + this.#cluster.world.nowMs, secrets });
-  }
-
-  /** At any agent that runs, as from an operator's terminal. */
-  #submit(envelope: Uint8Array): void {
+  /** Any that runs. */
+  #host(): ControlAgent | undefined {
     const running = this.#cluster.running();
-    if (running.length === 0) return;
-    const agent: ControlAgent = this.#random.pick(running);
-    agent.control?.submitSigned(envelope, { timeoutMs: 5000 }).catch(expected);
+    return running.length === 0 ? undefined : this.#random.pick(running);
+  }
+
+  /** For the generation that this host knows. */
+  #seal(
+    body: ControlBody,
+    secrets: readonly Uint8Array[],
+    host: ControlAgent | undefined,
+  ): Uint8Array {
+    const id = toHex(this.#random.bytes(16)) as CommandId;
+    const { cluster } = this.#cluster.cast;
+    const generation = host?.control?.status().generation ?? 1;
+    const timeMs = epochMs + this.#cluster.world.nowMs;
+    return sealed({ id, body, timeMs, secrets, cluster, generation });
+  }
+
+  /** Where the operator's terminal is. */
+  #submit(envelope: Uint8Array, by: ControlAgent | undefined): void {
+    by?.control?.submitSigned(envelope, { timeoutMs: 5000 }).catch(expected);
   }
 }
 

@@ -213,7 +213,7 @@ class PromotionExplorer {
     let envelope = this.#envelopes.get(key);
     if (envelope === undefined) {
       const id = toHex(hash('leaf', utf8(key)).subarray(0, 16)) as CommandId;
-      envelope = sealed({ id, body, timeMs: epochMs, secrets });
+      envelope = sealed({ id, body, timeMs: epochMs, secrets, cluster, generation: 1 });
       this.#envelopes.set(key, envelope);
     }
     const index = state.lastIndex + 1;

@@ -1,8 +1,7 @@
 import { openCommand } from '../../../src/core/format/control-envelope.ts';
 import type { ControlCommand } from '../../../src/core/format/control-records.ts';
-import type { DatasetId } from '../../../src/core/ids.ts';
+import type { ClusterId, DatasetId } from '../../../src/core/ids.ts';
 import type { Incarnation } from '../../../src/core/protocol/control/incarnation-book.ts';
-import { cluster } from '../cast.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
 
 /**
@@ -15,6 +14,11 @@ export class OneLive implements ControlChecker {
   /** What was asked for with the right signatures, as the log says: of whom, of which dataset. */
   readonly #off = new Set<string>();
   readonly #decided = new Map<string, string>();
+  readonly #cluster: ClusterId;
+
+  constructor(cluster: ClusterId) {
+    this.#cluster = cluster;
+  }
 
   observe(seen: ControlSeen): string | undefined {
     if (seen.kind !== 'applied' || seen.command.outcome.outcome !== 'applied') return undefined;
@@ -66,7 +70,7 @@ export class OneLive implements ControlChecker {
     if (decided !== certificate.target) return `slot ${key} is decided twice`;
     if (holder !== certificate.target) return `slot ${key} was decided for another agent`;
     const granted = certificate.votes.flatMap((envelope) => {
-      const { command, signers } = openCommand(envelope, cluster);
+      const { command, signers } = openCommand(envelope, this.#cluster);
       const isGrant = command.body.kind === 'fence-vote' && command.body.target === holder;
       return isGrant ? [...signers].filter((key) => certificate.voters.some((v) => v === key)) : [];
     });

@@ -14,13 +14,17 @@ export class QuorumHolds implements ControlChecker {
 
   observe(seen: ControlSeen): string | undefined {
     if (seen.kind !== 'applied' || seen.command.index <= this.#checked) return undefined;
-    const { index } = seen.command;
+    const { index, generation } = seen.command;
     this.#checked = index;
     const { voters } = seen.control.status().config;
-    const term = this.#diskOf(seen.agent)?.log.termAt(index);
+    const own = this.#diskOf(seen.agent)?.log;
+    if (own?.hard.generation !== generation) return undefined;
+    const term = own.termAt(index);
     const holding = voters.filter((voter) => {
       const log = this.#diskOf(voter)?.log;
       if (log === undefined) return false;
+      // It has left this log for that of a newer generation; what it had is gone with it.
+      if (log.hard.generation > generation) return true;
       // What an unreadable entry has taken away was there when it was acknowledged.
       const isLost = log.lostUpTo !== undefined && log.lostUpTo >= index && log.lastIndex < index;
       return isLost || log.snapshot.index >= index || log.termAt(index) === term;

@@ -1,4 +1,4 @@
-import { equal, toHex } from '../../base/bytes.ts';
+import { compare, equal, toHex } from '../../base/bytes.ts';
 import { secondMs } from '../../base/units.ts';
 import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { encodeCommand } from '../../core/format/control-command.ts';
@@ -68,6 +68,7 @@ export class DecreeKeeper {
   #base: Uint8Array | undefined;
   #heard: Announced | undefined;
   #announcedMs = Number.NEGATIVE_INFINITY;
+  #askedMs = Number.NEGATIVE_INFINITY;
   #wanted = 0;
 
   constructor(options: DecreeKeeperOptions) {
@@ -154,8 +155,9 @@ export class DecreeKeeper {
   #hear(envelope: Uint8Array, ref: ImageRef | undefined, peer: PeerKey): void {
     const { ledger, control } = this.#options;
     if (this.#isPending(envelope)) return;
-    const { signers } = openCommand(envelope, ledger.cluster);
+    const { signers, command } = openCommand(envelope, ledger.cluster);
     control.state.authority.requireOperators(signers);
+    if (command.body.kind !== 'decree' || !this.#isLatest(envelope, command.body)) return;
     this.#heard ??= { envelope, ref, peer };
   }
 
@@ -172,10 +174,19 @@ export class DecreeKeeper {
     return this.#pending !== undefined && equal(this.#pending.start.envelope, envelope);
   }
 
+  /** Of two decrees that begin one generation all members must prefer the same: what operators have said last. */
+  #isLatest(envelope: Uint8Array, { announcedMs }: Decree): boolean {
+    if (this.#pending === undefined) return true;
+    const { decree, start } = this.#pending;
+    if (announcedMs !== decree.announcedMs) return announcedMs > decree.announcedMs;
+    return compare(envelope, start.envelope) > 0;
+  }
+
   #take(envelope: Uint8Array, base: Uint8Array): PendingDecree {
     const { clock, log } = this.#options;
     const { decree, start } = this.#judge(envelope, base);
     if (!this.#isPending(envelope)) {
+      if (!this.#isLatest(envelope, decree)) throw refused('another was announced after it');
       this.#pending = { start, decree, dueMs: clock.monotonicMs() + decree.noticeMs };
       const { generation, reason, noticeMs } = decree;
       log.log('error', 'a decree was announced', { generation, reason, noticeMs });
@@ -206,8 +217,22 @@ export class DecreeKeeper {
   async #look(options: Cancel): Promise<void> {
     await this.#fetchHeard(options);
     await this.#announceAgain(options);
-    if (this.pending?.leftMs === 0) await this.#enforce();
-    if (this.#wanted > this.#options.control.status().generation) await this.#follow(options);
+    if (this.#isBehind || this.#isLeftAlone()) await this.#follow(options);
+    // Where another one is in force already, this one would begin its generation a second time.
+    if (this.pending?.leftMs === 0 && !this.#isBehind) await this.#enforce();
+  }
+
+  get #isBehind(): boolean {
+    return this.#wanted > this.#options.control.status().generation;
+  }
+
+  /** No leader speaks to it. One that never votes would hear of a new generation from nobody. */
+  #isLeftAlone(): boolean {
+    const { clock, control } = this.#options;
+    if (control.status().leader !== undefined) return false;
+    if (clock.monotonicMs() - this.#askedMs < announcePeriodMs) return false;
+    this.#askedMs = clock.monotonicMs();
+    return true;
   }
 
   async #announceAgain(options: Cancel): Promise<void> {

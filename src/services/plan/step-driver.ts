@@ -7,7 +7,7 @@ import type { Cancel } from '../../ports/runtime.ts';
 import { backOffMs } from './back-off.ts';
 import { problemIn, type RunView } from './run-view.ts';
 import type { WorkAnswer } from './worker.ts';
-import { boundWorker, workersFor } from './worker-choice.ts';
+import { boundWorker, meant, workersFor } from './worker-choice.ts';
 
 const pollMinMs = secondMs / 2;
 const pollMaxMs = 5 * secondMs;
@@ -78,7 +78,7 @@ export class StepDriver {
       const reached = able.find(({ agent }) => work.isReachable(agent));
       if (reached !== undefined) return reached.agent;
       if (isLate) {
-        await this.#escalate(workers[0]?.agent, options);
+        await this.#escalate(meant({ ...choice, members }), options);
         return undefined;
       }
       await clock.sleep(secondMs, options);
@@ -94,7 +94,7 @@ export class StepDriver {
       await this.#view.mark(this.#step, { attempt, outcome: 'escalated', worker, detail }, options);
       return;
     }
-    // The log wants a worker's name, and there is none: whoever the plan means is no member.
+    // The log wants a worker's name, and there is none: nobody whom the plan could mean is a member.
     const context = { ...name, step: this.#step.id, on, leader: control.self };
     log.log('error', 'no member can do a step of a plan', context);
     await clock.sleep(minuteMs, options);

@@ -24,6 +24,13 @@ export function workersFor({ plan, run, step, members }: Choice): readonly Contr
   return [...new Set([...preferred, ...able])];
 }
 
+/** Whom a step that nobody does is about: the best worker, or a member that may not or cannot work any more. */
+export function meant(choice: Choice): AgentKey | undefined {
+  const { plan, step, members } = choice;
+  const [best = members.find((member) => isWorker(plan, step, member))] = workersFor(choice);
+  return best?.agent;
+}
+
 /** The worker whose host this step has to run on, if it can be had at all; undefined when any may do it. */
 export function boundWorker(choice: Choice): AgentKey | undefined {
   const [first] = workersFor(choice);

@@ -260,6 +260,36 @@ describe('a decree', () => {
   });
 });
 
+describe('two decrees for one generation', () => {
+  test('the later one counts everywhere, in whatever order they are heard', async () => {
+    await threeVoters();
+    await group.kill(1);
+    await group.until(() => group.leader() !== undefined, 'two of three go on');
+    const prepare = (i: number) =>
+      group.finished(
+        group.at(i).decrees.prepare({ voters: [group.keyOf(i)], reason: 'burnt', noticeMs }),
+      );
+    const noticeMs = 30 * 60_000;
+    const first = await prepare(0);
+    await group.clock.advance(2000);
+    const second = await prepare(2);
+    group.hub.cut(group.at(0).host.network.self, group.at(2).host.network.self);
+    await group.finished(
+      group.at(0).decrees.announce(signed({ kind: 'decree', ...first.decree }, 2)),
+    );
+    await group.finished(
+      group.at(2).decrees.announce(signed({ kind: 'decree', ...second.decree }, 2)),
+    );
+    await group.hub.heal();
+    const voterOf = (i: number) => group.at(i).decrees.pending?.decree.voters[0];
+    await group.until(() => voterOf(0) === group.keyOf(2), 'the first one gives way');
+    expect(voterOf(2)).toBe(group.keyOf(2));
+    await group.clock.advance(32 * 60_000);
+    await group.until(() => group.at(0).control.status().generation === 2, 'one is in force');
+    expect(group.at(0).control.status().config.voters).toEqual([group.keyOf(2)]);
+  });
+});
+
 /** As site 2 would like it: a log much longer than the true one, in which it is the only voter. */
 function forgedCheckpoint(control: ControlLog): { note: string; image: Uint8Array } {
   const { genesis, cluster } = control.state;

@@ -255,3 +255,15 @@ test('a step waits for an agent that can be reached, and is left to an operator 
   cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
   await cast.untilRun(name.plan, 'done');
 });
+
+test('a plan for a site whose agents a decree has abandoned is left to an operator', async () => {
+  await using cast = new PlanCast();
+  await cast.start('cairo');
+  const gone = [cast.actor('rome').agent.agentKey];
+  for (const { control } of cast.actors) control.state.members.abandon(gone);
+  cast.log.state.members.abandon(gone);
+  const name = cast.submit(planOf(cast));
+  const run = await cast.untilRun(name.plan, 'escalated');
+  const details = [...run.steps.values()].map(({ detail }) => detail);
+  expect(details).toContainEqual(expect.stringContaining('can be reached'));
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { controlMutants } from '../../../../sim/control/mutants.ts';
 import { huntControl } from '../../../../sim/control/mutants-hunt.ts';
 import { partsFolders } from '../../../../sim/control/parts.ts';
+import { controlScenarios } from '../../../../sim/control/scenarios.ts';
 import { runControlSeed } from '../../../../sim/control/run.ts';
 import { MutantBuild } from '../../../../sim/raft/mutants-build.ts';
 
@@ -10,6 +11,11 @@ describe('the simulated control plane', () => {
     const { violation, entries } = await runControlSeed(seed);
     expect(violation).toBeUndefined();
     expect(entries).toBeGreaterThan(20);
+  });
+
+  test.for(controlScenarios)('$name', async ({ seed, faults }) => {
+    const { violation } = await runControlSeed(seed, { faults });
+    expect(violation).toBeUndefined();
   });
 
   test('the same seed gives the same run, and another one another', async () => {

@@ -1,0 +1,57 @@
+import type { AgentKey } from '../../../src/core/ids.ts';
+import { people } from '../cast.ts';
+import type { ControlCluster } from '../cluster.ts';
+import type { ControlChecker } from '../observation.ts';
+import { isOverBudget } from '../plan.ts';
+import { Authorized } from './authorized.ts';
+import { Bounded } from './bounded.ts';
+import { CurrentFences } from './current-fences.ts';
+import { EquivocationFound } from './equivocation-found.ts';
+import { FencesGrow } from './fences-grow.ts';
+import { GenerationsGrow } from './generations-grow.ts';
+import { HooksOnce } from './hooks-once.ts';
+import { LiveCopies } from './live-copies.ts';
+import { MarksGrow } from './marks-grow.ts';
+import { OneCertificate } from './one-certificate.ts';
+import { OneLeader } from './one-leader.ts';
+import { OneLive } from './one-live.ts';
+import { PerGeneration } from './per-generation.ts';
+import { QuorumHolds } from './quorum-holds.ts';
+import { SameState } from './same-state.ts';
+import { SitesByMajority } from './sites-by-majority.ts';
+import { StandbyWaits } from './standby-waits.ts';
+import { VotesKept } from './votes-kept.ts';
+
+/** One for each thing that must never be. Where more is broken than a log bears, fewer promises are left. */
+export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
+  const { faults } = cluster.plan;
+  const diskOf = (agent: AgentKey) => cluster.of(agent)?.disk;
+  const bounded = new Bounded(() => cluster.world.pending);
+  const always = [new OneCertificate(), new Authorized(), bounded];
+  if (isOverBudget(faults)) return always;
+  const liars = new Set(
+    faults.flatMap((one) => (one.kind === 'liar' ? [one.agent % people.length] : [])),
+  );
+  const isLiar = (agent: AgentKey): boolean =>
+    cluster.agents.some((one, i) => one.agentKey === agent && liars.has(i));
+  const isDecreeFalse = (): boolean => faults.some(({ kind }) => kind === 'false-decree');
+  const isRunning = (agent: AgentKey): boolean => cluster.of(agent)?.run !== undefined;
+  return [
+    ...always,
+    new OneLeader(),
+    new SameState(),
+    new PerGeneration(() => new OneLive(cluster.cast.cluster)),
+    new LiveCopies({ truth: cluster.truth, isRunning, isDecreeFalse }),
+    new FencesGrow(),
+    new HooksOnce(),
+    new PerGeneration(() => new MarksGrow()),
+    new PerGeneration(() => new CurrentFences()),
+    new PerGeneration(() => new QuorumHolds(diskOf)),
+    new PerGeneration(() => new StandbyWaits()),
+    new PerGeneration(() => new SitesByMajority(diskOf, cluster.cast.cluster)),
+    new PerGeneration(() => new EquivocationFound(diskOf, cluster.cast.cluster)),
+    new VotesKept(diskOf, isLiar),
+    new GenerationsGrow(),
+    cluster.notice,
+  ];
+}
