@@ -169,7 +169,7 @@ export class Disasters {
     return {
       ...nothing,
       stored: { hard, snapshot: stored.snapshot, entries: [] },
-      lostUpTo: undefined,
+      lost: undefined,
       generation: undefined,
     };
   }

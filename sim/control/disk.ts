@@ -45,7 +45,7 @@ export class ControlDisk {
     const { log, fences, votes, steps, generation } = this;
     return {
       stored: log.stored,
-      lostUpTo: log.lostUpTo,
+      lost: log.lost,
       fences: new Map(fences),
       votes: new Map(votes),
       steps: new Map(steps),
@@ -54,11 +54,11 @@ export class ControlDisk {
   }
 
   /** From here on it has what a copy of it had. */
-  restore({ stored, lostUpTo, fences, votes, steps, generation }: DiskCopy): void {
+  restore({ stored, lost, fences, votes, steps, generation }: DiskCopy): void {
     this.log.hard = stored.hard;
     this.log.snapshot = stored.snapshot;
     this.log.entries = [...stored.entries];
-    this.log.lostUpTo = lostUpTo;
+    this.log.lost = lost;
     refill(this.fences, fences);
     refill(this.votes, votes);
     refill(this.steps, steps);
@@ -68,7 +68,7 @@ export class ControlDisk {
 
 export type DiskCopy = {
   readonly stored: RaftStored;
-  readonly lostUpTo: number | undefined;
+  readonly lost: RaftDisk['lost'];
   readonly fences: ReadonlyMap<string, Fence>;
   readonly votes: ReadonlyMap<string, StoredVote>;
   readonly steps: ReadonlyMap<string, Uint8Array>;
