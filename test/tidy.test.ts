@@ -62,6 +62,7 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
   },
   // Builds changed copies of the source, to import them.
   { folder: 'sim/raft/mutants-build.ts', may: [/^sim\//, /^src\//, /^node:/] },
+  { folder: 'sim/watchdog.ts', may: [/^node:worker_threads$/] },
   { folder: 'sim/model/main.ts', may: [/^sim\//, /^node:(fs|util)$/] },
   {
     folder: 'sim/',

@@ -78,7 +78,7 @@ export const controlMutants: readonly ControlMutant[] = [
   mutant(
     'lets one operator do what needs two',
     10,
-    state('authority.ts', 'if (found.length >= operatorThreshold) return found;', 'return found;'),
+    state('authority.ts', 'if (found.length >= threshold) return found;', 'return found;'),
   ),
   mutant('checks no signature', 10, {
     file: 'core/crypto/signature.ts',
