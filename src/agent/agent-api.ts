@@ -30,6 +30,7 @@ import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
+import { trustApi } from './trust-api.ts';
 import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 
 /** The agent's answers to its clients. */
@@ -52,6 +53,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...datasetApi(agent),
     ...policyApi(agent),
     ...tripwireApi(agent),
+    ...trustApi(agent),
     ...planApi(agent),
     shutdown: () => {
       stop();

@@ -6,6 +6,7 @@ import type { LayoutApi } from './layout-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
+import type { TrustApi } from './trust-types.ts';
 
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
@@ -19,6 +20,7 @@ export interface AgentApi
     DatasetApi,
     PolicyApi,
     TripwireApi,
+    TrustApi,
     PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;

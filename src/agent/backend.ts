@@ -14,6 +14,7 @@ import {
 import { runDemo } from './compose/demo.ts';
 import { changeKeys } from './compose/key-ceremony.ts';
 import { submitAsOperator } from './compose/operator.ts';
+import { makeOperatorKey } from './compose/operator-keys.ts';
 import { openPlanKeys } from './compose/plan-keys.ts';
 import { openRecovery } from './compose/recovery.ts';
 import { repairIndex } from './compose/repair-index.ts';
@@ -32,6 +33,7 @@ export function createBackend(): Backend {
     submitAsOperator: (options) =>
       submitAsOperator(options, connectControl(socketOf(options.stateDir))),
     changeKeys: (options) => changeKeys(options, connectControl(socketOf(options.stateDir))),
+    makeOperatorKey,
     decreeDocument: async (draft) => decreeDocument(draft),
     readDecree: async (text) => readDecree(text),
     signDecree,

@@ -51,4 +51,6 @@ export type CommandReport = {
   reason?: string;
   index: number;
   generation: number;
+  /** It is not in force yet: hash of the proposal that it became, and how it stands. */
+  proposal?: { hash: string; state: 'open' | 'waiting'; signed: number; threshold: number };
 };

@@ -1,8 +1,12 @@
 import { type AgentKey, shortId } from '../core/ids.ts';
 import type { Agent } from './agent.ts';
 
-/** An operator as people know it, with the beginning of the key: names are not unique. */
+/** An operator as people know it, with the beginning of the key; those removed since, too. */
 export function operatorName(agent: Agent, key: AgentKey): string {
-  const operator = agent.ledger.roster.genesis.operators.find((one) => one.key === key);
-  return operator === undefined ? shortId(key) : `${operator.name} (${shortId(key)})`;
+  const versions = agent.control.log.state.operators.history.toReversed();
+  for (const { value } of versions) {
+    const operator = value.operators.find((one) => one.key === key);
+    if (operator !== undefined) return `${operator.name} (${shortId(key)})`;
+  }
+  return shortId(key);
 }

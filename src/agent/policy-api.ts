@@ -44,6 +44,8 @@ function policyVersion(agent: Agent, { value, ...rest }: book.PolicyVersion): Po
     index: rest.index,
     authors: rest.authors.map((author) => operatorName(agent, author)),
     timeMs: rest.timeMs,
+    evidence: rest.evidence.map((envelope) => Buffer.from(envelope).toString('base64')),
+    authorKeys: [...rest.authors],
   };
 }
 

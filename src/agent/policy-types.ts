@@ -33,6 +33,10 @@ export type PolicyVersion = {
   authors: string[];
   /** By the first author's clock; 0 for the first version. */
   timeMs: number;
+  /** Envelopes that together hold the command and its signatures, base64; none for the first version. */
+  evidence: string[];
+  /** Keys of the authors, hexadecimal. */
+  authorKeys: string[];
 };
 
 export type FailoverRuleReport = {

@@ -13,6 +13,8 @@ export interface Backend {
   submitAsOperator(options: OperatorOptions & { body: ControlBody }): Promise<CommandReport>;
   /** Wraps key epochs anew, with identities that open them, and submits that with the operators' signature. */
   changeKeys(options: KeyChangeOptions): Promise<KeyChangeReport>;
+  /** Makes a signing key in a new file. @returns its public half, hexadecimal */
+  makeOperatorKey(file: string): Promise<string>;
   /** The text of a decree's document, for operators to sign. */
   decreeDocument(draft: DecreeDraft): Promise<string>;
   readDecree(text: string): Promise<DecreeWords>;

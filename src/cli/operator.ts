@@ -36,6 +36,7 @@ export async function submitAsOperator(
   const files = operatorKeyFiles(context, flags);
   const request = { stateDir, operatorKeyFiles: files, body };
   const report = await backend.submitAsOperator(request).catch(asUsage);
+  if (report.proposal !== undefined) throw notYet(context, report.proposal);
   if (report.outcome === 'applied') return report;
   const reason = report.reason ?? 'no reason was given';
   throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {
@@ -44,6 +45,30 @@ export async function submitAsOperator(
       : `holdfast coordinator status${context.stateFlag}`,
     details: { index: report.index },
   });
+}
+
+/** It is in the log, and not in force. */
+function notYet(
+  { stateFlag }: CliContext,
+  { hash, state, signed, threshold }: NonNullable<CommandReport['proposal']>,
+): HoldfastError {
+  const id = hash.slice(0, 8);
+  const details = { hash, state, signed, threshold };
+  if (state === 'waiting') {
+    return new HoldfastError(
+      'approval-needed',
+      `it is signed, cannot be taken back, and so waits as ${id}: until then it can be stopped`,
+      { next: `holdfast approve show ${id}${stateFlag}`, details },
+    );
+  }
+  return new HoldfastError(
+    'approval-needed',
+    `${signed} of ${threshold} operators have signed: it waits for the others as ${id}`,
+    {
+      next: `another operator: holdfast approve sign ${id}${stateFlag} --operator-key FILE`,
+      details,
+    },
+  );
 }
 
 /** What would be malformed was typed so: nothing has left this host yet. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Register } from './action.ts';
 import { addAbout } from './commands/about.ts';
+import { addApprove } from './commands/approve.ts';
 import { addAgent } from './commands/agent.ts';
 import { addBackup } from './commands/backup.ts';
 import { addBrowse } from './commands/browse.ts';
@@ -12,6 +13,7 @@ import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
 import { addKey } from './commands/key.ts';
 import { addLayout } from './commands/layout.ts';
+import { addOperator } from './commands/operator.ts';
 import { addPeer } from './commands/peer.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addRestore } from './commands/restore.ts';
@@ -38,7 +40,7 @@ export type HelpOutput = {
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 10 no cluster here, 11 state directory in use,
 12 wrong or missing key, 20 no quorum, 21 too few shards, 22 below policy, 23 signature or tampering,
-24 not permitted, 26 unsafe target, 130 interrupted.
+24 not permitted, or more must sign, 26 unsafe target, 130 interrupted.
 Environment: HOLDFAST_STATE_DIR, HOLDFAST_CONFIG, HOLDFAST_KIT_FILE, HOLDFAST_PROGRESS_INTERVAL, NO_COLOR.`;
 
 /** The whole command line: every command with its options, bound to its handler. */
@@ -81,6 +83,8 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addLayout(program, register);
   addDataset(program, register);
   addPolicy(program, register);
+  addOperator(program, register);
+  addApprove(program, register);
   addTripwire(program, register);
   addKey(program, register);
   program.commandsGroup('With the recovery kit:');

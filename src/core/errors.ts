@@ -26,6 +26,7 @@ export const errorTable = {
   'sequence-gap': { exit: 23, retry: true },
   'unknown-writer': { exit: 23, retry: true },
   'not-permitted': { exit: 24, retry: false },
+  'approval-needed': { exit: 24, retry: false },
   'invite-expired': { exit: 24, retry: false },
   'invite-used': { exit: 24, retry: false },
   'invite-unknown': { exit: 24, retry: false },

@@ -104,3 +104,5 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): 
     `${what} of the request: ${place}${issue?.message ?? 'invalid'}`,
   );
 }
+
+export const vetoBody = z.strictObject({ hash: hexKey, reason: z.string().min(1).max(256) });

@@ -22,6 +22,7 @@ import {
   resolvePlanBody,
   snapshotsQuery,
   statementBody,
+  vetoBody,
   stepDownBody,
 } from './requests.ts';
 import { bindSocketFile } from './socket-file.ts';
@@ -88,6 +89,8 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/layout', () => api.layout());
   app.get('/v1/datasets', () => api.datasets());
   app.get('/v1/policy', () => api.policy());
+  app.get('/v1/operators', () => api.operators());
+  app.get('/v1/proposals', () => api.proposals());
   app.get('/v1/tripwires', () => api.tripwires());
   app.get('/v1/plans', () => api.plans());
   app.get('/v1/plans/:plan', (request) =>
@@ -139,6 +142,9 @@ function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
   );
   app.post('/v1/layout/plan', (request) =>
     api.planLayout(checked(layoutPlanBody, request.body, 'the body')),
+  );
+  app.post('/v1/proposals/veto', (request) =>
+    api.veto(checked(vetoBody, request.body, 'the body')),
   );
   app.post('/v1/datasets/demote', (request) =>
     api.demote(checked(demoteBody, request.body, 'the body')),

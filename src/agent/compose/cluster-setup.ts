@@ -36,7 +36,7 @@ import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
 import { dialable, settle } from './listen-address.ts';
-import { readOperatorSecret } from './operator.ts';
+import { readOperatorSecret } from './operator-keys.ts';
 import { quietLog } from './quiet-log.ts';
 
 /** Roles of a member for which none were named. */

@@ -10,7 +10,7 @@ import { type Signed, signedBytes } from '../../core/format/envelope.ts';
 import { EnvelopeSchema } from '../../core/format/gen/holdfast/v1/cluster_pb.js';
 import type { ClusterId } from '../../core/ids.ts';
 import type { DecreeDraft } from '../coordinator-decree-types.ts';
-import { operatorSecrets } from './operator.ts';
+import { operatorSecrets } from './operator-keys.ts';
 
 const hexOf = (size: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * size}}$`));
 

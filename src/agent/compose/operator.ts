@@ -1,21 +1,29 @@
-import { readFile } from 'node:fs/promises';
-import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
-import { fromHex, toHex } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
+import { dayMs } from '../../base/units.ts';
 import type { OperatorOptions } from '../../cli/backend.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { publicKeyOf } from '../../core/crypto/signature.ts';
+import { encodeCommand } from '../../core/format/control-command.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
-import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
+import type { CommandId, ControlBody, ControlCommand } from '../../core/format/control-records.ts';
 import { clusterIdOf } from '../../core/format/genesis.ts';
+import { commandHash } from '../../core/protocol/control/evidence.ts';
+import { needsThreshold } from '../../core/protocol/control/operators-change.ts';
 import type { AgentApi } from '../api.ts';
 import { noQuorum } from '../coordinator-quorum.ts';
 import type { CommandReport } from '../coordinator-types.ts';
+import type { OperatorsReport } from '../trust-types.ts';
 import { stateFiles } from './identity.ts';
+import { operatorSecrets } from './operator-keys.ts';
+
+/** How long a proposal waits for signatures when nobody says otherwise. */
+const proposalLastsMs = 7 * dayMs;
 
 /**
  * Signs a command here, with the operators' keys, and has the running agent put it into the control log: the
- * agent never sees a key. @throws HoldfastError key-needed | wrong-key | no-quorum | bad-encoding
+ * agent never sees a key. With fewer keys than must sign it becomes a proposal for the others.
+ * @throws HoldfastError key-needed | wrong-key | no-quorum | bad-encoding
  */
 export async function submitAsOperator(
   options: OperatorOptions & { readonly body: ControlBody },
@@ -27,60 +35,52 @@ export async function submitAsOperator(
   const report = await api.coordinator();
   // Else the agent would wait for what cannot come. While somebody is being elected, waiting helps.
   if (!report.isConfirmed && report.votersReachable < report.quorum) throw noQuorum(report);
+  const { body } = options;
+  const command = commandOf(body);
+  const mayWait = needsThreshold(body);
+  const isEnough = !mayWait || areEnough(body, secrets, await api.operators());
+  const cluster = clusterIdOf(await state.readSecret(stateFiles.genesis));
+  const { generation } = report;
+  const payload = encodeCommand(command);
   const { bytes } = sealCommand({
-    command: {
-      id: toHex(systemEntropy().bytes(16)) as CommandId,
-      timeMs: systemClock().nowMs(),
-      body: options.body,
-    },
-    cluster: clusterIdOf(await state.readSecret(stateFiles.genesis)),
-    generation: report.generation,
+    command: isEnough
+      ? command
+      : commandOf({ kind: 'propose', command: payload, lastsMs: proposalLastsMs }),
+    cluster,
+    generation,
     secrets,
   });
-  return api.submitCommand({ envelope: Buffer.from(bytes).toString('base64') });
+  const answer = await api.submitCommand({ envelope: Buffer.from(bytes).toString('base64') });
+  if (answer.outcome === 'void' || !mayWait) return answer;
+  return withProposal(answer, commandHash(payload, { cluster, generation }), api);
 }
 
-/** Of the files, which need no state directory, else of the state directory. @throws HoldfastError key-needed | wrong-key */
-export async function operatorSecrets(
-  stateDir: string,
-  files: readonly string[],
-): Promise<Uint8Array[]> {
-  if (files.length > 0) return Promise.all(files.map(secretIn));
-  const state = await openStateDirectory(stateDir, { create: false });
-  state.requireCluster(stateFiles.genesis);
-  return [await readOperatorSecret(state)];
+function commandOf(body: ControlBody): ControlCommand {
+  const id = toHex(systemEntropy().bytes(16)) as CommandId;
+  return { id, timeMs: systemClock().nowMs(), body };
 }
 
-/**
- * An operator's signing key, 32 bytes: of the file, else of the state directory.
- * @throws HoldfastError key-needed | wrong-key
- */
-export async function readOperatorSecret(
-  state: StateDirectory,
-  file?: string,
-): Promise<Uint8Array> {
-  if (file === undefined) {
-    if (state.has(stateFiles.operator)) return state.readSecret(stateFiles.operator);
-    throw new HoldfastError('key-needed', 'this needs an operator key, and none is on this host', {
-      next: 'add --operator-key FILE, or run it on the host where the cluster was made',
-    });
-  }
-  return secretIn(file);
+/** What it became, when it is not in force yet. */
+async function withProposal(
+  answer: CommandReport,
+  hash: string,
+  api: AgentApi,
+): Promise<CommandReport> {
+  const found = (await api.proposals()).find((one) => one.hash === hash);
+  if (found?.state !== 'open' && found?.state !== 'waiting') return answer;
+  const { state, approvals, threshold } = found;
+  return { ...answer, proposal: { hash, state, signed: approvals.length, threshold } };
 }
 
-async function secretIn(file: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await readKeyFile(file));
-  const text = new TextDecoder().decode(bytes).trim();
-  const secret = bytes.length === 32 ? bytes : fromHex(text);
-  if (secret?.length !== 32) throw new HoldfastError('wrong-key', `${file} is not an operator key`);
-  return secret;
-}
-
-async function readKeyFile(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HoldfastError('io-error', `cannot read the operator key: ${reason}`, { cause });
-  }
+/** Of those before and, where they change, of those after. */
+function areEnough(
+  body: ControlBody,
+  secrets: readonly Uint8Array[],
+  before: OperatorsReport,
+): boolean {
+  const keys = new Set<string>(secrets.map((secret) => toHex(publicKeyOf(secret))));
+  const sets = body.kind === 'operators' ? [before, body] : [before];
+  return sets.every(
+    ({ operators, threshold }) => operators.filter(({ key }) => keys.has(key)).length >= threshold,
+  );
 }

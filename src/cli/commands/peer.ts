@@ -6,9 +6,10 @@ import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addPeerRoles } from './peer-roles.ts';
 import { lastSeen, stateCell } from './status.ts';
 
-/** peer list, peer show, peer ping. */
+/** peer list, show, ping, set, remove. */
 export function addPeer(program: Command, register: Register): void {
   const peer = program.command('peer').description('Show and reach the members of the cluster.');
   const listCommand = peer.command('list').description('List all members.');
@@ -23,6 +24,7 @@ export function addPeer(program: Command, register: Register): void {
     .description('Measure the way to one member and back.')
     .argument('<name>', 'its name, or the beginning of its key');
   register(pingCommand, (context, { args }) => ping(context, args[0] ?? ''));
+  addPeerRoles(peer, register);
 }
 
 async function list(context: CliContext): Promise<void> {

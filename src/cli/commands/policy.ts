@@ -1,190 +1,195 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
 import type { PolicyVersion } from '../../agent/policy-types.ts';
-import { formatSpan } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { PolicyDocument, StandbyRule } from '../../core/policy/policy-document.ts';
-import { durationText } from '../../core/policy/policy-quantity.ts';
-import { encodePolicy } from '../../core/policy/policy-text.ts';
+import type { ClusterId } from '../../core/ids.ts';
+import type { PolicyDocument } from '../../core/policy/policy-document.ts';
+import { encodePolicy, parsePolicy } from '../../core/policy/policy-text.ts';
+import { openEvidence } from '../../core/protocol/control/evidence.ts';
 import type { Register } from '../action.ts';
-import { countArgument, durationArgument } from '../arguments.ts';
 import { message } from '../json-fields.ts';
-import {
-  type OperatorFlags,
-  operatorOptions,
-  printApplied,
-  submitAsOperator,
-} from '../operator.ts';
-import { clean } from '../terminal-text.ts';
+import { type OperatorFlags, operatorOptions } from '../operator.ts';
+import { leavesOf, showPolicy, submitPolicy } from '../policy-submit.ts';
+import { readAll } from '../read-all.ts';
+import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { signProposal } from './approve.ts';
+import { addPolicySet } from './policy-set.ts';
 
-/** A standby site for a dataset, and the hash of the plan that restores it there; site undefined: no rule more. */
-type Standby = { dataset: string; site?: string; plan?: string };
-
-type SetFlags = OperatorFlags & {
-  surviveSites?: number;
-  failover?: 'alert' | 'repair' | 'restore';
-  siteLostAfter?: number;
-  decreeNotice?: number;
-  standby?: Standby[];
-};
-
-/** policy show, policy set. */
+/** policy show, set, diff, propose, approve, log. */
 export function addPolicy(program: Command, register: Register): void {
   const policy = program
     .command('policy')
-    .description('Show and set what the cluster promises, and what it does by itself.');
-  register(policy.command('show').description('Show the policy in force.'), show);
-  const setCommand = policy
-    .command('set')
-    .description('Change the policy; what is not named stays. Operators sign it.')
-    .option('--survive-sites <n>', 'how many sites may be lost', countArgument)
-    .addOption(
-      new Option('--failover <action>', 'what happens when a site is lost').choices([
-        'alert',
-        'repair',
-        'restore',
-      ]),
-    )
-    .option('--site-lost-after <duration>', 'silence that makes a site lost', durationArgument)
-    .option('--decree-notice <duration>', 'how long a decree waits', durationArgument)
-    .option(
-      '--standby <dataset=site:planhash>',
-      'restore this dataset there with this plan; DATASET= takes the rule away; repeatable',
-      standbyArgument,
-    );
-  register<SetFlags>(operatorOptions(setCommand), (context, { options }) => set(context, options));
+    .description('Show and change what the cluster promises, and what it does by itself.');
+  register(policy.command('show').description('Show the policy in force.'), showPolicy);
+  addPolicySet(policy, register);
+  const diffCommand = policy
+    .command('diff')
+    .description('Show what a document would change. Nothing is changed.')
+    .argument('<file>', 'a policy document, or what `policy show --json` has printed; - for input');
+  register(diffCommand, (context, { args }) => diff(context, args[0] ?? ''));
+  const proposeCommand = policy
+    .command('propose')
+    .description('Put a document in the place of the policy. Operators sign it.')
+    .argument('<file>', 'a policy document, or what `policy show --json` has printed; - for input');
+  register<OperatorFlags>(operatorOptions(proposeCommand), (context, { args, options }) =>
+    propose(context, args[0] ?? '', options),
+  );
+  const approveCommand = policy
+    .command('approve')
+    .description('Sign the policy that is proposed, as an operator.')
+    .argument('[id]', 'of the proposal, when there are several');
+  register<OperatorFlags>(operatorOptions(approveCommand), (context, { args, options }) =>
+    approve(context, args[0], options),
+  );
+  const logCommand = policy
+    .command('log')
+    .description('List all versions with those who signed them, and verify each.');
+  register(logCommand, log);
 }
 
-function standbyArgument(value: string, before: readonly Standby[] | undefined): Standby[] {
-  const match = /^([^=]+)=(?:([a-z0-9][a-z0-9._-]*)(?::([0-9a-f]{64}))?)?$/.exec(value);
-  const [, dataset, site, plan] = match ?? [];
-  if (dataset === undefined) {
-    throw new InvalidArgumentError('Give DATASET=SITE:PLANHASH, DATASET=SITE, or DATASET=.');
-  }
-  const standby = {
-    dataset,
-    ...(site === undefined ? {} : { site }),
-    ...(plan === undefined ? {} : { plan }),
-  };
-  return [...(before ?? []), standby];
-}
-
-async function show(context: CliContext): Promise<void> {
+async function diff(context: CliContext, file: string): Promise<void> {
   const { output } = context;
-  const report = await context.backend.control(context.stateDir).policy();
-  if (output.isJson) return output.json(message('policy', report));
-  await output.print(...policyLines(report));
+  const wanted = await documentIn(context, file);
+  const { document: before, version } = await context.backend.control(context.stateDir).policy();
+  const [old, next] = [new Map(leavesOf(before)), new Map(leavesOf(wanted))];
+  const paths = [...new Set([...old.keys(), ...next.keys()])];
+  const changes = paths
+    .map((path) => ({ path, before: old.get(path), after: next.get(path) }))
+    .filter((one) => one.before !== one.after);
+  if (output.isJson) return output.json(message('policy_diff', { base: version, changes }));
+  if (changes.length === 0) return output.print(`The same as version ${version}.`);
+  await output.print(
+    `Against version ${version}:`,
+    ...changes.flatMap((one) => [
+      ...(one.before === undefined ? [] : [`- ${clean(one.path)}: ${clean(one.before)}`]),
+      ...(one.after === undefined ? [] : [`+ ${clean(one.path)}: ${clean(one.after)}`]),
+    ]),
+  );
 }
 
-function policyLines({
-  version,
-  surviveSites,
-  failover,
-  decreeNoticeMs,
-  destructiveDelayMs,
-  authors,
-}: PolicyVersion): string[] {
-  const signed =
-    authors.length === 0 ? 'as the cluster was made' : `signed by ${authors.join(', ')}`;
-  const action = {
-    alert: 'say so, and do nothing',
-    repair: 'say so, and ask for repair',
-    restore: 'start the plans of the rules below',
-  }[failover.action];
-  return [
-    `Policy version ${version}, ${clean(signed)}.`,
-    `  survive sites    ${surviveSites}`,
-    `  site lost after  ${formatSpan(failover.siteLostAfterMs)} of silence, as a majority of the voters sees it`,
-    `  failover         ${failover.action}: ${action}`,
-    `  decree notice    ${formatSpan(decreeNoticeMs)}`,
-    `  destructive      ${formatSpan(destructiveDelayMs)} of waiting, in which an auditor may stop it`,
-    ...failover.rules.map(({ dataset, standbySite, plan }) => {
-      const how = plan === undefined ? 'no plan yet' : `plan ${plan.slice(0, 12)}`;
-      return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}`;
-    }),
-  ];
+async function propose(context: CliContext, file: string, flags: OperatorFlags): Promise<void> {
+  const wanted = await documentIn(context, file);
+  const before = await context.backend.control(context.stateDir).policy();
+  await submitPolicy(context, flags, before, wanted);
 }
 
-async function set(context: CliContext, flags: SetFlags): Promise<void> {
-  const { output, stateFlag } = context;
-  const agent = context.backend.control(context.stateDir);
-  const before = await agent.policy();
-  const document = encoded(await changed(context, before.document, flags));
-  const policy = { kind: 'policy', version: before.version + 1, base: before.version } as const;
+async function approve(
+  context: CliContext,
+  id: string | undefined,
+  flags: OperatorFlags,
+): Promise<void> {
+  if (id !== undefined) return signProposal(context, id, flags);
+  const proposals = await context.backend.control(context.stateDir).proposals();
+  const [only, ...others] = proposals.filter(
+    ({ kind, state }) => kind === 'policy' && state === 'open',
+  );
+  if (only !== undefined && others.length === 0) return signProposal(context, only.hash, flags);
+  const what = only === undefined ? 'no policy is proposed' : 'several policies are proposed';
+  const next = only === undefined ? 'holdfast policy propose FILE' : 'holdfast approve list';
+  throw new HoldfastError(only === undefined ? 'not-found' : 'ambiguous', what, {
+    next: `${next}${context.stateFlag}`,
+  });
+}
+
+const fileSizeMax = 1024 * 1024;
+
+/** @throws HoldfastError io-error | usage (which key is wrong) */
+async function documentIn(
+  { cwd, stdin, signal }: CliContext,
+  file: string,
+): Promise<PolicyDocument> {
+  let text: string;
   try {
-    const report = await submitAsOperator(context, flags, { ...policy, document });
-    await printApplied(context, report, { version: policy.version });
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'not-permitted') throw error;
-    const { version: current } = await agent.policy();
-    if (current === policy.base) throw error;
-    throw new HoldfastError('failed', `somebody else has just set version ${current}`, {
-      next: `look at it, then set again: holdfast policy show${stateFlag}`,
-      details: { current },
-      cause: error,
+    text =
+      file === '-'
+        ? (await readAll(stdin, { bytesMax: fileSizeMax, signal })).toString('utf8')
+        : await readFile(resolve(cwd, file), 'utf8');
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HoldfastError('io-error', `cannot read the policy: ${reason}`, {
+      next: 'holdfast policy show --json > FILE makes one',
+      cause,
     });
   }
-  if (!output.isJson) await show(context);
-}
-
-async function changed(
-  context: CliContext,
-  before: PolicyDocument,
-  flags: SetFlags,
-): Promise<PolicyDocument> {
-  const { surviveSites, failover, siteLostAfter, decreeNotice, standby } = flags;
-  const wishes = [surviveSites, failover, siteLostAfter, decreeNotice, standby];
-  if (wishes.every((wish) => wish === undefined)) {
-    throw new HoldfastError('usage', 'name what to change', { next: 'holdfast policy set --help' });
-  }
-  const rules = before.failover?.standby ?? [];
-  return {
-    ...before,
-    ...(surviveSites === undefined ? {} : { survive: { sites: surviveSites } }),
-    ...(siteLostAfter === undefined ? {} : { siteLostAfter: wholeSeconds(siteLostAfter) }),
-    ...(decreeNotice === undefined ? {} : { decreeNotice: wholeSeconds(decreeNotice) }),
-    failover: {
-      ...before.failover,
-      ...(failover === undefined ? {} : { action: failover }),
-      ...(standby === undefined ? {} : { standby: await withStandby(context, rules, standby) }),
-    },
-  };
-}
-
-/** What is wrong was typed so. @throws HoldfastError usage */
-function encoded(document: PolicyDocument): Uint8Array {
   try {
-    return encodePolicy(document);
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    throw new HoldfastError('usage', error.message, { cause: error });
+    return parsePolicy(JSON.stringify(unwrapped(text)));
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError || cause instanceof SyntaxError)) throw cause;
+    throw new HoldfastError('usage', `${file}: ${cause.message}`, { cause });
   }
 }
 
-function wholeSeconds(ms: number): string {
-  const text = durationText(ms);
-  if (text !== undefined) return text;
-  throw new HoldfastError('usage', 'a policy counts in whole seconds');
+/** What `policy show --json` prints holds the document beside other facts. */
+function unwrapped(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || !('message_type' in value)) return value;
+  return 'document' in value ? value.document : value;
 }
 
-async function withStandby(
-  context: CliContext,
-  rules: readonly StandbyRule[],
-  standby: readonly Standby[],
-): Promise<StandbyRule[]> {
-  const datasets = await context.backend.control(context.stateDir).datasets();
-  let next = [...rules];
-  for (const { dataset: name, site, plan } of standby) {
-    const found = datasets.filter((one) => one.name === name || one.id === name);
-    const dataset = found[0]?.id;
-    if (dataset === undefined || found.length > 1) {
-      const what = dataset === undefined ? 'there is no dataset' : 'several datasets are called';
-      throw new HoldfastError('not-found', `${what} ${JSON.stringify(name)}`, {
-        next: `holdfast dataset list${context.stateFlag}`,
-      });
+async function log(context: CliContext): Promise<void> {
+  const { output } = context;
+  const agent = context.backend.control(context.stateDir);
+  const [{ history }, { clusterId }] = [await agent.policy(), await agent.coordinator()];
+  const checked = history.map((version, i) => ({
+    version,
+    problem: problemOf(version, history[i - 1], clusterId as ClusterId),
+  }));
+  if (output.isJson) {
+    for (const { version, problem } of checked) {
+      const { evidence: _, ...facts } = version;
+      await output.json(message('policy_version', { ...facts, ...(problem && { problem }) }));
     }
-    next = next.filter((rule) => rule.dataset !== dataset);
-    if (site !== undefined) next.push({ dataset, site, ...(plan === undefined ? {} : { plan }) });
+  } else {
+    await output.table(
+      [
+        { title: 'VERSION', align: 'right' },
+        { title: 'ENTRY', align: 'right' },
+        { title: 'TIME' },
+        { title: 'SIGNED BY' },
+        { title: 'VERIFIED' },
+      ],
+      checked.map(({ version, problem }) => [
+        String(version.version),
+        String(version.index),
+        version.timeMs === 0 ? '-' : formatTime(version.timeMs),
+        version.authors.length === 0 ? 'the genesis' : version.authors.join(', '),
+        problem ?? 'yes',
+      ]),
+    );
   }
-  return next;
+  const broken = checked.find(({ problem }) => problem !== undefined);
+  if (broken === undefined) return;
+  throw new HoldfastError('bad-signature', `version ${broken.version.version}: ${broken.problem}`, {
+    next: 'ask another agent, and trust this one no more',
+  });
+}
+
+/** Why a version does not prove itself: by its signatures, its document, and its place in the history. */
+function problemOf(
+  { version, document, authorKeys, evidence }: PolicyVersion,
+  before: PolicyVersion | undefined,
+  cluster: ClusterId,
+): string | undefined {
+  if (before !== undefined && version !== before.version + 1)
+    return 'a version before it is missing';
+  if (evidence.length === 0) return before === undefined ? undefined : 'nobody has signed it';
+  try {
+    const envelopes = evidence.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
+    const { command, signers } = openEvidence(envelopes, cluster);
+    const { body } = command;
+    if (body.kind !== 'policy' || body.version !== version || body.base !== version - 1) {
+      return 'its signatures are for another command';
+    }
+    if (!Buffer.from(body.document).equals(encodePolicy(document))) {
+      return 'its signatures are for another document';
+    }
+    const unsigned = authorKeys.find((key) => !signers.has(key));
+    return unsigned === undefined ? undefined : `${unsigned.slice(0, 8)} has not signed it`;
+  } catch (error) {
+    if (error instanceof HoldfastError) return error.message;
+    throw error;
+  }
 }

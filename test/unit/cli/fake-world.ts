@@ -27,6 +27,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     initCluster: async () => unexpected('initCluster'),
     invite: async () => unexpected('invite'),
     submitAsOperator: async () => unexpected('submitAsOperator'),
+    makeOperatorKey: async () => unexpected('makeOperatorKey'),
     decreeDocument: async () => unexpected('decreeDocument'),
     readDecree: async () => unexpected('readDecree'),
     signDecree: async () => unexpected('signDecree'),

@@ -23,6 +23,8 @@ const policy: PolicyReport = {
   index: 7,
   authors: ['Anna (71c2b995)'],
   timeMs: 1,
+  evidence: [],
+  authorKeys: [],
   history: [],
 };
 

@@ -1,0 +1,54 @@
+import type { ControlBody } from '../core/format/control-records.ts';
+import { type AgentKey, shortId } from '../core/ids.ts';
+import type { ControlState } from '../core/protocol/control/control-state.ts';
+
+/** What a command does, in one line for those who shall sign it. */
+export function commandWords(state: ControlState, body: ControlBody): string {
+  const name = (agent: AgentKey): string => state.members.record(agent)?.name ?? shortId(agent);
+  switch (body.kind) {
+    case 'layout':
+      return body.mode === 'auto'
+        ? `layout ${body.version}: the coordinator chooses the voters`
+        : `layout ${body.version}: voters are ${body.voters.map(name).join(', ')}`;
+    case 'policy':
+      return `policy ${body.version} in the place of ${body.base}`;
+    case 'plan':
+      return `begin restore plan ${body.hash.slice(0, 12)}`;
+    case 'plan-decision':
+      return `${body.decision} run ${body.run} of plan ${body.plan.slice(0, 12)}`;
+    case 'isolate':
+      return `attest that ${name(body.agent)} is powered off or cut off: ${body.reason}`;
+    case 'reinstate':
+      return `let ${name(body.agent)} write dataset ${shortId(body.dataset)} again`;
+    case 'roles': {
+      const changes = [
+        ...body.add.map((role) => `+${role}`),
+        ...body.remove.map((role) => `-${role}`),
+      ];
+      return `roles of ${name(body.agent)}: ${changes.join(' ')}`;
+    }
+    case 'expel':
+      return `put ${name(body.agent)} out of the cluster: ${body.reason}`;
+    case 'operators':
+      return operatorsWords(state, body);
+    default:
+      return body.kind;
+  }
+}
+
+function operatorsWords(
+  state: ControlState,
+  { operators, threshold, version }: Extract<ControlBody, { kind: 'operators' }>,
+): string {
+  const before = state.operators.current;
+  const isIn = (list: typeof operators, key: AgentKey): boolean =>
+    list.some((one) => one.key === key);
+  const added = operators.filter(({ key }) => !isIn(before.operators, key));
+  const removed = before.operators.filter(({ key }) => !isIn(operators, key));
+  const changes = [
+    ...added.map((one) => `add ${one.name} (${shortId(one.key)})`),
+    ...removed.map((one) => `remove ${one.name} (${shortId(one.key)})`),
+    `${threshold} of ${operators.length} must sign`,
+  ];
+  return `operators ${version}: ${changes.join(', ')}`;
+}
