@@ -38,9 +38,10 @@ export function commandWords(state: ControlState, body: ControlBody): string {
 
 function operatorsWords(
   state: ControlState,
-  { operators, threshold, version }: Extract<ControlBody, { kind: 'operators' }>,
+  { operators, threshold, version, base }: Extract<ControlBody, { kind: 'operators' }>,
 ): string {
-  const before = state.operators.current;
+  const { history, current } = state.operators;
+  const before = history.find(({ value }) => value.version === base)?.value ?? current;
   const isIn = (list: typeof operators, key: AgentKey): boolean =>
     list.some((one) => one.key === key);
   const added = operators.filter(({ key }) => !isIn(before.operators, key));
