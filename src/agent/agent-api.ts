@@ -21,6 +21,7 @@ import type {
   SnapshotReport,
   StatusReport,
 } from './api.ts';
+import { auditApi, auditBackup } from './audit-api.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
@@ -54,6 +55,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...policyApi(agent),
     ...tripwireApi(agent),
     ...trustApi(agent),
+    ...auditApi(agent),
     ...planApi(agent),
     shutdown: () => {
       stop();
@@ -212,6 +214,7 @@ async function* backupEvents(agent: Agent, request: BackupRequest): AsyncGenerat
   const abort = new AbortController();
   try {
     for await (const progress of agent.backup.run(job, abort.signal)) {
+      if (progress.kind === 'done') auditBackup(agent, job.own.dataset.name, progress.result);
       yield backupEvent(job.own.dataset.name, progress);
     }
   } finally {

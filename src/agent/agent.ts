@@ -2,11 +2,8 @@ import { assert } from '../base/assert.ts';
 import { printable } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
-import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
-import { idBytes, idOf, shortId } from '../core/ids.ts';
-import { limits } from '../core/limits.ts';
-import { openStatement } from '../core/protocol/opened-statement.ts';
+import { idOf, shortId } from '../core/ids.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
@@ -19,6 +16,8 @@ import type { ShardStore } from '../ports/shard-store.ts';
 import type { Source } from '../ports/source.ts';
 import type { FactStore, StatementLog } from '../ports/statement-log.ts';
 import { Alarms } from '../services/alarms.ts';
+import { AgentAudit, type AuditPorts } from '../services/audit/agent-audit.ts';
+import { AuditLog } from '../services/audit/audit-log.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
 import { CatchUp } from '../services/catch-up.ts';
@@ -35,6 +34,7 @@ import { pathExists } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
+import { answerStorage } from '../services/storage-answers.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
@@ -48,26 +48,27 @@ import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
 
 /** Everything that an agent needs of the world. */
-export type AgentPorts = ControlPorts & {
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly log: Log;
-  readonly network: Network;
-  readonly statementLog: StatementLog;
-  readonly facts: FactStore;
-  readonly index: KeyValue;
-  /** Shards held for the cluster. */
-  readonly shards: ShardStore;
-  /** Own shards that a peer has not taken yet. */
-  readonly outboxShards: ShardStore;
-  readonly secrets: SecretStore;
-  readonly sealer: Sealer;
-  readonly mint: EpochMint;
-  readonly keyRecords: KeyRecordStore;
-  readonly stagedKeyRecords: KeyRecordStore;
-  readonly compute: Compute;
-  readonly source: Source;
-};
+export type AgentPorts = ControlPorts &
+  AuditPorts & {
+    readonly clock: Clock;
+    readonly entropy: Entropy;
+    readonly log: Log;
+    readonly network: Network;
+    readonly statementLog: StatementLog;
+    readonly facts: FactStore;
+    readonly index: KeyValue;
+    /** Shards held for the cluster. */
+    readonly shards: ShardStore;
+    /** Own shards that a peer has not taken yet. */
+    readonly outboxShards: ShardStore;
+    readonly secrets: SecretStore;
+    readonly sealer: Sealer;
+    readonly mint: EpochMint;
+    readonly keyRecords: KeyRecordStore;
+    readonly stagedKeyRecords: KeyRecordStore;
+    readonly compute: Compute;
+    readonly source: Source;
+  };
 
 export type AgentOptions = {
   readonly genesisBytes: Uint8Array;
@@ -84,6 +85,12 @@ export type AgentOptions = {
   readonly contacts: readonly Contact[];
   /** This agent can no longer keep what it promises, and must stop. */
   readonly onFatal: (error: unknown) => void;
+};
+
+type AgentParts = {
+  readonly ledger: Ledger;
+  readonly outbox: Outbox;
+  readonly auditLog: AuditLog;
 };
 
 const defaultChunkAverage = 64 * 1024;
@@ -105,6 +112,7 @@ export class Agent implements AsyncDisposable {
   readonly suspicion: Suspicion;
   readonly alarms: Alarms;
   readonly keys: KeyKeeper;
+  readonly audit: AgentAudit;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -117,7 +125,8 @@ export class Agent implements AsyncDisposable {
   readonly #tasks: Promise<void>[] = [];
   #release: (() => void)[] = [];
 
-  private constructor(ports: AgentPorts, options: AgentOptions, ledger: Ledger, outbox: Outbox) {
+  private constructor(ports: AgentPorts, options: AgentOptions, parts: AgentParts) {
+    const { ledger, outbox, auditLog } = parts;
     const { clock, log, network, facts } = ports;
     const { agentKey: self, version } = options;
     this.#ports = ports;
@@ -165,11 +174,13 @@ export class Agent implements AsyncDisposable {
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
     });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
-    this.#serve = new Serve({ network, ledger, facts, clock, version, logger: log, ...usage });
+    const { note: audit } = auditLog;
+    const around = { network, ledger, facts, clock, version, logger: log, audit };
+    this.#serve = new Serve({ ...around, ...usage });
     const { statementSecret, onFatal } = options;
     const { sync } = this;
     const { hooks } = ports;
-    this.alarms = new Alarms({ hooks, command: options.config.alerts.command, log });
+    this.alarms = new Alarms({ hooks, command: options.config.alerts.command, log, audit });
     this.suspicion = new Suspicion({
       ledger,
       cleared: () => this.control.log.state.cleared,
@@ -178,6 +189,10 @@ export class Agent implements AsyncDisposable {
     this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
     const control = this.control.log;
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
+    this.audit = new AgentAudit({
+      ...{ ...shared, statementSecret, alarms: this.alarms, control: this.control.log },
+      ...{ log: auditLog, logger: log, records: ports.auditRecords },
+    });
   }
 
   static async start(ports: AgentPorts, options: AgentOptions): Promise<Agent> {
@@ -196,7 +211,9 @@ export class Agent implements AsyncDisposable {
     }
     options.onRoster?.(ledger.roster);
     const outbox = await Outbox.open(ports.outboxShards, ports.index);
-    const agent = new Agent(ports, options, ledger, outbox);
+    const { auditStore: store, clock, log } = ports;
+    const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
+    const agent = new Agent(ports, options, { ledger, outbox, auditLog });
     agent.#start();
     return agent;
   }
@@ -212,6 +229,7 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
     this.#tasks.push(this.control.run({ signal }));
+    this.#tasks.push(this.audit.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     this.#tasks.push(this.keys.run({ signal }));
     this.#release.push(
@@ -241,74 +259,16 @@ export class Agent implements AsyncDisposable {
     const storage = this.#storage;
     this.control.answer(this.#serve);
     this.keys.answer(this.#serve);
+    this.audit.answer(this.#serve);
     const { ledger, network, clock, control } = this;
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
       confirm: () => control.log.confirm(),
       admitToLog: (agent) => control.voters.admit(agent),
+      audit: this.audit.log.note,
     });
     if (storage === undefined) return;
-    this.#serve.register('offer', async ({ head }, caller) => {
-      if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
-      const { hadIt } = await storage.take(caller.peer, shardHeadFrom(head));
-      return { hadIt };
-    });
-    this.#serve.register('commit', async ({ manifest }, caller) => ({
-      receipt: await this.#signFor(caller.peer, manifest),
-    }));
-    this.#serve.register('head', ({ pack }) => this.#heads(pack));
-    this.#serve.register('inspect', async ({ packs, readData }) => {
-      if (packs.length > limits.inspectPacksMax) {
-        throw new HoldfastError(
-          'limit-exceeded',
-          `at most ${limits.inspectPacksMax} packs at once`,
-        );
-      }
-      const ids = packs.map((pack) => idOf<PackId>(pack));
-      const shards = await storage.inspect(ids, readData);
-      return {
-        shards: shards.map(({ pack, index, problem }) => ({
-          pack: idBytes(pack),
-          index,
-          good: problem === undefined,
-          problem: problem ?? '',
-        })),
-      };
-    });
-  }
-
-  /** Takes the manifest into the ledger, with whatever of its sequence and facts is missing, and signs. */
-  async #signFor(peer: Member['peerKey'], envelope: Uint8Array): Promise<Uint8Array> {
-    const { hash, statement } = openStatement(envelope, this.ledger.cluster);
-    const outcome = await this.ledger.ingest(envelope);
-    if (
-      outcome.outcome === 'refused' &&
-      outcome.code !== 'not-found' &&
-      outcome.code !== 'unknown-writer'
-    ) {
-      throw new HoldfastError(outcome.code, outcome.reason);
-    }
-    // What came before it is missing here: a gap, its dataset, its writer's admission.
-    if (outcome.outcome === 'gap' || outcome.outcome === 'refused') await this.sync.withPeer(peer);
-    const record = this.ledger.manifest(idOf(hash));
-    if (record === undefined || this.#storage === undefined) {
-      throw new HoldfastError('not-found', `manifest ${statement.sequence} was not accepted here`);
-    }
-    const segments = record.manifest.packSegments.map((segment) => segment.hash);
-    await this.sync.pullFacts(peer, segments);
-    return this.#storage.sign(record);
-  }
-
-  async #heads(pack: Uint8Array): Promise<{
-    indexes: number[];
-    head?: ReturnType<typeof shardHeadMessage>;
-  }> {
-    const store = this.#ports.shards;
-    const id = idOf<PackId>(pack);
-    const indexes = [...store.indexes(id)];
-    const [first] = indexes;
-    if (first === undefined) return { indexes };
-    return { indexes, head: shardHeadMessage(await store.head(id, first)) };
+    answerStorage(this.#serve, { storage, ledger, sync: this.sync, store: this.#ports.shards });
   }
 
   async #servePull(peer: Member['peerKey'], request: PullRequest): Promise<PullReply> {
@@ -320,7 +280,12 @@ export class Agent implements AsyncDisposable {
     const storage = this.#storage;
     const isStored =
       storage !== undefined && this.#ports.shards.indexes(pack).includes(request.index);
-    if (isStored) return storage.serve(request);
+    if (isStored) {
+      const reader = caller.member?.name ?? 'recovery kit';
+      const event = { actor: reader, action: 'read shards', subject: '' } as const;
+      this.audit.log.note({ ...event, kind: 'read', outcome: 'done' });
+      return storage.serve(request);
+    }
     const { index, leaf, count } = request;
     const onItsWay = await this.#distributor.serve(pack, index, leaf, count);
     if (onItsWay !== undefined) return onItsWay;

@@ -1,3 +1,4 @@
+import type { AuditApi } from './audit-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
@@ -21,6 +22,7 @@ export interface AgentApi
     PolicyApi,
     TripwireApi,
     TrustApi,
+    AuditApi,
     PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;

@@ -3,6 +3,7 @@ import type { Register } from './action.ts';
 import { addAbout } from './commands/about.ts';
 import { addApprove } from './commands/approve.ts';
 import { addAgent } from './commands/agent.ts';
+import { addAudit } from './commands/audit.ts';
 import { addBackup } from './commands/backup.ts';
 import { addBrowse } from './commands/browse.ts';
 import { addCheck } from './commands/check.ts';
@@ -87,6 +88,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addApprove(program, register);
   addTripwire(program, register);
   addKey(program, register);
+  addAudit(program, register);
   program.commandsGroup('With the recovery kit:');
   addRestore(program, register);
   addBrowse(program, register);

@@ -2,6 +2,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import type { HookRunner } from '../ports/hook.ts';
 import type { Cancel, Log } from '../ports/runtime.ts';
+import type { Audit } from './audit/audit-log.ts';
 
 /** Something that a person must hear of. */
 export type Alarm = {
@@ -20,6 +21,7 @@ export type AlarmsOptions = {
   /** The program that tells people, with its arguments; undefined: the log alone. */
   readonly command: readonly string[] | undefined;
   readonly log: Log;
+  readonly audit?: Audit;
 };
 
 const hookTimeoutMs = 30 * secondMs;
@@ -47,6 +49,8 @@ export class Alarms {
       this.#told.delete(oldest);
     }
     log.log('error', 'alarm', { ...facts, kind, subject, text });
+    const event = { actor: 'this host', action: kind, subject, detail: text } as const;
+    this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done' });
     if (command === undefined) return;
     const variables = Object.entries({ ...facts, alarm: kind, subject, text }).map(
       ([key, value]) => [`HOLDFAST_${key.toUpperCase()}`, value] as const,

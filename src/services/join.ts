@@ -13,6 +13,7 @@ import type { AnswerInit, AskedValue } from '../core/protocol/exchange-kinds.ts'
 import type { InviteState } from '../core/protocol/roster.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock } from '../ports/runtime.ts';
+import type { Audit } from './audit/audit-log.ts';
 import { checkAnswer, contactsOf, type Joined, provingEnvelopes } from './join-answer.ts';
 import type { Ledger } from './ledger.ts';
 import type { Serve } from './serve.ts';
@@ -27,6 +28,7 @@ export type AdmitOptions = {
   readonly confirm?: () => Promise<void>;
   /** Has the control log take the new member in. */
   readonly admitToLog?: (agent: AgentKey) => Promise<void>;
+  readonly audit?: Audit;
 };
 
 /** Lets this agent redeem the invites that name it as their issuer. */
@@ -60,7 +62,10 @@ async function admit(
       inviteSignature: inviteSignature.slice(),
       agentSignature: agentSignature.slice(),
     });
-    await options.admitToLog?.(decodeDescriptor(descriptor).statementKey);
+    const { statementKey, name, site } = decodeDescriptor(descriptor);
+    const event = { actor: name, action: 'joined', subject: site, outcome: 'done' } as const;
+    options.audit?.({ ...event, kind: 'join', detail: invite.roles.join(', ') });
+    await options.admitToLog?.(statementKey);
   }
   return {
     genesis: ledger.genesisBytes,

@@ -1,8 +1,8 @@
 import { assert, assertNever } from '../base/assert.ts';
-import { HoldfastError } from '../core/errors.ts';
+import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import { decodeRequest, encodeResponse, failureResponse } from '../core/format/exchange.ts';
 import { textLike } from '../core/format/field.ts';
-import { type AgentKey, idOf, type PeerKey } from '../core/ids.ts';
+import { type AgentKey, idOf, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { AnswerInit, AskedValue, ExchangeKind } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
@@ -10,6 +10,7 @@ import { headMessage } from '../core/protocol/stream-heads.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { FactStore } from '../ports/statement-log.ts';
+import type { Audit } from './audit/audit-log.ts';
 import type { Ledger } from './ledger.ts';
 
 export type ServeOptions = {
@@ -21,6 +22,7 @@ export type ServeOptions = {
   /** What this host stores for others; absent when it stores nothing. */
   readonly usage?: () => { shards: number; bytes: number; freeBytes: number };
   readonly logger?: Log;
+  readonly audit?: Audit;
 };
 
 /** Who asks, as its connection proves. */
@@ -44,6 +46,16 @@ const allowed: Readonly<Record<'invite' | 'recovery', ReadonlySet<ExchangeKind>>
   invite: new Set(['hello', 'join']),
   recovery: new Set(['hello', 'heads', 'statements', 'facts', 'head', 'keyRecord']),
 };
+
+/** Of a peer that has tried what it may not, or sent what cannot be true. */
+const suspicious: ReadonlySet<ErrorCode> = new Set([
+  'not-permitted',
+  'invite-unknown',
+  'invite-used',
+  'bad-signature',
+  'equivocation',
+  'rollback',
+]);
 
 /** Room for tags and lengths beside the payload of a response. */
 const payloadSizeMax = limits.messageSizeMax - 16 * 1024;
@@ -90,8 +102,10 @@ export class Serve {
   }
 
   async #answer(peer: PeerKey, bytes: Uint8Array, cancel: Cancel): Promise<Uint8Array> {
+    let asked = 'a request';
     try {
       const { body } = decodeRequest(bytes);
+      asked = body.case ?? asked;
       if (body.case === undefined) {
         throw new HoldfastError('bad-encoding', 'the request is of a kind that is not known here');
       }
@@ -104,7 +118,7 @@ export class Serve {
       }
       return encodeResponse(await this.#dispatch(body.case, body.value, { ...known, ...cancel }));
     } catch (error) {
-      this.#note(peer, error);
+      this.#note(peer, asked, error);
       return encodeResponse(failureResponse(error));
     }
   }
@@ -122,13 +136,18 @@ export class Serve {
     return { body: { case: kind, value: answer } } as Parameters<typeof encodeResponse>[0];
   }
 
-  #note(peer: PeerKey, error: unknown): void {
+  /** Peers that try what they may not are remembered; those that ask for what is not here are not. */
+  #note(peer: PeerKey, asked: string, error: unknown): void {
     const isExpected = error instanceof HoldfastError;
     const problem = error instanceof Error ? error.message : String(error);
     this.#options.logger?.log(isExpected ? 'debug' : 'error', 'a request was not answered', {
       peer,
       problem,
     });
+    if (!isExpected || !suspicious.has(error.code)) return;
+    const actor = this.#options.ledger.roster.memberByPeer(peer)?.name ?? shortId(peer);
+    const event = { actor, action: `asked for: ${asked}`, subject: '', detail: problem } as const;
+    this.#options.audit?.({ ...event, kind: 'refusal', outcome: 'refused' });
   }
 
   #hello(): AnswerInit<'hello'> {

@@ -273,7 +273,8 @@ export class MemoryControl implements ControlAccess {
       const { envelope } = entry;
       const outcome = this.state.apply({ generation: 1, index, term: 1, envelope });
       this.#outcomes.set(index, { ...outcome, index });
-      const applied = { index, generation: 1, body: commandIn(envelope).body, outcome };
+      const { body } = commandIn(envelope);
+      const applied = { index, generation: 1, body, outcome, envelope };
       for (const listener of this.#applied) listener(applied);
     }
     for (const check of [...this.#waiting]) check();

@@ -106,3 +106,7 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): 
 }
 
 export const vetoBody = z.strictObject({ hash: hexKey, reason: z.string().min(1).max(256) });
+export const auditBody = z.strictObject({
+  from: z.int().nonnegative(),
+  count: z.int().min(1).max(512),
+});

@@ -5,6 +5,7 @@ import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
 import { addKeys } from './key-routes.ts';
 import {
+  auditBody,
   backupBody,
   checkBody,
   checked,
@@ -92,6 +93,7 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/operators', () => api.operators());
   app.get('/v1/proposals', () => api.proposals());
   app.get('/v1/tripwires', () => api.tripwires());
+  app.get('/v1/audit', () => api.auditHead());
   app.get('/v1/plans', () => api.plans());
   app.get('/v1/plans/:plan', (request) =>
     api.plan(checked(planParams, request.params, 'the path').plan),
@@ -107,6 +109,13 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
 
 /** What is asked for by a body, and changes nothing here but what is kept for others. */
 function addPlans(app: FastifyInstance, api: AgentApi): void {
+  app.post('/v1/audit/entries', (request) =>
+    api.auditEntries(checked(auditBody, request.body, 'the body')),
+  );
+  app.post('/v1/audit/verify', (request) => {
+    checked(noBody, request.body, 'the body');
+    return api.verifyAudit();
+  });
   app.post('/v1/plans/resolve', (request) =>
     api.resolvePlan(checked(resolvePlanBody, request.body, 'the body')),
   );

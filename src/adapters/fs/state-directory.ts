@@ -26,6 +26,8 @@ export type StatePaths = {
   readonly keys: string;
   /** Key records that operators have not put into force yet. */
   readonly 'staged-keys': string;
+  /** The audit log, and what is remembered of others'. */
+  readonly audit: string;
 };
 
 const subdirectories = [
@@ -39,6 +41,7 @@ const subdirectories = [
   'plans',
   'keys',
   'staged-keys',
+  'audit',
 ] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */

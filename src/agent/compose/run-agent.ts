@@ -4,6 +4,8 @@ import { processMint } from '../../adapters/age/mint-process.ts';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
 import { serveControl } from '../../adapters/control/server.ts';
+import { openAuditStore } from '../../adapters/fs/audit-store.ts';
+import { CheckedRecords } from '../../adapters/fs/checked-record.ts';
 import { openControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import { openFenceStore } from '../../adapters/fs/fence-store.ts';
@@ -108,6 +110,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         hooks: systemHooks(),
         places: restorePlaces({ forbidden: [realpathSync(state.path)] }),
         generations: generationStore(state),
+        auditStore: stack.use(await openAuditStore(state.paths.audit, log)),
+        auditRecords: new CheckedRecords(state.paths.audit),
         controlJournal: stack.use(await openControlJournal(state.paths.control)),
       },
       {

@@ -9,6 +9,8 @@ export type AppliedCommand = {
   readonly generation: number;
   readonly body: ControlBody;
   readonly outcome: ApplyOutcome;
+  /** As it stands in the log. */
+  readonly envelope: Uint8Array;
 };
 
 /** What services may do with the control log: look at what it says, add to it, wait for it. */

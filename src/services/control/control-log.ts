@@ -351,7 +351,7 @@ export class ControlLog implements ControlAccess {
     if (command === undefined) return;
     const { id, body } = command;
     this.#waiters.appliedCommand(id, { ...outcome, index });
-    const applied = { index, generation, body, outcome };
+    const applied = { index, generation, body, outcome, envelope: payload };
     for (const listener of this.#appliedListeners) listener(applied);
   }
 

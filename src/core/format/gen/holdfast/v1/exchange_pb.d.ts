@@ -141,6 +141,18 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: KeyRecordRequest;
     case: "keyRecord";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.CosignAuditRequest cosign_audit = 40;
+     */
+    value: CosignAuditRequest;
+    case: "cosignAudit";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.AuditHeadRequest audit_head = 41;
+     */
+    value: AuditHeadRequest;
+    case: "auditHead";
   } | { case: undefined; value?: undefined };
 };
 
@@ -277,6 +289,18 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: KeyRecordResponse;
     case: "keyRecord";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.CosignAuditResponse cosign_audit = 40;
+     */
+    value: CosignAuditResponse;
+    case: "cosignAudit";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.AuditHeadResponse audit_head = 41;
+     */
+    value: AuditHeadResponse;
+    case: "auditHead";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -1512,6 +1536,108 @@ export declare type ImageResponse = Message<"holdfast.v1.ImageResponse"> & {
  * Use `create(ImageResponseSchema)` to create a new message.
  */
 export declare const ImageResponseSchema: GenMessage<ImageResponse>;
+
+/**
+ * Asks a member to sign the head of the asking agent's audit log, which goes on from what it has signed before.
+ *
+ * @generated from message holdfast.v1.CosignAuditRequest
+ */
+export declare type CosignAuditRequest = Message<"holdfast.v1.CosignAuditRequest"> & {
+  /**
+   * signed by the asking agent
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+
+  /**
+   * from which the proof leads
+   *
+   * @generated from field: uint64 old_size = 2;
+   */
+  oldSize: bigint;
+
+  /**
+   * RFC 6962, 2.1.2; at most 64 hashes
+   *
+   * @generated from field: repeated bytes proof = 3;
+   */
+  proof: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.CosignAuditRequest.
+ * Use `create(CosignAuditRequestSchema)` to create a new message.
+ */
+export declare const CosignAuditRequestSchema: GenMessage<CosignAuditRequest>;
+
+/**
+ * @generated from message holdfast.v1.CosignAuditResponse
+ */
+export declare type CosignAuditResponse = Message<"holdfast.v1.CosignAuditResponse"> & {
+  /**
+   * with the asked member's signature; empty: the proof must begin at known_size
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+
+  /**
+   * @generated from field: uint64 known_size = 2;
+   */
+  knownSize: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.CosignAuditResponse.
+ * Use `create(CosignAuditResponseSchema)` to create a new message.
+ */
+export declare const CosignAuditResponseSchema: GenMessage<CosignAuditResponse>;
+
+/**
+ * What the asked member remembers of an agent's audit log.
+ *
+ * @generated from message holdfast.v1.AuditHeadRequest
+ */
+export declare type AuditHeadRequest = Message<"holdfast.v1.AuditHeadRequest"> & {
+  /**
+   * statement key
+   *
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.AuditHeadRequest.
+ * Use `create(AuditHeadRequestSchema)` to create a new message.
+ */
+export declare const AuditHeadRequestSchema: GenMessage<AuditHeadRequest>;
+
+/**
+ * @generated from message holdfast.v1.AuditHeadResponse
+ */
+export declare type AuditHeadResponse = Message<"holdfast.v1.AuditHeadResponse"> & {
+  /**
+   * newest, as that agent has signed it; empty: none
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+
+  /**
+   * signed by that agent too, and not to be reconciled with the other
+   *
+   * @generated from field: string contradiction = 2;
+   */
+  contradiction: string;
+};
+
+/**
+ * Describes the message holdfast.v1.AuditHeadResponse.
+ * Use `create(AuditHeadResponseSchema)` to create a new message.
+ */
+export declare const AuditHeadResponseSchema: GenMessage<AuditHeadResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType

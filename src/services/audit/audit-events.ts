@@ -1,0 +1,80 @@
+import { codeOf } from '../../core/errors.ts';
+import { signersIn } from '../../core/format/control-peek.ts';
+import type { ControlBody } from '../../core/format/control-records.ts';
+import { type AgentKey, shortId } from '../../core/ids.ts';
+import type { AppliedCommand, ControlAccess } from '../control/control-access.ts';
+import type { Audit } from './audit-log.ts';
+
+/** Said so often by machines that they would hide what people decide. */
+const silent: ReadonlySet<ControlBody['kind']> = new Set(['time', 'anchor', 'assign']);
+
+export type DecisionAuditOptions = {
+  readonly control: Pick<ControlAccess, 'onApplied'>;
+  readonly audit: Audit;
+  /** The newest decision that the log tells of: after a start, entries are applied again. */
+  readonly last: LogPlace | undefined;
+  /** A member or an operator, as people know it. */
+  readonly nameOf: (key: AgentKey) => string;
+};
+
+type LogPlace = { readonly generation: number; readonly index: number };
+
+/** Takes down what the control log decides, with those who have signed it. Returns a function that stops it. */
+export function auditDecisions(options: DecisionAuditOptions): () => void {
+  const { control, audit, nameOf } = options;
+  let last = options.last ?? { generation: 0, index: 0 };
+  return control.onApplied((command) => {
+    if (silent.has(command.body.kind) || !isAfter(command, last)) return;
+    last = { generation: command.generation, index: command.index };
+    const { body, outcome, generation, index } = command;
+    audit({
+      kind: 'decision',
+      actor: signers(command).map(nameOf).join(', '),
+      action: body.kind,
+      subject: `entry ${generation}/${index}`,
+      outcome: outcome.outcome === 'applied' ? 'done' : 'refused',
+      detail: outcome.outcome === 'applied' ? wordsOf(body) : outcome.reason,
+    });
+  });
+}
+
+/** The place that `auditDecisions` has written as a subject. */
+export function decisionPlace(subject: string): LogPlace | undefined {
+  const match = /^entry (\d+)\/(\d+)$/.exec(subject);
+  if (match === null) return undefined;
+  return { generation: Number(match[1]), index: Number(match[2]) };
+}
+
+function isAfter(a: LogPlace, b: LogPlace): boolean {
+  return a.generation > b.generation || (a.generation === b.generation && a.index > b.index);
+}
+
+function signers({ envelope }: AppliedCommand): readonly AgentKey[] {
+  try {
+    return signersIn(envelope);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+/** What people will look for. */
+function wordsOf(body: ControlBody): string {
+  switch (body.kind) {
+    case 'layout':
+    case 'policy':
+      return `version ${body.version}`;
+    case 'clear-suspect':
+      return `snapshot ${shortId(body.manifest)}: ${body.reason}`;
+    case 'isolate':
+      return `agent ${shortId(body.agent)}: ${body.reason}`;
+    case 'mark':
+      return `plan ${body.plan.slice(0, 8)}, step ${body.step}: ${body.outcome}`;
+    case 'site-report':
+      return `${body.site} ${body.state}`;
+    case 'plan-decision':
+      return `plan ${body.plan.slice(0, 8)}: ${body.decision}`;
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,86 @@
+import { HoldfastError } from '../core/errors.ts';
+import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
+import { idBytes, idOf, type PackId, type PeerKey } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import { openStatement } from '../core/protocol/opened-statement.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import type { Ledger } from './ledger.ts';
+import type { Serve } from './serve.ts';
+import type { StoragePeer } from './storage-peer.ts';
+import type { Sync } from './sync.ts';
+
+export type StorageAnswersOptions = {
+  readonly storage: StoragePeer;
+  readonly ledger: Ledger;
+  readonly sync: Sync;
+  readonly store: ShardStore;
+};
+
+/** Lets other members store here, have snapshots signed, and look at what is held. */
+export function answerStorage(
+  serve: Pick<Serve, 'register'>,
+  options: StorageAnswersOptions,
+): void {
+  const { storage, store } = options;
+  serve.register('offer', async ({ head }, caller) => {
+    if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
+    const { hadIt } = await storage.take(caller.peer, shardHeadFrom(head));
+    return { hadIt };
+  });
+  serve.register('commit', async ({ manifest }, caller) => ({
+    receipt: await signFor(caller.peer, manifest, options),
+  }));
+  serve.register('head', ({ pack }) => heads(pack, store));
+  serve.register('inspect', async ({ packs, readData }) => {
+    if (packs.length > limits.inspectPacksMax) {
+      throw new HoldfastError('limit-exceeded', `at most ${limits.inspectPacksMax} packs at once`);
+    }
+    const ids = packs.map((pack) => idOf<PackId>(pack));
+    const shards = await storage.inspect(ids, readData);
+    return {
+      shards: shards.map(({ pack, index, problem }) => ({
+        pack: idBytes(pack),
+        index,
+        good: problem === undefined,
+        problem: problem ?? '',
+      })),
+    };
+  });
+}
+
+/** Takes the manifest into the ledger, with whatever of its sequence and facts is missing, and signs. */
+async function signFor(
+  peer: PeerKey,
+  envelope: Uint8Array,
+  { ledger, sync, storage }: StorageAnswersOptions,
+): Promise<Uint8Array> {
+  const { hash, statement } = openStatement(envelope, ledger.cluster);
+  const outcome = await ledger.ingest(envelope);
+  if (
+    outcome.outcome === 'refused' &&
+    outcome.code !== 'not-found' &&
+    outcome.code !== 'unknown-writer'
+  ) {
+    throw new HoldfastError(outcome.code, outcome.reason);
+  }
+  // What came before it is missing here: a gap, its dataset, its writer's admission.
+  if (outcome.outcome === 'gap' || outcome.outcome === 'refused') await sync.withPeer(peer);
+  const record = ledger.manifest(idOf(hash));
+  if (record === undefined) {
+    throw new HoldfastError('not-found', `manifest ${statement.sequence} was not accepted here`);
+  }
+  const segments = record.manifest.packSegments.map((segment) => segment.hash);
+  await sync.pullFacts(peer, segments);
+  return storage.sign(record);
+}
+
+async function heads(
+  pack: Uint8Array,
+  store: ShardStore,
+): Promise<{ indexes: number[]; head?: ReturnType<typeof shardHeadMessage> }> {
+  const id = idOf<PackId>(pack);
+  const indexes = [...store.indexes(id)];
+  const [first] = indexes;
+  if (first === undefined) return { indexes };
+  return { indexes, head: shardHeadMessage(await store.head(id, first)) };
+}
