@@ -8,9 +8,9 @@ import type { ControlLog } from './control-log.ts';
 import { repeat } from './duty.ts';
 
 export type AnchorKeeperOptions = {
-  readonly control: ControlLog;
-  readonly ledger: Ledger;
-  readonly view: DurabilityView;
+  readonly control: Pick<ControlLog, 'isLeading' | 'state' | 'submit'>;
+  readonly ledger: Pick<Ledger, 'roster' | 'manifests'>;
+  readonly view: Pick<DurabilityView, 'assess'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -67,6 +67,11 @@ export class AnchorKeeper {
       }
       if (heads.length >= headsMax) break;
     }
-    return heads;
+    return heads.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
   }
+}
+
+/** The order in which an entry must name them; members learn of datasets in any order. */
+function placeOf({ writer, dataset }: AnchorHead): string {
+  return writer + dataset;
 }
