@@ -3,10 +3,9 @@ import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import { pause } from '../support/cluster.ts';
 import type { Fleet } from './fleet.ts';
 import type { Operator } from './operator.ts';
+import { type Times, timesOf } from './times.ts';
 import { leaderOf } from './trouble.ts';
 import { answered } from './watch.ts';
-
-export type Times = { readonly median: number; readonly p95: number; readonly worst: number };
 
 export type FailoverTimes = {
   readonly kills: number;
@@ -100,9 +99,3 @@ async function untilApplied(
 }
 
 type PolicyFields = Awaited<ReturnType<ReturnType<Fleet['api']>['policy']>>;
-
-export function timesOf(values: readonly number[]): Times {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number): number => sorted[Math.ceil(part * sorted.length) - 1] ?? Number.NaN;
-  return { median: at(0.5), p95: at(0.95), worst: at(1) };
-}

@@ -7,27 +7,12 @@ import { connectControl } from '../../src/agent/control-client.ts';
 import { end, hasEnded } from '../support/child-process.ts';
 import { until } from '../support/cluster.ts';
 import { scratchDirectory } from '../support/scratch-directory.ts';
-import { addressOf, hostCount } from './namespaces.ts';
+import { fleetHosts, type Host } from './hosts.ts';
+import { addressOf } from './namespaces.ts';
 
 const launcher = fileURLToPath(new URL('../../src/cli/launcher.mjs', import.meta.url));
 const startTimeoutMs = 60_000;
 const commandTimeoutMs = 120_000;
-
-export type Host = {
-  readonly index: number;
-  /** Of the agent and of its site: each host is a site of its own. */
-  readonly name: string;
-  readonly region: string;
-};
-
-/** One per namespace. */
-export const fleetHosts: readonly Host[] = [
-  { index: 0, name: 'ams1', region: 'eu' },
-  { index: 1, name: 'fra1', region: 'eu' },
-  { index: 2, name: 'nyc1', region: 'us' },
-  { index: 3, name: 'sfo1', region: 'us' },
-  { index: 4, name: 'sin1', region: 'asia' },
-].slice(0, hostCount);
 
 export type Outcome = {
   readonly code: number;
@@ -232,7 +217,9 @@ export class Fleet implements AsyncDisposable {
     const env = { ...Object.fromEntries(own), NO_COLOR: '1' };
     // `ip netns exec` becomes the program: signals reach the agent itself.
     const command = ['netns', 'exec', `${this.#prefix}-${host.index}`, process.execPath, launcher];
-    return spawn('ip', [...command, ...args], { stdio, env, cwd: this.root });
+    // A session of its own, as on a host of its own: the scheduler shares the processors out by sessions, and
+    // a whole fleet in one would be served as one process.
+    return spawn('ip', [...command, ...args], { stdio, env, cwd: this.root, detached: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

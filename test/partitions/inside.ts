@@ -1,11 +1,14 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type FailoverTimes, measureFailover, settledLeader, timesOf } from './failover-time.ts';
-import { Fleet, fleetHosts } from './fleet.ts';
+import { measureFailover, settledLeader } from './failover-time.ts';
+import { Fleet } from './fleet.ts';
+import { fleetHosts } from './hosts.ts';
+import type { NetworkKind } from './namespaces.ts';
+import { Network } from './network.ts';
 import { Operator } from './operator.ts';
-import { applyCuts } from './partition.ts';
-import { Round, type RoundReport } from './round.ts';
+import { ReportFile, type StoredReport } from './report-file.ts';
+import { Round } from './round.ts';
+import { schemeOf } from './scheme.ts';
+import { Template } from './template.ts';
 import { Watch } from './watch.ts';
 
 // Runs inside the switch's namespace: main.ts makes the network, and removes it whatever happens here.
@@ -14,92 +17,83 @@ const [prefix = '', ...given] = process.argv.slice(2);
 const { values } = parseArgs({
   args: given,
   options: {
-    rounds: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    scenario: { type: 'string', default: 'all' },
-    kills: { type: 'string', default: '30' },
-    minutes: { type: 'string', default: '60' },
-    out: { type: 'string' },
+    seeds: { type: 'string', default: '' },
+    kills: { type: 'string', default: '0' },
+    network: { type: 'string', default: 'lan' },
+    build: { type: 'string', default: '' },
+    endMs: { type: 'string', default: '0' },
+    out: { type: 'string', default: '' },
+    template: { type: 'string' },
   },
 });
+const out = new ReportFile(values.out);
 
-async function main(): Promise<number> {
+async function main(): Promise<void> {
   const founder = fleetHosts[0]?.name ?? '';
+  using network = await Network.open(values.network as NetworkKind);
+  network.cut('partition', []);
   await using fleet = new Fleet(prefix);
   const onSignal = (): void => {
     void fleet[Symbol.asyncDispose]().finally(() => process.exit(130));
   };
   process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  applyCuts([]);
-  await fleet.form(fleetHosts, { surviveSites: 2 });
+  const template = new Template(values.template ?? '');
+  if (values.template === undefined) await fleet.form(fleetHosts, { surviveSites: 2 });
+  else if (!template.isMade) return await template.make(fleet);
+  else await template.start(fleet);
   console.log(
-    `${fleetHosts.length} agents in namespaces ${prefix}-*; leader ${await settledLeader(fleet)}`,
+    `five agents (${values.network}) in ${prefix}-*; leader ${await settledLeader(fleet)}`,
   );
   const operator = new Operator(fleet, founder);
-  let failed = 0;
-  if (values.scenario === 'all' || values.scenario === 'failover') {
+  if (Number(values.kills) > 0) {
     const times = await measureFailover(fleet, operator, Number(values.kills));
-    tellTimes(times);
-    keep('failover-times.json', times);
+    out.keep('failover-times.json', { build: values.build, ...times });
   }
-  if (values.scenario === 'all' || values.scenario === 'rounds') {
-    failed = await playRounds(fleet, operator);
-  }
-  return failed === 0 ? 0 : 1;
+  if (values.seeds !== '') await playRounds({ fleet, operator, network }, template);
 }
 
-async function playRounds(fleet: Fleet, operator: Operator): Promise<number> {
-  const reports: RoundReport[] = [];
-  const endMs = performance.now() + Number(values.minutes) * 60_000;
+async function playRounds(
+  parts: { fleet: Fleet; operator: Operator; network: Network },
+  template: Template,
+): Promise<void> {
+  const { fleet } = parts;
   await using watch = new Watch(
     fleet,
     fleetHosts.map(({ name }) => name),
   );
-  const count = Number(values.rounds);
-  for (let i = 0; i < count && performance.now() < endMs; i++) {
-    const seed = Number(values.seed) + i;
-    const report = await new Round({ fleet, watch, operator }, i, seed).run();
-    reports.push(report);
-    tellRound(report);
-    if (report.problems.length > 0) {
-      for (const { name } of fleetHosts) keep(`seed-${seed}-${name}.log`, fleet.log(name));
+  for (const seed of values.seeds.split(',').map(Number)) {
+    const scheme = schemeOf(seed);
+    const dataset = template.take(fleet, scheme.from.name);
+    const round = new Round({ ...parts, watch }, scheme, dataset);
+    if (Date.now() > Number(values.endMs)) return;
+    const keepLogs = (): void => {
+      for (const { name } of fleetHosts) out.keep(`seed-${seed}-${name}.log`, fleet.log(name));
+    };
+    try {
+      const report = { ...(await round.run()), build: values.build };
+      out.add(report);
+      tell(report);
+      if (report.problems.length > 0) keepLogs();
+    } catch (error) {
+      keepLogs();
+      console.log(
+        `seed ${seed} was not played to its end:`,
+        ...round.told.map((at) => `\n    ${at}`),
+      );
+      throw error;
     }
   }
-  const failed = reports.filter(({ problems }) => problems.length > 0).length;
-  const settled = timesOf(reports.map(({ settledMs }) => settledMs));
-  console.log(
-    `${reports.length - failed} passed, ${failed} failed; ${watch.polls} polls;` +
-      ` plans ended ${settled.median} ms after the trouble (median; worst ${settled.worst} ms)`,
-  );
-  keep('rounds.json', { rounds: reports.length, failed, polls: watch.polls, settled, reports });
-  return failed;
 }
 
-function tellTimes({ kills, confirmedMs, appliedMs }: FailoverTimes): void {
-  console.log(
-    `${kills} kills: another leader confirmed after ${confirmedMs.median} ms` +
-      ` (p95 ${confirmedMs.p95}, worst ${confirmedMs.worst}), a command applied after` +
-      ` ${appliedMs.median} ms (p95 ${appliedMs.p95}, worst ${appliedMs.worst})`,
-  );
-}
-
-function tellRound({ round, seed, way, from, to, state, told, ...rest }: RoundReport): void {
+function tell({ seed, way, from, to, state, told, hits, ...rest }: StoredReport): void {
   const verdict = rest.problems.length === 0 ? 'ok' : 'FAILED';
+  const hit = hits.map(({ step, moment, victim }) => `${victim} ${moment} ${step}`).join(', ');
   console.log(
-    `round ${round} (seed ${seed}): ${verdict}: ${way}, ${from} to ${to}: ${state}` +
-      ` ${rest.settledMs} ms after ${told.length} troubles; ${rest.tookMs} ms in all`,
+    `seed ${seed} (${rest.network}): ${verdict}: ${way}, ${from} to ${to}: ${state}` +
+      ` ${rest.settledMs} ms after the trouble; hit: ${hit || 'nothing'}; ${rest.tookMs} ms in all`,
   );
   if (rest.problems.length === 0) return;
   for (const line of [...told, ...rest.details, ...rest.problems]) console.log(`    ${line}`);
 }
 
-function keep(name: string, value: object | string): void {
-  if (values.out === undefined) return;
-  const directory = resolve(values.out);
-  mkdirSync(directory, { recursive: true });
-  const text = typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`;
-  writeFileSync(join(directory, name), text);
-}
-
-process.exitCode = await main();
+await main();

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { hostCount, portOf } from './namespaces.ts';
+import { hostCount } from './namespaces.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** Frames from one host to another that get lost. */
@@ -7,6 +6,8 @@ export type Cut = { readonly from: number; readonly to: number };
 
 export const shapes = [
   'isolated-leader',
+  'isolated-target',
+  'leader-with-target',
   'minority-of-two',
   'bridge-node',
   'one-way-out',
@@ -37,8 +38,12 @@ function cutsWhere(isCut: (from: number, to: number) => boolean): Cut[] {
   );
 }
 
-/** What a partition of this shape cuts. `leader`: the host that coordinates. */
-export function cutsOf(shape: Shape, leader: number, random: SeededRandom): Cut[] {
+/** What a partition of this shape cuts. `leader`: coordinates; `target`: the plan restores there. */
+export function cutsOf(
+  shape: Shape,
+  { leader, target }: { readonly leader: number; readonly target: number },
+  random: SeededRandom,
+): Cut[] {
   const others = random.shuffled(hosts.filter((host) => host !== leader));
   const [a = 0, b = 0] = others;
   const one = random.chance(0.5) ? leader : a;
@@ -46,7 +51,11 @@ export function cutsOf(shape: Shape, leader: number, random: SeededRandom): Cut[
     case 'isolated-leader':
     case 'flapping':
     case 'unplugged':
-      return between([leader], others);
+      return isolation(leader);
+    case 'isolated-target':
+      return isolation(target);
+    case 'leader-with-target':
+      return between([leader, target], rest(leader, target));
     case 'minority-of-two':
       return random.chance(0.5)
         ? between([leader, a], others.slice(1))
@@ -76,25 +85,7 @@ function rest(...without: readonly number[]): number[] {
   return hosts.filter((host) => !without.includes(host));
 }
 
-/**
- * Loses frames in the switch, in whose namespace this runs. Connections stay as they are, as with a real cable
- * that is cut: nobody is told.
- */
-export function applyCuts(cuts: readonly Cut[]): void {
-  const pairs = cuts.map(({ from, to }) => `"${portOf(from)}" . "${portOf(to)}"`);
-  const rules = pairs.length === 0 ? '' : `iifname . oifname { ${pairs.join(', ')} } drop`;
-  const table = `table bridge partition {
-    chain cut {
-      type filter hook forward priority 0; policy accept;
-      ${rules}
-    }
-  }`;
-  // Made and deleted first, so that the same text works the first time too: one transaction, never half of it.
-  const text = `table bridge partition\ndelete table bridge partition\n${table}\n`;
-  execFileSync('nft', ['-f', '-'], { input: text, stdio: ['pipe', 'ignore', 'inherit'] });
-}
-
-/** Pulls a host's cable out, or plugs it in again: it loses its neighbours' addresses as well. */
-export function plug(host: number, state: 'up' | 'down'): void {
-  execFileSync('ip', ['link', 'set', portOf(host), state], { stdio: 'ignore' });
+/** Nothing comes from this host, and nothing reaches it. */
+export function isolation(host: number): Cut[] {
+  return between([host], rest(host));
 }

@@ -1,32 +1,51 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PlanDraft, PlanReport } from '../../src/agent/plan-types.ts';
-import type { AgentKey, DatasetId } from '../../src/core/ids.ts';
-import { pause, until } from '../support/cluster.ts';
-import { type Fleet, fleetHosts } from './fleet.ts';
+import { pause } from '../support/cluster.ts';
+import type { Fleet } from './fleet.ts';
+import { Holder } from './holder.ts';
+import { insist } from './insist.ts';
+import { Moments } from './moments.ts';
+import { calm, type Network } from './network.ts';
 import type { Operator } from './operator.ts';
+import type { Aim, Cell, Scheme } from './scheme.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { Trouble } from './trouble.ts';
+import type { FreshDataset } from './template.ts';
+import { type Failover, Trouble } from './trouble.ts';
 import { answered, type Watch } from './watch.ts';
 
+/** From the end of all trouble until the plan has ended. */
 const settleTimeoutMs = 150_000;
-
-/** How the old holder of a dataset comes to be off. */
-const ways = ['demote', 'demote', 'demote', 'isolate', 'nothing'] as const;
-type Way = (typeof ways)[number];
+/** Aims wait so long for their moment amid other trouble; then everything is mended. */
+const troubleMaxMs = 12_000;
+/** One for want of evidence, one for what kills have broken. */
+const resumesMax = 3;
 
 export type RoundReport = {
-  readonly round: number;
   readonly seed: number;
-  readonly way: Way;
+  readonly network: Scheme['network'];
+  readonly weather: Scheme['weather'];
+  readonly way: Scheme['way'];
   readonly from: string;
   readonly to: string;
+  readonly aims: readonly Aim[];
+  /** Cells that kills have really hit. */
+  readonly hits: readonly Cell[];
+  readonly shapes: readonly string[];
+  readonly failovers: readonly Failover[];
   readonly told: readonly string[];
   readonly state: string;
+  readonly resumes: number;
   readonly details: readonly string[];
-  /** From the end of all trouble until the plan had ended. */
+  /** Backups of the old holder: before it was off, and after. */
+  readonly writes: {
+    readonly written: number;
+    readonly refused: number;
+    readonly failed: number;
+    readonly why: readonly string[];
+  };
   readonly settledMs: number;
   readonly tookMs: number;
   readonly hookRuns: number;
@@ -37,251 +56,217 @@ export type RoundTools = {
   readonly fleet: Fleet;
   readonly watch: Watch;
   readonly operator: Operator;
+  readonly network: Network;
 };
 
 /** One dataset goes from one site to another by a plan while trouble is made. */
 export class Round {
   readonly #tools: RoundTools;
-  readonly #round: number;
-  readonly #seed: number;
-  readonly #random: SeededRandom;
+  readonly #scheme: Scheme;
   readonly #trouble: Trouble;
-  readonly #from: string;
-  readonly #to: string;
-  readonly #way: Way;
+  readonly #holder: Holder;
   readonly #problems: string[] = [];
-  readonly #dataset: string;
-  #fromKey = '';
+  readonly #dataset: FreshDataset;
+  #resumes = 0;
+  #lastSilence = '';
 
-  constructor(tools: RoundTools, round: number, seed: number) {
+  constructor(tools: RoundTools, scheme: Scheme, dataset: FreshDataset) {
     this.#tools = tools;
-    this.#round = round;
-    this.#seed = seed;
-    const random = new SeededRandom(seed);
-    this.#random = random;
-    this.#trouble = new Trouble(tools.fleet, tools.watch, random);
-    const [from, to] = random.shuffled(fleetHosts);
-    this.#from = from?.name ?? '';
-    this.#to = to?.name ?? '';
-    this.#way = random.pick(ways);
-    this.#dataset = `data-${round}`;
+    this.#scheme = scheme;
+    const random = new SeededRandom(~scheme.seed);
+    this.#dataset = dataset;
+    this.#trouble = new Trouble({ ...tools, random }, scheme.to.name);
+    const { name, source } = dataset;
+    const trouble = this.#trouble;
+    this.#holder = new Holder({
+      ...tools,
+      trouble,
+      scheme,
+      dataset: name,
+      source,
+      random,
+    });
+  }
+
+  /** What has happened so far, in words. */
+  get told(): readonly string[] {
+    return this.#trouble.told;
   }
 
   get #directory(): string {
-    return join(this.#tools.fleet.root, `round-${this.#round}`);
+    return join(this.#tools.fleet.root, `round-${this.#scheme.seed}`);
   }
 
   async run(): Promise<RoundReport> {
     const startMs = performance.now();
-    this.#fromKey = (await this.#tools.fleet.api(this.#from).identity()).agentKey;
-    await this.#backUp();
-    const { hash } = await this.#begin();
-    const off = this.#switchOff();
-    await this.#makeTrouble();
-    await this.#trouble.heal();
-    const healedMs = performance.now();
+    this.#trouble.begin();
+    const { network } = this.#tools;
+    network.weather(this.#scheme.weather);
+    mkdirSync(this.#directory);
+    await this.#holder.meet();
+    const { operator } = this.#tools;
+    const { hash } = await operator.begin(this.#scheme.to.name, this.#draft());
+    await using _ = this.#holder.beginWriting();
+    using moments = new Moments(this.#tools.fleet, this.#tools.watch, {
+      ...{ hash, dataset: await this.#holder.datasetId(), target: this.#scheme.to.name },
+    });
+    this.#trouble.tell('the plan is submitted');
+    const off = this.#holder.switchOff(this.#problems);
+    const shots = this.#scheme.aims.map((aim) => this.#trouble.shoot(aim, moments));
+    await this.#makeTrouble(moments);
+    await Promise.race([Promise.all(shots), this.#ended(hash), pause(troubleMaxMs)]);
+    this.#trouble.mendNetwork();
+    this.#trouble.tell('the network is mended');
     await off;
-    const report = await this.#settle(hash);
-    const settledMs = performance.now() - healedMs;
+    const { report, settledMs } = await this.#settle(hash, moments);
+    moments[Symbol.dispose]();
+    this.#trouble.tell(`the plan is ${report.state}`);
+    await Promise.all(shots);
+    await this.#trouble.allRun();
+    network.weather(calm);
     await this.#checkEnd(report);
     const hookRuns = this.#checkHook(hash);
     rmSync(this.#directory, { recursive: true, force: true });
+    return { ...this.#report(report), settledMs, hookRuns, tookMs: since(startMs) };
+  }
+
+  #report({ state, steps }: PlanReport): Omit<RoundReport, 'settledMs' | 'hookRuns' | 'tookMs'> {
+    const { seed, network, weather, way, from, to, aims, partitions } = this.#scheme;
+    const { hits, failovers, told } = this.#trouble;
     return {
-      ...{ round: this.#round, seed: this.#seed, way: this.#way },
-      ...{ from: this.#from, to: this.#to, told: this.#trouble.told },
-      state: report.state,
-      details: report.steps.map(({ id, state, attempt, detail }) =>
-        [id, state, attempt, detail].join(' '),
-      ),
-      settledMs: Math.round(settledMs),
-      tookMs: Math.round(performance.now() - startMs),
-      hookRuns,
+      ...{ seed, network, weather, way, from: from.name, to: to.name, aims, hits },
+      shapes: partitions.map(({ shape }) => shape),
+      ...{ failovers, told, state, resumes: this.#resumes, writes: this.#holder.counts },
+      details: steps.map((step) => [step.id, step.state, step.attempt, step.detail].join(' ')),
       problems: this.#problems,
     };
   }
 
-  async #backUp(): Promise<void> {
-    const source = join(this.#directory, 'source');
-    mkdirSync(join(source, 'below'), { recursive: true });
-    for (let i = 0; i < this.#random.between(2, 8); i++) {
-      const bytes = Buffer.alloc(this.#random.between(0, 60_000));
-      for (let at = 0; at < bytes.length; at += 1) bytes[at] = this.#random.between(0, 255);
-      writeFileSync(join(source, i % 2 === 0 ? '.' : 'below', `file-${i}`), bytes);
-    }
-    const api = this.#tools.fleet.api(this.#from);
-    const none = { tags: [], exclude: [], iexclude: [], excludeIfPresent: [] };
-    const request = {
-      ...{ ...none, excludeCaches: false, oneFileSystem: false, dryRun: false, force: false },
-      ...{ dataset: this.#dataset, paths: [Buffer.from(source).toString('base64')] },
-    };
-    for await (const _ of api.backup(request));
-  }
-
-  /** Submits the plan as soon as the control log has anchored the snapshot. */
-  async #begin(): Promise<{ hash: string }> {
-    const { fleet, operator } = this.#tools;
-    const source = join(this.#directory, 'source');
-    await until(`${this.#dataset} is anchored`, 60_000, async () => {
-      const draft = { target: { site: this.#to }, datasets: [this.#dataset] };
-      return fleet
-        .api(this.#to)
-        .resolvePlan({ draft })
-        .then(() => true)
-        .catch(() => false);
-    });
-    const sleep = (): string => (this.#random.between(0, 15) / 10).toFixed(1);
+  #draft(): PlanDraft {
+    const { to, seed, checkMs, hookMs } = this.#scheme;
+    const { name: dataset, pathThere: path } = this.#dataset;
     const line = '"$HOLDFAST_RUN $HOLDFAST_STEP $HOLDFAST_ATTEMPT"';
-    const hook = `echo ${line} >> ${this.#hookFile}; sleep ${sleep()}`;
-    const draft: PlanDraft = {
-      name: `round-${this.#round}`,
-      target: { site: this.#to },
-      datasets: [{ name: this.#dataset, path: source }],
+    const hook = `echo ${line} >> ${this.#hookFile}; sleep ${hookMs / 1000}`;
+    return {
+      name: `round-${seed}`,
+      target: { site: to.name },
+      datasets: [{ name: dataset, path }],
       steps: [
         {
-          ...{ id: 'restore', kind: 'restore', dataset: this.#dataset },
+          ...{ id: 'restore', kind: 'restore', dataset },
           ...{ to: join(this.#directory, 'restored'), timeoutMs: 60_000, attempts: 6 },
         },
         {
           ...{ id: 'check', kind: 'check', after: ['restore'], timeoutMs: 20_000, attempts: 4 },
-          probe: { kind: 'command', argv: ['/bin/sh', '-c', `sleep ${sleep()}`] },
+          probe: { kind: 'command', argv: ['/bin/sh', '-c', `sleep ${checkMs / 1000}`] },
         },
         {
           ...{ id: 'hook', kind: 'hook', after: ['check'], timeoutMs: 20_000, attempts: 3 },
           argv: ['/bin/sh', '-c', hook],
         },
         {
-          ...{ id: 'promote', kind: 'promote', dataset: this.#dataset, after: ['hook'] },
+          ...{ id: 'promote', kind: 'promote', dataset, after: ['hook'] },
           ...{ timeoutMs: 20_000, attempts: 4 },
         },
       ],
     };
-    return operator.begin(this.#to, draft);
   }
 
   get #hookFile(): string {
     return join(this.#directory, 'hook.txt');
   }
 
-  async #makeTrouble(): Promise<void> {
-    for (let i = this.#random.between(1, 4); i > 0; i--) {
-      await pause(this.#random.between(0, 1_500));
-      await this.#trouble.learnLeader();
-      await this.#trouble.make(this.#to);
-    }
+  async #makeTrouble(moments: Moments): Promise<void> {
+    const { partitions, pause: stillness } = this.#scheme;
+    const partitioned = async (): Promise<void> => {
+      for (const partition of partitions) await this.#trouble.partition(partition, moments);
+    };
+    const stoodStill = async (): Promise<void> => {
+      if (stillness === undefined) return;
+      await pause(stillness.afterMs);
+      await this.#trouble.standStill(stillness.host.name, stillness.forMs);
+    };
+    await Promise.all([partitioned(), stoodStill()]);
   }
 
-  /** Ends the old holder's right to write, at some moment of the trouble. */
-  async #switchOff(): Promise<void> {
-    const { fleet, operator, watch } = this.#tools;
-    if (this.#way === 'nothing') return;
-    await pause(this.#random.between(0, 4_000));
-    if (this.#way === 'demote') {
-      return this.#insist(async () => {
-        const { outcome, reason = '' } = await fleet.api(this.#from).demote({
-          dataset: this.#dataset,
-        });
-        return outcome === 'applied' || /off|not its holder|live at|holds/.test(reason);
-      });
-    }
-    // It is powered off before operators say so; that it comes back later is what fences are for.
-    await fleet.kill(this.#from);
-    watch.forget(this.#from);
-    return this.#insist(async () => {
-      const body = {
-        kind: 'isolate',
-        agent: this.#fromKey as AgentKey,
-        dataset: (await this.#datasetId()) as DatasetId,
-        reason: 'the power is off',
-      } as const;
-      return (await operator.submit(this.#someoneElse(), body)).outcome === 'applied';
-    });
-  }
-
-  async #datasetId(): Promise<string> {
-    const datasets = await answered(this.#tools.fleet.api(this.#someoneElse()).datasets());
-    const id = datasets.find((one) => one.name === this.#dataset)?.id;
-    if (id === undefined) throw new Error(`${this.#dataset} is not known there`);
-    return id;
-  }
-
-  #someoneElse(): string {
-    const others = this.#tools.fleet.awake.filter(({ name }) => name !== this.#from);
-    return this.#random.pick(others.length > 0 ? others : fleetHosts).name;
-  }
-
-  async #insist(isDone: () => Promise<boolean>): Promise<void> {
-    let problem: unknown;
-    const endMs = performance.now() + 90_000;
-    while (performance.now() < endMs) {
-      try {
-        if (await answered(isDone(), 20_000)) return;
-      } catch (error) {
-        problem = error;
-      }
-      await pause(500);
-    }
-    this.#problems.push(`could not ${this.#way} ${this.#from} in time: ${String(problem)}`);
-  }
-
-  /** Waits until the plan has ended. One that stopped for a decision goes on once, when its cause is mended. */
-  async #settle(hash: string): Promise<PlanReport> {
-    let isResumed = this.#way === 'nothing';
-    const endMs = performance.now() + settleTimeoutMs;
+  async #ended(hash: string): Promise<void> {
     for (;;) {
       const report = await this.#planOf(hash);
-      const isLate = performance.now() > endMs;
-      if (report !== undefined && (isSettled(report) || isLate)) {
-        if (isLate) {
-          this.#problems.push(`the plan did not end: ${JSON.stringify(report)}`);
-          return report;
-        }
-        if (report.state !== 'escalated' || isResumed) return report;
-        isResumed = true;
-        this.#trouble.told.push(`resumed after: ${reasonsOf(report)}`);
-        await this.#insist(async () => {
-          const { operator } = this.#tools;
-          const { outcome } = await operator.decide(this.#to, report, 'resume');
-          return outcome === 'applied';
-        });
-      }
-      if (isLate) throw new Error(`nobody tells of plan ${hash}`);
-      await pause(500);
+      if (report !== undefined && isSettled(report)) return;
+      await pause(300);
     }
+  }
+
+  /** Waits until the plan has ended. One that stopped for a decision goes on when its cause is mended. */
+  async #settle(
+    hash: string,
+    moments: Moments,
+  ): Promise<{ report: PlanReport; settledMs: number }> {
+    const healedMs = performance.now();
+    for (;;) {
+      const report = await this.#planOf(hash);
+      if (report !== undefined) moments.hear(report);
+      if (report !== undefined && isSettled(report)) {
+        const mayResume = this.#scheme.way !== 'nothing' && this.#resumes < resumesMax;
+        if (report.state !== 'escalated' || !mayResume)
+          return { report, settledMs: since(healedMs) };
+        this.#resumes += 1;
+        await this.#resume(report);
+      }
+      if (since(healedMs) > settleTimeoutMs) {
+        if (report === undefined) throw new Error(`nobody tells of ${hash}; ${this.#lastSilence}`);
+        this.#problems.push(`the plan did not end: ${JSON.stringify(report)}`);
+        return { report, settledMs: since(healedMs) };
+      }
+      await pause(150);
+    }
+  }
+
+  async #resume(report: PlanReport): Promise<void> {
+    const { operator } = this.#tools;
+    this.#trouble.tell(`resumed after: ${reasonsOf(report)}`);
+    // Its kills are over by now, or still to come: the agent that is asked must run.
+    const problem = await insist(async () => {
+      const { outcome, reason = '' } = await operator.decide(this.#someone(), report, 'resume');
+      return outcome === 'applied' || /running|not escalated/.test(reason);
+    });
+    if (problem !== undefined) this.#problems.push(`could not resume: ${problem}`);
+  }
+
+  #someone(): string {
+    const names = this.#tools.fleet.awake.map(({ name }) => name);
+    const others = names.filter((name) => name !== this.#scheme.from.name);
+    return others.find((name) => name === this.#tools.watch.leader) ?? others[0] ?? names[0] ?? '';
   }
 
   async #planOf(hash: string): Promise<PlanReport | undefined> {
     const { fleet } = this.#tools;
-    return answered(fleet.api(this.#to).plan(hash)).catch(() => undefined);
+    const name = this.#someone();
+    return answered(fleet.api(name).plan(hash)).catch((error: unknown) => {
+      this.#lastSilence = `${name}: ${String(error)}`;
+      return undefined;
+    });
   }
 
   async #checkEnd(report: PlanReport): Promise<void> {
-    const { fleet, operator, watch } = this.#tools;
+    const { operator, fleet, watch } = this.#tools;
+    const { way } = this.#scheme;
     if (report.state === 'escalated') {
-      if (this.#way !== 'nothing') this.#problems.push(`it was escalated: ${reasonsOf(report)}`);
+      if (way !== 'nothing') this.#problems.push(`it was escalated: ${reasonsOf(report)}`);
       if (reasonsOf(report) === '') this.#problems.push('it was escalated without a reason');
-      await this.#insist(async () => {
-        const { outcome } = await operator.decide(this.#to, report, 'cancel');
+      const problem = await insist(async () => {
+        const { outcome } = await operator.decide(this.#someone(), report, 'cancel');
         return outcome === 'applied';
       });
-    }
-    if (report.state === 'done') {
-      if (this.#way === 'nothing') this.#problems.push('promoted although the old copy was live');
-      await this.#compare();
-    }
-    const isAttested = this.#way === 'isolate';
-    for (const { dataset, agents } of watch.overlaps) {
-      if (dataset !== this.#dataset) continue;
-      const told = `${agents.join(' and ')} both held ${dataset} live`;
-      // The word of operators stands against that of a host which has not heard of it yet.
-      this.#trouble.told.push(told);
-      if (!isAttested) this.#problems.push(told);
-    }
-    this.#problems.push(...watch.takeContradictions());
-    this.#problems.push(...fleet.crashes.splice(0));
+      if (problem !== undefined) this.#problems.push(`could not cancel: ${problem}`);
+    } else if (report.state !== 'done') this.#problems.push(`the plan ended ${report.state}`);
+    if (report.state === 'done') await this.#compare();
+    this.#problems.push(...(await this.#holder.checkEnd(report.state === 'done')));
+    this.#problems.push(...watch.takeContradictions(), ...fleet.crashes.splice(0));
   }
 
   async #compare(): Promise<void> {
-    const pair = ['source', 'restored'].map((name) => join(this.#directory, name));
+    const pair = [this.#dataset.pristine, join(this.#directory, 'restored')];
     try {
       await promisify(execFile)('diff', ['-r', ...pair]);
     } catch (error) {
@@ -299,6 +284,10 @@ export class Round {
     }
     return lines.length;
   }
+}
+
+function since(startMs: number): number {
+  return Math.round(performance.now() - startMs);
 }
 
 function isSettled({ state }: PlanReport): boolean {

@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fleet } from './fleet.ts';
-import { applyCuts } from './partition.ts';
 import { Transcript } from './transcript-text.ts';
 import { decree } from './transcripts/decree.ts';
 import { failover } from './transcripts/failover.ts';
@@ -14,10 +13,9 @@ const [prefix = '', name = '', file] = process.argv.slice(2);
 const script = scripts[name as keyof typeof scripts];
 
 await using fleet = new Fleet(prefix);
-process.once('SIGTERM', () => {
-  void fleet[Symbol.asyncDispose]().finally(() => process.exit(143));
+process.once('SIGINT', () => {
+  void fleet[Symbol.asyncDispose]().finally(() => process.exit(130));
 });
-applyCuts([]);
 const transcript = new Transcript(fleet);
 await script(fleet, transcript);
 const path = file ?? fileURLToPath(new URL(`../../docs/transcripts/${name}.md`, import.meta.url));

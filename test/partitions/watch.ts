@@ -2,7 +2,8 @@ import type { IncarnationReport } from '../../src/agent/dataset-types.ts';
 import { pause } from '../support/cluster.ts';
 import type { Fleet } from './fleet.ts';
 
-const pollMs = 400;
+const pollMs = 1_000;
+const leaderPollMs = 500;
 /** A paused agent never answers, and an agent without a quorum takes two seconds to say so. */
 const answerTimeoutMs = 5_000;
 
@@ -24,19 +25,26 @@ export class Watch implements AsyncDisposable {
   readonly #overlaps = new Map<string, Overlap>();
   readonly #contradictions = new Set<string>();
   readonly #loops: Promise<void>[] = [];
+  readonly #certifiedMs = new Map<string, number>();
   #isOver = false;
   polls = 0;
+  /** Of whoever was last heard to lead. */
+  term = 0;
+  leader: string | undefined;
 
   constructor(fleet: Fleet, names: readonly string[]) {
     this.#fleet = fleet;
-    for (const name of names) {
-      this.#loops.push(this.#follow(name, (agent) => this.#lookAtDatasets(agent)));
-      this.#loops.push(this.#follow(name, (agent) => this.#lookAtLeader(agent)));
-    }
+    for (const name of names) this.#loops.push(this.#follow(name));
+    this.#loops.push(this.#followLeader(names));
   }
 
   get overlaps(): Overlap[] {
     return [...this.#overlaps.values()];
+  }
+
+  /** When somebody was first heard to know of a promotion of the dataset; undefined: nobody was. */
+  certifiedMs(dataset: string): number | undefined {
+    return this.#certifiedMs.get(dataset);
   }
 
   /** Since this was last asked. */
@@ -46,15 +54,28 @@ export class Watch implements AsyncDisposable {
     return found;
   }
 
-  async #follow(name: string, look: (name: string) => Promise<void>): Promise<void> {
+  async #follow(name: string): Promise<void> {
     while (!this.#isOver) {
-      if (this.#fleet.awake.some((host) => host.name === name)) {
-        // An agent that is killed or paused amid its answer has said nothing.
-        await look(name).catch(() => undefined);
-        this.polls += 1;
-      }
+      await this.#try(name, () => this.#lookAtDatasets(name));
       await pause(pollMs);
     }
+  }
+
+  /** One after the other: whoever is asked asks a quorum. */
+  async #followLeader(names: readonly string[]): Promise<void> {
+    for (let i = 0; !this.#isOver; i++) {
+      const name = names[i % names.length] ?? '';
+      const look = this.#try(name, () => this.#lookAtLeader(name));
+      await Promise.race([look, pause(leaderPollMs * 2)]);
+      await pause(leaderPollMs);
+    }
+  }
+
+  /** An agent that is killed or paused amid its answer has said nothing. */
+  async #try(name: string, look: () => Promise<void>): Promise<void> {
+    if (!this.#fleet.awake.some((host) => host.name === name)) return;
+    await look().catch(() => undefined);
+    this.polls += 1;
   }
 
   async #lookAtDatasets(agent: string): Promise<void> {
@@ -74,6 +95,7 @@ export class Watch implements AsyncDisposable {
       const { generation, incarnation, target, plan, run, step } = certificate;
       const slot = `slot of ${name}, generation ${generation}, incarnation ${incarnation}`;
       this.#learn(slot, `${target} by ${plan} ${run} ${step}`);
+      if (!this.#certifiedMs.has(name)) this.#certifiedMs.set(name, Date.now());
     }
     for (const { agent, generation, index } of holders) {
       this.#learn(`holder of ${name} by entry ${generation}.${index}`, agent);
@@ -111,8 +133,11 @@ export class Watch implements AsyncDisposable {
   }
 
   async #lookAtLeader(agent: string): Promise<void> {
-    const { role, generation, term } = await answered(this.#fleet.api(agent).coordinator());
+    const { role, generation, term, leader } = await answered(this.#fleet.api(agent).coordinator());
     if (role === 'leader') this.#learn(`leader of generation ${generation}, term ${term}`, agent);
+    if (leader === undefined || term < this.term) return;
+    this.term = term;
+    this.leader = leader;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

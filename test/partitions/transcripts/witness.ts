@@ -1,6 +1,7 @@
 import { until } from '../../support/cluster.ts';
 import { settledLeader } from '../failover-time.ts';
-import { type Fleet, fleetHosts } from '../fleet.ts';
+import type { Fleet } from '../fleet.ts';
+import { fleetHosts } from '../hosts.ts';
 import type { Transcript } from '../transcript-text.ts';
 import { someFiles, untilCalm } from './scene.ts';
 
