@@ -12,6 +12,7 @@ import {
   signDecree,
 } from './compose/decree-document.ts';
 import { runDemo } from './compose/demo.ts';
+import { combineKit, proveShare, splitKit } from './compose/escrow.ts';
 import { changeKeys } from './compose/key-ceremony.ts';
 import { submitAsOperator } from './compose/operator.ts';
 import { makeOperatorKey } from './compose/operator-keys.ts';
@@ -34,6 +35,9 @@ export function createBackend(): Backend {
       submitAsOperator(options, connectControl(socketOf(options.stateDir))),
     changeKeys: (options) => changeKeys(options, connectControl(socketOf(options.stateDir))),
     makeOperatorKey,
+    splitKit: (options) => splitKit(options, connectControl(socketOf(options.stateDir))),
+    combineKit: (shares) => combineKit(shares),
+    proveShare: ({ stateDir, text }) => proveShare(text, connectControl(socketOf(stateDir))),
     decreeDocument: async (draft) => decreeDocument(draft),
     readDecree: async (text) => readDecree(text),
     signDecree,

@@ -15,6 +15,12 @@ export interface Backend {
   changeKeys(options: KeyChangeOptions): Promise<KeyChangeReport>;
   /** Makes a signing key in a new file. @returns its public half, hexadecimal */
   makeOperatorKey(file: string): Promise<string>;
+  /** Splits the recovery kit, and has operators sign the commitments. */
+  splitKit(options: SplitOptions): Promise<SplitReport>;
+  /** Needs neither agent nor state directory. */
+  combineKit(shares: readonly ShareText[]): Promise<CombineReport>;
+  /** Shows the cluster that a custodian still has its share. */
+  proveShare(options: { stateDir: string; text: string }): Promise<ProofReport>;
   /** The text of a decree's document, for operators to sign. */
   decreeDocument(draft: DecreeDraft): Promise<string>;
   readDecree(text: string): Promise<DecreeWords>;
@@ -119,6 +125,33 @@ export type KeyChangeReport = {
   /** Of the new key records together. */
   bytes: number;
 };
+
+export type SplitOptions = OperatorOptions & {
+  kitText: string;
+  threshold: number;
+  /** In the order of the shares; a recipient gets its share sealed with age. */
+  custodians: readonly { name: string; recipient?: string }[];
+  /** Called before anything is decided: the shares must be durable then. */
+  keep: (files: readonly ShareFile[]) => Promise<void>;
+};
+
+export type ShareFile = { share: number; name: string; bytes: Uint8Array; isSealed: boolean };
+
+export type SplitReport = { command: CommandReport; id: string };
+
+export type ShareText = { file: string; text: string };
+
+export type CombineReport = {
+  kitText: string;
+  clusterName: string;
+  threshold: number;
+  count: number;
+  used: { share: number; holder: string }[];
+  /** Shares that were not used, and why. */
+  problems: string[];
+};
+
+export type ProofReport = { command: CommandReport; share: number; holder: string };
 
 /** What a decree says, out of what is signed. Keys in hexadecimal. */
 export type DecreeWords = {

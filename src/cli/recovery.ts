@@ -2,18 +2,21 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { RecoverySession, SnapshotReport } from '../agent/api.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { repeatedAddress } from './arguments.ts';
+import { repeated, repeatedAddress } from './arguments.ts';
 import type { RecoveryOptions } from './backend.ts';
 import { readKit } from './kit-file.ts';
+import { readShares } from './share-files.ts';
 import { shellWord } from './shell-word.ts';
+import { clean } from './terminal-text.ts';
 import type { CliContext } from './world.ts';
 
-export type RecoveryFlags = { kit?: string; peer?: string[] };
+export type RecoveryFlags = { kit?: string; share?: string[]; peer?: string[] };
 
 /** The options of every command that opens backups. */
 export function recoveryOptions(command: Command): Command {
   return command
     .option('--kit <file>', 'the recovery kit; - reads standard input (HOLDFAST_KIT_FILE)')
+    .option('--share <file>', 'a share of a kit that was split, instead; repeatable', repeated)
     .option(
       '--peer <address>',
       'a member to ask: HOST:PORT or multiaddr; repeatable',
@@ -23,7 +26,8 @@ export function recoveryOptions(command: Command): Command {
 
 /** The file of the kit, by option or environment. */
 export function kitFileOf({ env }: CliContext, flags: RecoveryFlags): string | undefined {
-  const file = flags.kit ?? env.HOLDFAST_KIT_FILE;
+  // Shares make a kit without a file; it is named for those who ask whether there is one.
+  const file = flags.kit ?? flags.share?.[0] ?? env.HOLDFAST_KIT_FILE;
   return file === '' ? undefined : file;
 }
 
@@ -42,6 +46,13 @@ export async function recoveryOf(
 ): Promise<RecoveryOptions> {
   const { cwd, output, signal, stdin } = context;
   const file = kitFileOf(context, flags);
+  if (flags.share !== undefined) {
+    const { kitText, problems } = await context.backend.combineKit(
+      await readShares(context, flags.share),
+    );
+    for (const problem of problems) await output.remark(`not used: ${clean(problem)}`);
+    return { kitText, peers: flags.peer ?? (await localAddresses(context)), signal };
+  }
   if (file === undefined) throw keyNeeded(context);
   const kit = await readKit(file === '-' ? file : resolve(cwd, file), { stdin, signal });
   if (kit.isExposed) {

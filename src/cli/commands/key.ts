@@ -16,6 +16,7 @@ import {
 import type { Cell } from '../table.ts';
 import { clean, counted, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addKeyEscrow } from './key-escrow.ts';
 import { addKeyKit } from './key-kit.ts';
 import { addKeyRecipients } from './key-recipients.ts';
 
@@ -27,7 +28,7 @@ type DestroyFlags = OperatorFlags & {
   yes?: true;
 };
 
-/** key list, rotate, add, remove, rewrap, destroy, kit. */
+/** key list, rotate, destroy; and those of the files beside this. */
 export function addKey(program: Command, register: Register): void {
   const key = program.command('key').description('Show and decide who can open backups.');
   register(
@@ -44,6 +45,7 @@ export function addKey(program: Command, register: Register): void {
   );
   addKeyRecipients(key, register);
   addKeyKit(key, register);
+  addKeyEscrow(key, register);
   const destroyCommand = key
     .command('destroy')
     .description('Shred the snapshots of a key epoch, for ever. Operators sign it.')

@@ -1,6 +1,6 @@
-import type { Operator, Role } from './records.ts';
 import type { AgentKey, DatasetId, FactHash, PeerKey, StatementHash } from '../ids.ts';
 import type { EpochName } from './key-record.ts';
+import type { Operator, Role } from './records.ts';
 
 declare const brand: unique symbol;
 

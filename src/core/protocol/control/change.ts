@@ -3,6 +3,7 @@ import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-r
 import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
 import { isDestructive } from './destructive.ts';
+import { logTimed } from './escrow-book.ts';
 import {
   isOperatorsBody,
   needsThreshold,
@@ -10,7 +11,6 @@ import {
   operatorsChange,
 } from './operators-change.ts';
 import { isWorker, stepOf } from './plan-run.ts';
-import { logTimed } from './escrow-book.ts';
 import {
   approveChange,
   denyChange,

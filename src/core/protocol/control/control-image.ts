@@ -25,8 +25,8 @@ import type { PolicyBook } from './policy-book.ts';
 import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
-import type { VouchBook } from './vouch-book.ts';
 import type { TimeBook } from './time-book.ts';
+import type { VouchBook } from './vouch-book.ts';
 
 /** What an image is made of; a ControlState has all of it. */
 export type ControlParts = {

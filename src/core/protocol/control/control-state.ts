@@ -20,15 +20,15 @@ import { IncarnationBook } from './incarnation-book.ts';
 import { KeyBook } from './key-book.ts';
 import { LayoutBook } from './layout-book.ts';
 import { MemberBook } from './member-book.ts';
-import { PlanBook } from './plan-book.ts';
 import { OperatorBook } from './operator-book.ts';
+import { PlanBook } from './plan-book.ts';
 import { PolicyBook } from './policy-book.ts';
 import { ProposalBook } from './proposal-book.ts';
 import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
-import { VouchBook } from './vouch-book.ts';
 import { TimeBook, type TimeWait } from './time-book.ts';
+import { VouchBook } from './vouch-book.ts';
 
 /** A committed entry of the control log, of kind `command`. */
 export type ControlEntry = {

@@ -1,7 +1,6 @@
-import { toHex } from '../../../base/bytes.ts';
 import type { BodyOf, Split, SplitId } from '../../format/control-records.ts';
+import { splitId } from '../../format/recovery-share.ts';
 import type { ClusterId } from '../../ids.ts';
-import { splitHash } from './key-book.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /** When something was said, by the log and by its author's clock. */
@@ -43,7 +42,7 @@ export class EscrowBook {
 
   take(split: Split, said: Said): void {
     const commitments = split.custodians.map(({ commitment }) => commitment);
-    const id = toHex(splitHash(this.#cluster, { ...split, commitments })) as SplitId;
+    const id = splitId({ ...split, commitments, clusterId: this.#cluster });
     this.current = { ...split, ...said, id, proofs: new Map() };
   }
 }

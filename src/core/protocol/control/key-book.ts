@@ -1,4 +1,3 @@
-import { hash } from '../../crypto/hash.ts';
 import type {
   BodyOf,
   KeyRecipient,
@@ -8,7 +7,7 @@ import type {
 } from '../../format/control-records.ts';
 import { type EpochName, epochKey } from '../../format/key-record.ts';
 import type { Genesis } from '../../format/records.ts';
-import { type AgentKey, type DatasetId, type FactHash, idBytes } from '../../ids.ts';
+import type { AgentKey, DatasetId, FactHash } from '../../ids.ts';
 import { limits } from '../../limits.ts';
 import { controlBounds } from './control-bounds.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
@@ -166,20 +165,4 @@ export function firstKeys(genesis: Genesis): KeyParts {
     sets: new Map(recipients.length === 0 ? [] : [['', set]]),
     epochs: new Map(),
   };
-}
-
-/** 32 bytes that name what a kit was split into: whoever has the commitments can check every share. */
-export function splitHash(
-  cluster: string,
-  split: {
-    readonly kitVersion: number;
-    readonly threshold: number;
-    readonly commitments: readonly Uint8Array[];
-  },
-): Uint8Array {
-  const head = new Uint8Array(6);
-  new DataView(head.buffer).setUint32(0, split.kitVersion);
-  head[4] = split.threshold;
-  head[5] = split.commitments.length;
-  return hash('split', idBytes(cluster as never), head, ...split.commitments);
 }
