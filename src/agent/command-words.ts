@@ -16,6 +16,8 @@ export function commandWords(state: ControlState, body: ControlBody): string {
       return `begin restore plan ${body.hash.slice(0, 12)}`;
     case 'plan-decision':
       return `${body.decision} run ${body.run} of plan ${body.plan.slice(0, 12)}`;
+    case 'grant':
+      return grantWords(state, body, name(body.agent));
     case 'isolate':
       return `attest that ${name(body.agent)} is powered off or cut off: ${body.reason}`;
     case 'reinstate':
@@ -52,4 +54,14 @@ function operatorsWords(
     `${threshold} of ${operators.length} must sign`,
   ];
   return `operators ${version}: ${changes.join(', ')}`;
+}
+
+function grantWords(
+  state: ControlState,
+  grant: Extract<ControlBody, { kind: 'grant' }>,
+  agent: string,
+): string {
+  const { plan } = state.plans.runOf(grant)?.record ?? {};
+  const datasets = plan?.datasets.map(({ name }) => name).join(', ') ?? 'what is not known here';
+  return `let ${agent} open ${datasets} for run ${grant.run} of plan ${grant.plan.slice(0, 12)}`;
 }

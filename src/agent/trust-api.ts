@@ -1,6 +1,7 @@
 import { HoldfastError } from '../core/errors.ts';
 import { encodeCommand } from '../core/format/control-command.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
+import { signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
 import { isUnderWay, type Proposal } from '../core/protocol/control/proposal.ts';
 import type { Agent } from './agent.ts';
 import { commandWords } from './command-words.ts';
@@ -31,7 +32,7 @@ function operatorsReport(agent: Agent): OperatorsReport {
 function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {
   const { state } = agent.control.log;
   const { hash, command, generation, wait, index, endIndex, reason, endedBy } = proposal;
-  const { threshold } = state.operators.current;
+  const threshold = signaturesNeeded(state, command.body);
   const needed =
     command.body.kind === 'operators' ? Math.max(threshold, command.body.threshold) : threshold;
   const isRunning = isUnderWay(proposal) && wait.sinceMs !== undefined;

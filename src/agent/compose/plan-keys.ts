@@ -127,6 +127,12 @@ async function grantTo(
     api,
   );
   const packs = snapshots.reduce((sum, one) => sum + one.keys.size, 0);
+  if (applied.proposal !== undefined) {
+    const { hash, signed, threshold } = applied.proposal;
+    const id = hash.slice(0, 8);
+    const problem = `${signed} of ${threshold} approvals so far; another operator: holdfast approve sign ${id}`;
+    return { agent, problem };
+  }
   if (applied.outcome === 'applied') return { agent, packs };
   return { agent, problem: applied.reason ?? 'the control log refused the grant' };
 }

@@ -24,7 +24,7 @@ export type AgentAuditOptions = {
   readonly records: StepStore;
   readonly ledger: Ledger;
   readonly peers: Peers;
-  readonly control: Pick<ControlAccess, 'onApplied'>;
+  readonly control: Pick<ControlAccess, 'onApplied' | 'state'>;
   readonly alarms: Alarms;
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
@@ -54,7 +54,7 @@ export class AgentAudit {
       control: options.control,
       audit: audit.note,
       last: audit.lastDecision === undefined ? undefined : decisionPlace(audit.lastDecision),
-      nameOf: (key) => nameOf(ledger, key),
+      nameOf: (key) => nameOf(options, key),
     });
   }
 
@@ -65,8 +65,7 @@ export class AgentAudit {
 
   /** Takes part until the signal. */
   async run(options: Cancel): Promise<void> {
-    const { ledger, self } = this.#options;
-    const actor = nameOf(ledger, self);
+    const actor = nameOf(this.#options, this.#options.self);
     const what = { action: 'started', subject: '', detail: `log ${this.log.number}` } as const;
     this.log.note({ kind: 'start', actor, ...what, outcome: 'done' });
     try {
@@ -78,15 +77,16 @@ export class AgentAudit {
   }
 
   #tell(agent: AgentKey): void {
-    const name = nameOf(this.#options.ledger, agent);
+    const name = nameOf(this.#options, agent);
     const text = `the audit log of ${name} contradicts what it has signed before: entries were changed or taken away, or a copy of it runs. Look: holdfast audit verify`;
     const alarm = { kind: 'audit-tampered', subject: agent, text, facts: { peer: name } };
     this.#options.alarms.raise(alarm).catch(() => {});
   }
 }
 
-function nameOf({ roster }: Ledger, key: AgentKey): string {
-  const member = roster.member(key)?.name;
-  const operator = roster.genesis.operators.find((one) => one.key === key)?.name;
+function nameOf({ ledger, control }: AgentAuditOptions, key: AgentKey): string {
+  const member = ledger.roster.member(key)?.name;
+  const { operators } = control.state.operators.current;
+  const operator = operators.find((one) => one.key === key)?.name;
   return member ?? (operator === undefined ? shortId(key) : `operator ${operator}`);
 }

@@ -4,6 +4,7 @@ import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
 import { isDestructive } from './destructive.ts';
 import { logTimed } from './escrow-book.ts';
+import { objectionTo } from './grant-approval.ts';
 import {
   isOperatorsBody,
   needsThreshold,
@@ -42,7 +43,7 @@ export function changeOf(
   }
   switch (body.kind) {
     case 'grant':
-      state.authority.requireOperator(place.signers);
+      requireGrantApproval(state, body, place);
       if (state.members.of(body.agent) === undefined) throw refusal('the agent is no member');
       return state.plans.checkGrant(body, place);
     case 'plan-decision':
@@ -75,6 +76,15 @@ export function changeOf(
     default:
       return agentChange(state, body, place);
   }
+}
+
+function requireGrantApproval(
+  state: ControlState,
+  body: BodyOf<'grant'>,
+  { signers }: CommandPlace,
+): void {
+  const objection = objectionTo(state, body, signers);
+  if (objection !== undefined) throw refusal(objection);
 }
 
 function decisionChange(state: ControlState, body: BodyOf<'plan-decision'>): Change {

@@ -26,7 +26,12 @@ export function isOperatorsBody(body: ControlBody): body is OperatorsBody {
   return (operatorsKinds as readonly string[]).includes(body.kind);
 }
 
-/** True for what operators can also sign one after the other. A decree has its own document. */
+/** True for what operators can also sign one after the other. */
+export function mayBeProposed(body: ControlBody): boolean {
+  return body.kind === 'grant' || needsThreshold(body);
+}
+
+/** True for what the operators' threshold signs in the log. A decree has its own document. */
 export function needsThreshold(body: ControlBody): boolean {
   if (body.kind === 'plan-decision') return body.decision === 'roll-back';
   return isOperatorsBody(body) && body.kind !== 'decree';

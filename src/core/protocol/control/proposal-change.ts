@@ -5,7 +5,8 @@ import type { AgentKey } from '../../ids.ts';
 import type { ControlState } from './control-state.ts';
 import { isAgainst, isDestructive } from './destructive.ts';
 import { commandHash } from './evidence.ts';
-import { needsThreshold } from './operators-change.ts';
+import { objectionTo } from './grant-approval.ts';
+import { mayBeProposed } from './operators-change.ts';
 import { evidenceOf, isUnderWay, type Proposal } from './proposal.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
@@ -17,7 +18,7 @@ export function proposeChange(
 ): Change {
   const { generation, index, envelope } = place;
   const command = decodeCommand(payload);
-  if (!needsThreshold(command.body)) throw refusal('operators have nothing to sign in this');
+  if (!mayBeProposed(command.body)) throw refusal('operators have nothing to sign in this');
   const operators = signersOf(state, command.body, place.signers);
   if (operators.length === 0) throw refusal('an operator must sign this');
   if (state.isKnown(command.id)) throw refusal('the proposed command is known already');
@@ -168,7 +169,7 @@ function approved(
     (next: Proposal): Change =>
     () =>
       state.proposals.set(next);
-  if (state.authority.objection(body, signers) !== undefined) return { change: keep(proposal) };
+  if (objectionTo(state, body, signers) !== undefined) return { change: keep(proposal) };
   const { destructiveDelayMs } = state.policy.current;
   if (isDestructive(state, body) && destructiveDelayMs > 0) {
     const wait = state.time.begin(place, destructiveDelayMs);
