@@ -33,6 +33,8 @@ export class ControlCluster {
   readonly #parts: Parts;
   readonly #checkers: readonly ControlChecker[];
   readonly #listeners: ((seen: ControlSeen) => void)[] = [];
+  /** The one checker that is listened to, when its own eyes are tried. */
+  by: string | undefined;
   /** The first thing that was wrong. */
   violation: ControlViolation | undefined;
 
@@ -115,6 +117,7 @@ export class ControlCluster {
   }
 
   fail(checker: string, text: string): void {
+    if (this.by !== undefined && this.by !== checker) return;
     this.world.note(`VIOLATION ${checker}: ${text}`);
     this.violation ??= { atMs: this.world.nowMs, checker, text };
   }

@@ -2,6 +2,7 @@ import { MutantBuild } from '../raft/mutants-build.ts';
 import type { ControlViolation } from './cluster.ts';
 import type { ControlMutant } from './mutants.ts';
 import { partsFolders, partsOf } from './parts.ts';
+import { type ControlFaultKind, controlPlanOf } from './plan.ts';
 import { runControlSeed } from './run.ts';
 
 /** How a mutant was found; without a violation it was not. */
@@ -12,14 +13,20 @@ export type ControlFind = {
 
 /** Seeds from the first one on, until one finds the bug or there were enough. */
 export async function huntControl(
-  { patches, seedsMax }: ControlMutant,
+  { patches, seedsMax, about, by }: ControlMutant,
   { firstSeed }: { readonly firstSeed: number },
 ): Promise<ControlFind> {
   using build = new MutantBuild(patches, partsFolders);
   const parts = await partsOf(build);
-  for (let seeds = 1; seeds <= seedsMax; seeds++) {
-    const { violation } = await runControlSeed(firstSeed + seeds - 1, { parts });
+  let seed = firstSeed;
+  for (let seeds = 1; seeds <= seedsMax; seeds++, seed++) {
+    while (about !== undefined && !isAbout(seed, about)) seed++;
+    const { violation } = await runControlSeed(seed, { parts, by });
     if (violation !== undefined) return { seeds, violation };
   }
   return { seeds: seedsMax, violation: undefined };
+}
+
+function isAbout(seed: number, kind: ControlFaultKind): boolean {
+  return controlPlanOf(seed).faults.some((fault) => fault.kind === kind);
 }

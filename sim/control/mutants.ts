@@ -1,16 +1,26 @@
 import type { Patch } from '../raft/mutants-build.ts';
+import type { ControlFaultKind } from './plan.ts';
 
 /** A deliberate bug in what stands on the log: its state, or the services of plans. */
 export type ControlMutant = {
   /** What it does wrong; continues "an agent that". */
   readonly name: string;
   readonly patches: readonly Patch[];
-  /** So many seeds are enough to find it. */
+  /** So many seeds are enough to find it; of those with this kind of trouble, where one is named. */
   readonly seedsMax: number;
+  readonly about?: ControlFaultKind;
+  /** Which checker must find it, where another one would be faster: each must be seen to fail. */
+  readonly by?: string;
 };
 
 function mutant(name: string, seedsMax: number, ...patches: readonly Patch[]): ControlMutant {
   return { name, seedsMax, patches };
+}
+
+type Aim = { readonly about?: ControlFaultKind; readonly by?: string };
+
+function aimed(aim: Aim, name: string, seedsMax: number, ...patches: Patch[]): ControlMutant {
+  return { ...mutant(name, seedsMax, ...patches), ...aim };
 }
 
 /** In the state machine. */
@@ -156,6 +166,119 @@ export const controlMutants: readonly ControlMutant[] = [
       'control/raft-driver.ts',
       'for (const effect of effects) await',
       'for (const effect of [...effects.slice(1), ...effects.slice(0, 1)]) await',
+    ),
+  ),
+  aimed(
+    { by: 'live-copies' },
+    'promotes without evidence, as its copies show',
+    40,
+    state('incarnation-book.ts', "if (state === 'live') throw", 'if (false) throw'),
+    service(
+      'plan/promotion-driver.ts',
+      "if (state !== 'live') return undefined;",
+      'return undefined;',
+    ),
+  ),
+  aimed(
+    { about: 'majority-lost' },
+    'puts a decree into force without its notice',
+    5,
+    service(
+      'control/decree-keeper.ts',
+      'if (this.pending?.leftMs === 0 && !this.#isBehind) await this.#enforce();',
+      'if (this.#pending !== undefined) await this.#enforce();',
+    ),
+  ),
+  aimed(
+    { about: 'majority-lost' },
+    'lets one operator decree',
+    5,
+    state(
+      'new-generation.ts',
+      'authority.requireOperators(signers)',
+      'authority.requireOperator(signers)',
+    ),
+  ),
+  aimed(
+    { about: 'false-decree' },
+    'lets those vote again whom a decree has abandoned',
+    40,
+    state('member-book.ts', 'this.#set({ ...member, isAbandoned: true });', 'this.#set(member);'),
+  ),
+  aimed(
+    { about: 'false-decree' },
+    'stays in an old generation when nobody speaks to it',
+    10,
+    service(
+      'control/decree-keeper.ts',
+      'if (this.#isBehind || this.#isLeftAlone()) await this.#follow(options);',
+      '',
+    ),
+  ),
+  aimed(
+    { about: 'site-lost' },
+    "takes a site for lost by one voter's word",
+    10,
+    state(
+      'site-book.ts',
+      'const majority = Math.floor(voters.length / 2) + 1;',
+      'const majority = 1;',
+    ),
+  ),
+  aimed(
+    { about: 'site-lost' },
+    'begins a standby plan before its site is lost',
+    10,
+    service('plan/standby.ts', "if (run.state !== 'ready') return false;", 'return false;'),
+  ),
+  aimed(
+    { about: 'liar', by: 'equivocation-found' },
+    'overlooks a second word for one slot',
+    10,
+    state('slot.ts', 'throw contradiction(voter, `', 'throw refusal(`'),
+  ),
+  aimed(
+    { about: 'liar', by: 'equivocation-found' },
+    'lets a second word count',
+    10,
+    state('slot.ts', 'if (before !== undefined) {', 'if (false) {'),
+  ),
+  aimed(
+    { about: 'liar', by: 'equivocation-found' },
+    'keeps one word of two that contradict each other',
+    10,
+    state(
+      'control-state.ts',
+      'first === undefined ? [envelope] : [first.envelope, envelope]',
+      '[envelope]',
+    ),
+  ),
+  aimed(
+    { by: 'bounded' },
+    'fills the log with what it says of the time',
+    5,
+    service('control/time-keeper.ts', 'const periodMs = 2 * secondMs;', 'const periodMs = 2;'),
+    service('control/time-keeper.ts', 'if (word === undefined) return true;', 'return true;'),
+  ),
+  aimed(
+    { by: 'endless' },
+    'waits for nothing',
+    3,
+    service('plan/bell.ts', 'await Promise.race([rung, late]);', ''),
+  ),
+  aimed(
+    { by: 'authorized' },
+    'counts two signatures of one operator',
+    60,
+    state(
+      'proposal-change.ts',
+      '!approvals.some(({ operator }) => operator === key)',
+      'true || key === undefined',
+    ),
+    state(
+      'proposal-change.ts',
+      'if (state.authority.objection(body, signers) !== undefined) return',
+      'if (proposal.approvals.length < 2) return',
     ),
   ),
 ];

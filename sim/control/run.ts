@@ -8,6 +8,8 @@ import { ControlWorkload } from './workload.ts';
 export type ControlRunOptions = {
   /** In the place of what is shipped: a mutant. */
   readonly parts?: Parts | undefined;
+  /** The one checker that is listened to; undefined: all. */
+  readonly by?: string | undefined;
   /** Called at every turn. */
   readonly onTurn?: (() => void) | undefined;
   /** Keeps the whole trace. */
@@ -42,6 +44,7 @@ export async function runControlSeed(
   const plan = { ...drawn, faults: options.faults ?? drawn.faults };
   const begun = plan.isFresh ? emptyDisks() : await settledDisks(plan.byzantineVoters);
   const cluster = new ControlCluster({ seed, plan, begun, parts: options.parts ?? shippedParts });
+  cluster.by = options.by;
   cluster.world.onTurn = options.onTurn;
   cluster.world.trace.isWhole = options.hasTrace === true;
   const workload = new ControlWorkload(cluster);

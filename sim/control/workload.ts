@@ -1,11 +1,14 @@
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
+import { encodeCommand } from '../../src/core/format/control-command.ts';
 import type { CommandId, ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
 import { type AgentKey, type DatasetId, idOf, type StatementHash } from '../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../src/core/policy/plan-text.ts';
 import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import type { PlanStep, RestorePlan } from '../../src/core/policy/restore-plan.ts';
+import { commandHash } from '../../src/core/protocol/control/evidence.ts';
+import type { PolicyInForce } from '../../src/core/protocol/control/policy-book.ts';
 import type { RunRecord } from '../../src/core/protocol/control/plan-book.ts';
 import { isOpen, type PlanRun } from '../../src/core/protocol/control/plan-run.ts';
 import { isHeld } from '../../src/services/plan/standby.ts';
@@ -83,6 +86,7 @@ export class ControlWorkload {
     if (random.chance(60)) this.#decide();
     if (random.chance(60)) this.#changeLayout();
     if (random.chance(60)) this.#changePolicy();
+    if (random.chance(60)) this.#proposeTogether();
     if (random.chance(120)) this.#beRogue();
     if (this.#cluster.state !== undefined) this.#stutterer.step(this.#cluster.state);
   }
@@ -257,10 +261,8 @@ export class ControlWorkload {
 
   /** Somebody tries with one operator's key, or with none that fits. */
   #beRogue(): void {
-    const { agentKey: agent } = this.#random.pick(people);
     const how = this.#random.pick(['signed by one operator', 'altered'] as const);
-    const reason = `${rogueReason} ${++this.#rogues}: ${how}`;
-    const body = { kind: 'isolate', agent, dataset: undefined, reason } as const;
+    const body = this.#rogueBody(how);
     if (how !== 'altered') {
       this.#say(body, operatorSecrets.slice(0, 1));
       return;
@@ -271,8 +273,38 @@ export class ControlWorkload {
     this.#submit(envelope, host);
   }
 
-  #say(body: ControlBody, secrets: readonly Uint8Array[] = operatorSecrets): void {
+  /** Two operators at two places, one after the other; or one who signs twice, which must count once. */
+  #proposeTogether(): void {
     const host = this.#host();
+    const current = this.#cluster.state?.policy.current;
+    if (host === undefined || current === undefined) return;
+    const isRogue = this.#random.chance(400);
+    const [first, second] = operatorSecrets;
+    if (first === undefined || second === undefined) return;
+    const body = isRogue ? this.#rogueBody('signed by one operator twice') : policyChange(current);
+    const { cluster } = this.#cluster.cast;
+    const generation = host.control?.status().generation ?? 1;
+    const id = toHex(this.#random.bytes(16)) as CommandId;
+    const command = encodeCommand({ id, timeMs: epochMs + this.#cluster.world.nowMs, body });
+    const of = { cluster, generation };
+    this.#say({ kind: 'propose', command, lastsMs: 3_600_000 }, [first], host);
+    this.#cluster.world.after(this.#random.between(500, 4000), () => {
+      const approval = { kind: 'approve', hash: commandHash(command, of) } as const;
+      this.#say(approval, [isRogue ? first : second]);
+    });
+  }
+
+  #rogueBody(how: string): ControlBody {
+    const { agentKey: agent } = this.#random.pick(people);
+    const reason = `${rogueReason} ${++this.#rogues}: ${how}`;
+    return { kind: 'isolate', agent, dataset: undefined, reason };
+  }
+
+  #say(
+    body: ControlBody,
+    secrets: readonly Uint8Array[] = operatorSecrets,
+    host = this.#host(),
+  ): void {
     this.#submit(this.#seal(body, secrets, host), host);
   }
 
@@ -315,6 +347,11 @@ function stepsOf(dataset: string, hasPromotion: boolean): PlanStep[] {
   if (hasPromotion)
     steps.push({ id: 'promote', kind: 'promote', dataset, after: ['start'], ...frame });
   return steps;
+}
+
+function policyChange({ version, document }: PolicyInForce): ControlBody {
+  const next = encodePolicy({ ...document, survive: { sites: 1 + (version % 2) } });
+  return { kind: 'policy', version: version + 1, base: version, document: next };
 }
 
 /** No quorum, no answer in time: operators see it and try again. */

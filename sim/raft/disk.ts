@@ -76,7 +76,9 @@ export class RaftDisk {
   }
 
   write({ hard, snapshot, truncateFrom, append }: RaftWrite): void {
+    const isNewLog = hard !== undefined && hard.generation > this.hard.generation;
     if (hard !== undefined) this.hard = hard;
+    if (isNewLog) this.#forget();
     if (snapshot !== undefined) this.#replaceSnapshot(snapshot);
     if (truncateFrom !== undefined) {
       assert(truncateFrom > this.snapshot.index, 'a snapshot is not cut');
@@ -104,6 +106,13 @@ export class RaftDisk {
     } else this.#cutFrom(index);
     this.#cut = undefined;
     this.#forgetLoss();
+  }
+
+  /** A decree: the log of another generation takes the place of this one, all of it. */
+  #forget(): void {
+    this.entries = [];
+    this.lost = undefined;
+    this.#cut = undefined;
   }
 
   #cutFrom(index: number): RaftEntry[] {
