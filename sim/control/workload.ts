@@ -94,6 +94,7 @@ export class ControlWorkload {
   /** As step, when all trouble is over: whatever needs an operator gets one. @returns whether nothing is open */
   help(): boolean {
     this.#grantAll();
+    this.#unpin();
     const open = this.#openRuns();
     for (const { record, run } of open) {
       if (run.state !== 'escalated') continue;
@@ -106,6 +107,14 @@ export class ControlWorkload {
       this.#say({ kind: 'plan-decision', ...name, decision: isHelped ? 'cancel' : 'resume' });
     }
     return open.length === 0;
+  }
+
+  /** A decree pins its few voters; when all is well again, operators let the cluster choose. */
+  #unpin(): void {
+    const { generation = 1, layout } = this.#cluster.state ?? {};
+    if (generation === 1 || layout?.current.mode !== 'pinned') return;
+    const { version } = layout.current;
+    this.#say({ kind: 'layout', version: version + 1, base: version, mode: 'auto', voters: [] });
   }
 
   /** For a report of a run that did not end. */

@@ -15,6 +15,11 @@ export type Patch = {
 
 const root = new URL('../../', import.meta.url).pathname;
 
+/** How often a patch's text stands in what is shipped: anything but once is an error. */
+export function fits({ file, old }: Patch): number {
+  return readFileSync(join(root, 'src', file), 'utf8').split(old).length - 1;
+}
+
 /** A copy of folders of src with a bug in it, in a directory of its own that goes with it. */
 export class MutantBuild implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'));

@@ -4,7 +4,7 @@ import type { ControlChecker, ControlSeen } from '../observation.ts';
 /** The state is never more than what a run of a few minutes can have said. */
 const stateSizeMax = 512 * 1024;
 /** Entries in a minute or two of trouble: more means that somebody fills the log. */
-const entriesMax = 2500;
+const entriesMax = 1000;
 /** Six hosts with a few dozen messages and timers each. */
 const pendingMax = 5000;
 
