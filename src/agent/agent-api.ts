@@ -138,6 +138,10 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
   };
 }
 
+function revokedRoles(agent: Agent, key: AgentKey): string[] {
+  return [...(agent.control.log.state.members.record(key)?.revoked ?? [])];
+}
+
 function peerReports(agent: Agent): PeerReport[] {
   const usage = agent.store?.usage();
   return agent.peers.report().map((facts): PeerReport => {
@@ -152,6 +156,7 @@ function peerReports(agent: Agent): PeerReport[] {
       site: facts.member.site,
       region: facts.member.region,
       roles: [...facts.member.roles],
+      revoked: revokedRoles(agent, facts.member.agentKey),
       state: facts.state,
       path: facts.path,
       address: facts.address,

@@ -110,6 +110,8 @@ export type PeerReport = {
   site: string;
   region: string;
   roles: string[];
+  /** Roles that operators have taken: no invite gives them back. */
+  revoked: string[];
   state: 'self' | 'connected' | 'unreachable';
   path: 'direct' | 'relayed' | '-';
   address: string;

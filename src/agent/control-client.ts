@@ -50,6 +50,7 @@ export function connectControl(socketPath: string): AgentApi {
     policy: () => call('GET', '/v1/policy'),
     operators: () => call('GET', '/v1/operators'),
     proposals: () => call('GET', '/v1/proposals'),
+    removedPeers: () => call('GET', '/v1/peers/removed'),
     veto: (request) => call('POST', '/v1/proposals/veto', request),
     auditHead: () => call('GET', '/v1/audit'),
     auditEntries: (request) => call('POST', '/v1/audit/entries', request),

@@ -18,6 +18,7 @@ import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
+import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { Ledger } from '../services/ledger.ts';
@@ -85,9 +86,11 @@ export class ControlPlane implements AsyncDisposable {
     this.writeRight = new WriteRight(control);
     const shared = { ...options, control };
     const { roster } = options.ledger;
+    roster.adoptLog(control.state);
     roster.adoptPolicy(control.state.policy.current);
     roster.adoptRecoveryKey(control.state.keys.kit.recoveryKey);
     control.onState((state) => {
+      if (roster.adoptLog(state)) options.peers.membersChanged();
       roster.adoptPolicy(state.policy.current);
       roster.adoptRecoveryKey(state.keys.kit.recoveryKey);
     });
@@ -104,6 +107,7 @@ export class ControlPlane implements AsyncDisposable {
       this.decrees,
       this.checkpoints,
       new AnchorKeeper(shared),
+      new OperatorKeeper(shared),
       new TimeKeeper({ ...shared, time: options.clock }),
       new FenceVoter(shared),
       new SiteWatch(shared),

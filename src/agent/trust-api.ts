@@ -7,7 +7,7 @@ import type { Agent } from './agent.ts';
 import { commandWords } from './command-words.ts';
 import { hearNews } from './coordinator-news.ts';
 import { operatorName } from './operator-name.ts';
-import type { OperatorsReport, ProposalReport, TrustApi } from './trust-types.ts';
+import type { OperatorsReport, ProposalReport, RemovedPeer, TrustApi } from './trust-types.ts';
 
 export function trustApi(agent: Agent): TrustApi {
   return {
@@ -20,6 +20,7 @@ export function trustApi(agent: Agent): TrustApi {
       const { proposals } = agent.control.log.state;
       return proposals.all().map((one) => proposalReport(agent, one));
     },
+    removedPeers: () => Promise.resolve(removedPeers(agent)),
     veto: (request) => veto(agent, request),
   };
 }
@@ -27,6 +28,16 @@ export function trustApi(agent: Agent): TrustApi {
 function operatorsReport(agent: Agent): OperatorsReport {
   const { version, threshold, operators } = agent.control.log.state.operators.current;
   return { version, threshold, operators: operators.map((one) => ({ ...one })) };
+}
+
+function removedPeers(agent: Agent): RemovedPeer[] {
+  return agent.control.log.state.members.everyone().flatMap((member) => {
+    const { name, site, agent: agentKey, expulsion } = member;
+    if (expulsion === undefined) return [];
+    const { reason, index, authors } = expulsion;
+    const by = authors.map((author) => operatorName(agent, author));
+    return [{ name, site, agentKey, reason, by, index }];
+  });
 }
 
 function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {

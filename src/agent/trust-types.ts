@@ -4,9 +4,22 @@ export interface TrustApi {
   operators(): Promise<OperatorsReport>;
   /** Oldest first: all that are under way, and the newest that have ended. */
   proposals(): Promise<ProposalReport[]>;
+  /** Members that were put out of the cluster. */
+  removedPeers(): Promise<RemovedPeer[]>;
   /** This agent, which must be an auditor, stops a proposal that waits. */
   veto(request: { hash: string; reason: string }): Promise<ProposalReport>;
 }
+
+export type RemovedPeer = {
+  name: string;
+  site: string;
+  agentKey: string;
+  reason: string;
+  /** Names of the operators who signed it. */
+  by: string[];
+  /** Of the entry in the control log. */
+  index: number;
+};
 
 export type OperatorsReport = {
   version: number;

@@ -84,7 +84,8 @@ export type InviteOptions = {
   /** Empty: the default roles. */
   roles: string[];
   ttlMs: number;
-  operatorKeyFile?: string;
+  /** Empty: the key in the state directory. */
+  operatorKeyFiles: readonly string[];
 };
 
 export type InviteReport = {

@@ -62,11 +62,13 @@ export class BackupRun {
     this.#job = job;
     this.#channel = channel;
     this.#signal = signal;
-    this.#code = options.view.code();
+    const { self: writer } = options;
+    const of = { writer, dataset: job.own.dataset.id };
+    this.#code = options.view.code(of);
     this.#startMs = options.clock.monotonicMs();
     this.#sink = this.#createSink();
     this.#scan = this.#createScan();
-    this.#placer = new PackPlacer(options);
+    this.#placer = new PackPlacer({ ...options, of });
     this.#index = this.#createIndexWriter();
   }
 

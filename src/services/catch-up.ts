@@ -10,6 +10,7 @@ import type { ShardStore } from '../ports/shard-store.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Peers } from './peers.ts';
+import { residencyObjection } from './residency.ts';
 import type { StoragePeer } from './storage-peer.ts';
 
 export type CatchUpOptions = {
@@ -79,6 +80,10 @@ export class CatchUp {
   /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */
   async #missing(record: ManifestRecord): Promise<{ pack: PackId; peers: PeerKey[] }[]> {
     const { view, store, peers, self } = this.#options;
+    const { roster } = this.#options.ledger;
+    const member = roster.member(self);
+    const of = { writer: record.statement.writer, dataset: record.manifest.dataset };
+    if (member === undefined || residencyObjection(roster, of, member) !== undefined) return [];
     const packs = (await view.packs(record)) ?? [];
     const lacking = packs.filter(
       (entry) => entry.type === 'metadata' && store.indexes(entry.pack).length === 0,

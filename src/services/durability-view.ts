@@ -14,6 +14,7 @@ import { assessDurability, bitCount } from '../core/policy/durability.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
+import { type DatasetOf, storageMembers } from './residency.ts';
 
 /** Who is said to hold a shard. */
 export type Holder = {
@@ -38,16 +39,16 @@ export class DurabilityView {
     this.#facts = facts;
   }
 
-  /** Sites with at least one storage member. */
-  storageSites(): string[] {
-    const sites = this.#ledger.roster.members().filter((member) => member.hasRole('storage'));
-    return [...new Set(sites.map((member) => member.site))].sort();
+  /** Sites with at least one storage member, where this dataset may lie. */
+  storageSites(of?: DatasetOf): string[] {
+    const members = storageMembers(this.#ledger.roster, of);
+    return [...new Set(members.map((member) => member.site))].sort();
   }
 
   /** What the policy makes of the sites there are. */
-  code(): Code {
+  code(of?: DatasetOf): Code {
     return chooseCode({
-      siteCount: this.storageSites().length,
+      siteCount: this.storageSites(of).length,
       surviveSites: this.#ledger.roster.policy.surviveSites,
     });
   }
@@ -58,9 +59,9 @@ export class DurabilityView {
   }
 
   /** For many packs. A replicated pack may be older than a code that the cluster has grown into since. */
-  #wantedSites(): (pack: PackEntry) => number {
-    const siteCount = this.storageSites().length;
-    const copies = this.code().survives + 1;
+  #wantedSites(of?: DatasetOf): (pack: PackEntry) => number {
+    const siteCount = this.storageSites(of).length;
+    const copies = this.code(of).survives + 1;
     return ({ type, k, m }) => {
       if (type === 'metadata') return Math.min(siteCount, limits.metadataCopiesMax);
       return Math.min(siteCount, k === 1 ? copies : k + m);
@@ -119,13 +120,14 @@ export class DurabilityView {
   ): Promise<Durability & { packs: readonly PackEntry[] }> {
     const packs = await this.packs(record);
     const holdings = (await this.holdings(record)).filter((holding) => counts(holding.agent));
-    const siteCount = this.storageSites().length;
+    const of = datasetOf(record);
+    const siteCount = this.storageSites(of).length;
     const durability = assessDurability({
       packs: packs ?? [],
       holdings: packs === undefined ? [] : holdings,
       siteCount,
       surviveSites: record.manifest.surviveSites,
-      wantedSites: this.#wantedSites(),
+      wantedSites: this.#wantedSites(of),
     });
     return { ...durability, packs: packs ?? [] };
   }
@@ -148,7 +150,7 @@ export class DurabilityView {
   /** Storage sites that do not hold everything that the others do: where something is still to be delivered. */
   async missingSites(record: ManifestRecord): Promise<string[]> {
     const { degradedPacks, sites } = await this.assess(record);
-    const silent = this.storageSites().filter((site) => !sites.includes(site));
+    const silent = this.storageSites(datasetOf(record)).filter((site) => !sites.includes(site));
     if (degradedPacks === 0) return [];
     return silent.length > 0 ? silent : this.#sitesWithGaps(record);
   }
@@ -166,8 +168,9 @@ export class DurabilityView {
    */
   async weakPacks(record: ManifestRecord, reachable: readonly Member[]): Promise<PackId[]> {
     const members = reachable.filter((member) => member.hasRole('storage'));
-    const siteCount = this.storageSites().length;
-    const needed = Math.min(this.code().k + 1, siteCount);
+    const of = datasetOf(record);
+    const siteCount = this.storageSites(of).length;
+    const needed = Math.min(this.code(of).k + 1, siteCount);
     if (new Set(members.map(({ site }) => site)).size < needed) return [];
     const said = new Set((await this.holdings(record)).map(({ agent }) => agent));
     if (members.some(({ agentKey }) => !said.has(agentKey))) return [];
@@ -184,7 +187,7 @@ export class DurabilityView {
    * of them has not said: what it holds may be what is missing.
    */
   async lostPacks(record: ManifestRecord): Promise<PackId[]> {
-    const members = this.#ledger.roster.members().filter((member) => member.hasRole('storage'));
+    const members = storageMembers(this.#ledger.roster, datasetOf(record));
     const holdings = await this.holdings(record);
     const said = new Set(holdings.map(({ agent }) => agent));
     if (members.some(({ agentKey }) => !said.has(agentKey))) return [];
@@ -214,6 +217,10 @@ export class DurabilityView {
     }
     return located;
   }
+}
+
+function datasetOf({ statement, manifest }: ManifestRecord): DatasetOf {
+  return { writer: statement.writer, dataset: manifest.dataset };
 }
 
 /** The holding in a fact; undefined when it is another fact, or speaks of other packs: one peer's mistake. */

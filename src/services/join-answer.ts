@@ -28,10 +28,9 @@ export type Joined = {
 export async function provingEnvelopes(ledger: Ledger): Promise<Uint8Array[]> {
   const { roster } = ledger;
   const proving = new Set<AgentKey>([
-    ...roster.genesis.operators.map(({ key }) => key),
     roster.genesis.founder.statementKey,
     ...(ledger.self === undefined ? [] : [ledger.self]),
-    ...roster.issuers(),
+    ...roster.provers(),
   ]);
   const envelopes: Uint8Array[] = [];
   let size = 0;
@@ -120,7 +119,7 @@ function isApplied(roster: Roster, one: OpenedStatement, accepted: OpenedStateme
   if (statement.sequence !== (before?.statement.sequence ?? 0) + 1) return false;
   if (before !== undefined && !equal(before.hash, statement.previous)) return false;
   try {
-    roster.apply(statement, signers);
+    roster.apply(statement, signers, one.hash);
   } catch (error) {
     if (error instanceof HoldfastError) return false;
     throw error;

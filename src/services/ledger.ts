@@ -187,7 +187,7 @@ export class Ledger {
     const { statement, hash, envelope } = opened;
     this.#refuseFrozen(statement);
     this.#refuseWaiting(statement);
-    const commit = this.roster.prepare(statement, opened.signers);
+    const commit = this.roster.prepare(statement, opened.signers, hash);
     const objection = options.isNew ? this.roster.objection(statement.body) : undefined;
     if (objection !== undefined) throw objection;
     const { writer, stream, sequence } = statement;
@@ -202,7 +202,7 @@ export class Ledger {
 
   /** The same for an entry that is durable already. */
   #accept(opened: OpenedStatement): void {
-    this.roster.apply(opened.statement, opened.signers);
+    this.roster.apply(opened.statement, opened.signers, opened.hash);
     const event = eventOf(opened);
     this.#index.add(event.statement, event.hash);
     this.#tell(event);
@@ -266,7 +266,11 @@ export class Ledger {
 
   /** Of one dataset, or all; newest last. */
   manifests(dataset?: DatasetId): ManifestRecord[] {
-    return this.#index.manifests(dataset);
+    return this.#index
+      .manifests(dataset)
+      .filter(({ statement, manifest }) =>
+        this.roster.log.isCounted(statement.writer, manifest.dataset, manifest.sequence),
+      );
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {

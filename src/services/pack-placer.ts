@@ -6,11 +6,14 @@ import { placeCopies, placeShards } from '../core/policy/placement.ts';
 import type { Ledger } from './ledger.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import type { Peers } from './peers.ts';
+import { type DatasetOf, storageMembers } from './residency.ts';
 
 export type PackPlacerOptions = {
   readonly ledger: Ledger;
   readonly self: AgentKey;
   readonly peers: Peers;
+  /** What is placed: the policy may keep it out of some regions. */
+  readonly of: DatasetOf;
   /** What this agent may still store; peers say it of themselves. */
   readonly ownFreeBytes: () => number;
 };
@@ -35,16 +38,13 @@ export class PackPlacer {
   }
 
   #candidates(): Candidate[] {
-    const { ledger, peers, self, ownFreeBytes } = this.#options;
-    return ledger.roster
-      .members()
-      .filter((member) => member.hasRole('storage'))
-      .map((member) => ({
-        agent: member.agentKey,
-        site: member.site,
-        region: member.region,
-        weight: member.agentKey === self ? ownFreeBytes() : (peers.freeBytes(member.peerKey) ?? 1),
-        isReachable: member.agentKey === self || peers.isReachable(member.peerKey),
-      }));
+    const { ledger, peers, self, of, ownFreeBytes } = this.#options;
+    return storageMembers(ledger.roster, of).map((member) => ({
+      agent: member.agentKey,
+      site: member.site,
+      region: member.region,
+      weight: member.agentKey === self ? ownFreeBytes() : (peers.freeBytes(member.peerKey) ?? 1),
+      isReachable: member.agentKey === self || peers.isReachable(member.peerKey),
+    }));
   }
 }

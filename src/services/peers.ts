@@ -159,6 +159,12 @@ export class Peers implements AsyncDisposable {
     });
   }
 
+  /** Whoever is no member any more is cut off at once, also in the middle of a transfer. */
+  membersChanged(): void {
+    this.#keepMembers();
+    this.#run(() => this.#options.network.enforceAdmission());
+  }
+
   async #loop(): Promise<void> {
     const { clock, network } = this.#options;
     const { signal } = this.#stop;

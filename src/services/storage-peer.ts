@@ -11,6 +11,7 @@ import type { Log } from '../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
+import { residencyObjection } from './residency.ts';
 
 export type StoragePeerOptions = {
   readonly network: Network;
@@ -36,17 +37,8 @@ export class StoragePeer {
 
   /** Durable when resolved. Offers of the same shard under way are joined. */
   async take(from: PeerKey, head: ShardHead): Promise<{ hadIt: boolean }> {
-    const { ledger, store } = this.#options;
-    const writer = ledger.roster.memberByPeer(from);
-    if (writer === undefined || !writer.hasRole('source')) {
-      throw new HoldfastError(
-        'not-permitted',
-        'only members with the role source may store shards',
-      );
-    }
-    if (writer.agentKey !== head.writer) {
-      throw new HoldfastError('not-permitted', 'a shard is offered by another than its writer');
-    }
+    const { store } = this.#options;
+    this.#requireWriter(from, head);
     if (store.indexes(head.pack).includes(head.index)) {
       await store.sync();
       return { hadIt: true };
@@ -58,10 +50,27 @@ export class StoragePeer {
       return { hadIt: true };
     }
     this.#refuseWhenFull(head);
-    const run = this.#pullInto(from, head).finally(() => this.#receiving.delete(name));
+    const check = (): void => this.#requireWriter(from, head);
+    const run = this.#pullInto(from, head, check).finally(() => this.#receiving.delete(name));
     this.#receiving.set(name, run);
     await run;
     return { hadIt: false };
+  }
+
+  /** Asked again while the shard is on its way: a source that has lost its role delivers nothing more. */
+  #requireWriter(from: PeerKey, head: ShardHead): void {
+    const { ledger } = this.#options;
+    const writer = ledger.roster.memberByPeer(from);
+    if (writer === undefined || !writer.hasRole('source')) {
+      throw new HoldfastError(
+        'not-permitted',
+        'only members with the role source may store shards',
+      );
+    }
+    if (writer.agentKey !== head.writer) {
+      throw new HoldfastError('not-permitted', 'a shard is offered by another than its writer');
+    }
+    requireRegion(ledger, head);
   }
 
   /** The bytes under way count only once they are stored: the limit may be passed by what runs at once. */
@@ -75,13 +84,14 @@ export class StoragePeer {
 
   /** Takes a copy of a shard from another holder, on this peer's own account. */
   copy(from: PeerKey, head: ShardHead): Promise<void> {
-    return this.#pullInto(from, head);
+    requireRegion(this.#options.ledger, head);
+    return this.#pullInto(from, head, () => {});
   }
 
-  async #pullInto(from: PeerKey, head: ShardHead): Promise<void> {
+  async #pullInto(from: PeerKey, head: ShardHead, check: () => void): Promise<void> {
     const writer = await this.#options.store.write(head);
     try {
-      await this.#pullLeaves(from, head, writer);
+      await this.#pullLeaves(from, head, writer, check);
     } catch (error) {
       await writer.abandon();
       throw error;
@@ -92,7 +102,12 @@ export class StoragePeer {
   }
 
   /** Keeps a few requests under way; appends in order. */
-  async #pullLeaves(from: PeerKey, head: ShardHead, writer: ShardWriter): Promise<void> {
+  async #pullLeaves(
+    from: PeerKey,
+    head: ShardHead,
+    writer: ShardWriter,
+    check: () => void,
+  ): Promise<void> {
     const count = leafCountOf(head);
     const waiting: { reply: Promise<PullReply>; end: number }[] = [];
     let asked = writer.nextLeaf;
@@ -112,6 +127,7 @@ export class StoragePeer {
     while (asked < count && waiting.length < limits.pullsOutstandingMax) ask();
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { bytes } = await next.reply;
+      check();
       if (asked < count) ask();
       await writer.append(bytes);
       if (writer.nextLeaf !== next.end) {
@@ -192,6 +208,14 @@ export class StoragePeer {
     }
     return found;
   }
+}
+
+/** What the policy says of where a dataset may lie binds whoever stores it. @throws HoldfastError not-permitted */
+function requireRegion({ roster, self }: Ledger, head: ShardHead): void {
+  const member = self === undefined ? undefined : roster.member(self);
+  const objection = member === undefined ? undefined : residencyObjection(roster, head, member);
+  if (objection === undefined) return;
+  throw new HoldfastError('not-permitted', objection, { next: 'holdfast policy show' });
 }
 
 function maskOf(indexes: readonly number[]): number {

@@ -150,14 +150,18 @@ export class Sync implements AsyncDisposable {
   #isWanted(writer: AgentKey, stream: string): boolean {
     const { roster } = this.#options.ledger;
     if (this.#options.ledger.isFrozen(writer, stream)) return false;
-    if (stream === clusterStream)
-      return roster.isOperator(writer) || roster.member(writer) !== undefined;
+    if (stream === clusterStream) return roster.isOperator(writer) || roster.isWriter(writer);
     if (stream === receiptStream) return roster.member(writer) !== undefined;
     const forked = forkedStream(stream);
     if (forked !== undefined) {
       return forkedStream(forked) === undefined && this.#isWanted(writer, forked);
     }
     const dataset = stream.slice('manifests/'.length) as DatasetId;
+    // What its writer has said since it may write no more would be refused again and again.
+    const cut = roster.log.cut(writer, dataset);
+    if (cut !== undefined && (this.#options.ledger.head(writer, stream)?.sequence ?? 0) >= cut) {
+      return false;
+    }
     return roster.datasets().some(({ id, writer: source }) => id === dataset && source === writer);
   }
 

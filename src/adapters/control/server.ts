@@ -92,6 +92,7 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/policy', () => api.policy());
   app.get('/v1/operators', () => api.operators());
   app.get('/v1/proposals', () => api.proposals());
+  app.get('/v1/peers/removed', () => api.removedPeers());
   app.get('/v1/tripwires', () => api.tripwires());
   app.get('/v1/audit', () => api.auditHead());
   app.get('/v1/plans', () => api.plans());

@@ -36,7 +36,7 @@ import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
 import { dialable, settle } from './listen-address.ts';
-import { readOperatorSecret } from './operator-keys.ts';
+import { operatorSecrets } from './operator-keys.ts';
 import { quietLog } from './quiet-log.ts';
 
 /** Roles of a member for which none were named. */
@@ -131,7 +131,8 @@ export async function invite(options: InviteOptions, api: AgentApi): Promise<Inv
   const entropy = systemEntropy();
   const state = await openStateDirectory(options.stateDir, { create: false });
   state.requireCluster(stateFiles.genesis);
-  const operatorSecret = await readOperatorSecret(state, options.operatorKeyFile);
+  const secrets = await operatorSecrets(options.stateDir, options.operatorKeyFiles);
+  const operatorSecret = secrets[0] as Uint8Array;
   const operator = idOf<AgentKey>(publicKeyOf(operatorSecret));
   const cluster = clusterIdOf(await state.readSecret(stateFiles.genesis));
   if (options.ttlMs <= 0 || options.ttlMs > limits.inviteTtlMaxMs) {
@@ -167,7 +168,7 @@ export async function invite(options: InviteOptions, api: AgentApi): Promise<Inv
     cluster,
     generation,
     payload,
-    secrets: [operatorSecret],
+    secrets,
   });
   await api.submit(Buffer.from(bytes).toString('base64'));
   const contacts = [{ peer: self.peerKey as PeerKey, multiaddrs: self.addresses }];

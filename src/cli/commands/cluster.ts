@@ -44,7 +44,7 @@ type InviteFlags = {
   region: string;
   role?: string[];
   ttl: number;
-  operatorKey?: string;
+  operatorKey?: string[];
 };
 
 type JoinFlags = { codeFile: string; name?: string; listen?: string[]; start?: true };
@@ -85,7 +85,11 @@ export function addCluster(program: Command, register: Register): void {
         .argParser(durationArgument)
         .default(24 * hourMs, '24h'),
     )
-    .option('--operator-key <file>', "the operator's signing key");
+    .option(
+      '--operator-key <file>',
+      "an operator's signing key; repeatable, as many as must sign",
+      repeated,
+    );
   register<InviteFlags>(inviteCommand, (context, { options }) => invite(context, options));
 
   const joinCommand = program
@@ -195,7 +199,7 @@ async function invite(context: CliContext, flags: InviteFlags): Promise<void> {
     region: flags.region,
     roles: flags.role ?? [],
     ttlMs: flags.ttl,
-    ...(flags.operatorKey !== undefined && { operatorKeyFile: resolve(cwd, flags.operatorKey) }),
+    operatorKeyFiles: (flags.operatorKey ?? []).map((file) => resolve(cwd, file)),
   });
   if (output.isJson) {
     const { expiresMs, ...facts } = report;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { PeerReport } from '../../agent/api.ts';
+import type { RemovedPeer } from '../../agent/trust-types.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
@@ -29,9 +30,11 @@ export function addPeer(program: Command, register: Register): void {
 
 async function list(context: CliContext): Promise<void> {
   const { output } = context;
-  const peers = await context.backend.control(context.stateDir).peers();
+  const agent = context.backend.control(context.stateDir);
+  const [peers, removed] = [await agent.peers(), await agent.removedPeers()];
   if (output.isJson) {
     for (const peer of peers) await output.json(message('peer', peer));
+    for (const peer of removed) await output.json(message('removed_peer', peer));
     return;
   }
   await output.table(
@@ -62,11 +65,24 @@ async function list(context: CliContext): Promise<void> {
       peer.version ?? '?',
     ]),
   );
+  if (removed.length > 0) await output.print('', ...removed.map(removedLine));
+}
+
+function removedLine({ name, site, by, reason, index }: RemovedPeer): string {
+  const who = by.length === 0 ? 'operators' : by.join(', ');
+  return clean(`${name} (${site}) was put out by ${who}, entry ${index}: ${reason}`);
 }
 
 async function show(context: CliContext, name: string): Promise<void> {
   const { output } = context;
-  const peers = await context.backend.control(context.stateDir).peers();
+  const agent = context.backend.control(context.stateDir);
+  const peers = await agent.peers();
+  const removed = (await agent.removedPeers()).filter((one) => one.name === name);
+  if (!peers.some((one) => one.name === name) && removed.length > 0) {
+    if (!output.isJson) return output.print(...removed.map(removedLine));
+    for (const one of removed) await output.json(message('removed_peer', one));
+    return;
+  }
   const peer = pick(peers, name);
   if (output.isJson) return output.json(message('peer', peer));
   const facts: [string, string][] = [
@@ -74,6 +90,9 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['site', peer.site],
     ['region', peer.region],
     ['roles', peer.roles.join(', ')],
+    ...(peer.revoked.length === 0
+      ? []
+      : [['roles taken', peer.revoked.join(', ')] as [string, string]]),
     ['state', peer.state],
     ['path', peer.path],
     ['address', peer.address],

@@ -206,6 +206,12 @@ export type Receipt = {
   readonly shardCount: number;
 };
 
+/** A version of the operators, with its signatures. */
+export type OperatorsProof = {
+  /** Envelopes that together hold the command, 1 to 17. */
+  readonly evidence: readonly Uint8Array[];
+};
+
 /** What a statement says. */
 export type StatementBody =
   | ({ readonly kind: 'invite' } & Invite)
@@ -213,7 +219,8 @@ export type StatementBody =
   | ({ readonly kind: 'address' } & Address)
   | ({ readonly kind: 'dataset' } & Dataset)
   | ({ readonly kind: 'manifest' } & Manifest)
-  | ({ readonly kind: 'receipt' } & Receipt);
+  | ({ readonly kind: 'receipt' } & Receipt)
+  | ({ readonly kind: 'operators' } & OperatorsProof);
 
 /** Sealed, in a metadata pack: everything of a snapshot that only a key holder may see. */
 export type Root = {

@@ -19,7 +19,7 @@ import type {
   Statement as Message,
   StatementSchema,
 } from './gen/holdfast/v1/cluster_pb.js';
-import { decodeDescriptor } from './genesis.ts';
+import { decodeDescriptor, operatorsMax } from './genesis.ts';
 import { manifestFrom, manifestMessage, receiptFrom, receiptMessage } from './manifest.ts';
 import { multiaddrsFrom, recipientFrom, rolesFrom } from './member.ts';
 import type { Admission, Dataset, Invite, StatementBody } from './records.ts';
@@ -52,6 +52,8 @@ export function bodyMessage(body: StatementBody): BodyMessage {
       return { case: body.kind, value: manifestMessage(body) };
     case 'receipt':
       return { case: body.kind, value: receiptMessage(body) };
+    case 'operators':
+      return { case: body.kind, value: { evidence: [...body.evidence] } };
     default:
       return assertNever(body);
   }
@@ -74,6 +76,14 @@ export function bodyFrom(message: Message['body']): StatementBody {
       return { kind: 'manifest', ...manifestFrom(message.value) };
     case 'receipt':
       return { kind: 'receipt', ...receiptFrom(message.value) };
+    case 'operators': {
+      const { evidence } = message.value;
+      // A proposal, and an approval of each operator at most.
+      integer(evidence.length, { min: 1, max: operatorsMax + 1 }, 'count of envelopes');
+      const size = { min: 1, max: limits.envelopeSizeMax };
+      const envelopes = evidence.map((one) => boundedBytes(one, size, 'envelope'));
+      return { kind: 'operators', evidence: envelopes };
+    }
     case undefined:
       throw malformed('the statement says nothing that this version knows');
     default:

@@ -4,13 +4,18 @@ import { admissionMessage, decodeDescriptor } from '../format/genesis.ts';
 import type { Admission, AgentDescriptor, Genesis, Invite } from '../format/records.ts';
 import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../ids.ts';
 import { limits } from '../limits.ts';
+import type { InviteProof } from './member.ts';
 
 /** An invite and what became of it. */
 export type InviteState = {
   readonly invite: Invite;
+  readonly proof: InviteProof;
   /** The one admission that it was good for. */
   usedBy: { readonly agent: AgentKey; readonly descriptor: Uint8Array } | undefined;
 };
+
+/** Of an invite whose signers somebody else has judged. */
+const unproved: InviteProof = { hash: '', signers: new Set() };
 
 /** Invites by the key that redeems them, and the rules of redeeming. */
 export class InviteBook {
@@ -33,9 +38,9 @@ export class InviteBook {
     return this.#states.get(inviteKey) ?? [];
   }
 
-  add(invite: Invite): void {
+  add(invite: Invite, proof: InviteProof = unproved): void {
     const states = this.#states.get(invite.inviteKey) ?? [];
-    this.#states.set(invite.inviteKey, [...states, { invite, usedBy: undefined }]);
+    this.#states.set(invite.inviteKey, [...states, { invite, proof, usedBy: undefined }]);
   }
 
   /** @throws HoldfastError not-permitted */

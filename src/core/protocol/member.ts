@@ -22,6 +22,16 @@ export type Grant = {
    * issuer's key and the place in its sequence.
    */
   readonly rank: string;
+  /** What has admitted it, and who has said so; undefined for the founder. */
+  readonly invite: InviteProof | undefined;
+  readonly issuer: AgentKey | undefined;
+};
+
+/** An invite as it was signed. */
+export type InviteProof = {
+  /** Of the statement, hexadecimal. */
+  readonly hash: string;
+  readonly signers: ReadonlySet<string>;
 };
 
 /** The rank of an admission. */
@@ -31,12 +41,18 @@ export function rankOf(issuer: AgentKey, sequence: number): string {
 
 /**
  * A member out of its grants (at least one, of one statement key): the lowest rank names it, and what any
- * of them allows, it may do. So a later grant never takes away what others have relied on.
+ * of them allows, it may do. So a later grant never takes away what others have relied on. What operators have
+ * decided in the control log goes before all of them.
  */
-export function memberOf(grants: readonly Grant[], address: Address | undefined): Member {
+export function memberOf(
+  grants: readonly Grant[],
+  address: Address | undefined,
+  decided: { readonly roles: readonly Role[]; readonly revoked: readonly Role[] } | undefined,
+): Member {
   const ordered = grants.toSorted((a, b) => (a.rank < b.rank ? -1 : 1));
   const { descriptor } = ordered[0] as Grant;
-  const roles = [...new Set(ordered.flatMap((grant) => grant.descriptor.roles))];
+  const given = [...(decided?.roles ?? []), ...ordered.flatMap((one) => one.descriptor.roles)];
+  const roles = [...new Set(given)].filter((role) => !decided?.revoked.includes(role));
   return {
     ...descriptor,
     roles,

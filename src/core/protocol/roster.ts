@@ -1,15 +1,18 @@
 import { assertNever } from '../../base/assert.ts';
 import { toHex } from '../../base/bytes.ts';
 import { HoldfastError } from '../errors.ts';
+import type { OperatorChange } from '../format/control-records.ts';
 import { decodeDescriptor } from '../format/genesis.ts';
 import type { EpochName } from '../format/key-record.ts';
-import type { Address, AgentDescriptor, Genesis, Invite, Policy, Role } from '../format/records.ts';
+import type { Address, Genesis, Invite, Manifest, Policy, Role } from '../format/records.ts';
 import type { Statement, StatementBody } from '../format/statement.ts';
 import { type AgentKey, type ClusterId, type DatasetId, type PeerKey, shortId } from '../ids.ts';
-import { limits } from '../limits.ts';
+import { type DatasetRule, type PolicyTerms, ruleFor } from '../policy/policy-terms.ts';
 import { DatasetBook, type DatasetRecord, type KeyEpoch } from './dataset-book.ts';
 import { InviteBook, type InviteState } from './invite-book.ts';
-import { type Grant, type Member, memberOf, rankOf } from './member.ts';
+import { admissionObjection, datasetObjection } from './roster-objection.ts';
+import { type LogState, LogView } from './log-view.ts';
+import { type Grant, type InviteProof, type Member, memberOf, rankOf } from './member.ts';
 
 export type { DatasetRecord, KeyEpoch } from './dataset-book.ts';
 export type { InviteState } from './invite-book.ts';
@@ -35,12 +38,16 @@ export class Roster {
   readonly cluster: ClusterId;
   readonly #invites: InviteBook;
   readonly #datasets = new DatasetBook();
+  readonly #log: LogView;
+  readonly #provers = new Set<AgentKey>();
+  #former = new Map<AgentKey, Member>();
   readonly #grants = new Map<AgentKey, Grant[]>();
   readonly #addresses = new Map<AgentKey, Address>();
   #members = new Map<AgentKey, Member>();
   #byPeer = new Map<PeerKey, Member>();
   #revision = 0;
   #policy: Policy;
+  #rules: readonly DatasetRule[] = [];
   #recoveryKey: PeerKey;
 
   constructor(genesis: Genesis, cluster: ClusterId) {
@@ -49,7 +56,9 @@ export class Roster {
     this.#policy = genesis.policy;
     this.#recoveryKey = genesis.recoveryKey;
     this.#invites = new InviteBook(genesis, cluster);
-    this.#grant({ descriptor: genesis.founder, rank: '' });
+    this.#log = new LogView(genesis);
+    const first = { invite: undefined, issuer: undefined };
+    this.#grant({ descriptor: genesis.founder, rank: '', ...first });
   }
 
   /** The newest that the control log has told of; until then that of the genesis. */
@@ -58,10 +67,16 @@ export class Roster {
   }
 
   /** Takes over what the control log says. Older versions are passed over. */
-  adoptPolicy({ version, surviveSites }: Policy): void {
+  adoptPolicy({ version, surviveSites, rules = [] }: Policy & Partial<PolicyTerms>): void {
     if (version <= this.#policy.version) return;
     this.#policy = { version, surviveSites };
+    this.#rules = rules;
     this.#revision++;
+  }
+
+  /** What the policy says of datasets of this name. */
+  ruleFor(name: string): DatasetRule {
+    return ruleFor({ rules: this.#rules }, name);
   }
 
   /** What the holder of the kit in force proves on connections: one that was replaced may read no more. */
@@ -82,47 +97,50 @@ export class Roster {
    * @throws HoldfastError unknown-writer | not-permitted | bad-signature | bad-encoding | rollback | not-found
    *   | invite-unknown | invite-used | invite-expired
    */
-  apply(statement: Statement, signers: readonly Uint8Array[]): void {
-    this.prepare(statement, signers)();
+  apply(statement: Statement, signers: readonly Uint8Array[], hash?: Uint8Array): void {
+    this.prepare(statement, signers, hash)();
   }
 
   /**
    * As `apply`, in two steps: checks now, and returns what makes the change. Between them the statement can
    * be made durable. Nothing else may be applied in between.
    */
-  prepare(statement: Statement, signers: readonly Uint8Array[]): () => void {
+  prepare(statement: Statement, signers: readonly Uint8Array[], hash?: Uint8Array): () => void {
     const keys = new Set(signers.map(toHex));
     const { writer } = statement;
     if (!keys.has(writer)) {
       throw new HoldfastError('bad-signature', 'a statement is not signed by its writer');
     }
-    if (!this.isOperator(writer) && !this.#members.has(writer)) {
+    if (!this.isOperator(writer) && !this.isWriter(writer)) {
       throw new HoldfastError('unknown-writer', `${shortId(writer)} is not known here`);
     }
-    const change = this.#change(statement, keys);
+    const proof = { hash: hash === undefined ? '' : toHex(hash), signers: keys };
+    const change = this.#change(statement, proof);
     return () => {
       change();
       this.#revision++;
     };
   }
 
-  #change(statement: Statement, signers: ReadonlySet<string>): () => void {
+  #change(statement: Statement, proof: InviteProof): () => void {
     const { body, writer, sequence, timeMs } = statement;
     switch (body.kind) {
       case 'invite':
-        this.#requireOperators(writer, signers);
+        this.#log.requireInviters(writer, proof.signers);
         this.#invites.checkInvite(body, timeMs);
-        return () => this.#invites.add(body);
+        return () => this.#invites.add(body, proof);
       case 'admission': {
         this.#requireMember(writer, body.kind);
         const { state, descriptor } = this.#invites.checkAdmission(body, writer, timeMs);
         return () => {
           state.usedBy = { agent: descriptor.statementKey, descriptor: body.descriptor };
-          this.#grant({ descriptor, rank: rankOf(writer, sequence) });
+          const from = { invite: state.proof, issuer: writer };
+          this.#grant({ descriptor, rank: rankOf(writer, sequence), ...from });
         };
       }
       case 'address':
         this.#requireMember(writer, body.kind);
+        this.#requireStill(writer, body.kind);
         return () => {
           this.#addresses.set(writer, body);
           this.#rebuild();
@@ -133,11 +151,16 @@ export class Roster {
         return () => this.#datasets.addDataset(body, writer, timeMs);
       case 'manifest':
         this.#requireMember(writer, body.kind, 'source');
+        this.#requireCounted(writer, body);
         this.#datasets.checkManifest(body, statement);
         return () => this.#datasets.addManifest(body, writer);
       case 'receipt':
         this.#requireMember(writer, body.kind, 'storage');
+        this.#requireStill(writer, body.kind, 'storage');
         return () => {};
+      case 'operators':
+        this.#requireMember(writer, body.kind);
+        return this.#operatorsChange(writer, body.evidence);
       default:
         return assertNever(body);
     }
@@ -149,36 +172,40 @@ export class Roster {
    */
   objection(body: StatementBody): HoldfastError | undefined {
     if (body.kind === 'admission')
-      return this.#admissionObjection(decodeDescriptor(body.descriptor));
-    if (body.kind === 'dataset') return this.#datasetObjection(body.id, body.name);
+      return admissionObjection(this.members(), decodeDescriptor(body.descriptor));
+    if (body.kind === 'dataset') return datasetObjection(this.datasets(), body);
     if (body.kind !== 'invite') return undefined;
     if (this.#invites.of(body.inviteKey).length > 0) return refusal('this invite exists already');
     if (this.#members.has(body.issuer)) return undefined;
     return refusal('the issuer of the invite is no member');
   }
 
-  #admissionObjection(descriptor: AgentDescriptor): HoldfastError | undefined {
-    const members = [...this.#members.values()];
-    if (members.length >= limits.membersMax) {
-      return new HoldfastError('limit-exceeded', `a cluster has at most ${members.length} members`);
-    }
-    if (members.some(({ name }) => name === descriptor.name)) {
-      return refusal(`the name "${descriptor.name}" is taken; join under another name`);
-    }
-    const inUse = new Set<string>(members.flatMap((member) => [member.agentKey, member.peerKey]));
-    if (!inUse.has(descriptor.statementKey) && !inUse.has(descriptor.transportKey))
-      return undefined;
-    return refusal(`a key of "${descriptor.name}" belongs to another member`);
-  }
-
-  #datasetObjection(id: string, name: string): HoldfastError | undefined {
-    const others = this.#datasets.all().filter((other) => other.id !== id && other.name === name);
-    if (others.length === 0) return undefined;
-    return refusal(`another dataset is called "${name}"; choose another name`);
-  }
-
+  /** Whoever is an operator, or was one: what they have said before stays said. */
   isOperator(key: AgentKey): boolean {
-    return this.genesis.operators.some((operator) => operator.key === key);
+    return this.#log.isOperator(key);
+  }
+
+  /** Whoever is a member, or was one. */
+  isWriter(agent: AgentKey): boolean {
+    return this.#members.has(agent) || this.#former.has(agent);
+  }
+
+  /** Operators of now. */
+  get operators(): OperatorChange {
+    return this.#log.operators();
+  }
+
+  /** See LogView. */
+  get log(): Pick<LogView, 'isCounted' | 'cut' | 'isInForce'> {
+    return this.#log;
+  }
+
+  /** Takes over who the control log says may do what. @returns whether members may have changed. */
+  adoptLog(state: LogState): boolean {
+    if (!this.#log.adopt(state)) return false;
+    this.#rebuild();
+    this.#revision++;
+    return true;
   }
 
   /** All members, by site and name. */
@@ -229,19 +256,30 @@ export class Roster {
   openInvites(nowMs: number): readonly Invite[] {
     return this.#invites
       .all()
+      .filter(({ proof }) => this.#log.isInForce(proof))
       .filter(({ invite, usedBy }) => usedBy === undefined && nowMs <= invite.notAfterMs)
       .map(({ invite }) => invite);
   }
 
-  /** Agents that have admitted others: with the genesis and the invites, their words prove every membership. */
-  issuers(): ReadonlySet<AgentKey> {
+  /** Agents that have admitted others or told of operators, and whoever is or was one of these. */
+  provers(): ReadonlySet<AgentKey> {
     const used = this.#invites.all().filter(({ usedBy }) => usedBy !== undefined);
-    return new Set(used.map(({ invite }) => invite.issuer));
+    const operators = this.#log.versions().flatMap((version) => version.operators);
+    return new Set([
+      ...operators.map(({ key }) => key),
+      ...used.map(({ invite }) => invite.issuer),
+      ...this.#provers,
+    ]);
   }
 
-  /** What is known of the invites of one key; usually one. */
+  /** Statements have told of this version of the operators. */
+  isTold(version: OperatorChange): boolean {
+    return this.#log.isTold(version);
+  }
+
+  /** What is known of the invites of one key that still admit; usually one. */
   invitesOf(inviteKey: PeerKey): readonly InviteState[] {
-    return this.#invites.of(inviteKey);
+    return this.#invites.of(inviteKey).filter(({ proof }) => this.#log.isInForce(proof));
   }
 
   /**
@@ -251,7 +289,7 @@ export class Roster {
   mayConnect(peer: PeerKey, nowMs: number): 'member' | 'invite' | 'recovery' | undefined {
     if (this.#byPeer.has(peer)) return 'member';
     if (peer === this.#recoveryKey) return 'recovery';
-    const isInvited = this.#invites.of(peer).some(({ invite }) => nowMs <= invite.notAfterMs);
+    const isInvited = this.invitesOf(peer).some(({ invite }) => nowMs <= invite.notAfterMs);
     return isInvited ? 'invite' : undefined;
   }
 
@@ -278,19 +316,36 @@ export class Roster {
     return this.#datasets.find(text);
   }
 
-  #requireOperators(writer: AgentKey, signers: ReadonlySet<string>): void {
-    const { operators, operatorThreshold } = this.genesis;
-    const count = operators.filter((operator) => signers.has(operator.key)).length;
-    if (!this.isOperator(writer)) throw refusal('only an operator may invite');
-    if (count < operatorThreshold) {
-      throw refusal(`${operatorThreshold} operators must sign, ${count} did`);
-    }
+  #operatorsChange(writer: AgentKey, evidence: readonly Uint8Array[]): () => void {
+    const version = this.#log.provedBy(evidence, this.cluster);
+    return () => {
+      this.#provers.add(writer);
+      this.#log.tell(version);
+      this.#rebuild();
+    };
+  }
+
+  /** Who was put out, or has lost a role, says nothing more. */
+  #requireStill(writer: AgentKey, kind: StatementBody['kind'], role?: Role): void {
+    const member = this.#members.get(writer);
+    if (member !== undefined && (role === undefined || member.hasRole(role))) return;
+    const { name = shortId(writer) } = this.#former.get(writer) ?? member ?? {};
+    const lacks = member === undefined ? 'is no member any more' : `has lost the role ${role}`;
+    throw refusal(`"${name}" ${lacks}, and may not write: ${kind}`);
+  }
+
+  #requireCounted(writer: AgentKey, { dataset, sequence }: Manifest): void {
+    if (this.#log.isCounted(writer, dataset, sequence)) return;
+    const name = this.#former.get(writer)?.name ?? this.#members.get(writer)?.name ?? '?';
+    throw refusal(`"${name}" may write no snapshots any more, and the log has not seen this one`);
   }
 
   #requireMember(writer: AgentKey, kind: StatementBody['kind'], role?: Role): void {
-    const member = this.#members.get(writer);
+    const member = this.#members.get(writer) ?? this.#former.get(writer);
     if (member === undefined) throw refusal(`an operator may not write: ${kind}`);
-    if (role !== undefined && !member.hasRole(role)) {
+    // Roles that were taken since are judged where it matters, by the order of the log.
+    const ever = this.#grants.get(writer)?.flatMap(({ descriptor }) => descriptor.roles) ?? [];
+    if (role !== undefined && !member.hasRole(role) && !ever.includes(role)) {
       throw refusal(`"${member.name}" has not the role ${role}, which this needs: ${kind}`);
     }
   }
@@ -302,10 +357,19 @@ export class Roster {
   }
 
   #rebuild(): void {
-    const members = [...this.#grants].map(([agent, grants]) => ({
-      rank: grants.map(({ rank }) => rank).sort()[0] ?? '',
-      member: memberOf(grants, this.#addresses.get(agent)),
-    }));
+    const all = [...this.#grants].map(([agent, grants]) => {
+      const counted = grants.filter((grant) => this.#log.counts(grant));
+      const isMember = counted.length > 0 && !this.#log.isExpelled(agent);
+      const address = this.#addresses.get(agent);
+      return {
+        isMember,
+        rank: grants.map(({ rank }) => rank).sort()[0] ?? '',
+        member: memberOf(isMember ? counted : grants, address, this.#log.record(agent)),
+      };
+    });
+    const members = all.filter(({ isMember }) => isMember);
+    const former = all.filter(({ isMember }) => !isMember);
+    this.#former = new Map(former.map(({ member }) => [member.agentKey, member]));
     // Two members may claim one transport key only if their issuers did not know of each other yet.
     members.sort((a, b) => (a.rank < b.rank ? 1 : -1));
     this.#byPeer = new Map(members.map(({ member }) => [member.peerKey, member]));

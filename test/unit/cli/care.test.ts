@@ -22,6 +22,7 @@ function peer(part: Partial<PeerReport>): PeerReport {
     site: 'ber',
     region: 'eu',
     roles: ['storage'],
+    revoked: [],
     state: 'connected',
     path: 'direct',
     address: '/ip4/192.0.2.2/tcp/7420',

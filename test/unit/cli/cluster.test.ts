@@ -161,7 +161,7 @@ describe('invite', () => {
         region: 'eu',
         roles: ['storage', 'voter'],
         ttlMs: 7_200_000,
-        operatorKeyFile: '/work/key',
+        operatorKeyFiles: ['/work/key'],
       },
     ]);
   });

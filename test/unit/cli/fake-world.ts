@@ -51,7 +51,8 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
 
 /** A backend with an agent that answers only what is given. */
 export function withAgent(agent: Partial<AgentApi>, part: Partial<Backend> = {}): Backend {
-  return fakeBackend({ control: () => agent as AgentApi, ...part });
+  const whole = { removedPeers: async () => [], ...agent } as AgentApi;
+  return fakeBackend({ control: () => whole, ...part });
 }
 
 /** A backend without an agent, whose recovery opens this session. */

@@ -16,7 +16,9 @@ export type Anchor = { readonly head: AnchorHead; readonly index: number };
 export function writerObjection(members: MemberBook, writer: AgentKey): string | undefined {
   const member = members.of(writer);
   if (member === undefined) return `writer ${writer.slice(0, 8)} is no member`;
-  return member.roles.includes('source') ? undefined : `"${member.name}" has not the role source`;
+  return member.revoked.includes('source')
+    ? `"${member.name}" has lost the role source`
+    : undefined;
 }
 
 /** The newest manifest of each writer's dataset that the log has seen: nobody can hide it afterwards. */

@@ -53,11 +53,17 @@ export class MemberBook {
   readonly #genesis: Genesis;
   readonly #cluster: ClusterId;
   #members = new Map<AgentKey, ControlMember>();
+  #revision = 0;
 
   constructor(genesis: Genesis, cluster: ClusterId) {
     this.#genesis = genesis;
     this.#cluster = cluster;
     this.#set(memberFrom(genesis.founder, 0));
+  }
+
+  /** Another number after each change. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Sorted by key. */
@@ -215,6 +221,7 @@ export class MemberBook {
   }
 
   #set(member: ControlMember): void {
+    this.#revision++;
     this.#members.set(member.agent, member);
   }
 }

@@ -51,6 +51,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     policy: async () => notPartOfThisTest(),
     operators: async () => notPartOfThisTest(),
     proposals: async () => notPartOfThisTest(),
+    removedPeers: async () => notPartOfThisTest(),
     veto: async () => notPartOfThisTest(),
     tripwires: async () => notPartOfThisTest(),
     auditHead: async () => notPartOfThisTest(),

@@ -118,6 +118,7 @@ export const bodies: Readonly<Record<StatementBody['kind'], StatementBody>> = {
     inviteSignature: filled(11, 64),
     agentSignature: filled(12, 64),
   },
+  operators: { kind: 'operators', evidence: [filled(13), filled(14, 40)] },
   address: {
     kind: 'address',
     multiaddrs: ['/ip4/192.0.2.1/tcp/7420', '/dns4/nas.example/tcp/7420'],

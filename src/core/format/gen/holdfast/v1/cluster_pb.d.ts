@@ -316,6 +316,12 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
      */
     value: Receipt;
     case: "receipt";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.OperatorsProof operators = 18;
+     */
+    value: OperatorsProof;
+    case: "operators";
   } | { case: undefined; value?: undefined };
 };
 
@@ -324,6 +330,26 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
  * Use `create(StatementSchema)` to create a new message.
  */
 export declare const StatementSchema: GenMessage<Statement>;
+
+/**
+ * Said by a member that follows the control log, for those who do not know it yet; its authority lies inside.
+ *
+ * @generated from message holdfast.v1.OperatorsProof
+ */
+export declare type OperatorsProof = Message<"holdfast.v1.OperatorsProof"> & {
+  /**
+   * envelopes that together hold an operators command and its signatures
+   *
+   * @generated from field: repeated bytes evidence = 1;
+   */
+  evidence: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.OperatorsProof.
+ * Use `create(OperatorsProofSchema)` to create a new message.
+ */
+export declare const OperatorsProofSchema: GenMessage<OperatorsProof>;
 
 /**
  * Signed by an operator. Whoever holds the secret half of invite_key may join once, through the issuer.
