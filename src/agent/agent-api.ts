@@ -190,15 +190,17 @@ async function snapshotReports(
   agent: Agent,
   filter: { dataset?: string; tags?: string[] },
 ): Promise<SnapshotReport[]> {
-  const { ledger, view } = agent;
+  const { ledger, view, lines } = agent;
   const dataset: DatasetId | undefined =
-    filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
+    filter.dataset === undefined ? undefined : lines.find(filter.dataset).id;
+  const onLine = lines.onLine(dataset);
   const reports: SnapshotReport[] = [];
   const verdicts = agent.suspicion.verdicts(dataset);
   for (const record of ledger.manifests(dataset)) {
     if (!hasTags(record, filter.tags)) continue;
     const suspicion = suspicionReport(agent, verdicts.get(record.hash));
-    const report = snapshotReport(ledger, record, await view.assess(record));
+    const isOnLine = onLine.has(record.hash);
+    const report = snapshotReport(ledger, record, await view.assess(record), isOnLine);
     const isShredded = agent.keys.isShredded(record);
     reports.push({
       ...report,
@@ -275,8 +277,7 @@ export function pathFields(path: Uint8Array): { path: string; pathBase64?: strin
 
 async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {
   const { ledger } = agent;
-  const dataset =
-    request.dataset === undefined ? undefined : ledger.roster.dataset(request.dataset).id;
+  const dataset = request.dataset === undefined ? undefined : agent.lines.find(request.dataset).id;
   const records = ledger.manifests(dataset);
   const abort = new AbortController();
   try {

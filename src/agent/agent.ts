@@ -1,8 +1,7 @@
 import { assert } from '../base/assert.ts';
-import { printable } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
-import type { AgentKey, PackId } from '../core/ids.ts';
+import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
@@ -23,6 +22,7 @@ import { Backup } from '../services/backup.ts';
 import { CatchUp } from '../services/catch-up.ts';
 import { Check } from '../services/check.ts';
 import { Committer } from '../services/committer.ts';
+import { DatasetLines } from '../services/dataset-lines.ts';
 import { Datasets } from '../services/datasets.ts';
 import { Distributor } from '../services/distributor.ts';
 import { DurabilityView } from '../services/durability-view.ts';
@@ -30,7 +30,7 @@ import { registerJoin } from '../services/join.ts';
 import { KeyKeeper } from '../services/keys/key-keeper.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
-import { pathExists } from '../services/path-exists.ts';
+import { requireSomePath } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
@@ -104,6 +104,7 @@ export class Agent implements AsyncDisposable {
   readonly peers: Peers;
   readonly sync: Sync;
   readonly status: Status;
+  readonly lines: DatasetLines;
   readonly view: DurabilityView;
   readonly backup: Backup;
   readonly datasets: Datasets;
@@ -142,8 +143,9 @@ export class Agent implements AsyncDisposable {
     this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
     this.view = new DurabilityView(ledger, facts);
     const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
-    const { peers, view } = this;
-    this.status = new Status({ ledger, self, peers, view, clock, isShredded });
+    this.lines = new DatasetLines(ledger, (id) => this.control.log.state.incarnations.of(id));
+    const { peers, view, lines } = this;
+    this.status = new Status({ ledger, lines, self, peers, view, clock, isShredded });
     this.#storage =
       store === undefined
         ? undefined
@@ -165,6 +167,7 @@ export class Agent implements AsyncDisposable {
       ...ports,
       ...{ ledger, self, store: ports.index },
       keys: () => this.control.log.state.keys,
+      isHolder: (id) => this.control.log.state.incarnations.of(id)?.holder === self,
     });
     this.backup = new Backup({
       ...ports,
@@ -324,11 +327,12 @@ export class Agent implements AsyncDisposable {
     const { selection, paths } = selectionOf(full, given ?? decoded, this.#options.stateDir);
     // A source whose disk went back in time learns its own newest statements from its peers first.
     await this.ledger.ready();
-    if (!this.datasets.isKnown(name)) await this.#requireSomePath(paths);
+    if (!this.datasets.isKnown(name)) await requireSomePath(this.#ports.source, paths);
     const own = await this.datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
     await this.control.writeRight.ask(own.dataset);
     return {
       own,
+      incarnation: this.#heldIncarnation(own.dataset.id),
       right: this.control.writeRight,
       paths,
       selection,
@@ -342,11 +346,10 @@ export class Agent implements AsyncDisposable {
     };
   }
 
-  /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */
-  async #requireSomePath(paths: readonly Uint8Array[]): Promise<void> {
-    for (const path of paths) if (await pathExists(this.#ports.source, path)) return;
-    const names = paths.map((path) => printable(path)).join(', ');
-    throw new HoldfastError('not-found', `nothing to back up: ${names} not found`);
+  /** A host that writes beside the live copy stays with the incarnation that it has held. */
+  #heldIncarnation(dataset: DatasetId): number {
+    const known = this.control.log.state.incarnations.of(dataset);
+    return known?.holder === this.#options.agentKey ? known.incarnation : 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -138,6 +138,10 @@ export type SnapshotReport = {
   state: CommitState;
   /** Operators have destroyed a key that it needs: nobody can open it any more. */
   isShredded?: true;
+  /** Of the dataset, under which its source has written it. */
+  incarnation: number;
+  /** Side: it is kept, and does not belong to what the live copy has come from. Never the latest. */
+  line: 'main' | 'side';
   tags: string[];
   files: number;
   directories: number;

@@ -17,7 +17,7 @@ export function datasetApi(agent: Agent): DatasetApi {
 }
 
 function reports(agent: Agent): IncarnationReport[] {
-  return agent.ledger.roster.datasets().map((dataset) => report(agent, dataset));
+  return agent.lines.all().map((dataset) => report(agent, dataset));
 }
 
 function report(agent: Agent, dataset: DatasetRecord): IncarnationReport {
@@ -30,7 +30,7 @@ function report(agent: Agent, dataset: DatasetRecord): IncarnationReport {
   return {
     name: dataset.name,
     id: dataset.id,
-    source: agent.nameOf(dataset.writer),
+    source: agent.nameOf(incarnations.of(dataset.id)?.holders[0]?.agent ?? dataset.writer),
     ...stateFields(agent, incarnations.of(dataset.id)),
     isolated,
     here: { mayWrite: may, reason },
@@ -71,14 +71,21 @@ function decidedSlot(agent: Agent, certificate: Certificate): SlotReport {
 
 function slotFields(
   agent: Agent,
-  { generation, target, plan, run, step, voters }: Omit<Slot, 'votes' | 'index' | 'isGivenUp'>,
+  {
+    generation,
+    target,
+    plan,
+    run,
+    step,
+    voters,
+  }: Omit<Slot, 'votes' | 'index' | 'isGivenUp' | 'from'>,
 ): Omit<SlotReport, 'incarnation' | 'grants'> {
   const names = voters.map((voter) => agent.nameOf(voter));
   return { generation, target: agent.nameOf(target), plan, run, step, voters: names };
 }
 
 async function demote(agent: Agent, text: string): Promise<CommandReport> {
-  const { id, name } = agent.ledger.roster.dataset(text);
+  const { id, name } = agent.lines.find(text);
   const applied = await agent.control.writeRight.demote({ id, name });
   return { ...applied, generation: agent.control.log.status().generation };
 }

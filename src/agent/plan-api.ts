@@ -123,7 +123,9 @@ function draftFacts(agent: Agent): DraftFacts {
 }
 
 function draftDataset(agent: Agent, text: string): DraftDataset {
-  const { name, id, writer } = agent.ledger.roster.dataset(text);
+  const { name, id, ...found } = agent.lines.find(text);
+  // A new holder has no snapshot yet: then the one before it has the newest.
+  const writer = agent.lines.line(id).at(-1)?.statement.writer ?? found.writer;
   const anchor = agent.control.log.state.anchors.of(writer, id)?.head;
   const snapshots = agent.ledger
     .manifests(id)

@@ -1,5 +1,6 @@
 import { shortId } from '../core/ids.ts';
 import type { Durability } from '../core/policy/durability.ts';
+import { incarnationOf } from '../services/dataset-lines.ts';
 import type { Ledger, ManifestRecord } from '../services/ledger.ts';
 import type { SnapshotReport } from './api.ts';
 
@@ -7,7 +8,8 @@ import type { SnapshotReport } from './api.ts';
 export function snapshotReport(
   ledger: Ledger,
   record: ManifestRecord,
-  durability: Durability,
+  { state }: Durability,
+  isOnLine: boolean,
 ): SnapshotReport {
   const { manifest, statement, hash } = record;
   const { totals } = manifest;
@@ -21,7 +23,9 @@ export function snapshotReport(
     host: manifest.host,
     timeMs: statement.timeMs,
     sequence: manifest.sequence,
-    state: durability.state,
+    state,
+    incarnation: incarnationOf(manifest),
+    line: isOnLine ? 'main' : 'side',
     tags: [...manifest.tags],
     files: totals.files,
     directories: totals.directories,

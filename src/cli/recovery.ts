@@ -7,6 +7,7 @@ import type { RecoveryOptions } from './backend.ts';
 import { readKit } from './kit-file.ts';
 import { readShares } from './share-files.ts';
 import { shellWord } from './shell-word.ts';
+import { byHistory } from './snapshot-order.ts';
 import { clean } from './terminal-text.ts';
 import type { CliContext } from './world.ts';
 
@@ -105,12 +106,13 @@ export async function resolveSnapshot(
   });
 }
 
-/** By sequence, since a source's clock may have been set back. One that is only staged lacks data. */
+/** By incarnation and sequence, since a source's clock may have been set back. One that is only staged lacks data. */
 function newestOf(snapshots: readonly SnapshotReport[]): SnapshotReport | undefined {
-  const usable = snapshots.filter((snapshot) => snapshot.state !== 'staged');
-  const candidates = usable.length > 0 ? usable : snapshots;
+  const line = snapshots.filter((snapshot) => snapshot.line === 'main');
+  const usable = line.filter((snapshot) => snapshot.state !== 'staged');
+  const candidates = usable.length > 0 ? usable : line;
   return candidates.reduce<SnapshotReport | undefined>(
-    (best, one) => (best === undefined || one.sequence > best.sequence ? one : best),
+    (best, one) => (best === undefined || byHistory(one, best) > 0 ? one : best),
     undefined,
   );
 }

@@ -301,7 +301,8 @@ export class BackupRun {
     const { counts } = this.#scan;
     return {
       dataset: own.dataset.id,
-      writerEpoch: 1,
+      // Never lower than before: that would be a rollback to everybody.
+      writerEpoch: Math.max(this.#job.incarnation + 1, before?.manifest.writerEpoch ?? 1),
       sequence: (before?.manifest.sequence ?? 0) + 1,
       previous: before?.hash,
       snapshotKind: before === undefined ? 'full' : 'increment',

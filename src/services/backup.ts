@@ -21,6 +21,8 @@ import type { ScanCounts } from './tree-scan.ts';
 
 export type BackupJob = {
   readonly own: OwnDataset;
+  /** That this host holds; 0 of a dataset that no plan has named. */
+  readonly incarnation: number;
   readonly right: Pick<WriteRight, 'sign'>;
   readonly paths: readonly Uint8Array[];
   readonly selection: Selection;

@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { byKind, encodeKeyRecord, recipientId } from '../core/format/key-record.ts';
 import type { Dataset } from '../core/format/records.ts';
+import type { DatasetRecord } from '../core/protocol/roster.ts';
 import { clusterStream } from '../core/format/statement.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
@@ -25,6 +26,8 @@ export type DatasetsOptions = {
   readonly entropy: Entropy;
   readonly secrets: SecretStore;
   readonly store: KeyValue;
+  /** The control log says that this host holds the dataset that another has founded. */
+  readonly isHolder: (dataset: DatasetId) => boolean;
 };
 
 /** A dataset that this agent may write. */
@@ -51,7 +54,8 @@ export class Datasets {
   }
 
   /**
-   * The dataset of this name; created when nobody has one. One whose key operators have destroyed gets another.
+   * The dataset of this name; created when nobody has one, and where another has written it until this host became its
+   * holder: then under the same id, with keys of this host's own. One whose key operators have destroyed gets another.
    * @throws HoldfastError not-permitted | key-needed
    */
   async ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
@@ -72,16 +76,19 @@ export class Datasets {
   }
 
   async #ensure(name: string, chunkAverage: number): Promise<OwnDataset> {
-    const { ledger, self } = this.#options;
+    const { ledger, self, isHolder } = this.#options;
     const named = ledger.roster.datasets().filter((dataset) => dataset.name === name);
     // What another says in our name or under our id does not keep us from our own.
     const known = named.find((dataset) => dataset.writer === self) ?? named[0];
-    if (known !== undefined && known.writer !== self) {
+    if (known === undefined) return this.#load(await this.#create({ name, chunkAverage }));
+    const { id, writer } = known;
+    if (writer === self) return this.#load(id);
+    if (!isHolder(id)) {
       throw new HoldfastError('not-permitted', `dataset ${name} belongs to another source`, {
-        next: 'holdfast backup --dataset ANOTHER-NAME PATH',
+        next: `holdfast dataset show ${name}; for other data: holdfast backup --dataset ANOTHER-NAME PATH`,
       });
     }
-    const id = known?.id ?? (await this.#create(name, chunkAverage));
+    await this.#create({ name, id, chunkAverage: known.chunkAverage });
     return this.#load(id);
   }
 
@@ -92,7 +99,7 @@ export class Datasets {
    */
   async rotate(name: string, { isFresh }: { readonly isFresh: boolean }): Promise<Dataset> {
     const { ledger, self } = this.#options;
-    const known = ledger.roster.dataset(name);
+    const known = ledger.roster.dataset(name, this.#ownFirst());
     if (known.writer !== self) {
       const source = ledger.roster.member(known.writer)?.name ?? shortId(known.writer);
       throw new HoldfastError('not-permitted', `only its source makes a key of ${known.name}`, {
@@ -110,6 +117,14 @@ export class Datasets {
     // A backup that is under way goes on with the key that it began with.
     this.#open.set(known.name, Promise.resolve({ ...own, dataset }));
     return dataset;
+  }
+
+  /** Records of all datasets, of those that this host writes its own alone. */
+  #ownFirst(): readonly DatasetRecord[] {
+    const { ledger, self } = this.#options;
+    const all = ledger.roster.datasets();
+    const own = new Set(all.filter(({ writer }) => writer === self).map(({ id }) => id));
+    return all.filter(({ id, writer }) => writer === self || !own.has(id));
   }
 
   /** What stays here seals packs and opens none: the mint forgets the identity. */
@@ -144,9 +159,15 @@ export class Datasets {
     return { keyEpoch: epoch, recipient, wrap: hash, wrappedIdentity: new Uint8Array() };
   }
 
-  async #create(name: string, chunkAverage: number): Promise<DatasetId> {
+  async #create(of: {
+    readonly name: string;
+    readonly chunkAverage: number;
+    /** Of the dataset that this host goes on with; undefined: a new one. */
+    readonly id?: DatasetId;
+  }): Promise<DatasetId> {
     const { ledger, entropy, secrets } = this.#options;
-    const id = idOf<DatasetId>(entropy.bytes(16));
+    const { name, chunkAverage } = of;
+    const id = of.id ?? idOf<DatasetId>(entropy.bytes(16));
     const key = await this.#newEpoch(id, 1);
     await secrets.write(`dataset-${id}`, entropy.bytes(72));
     await ledger.append(clusterStream, {

@@ -3,12 +3,14 @@ import { codeInWords, layoutInWords } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Clock } from '../ports/runtime.ts';
+import type { DatasetLines } from './dataset-lines.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Peers } from './peers.ts';
 
 export type StatusOptions = {
   readonly ledger: Ledger;
+  readonly lines: DatasetLines;
   readonly self: AgentKey;
   readonly peers: Peers;
   readonly view: DurabilityView;
@@ -68,17 +70,15 @@ export class Status {
 
   async datasets(): Promise<DatasetState[]> {
     const states: DatasetState[] = [];
-    for (const dataset of this.#options.ledger.roster.datasets()) {
+    for (const dataset of this.#options.lines.all()) {
       states.push(await this.#dataset(dataset));
     }
     return states;
   }
 
   async #dataset(dataset: DatasetRecord): Promise<DatasetState> {
-    const { ledger, view, isShredded = () => false } = this.#options;
-    const records = ledger
-      .manifests(dataset.id)
-      .filter((record) => record.statement.writer === dataset.writer);
+    const { lines, view, isShredded = () => false } = this.#options;
+    const records = lines.line(dataset.id);
     let pending: DatasetState['pending'];
     let best: { record: ManifestRecord; durability: Durability } | undefined;
     const usable = records.filter((record) => !isShredded(record));

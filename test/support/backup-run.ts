@@ -92,7 +92,7 @@ export class BackupBench {
     const words = { tags: [], host: 'host', program: 'holdfast test' };
     const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
     const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };
-    const job = { own, right, ...order, ...words };
+    const job = { own, incarnation: 0, right, ...order, ...words };
     const progress: BackupProgress[] = [];
     for await (const one of this.#backup.run(job, signal)) progress.push(one);
     const last = progress.at(-1);

@@ -12,6 +12,7 @@ import type { ShardStore } from '../../src/ports/shard-store.ts';
 import { CatchUp } from '../../src/services/catch-up.ts';
 import { Check } from '../../src/services/check.ts';
 import { Committer } from '../../src/services/committer.ts';
+import { DatasetLines } from '../../src/services/dataset-lines.ts';
 import { Distributor } from '../../src/services/distributor.ts';
 import { DurabilityView } from '../../src/services/durability-view.ts';
 import { Ledger, type ManifestRecord } from '../../src/services/ledger.ts';
@@ -179,7 +180,7 @@ export class BackupCluster implements AsyncDisposable {
       distributor,
       committer: new Committer({ ...shared, sync, distributor, outbox, storage: own }),
       check: new Check({ ...shared, storage: own }),
-      status: new Status(shared),
+      status: new Status({ ...shared, lines: new DatasetLines(host.ledger) }),
       catchUp: new CatchUp({ ...shared, store: shards.store, storage }),
       onOffer: async () => {},
       [Symbol.asyncDispose]: async () => {

@@ -10,7 +10,7 @@ import { systemClock } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
-import type { DatasetId } from '../../core/ids.ts';
+import { type AgentKey, shortId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
@@ -18,6 +18,7 @@ import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { RestoreTarget, TargetDirectory } from '../../ports/target.ts';
 import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
+import { DatasetLines } from '../../services/dataset-lines.ts';
 import { DurabilityView } from '../../services/durability-view.ts';
 import type { ManifestRecord } from '../../services/ledger.ts';
 import { restoreSnapshot } from '../../services/restore.ts';
@@ -73,6 +74,8 @@ const untouchedTarget: RestoreTarget = {
 class Session implements RecoverySession {
   readonly #parts: SessionParts;
   readonly #view: DurabilityView;
+  /** Without the control log: by the writers' own word. */
+  readonly #lines: DatasetLines;
   readonly #clock: Clock = systemClock();
   readonly #session: SnapshotSession;
   /** Without the control log: by the default wires, and as if nobody had cleared anything. */
@@ -83,6 +86,7 @@ class Session implements RecoverySession {
     const { cluster, compute, log } = parts;
     const { network, ledger, peers } = cluster;
     this.#view = new DurabilityView(ledger, cluster.facts);
+    this.#lines = new DatasetLines(ledger);
     const cleared = new ClearedBook();
     this.#suspicion = new Suspicion({ ledger, cleared: () => cleared, ruleOf: () => ({}) });
     const around = { network, ledger, peers, view: this.#view };
@@ -101,13 +105,14 @@ class Session implements RecoverySession {
 
   async snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]> {
     const { ledger } = this.#parts.cluster;
-    const dataset =
-      filter.dataset === undefined ? undefined : ledger.roster.dataset(filter.dataset).id;
+    const dataset = filter.dataset === undefined ? undefined : this.#lines.find(filter.dataset).id;
+    const onLine = this.#lines.onLine(dataset);
     const reports: SnapshotReport[] = [];
     const { ring } = this.#parts.cluster;
     for (const record of ledger.manifests(dataset)) {
       if (!hasTags(record, filter.tags)) continue;
-      const report = snapshotReport(ledger, record, await this.#view.assess(record));
+      const durability = await this.#view.assess(record);
+      const report = snapshotReport(ledger, record, durability, onLine.has(record.hash));
       reports.push({ ...report, ...((await ring.isShredded(record)) && { isShredded: true }) });
     }
     return reports;
@@ -116,13 +121,18 @@ class Session implements RecoverySession {
   /** @throws HoldfastError not-found | ambiguous | wrong-key | too-few-shards */
   async #open(text: string): Promise<Opened> {
     const { ledger } = this.#parts.cluster;
+    const places = new Map(
+      this.#lines
+        .all()
+        .flatMap(({ id }) => this.#lines.line(id).map(({ hash }, i) => [hash, i + 1] as const)),
+    );
     const choices = await Promise.all(
       ledger.manifests().map(async (record, i, all) => ({
         id: record.hash,
-        // Two writers of one id are two datasets.
-        dataset: `${record.manifest.dataset}/${record.statement.writer}` as DatasetId,
+        dataset: record.manifest.dataset,
         datasetName: this.#datasetOf(record).name,
-        sequence: record.manifest.sequence,
+        // Within a dataset its one history counts; what stands beside it comes before all of it.
+        sequence: places.get(record.hash) ?? 0,
         timeMs: record.statement.timeMs,
         record,
         // Only the newest can become `latest`; the others are named by their id.
@@ -134,8 +144,22 @@ class Session implements RecoverySession {
       one.state !== 'staged' && !one.isShredded;
     const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
     const suspicion = this.#suspicion.noticeOf(snapshot.record);
-    const all = suspicion === undefined ? notices : [...notices, suspicion];
+    const told = [...notices, ...this.#hearsay(snapshot.record)];
+    const all = suspicion === undefined ? told : [...told, suspicion];
     return { ...(await this.#openRecord(snapshot.record)), notices: all };
+  }
+
+  /** Which writer goes on with a dataset is for the control log to say, and a kit cannot ask it. */
+  #hearsay(record: ManifestRecord): string[] {
+    const { roster } = this.#parts.cluster.ledger;
+    const { id, name } = this.#datasetOf(record);
+    const writers = roster.datasets().filter((one) => one.id === id);
+    if (writers.length < 2) return [];
+    const nameOf = (agent: AgentKey): string => roster.member(agent)?.name ?? shortId(agent);
+    const names = writers.map(({ writer }) => nameOf(writer)).join(', ');
+    return [
+      `${name} was written by ${names}; which of them is the live copy is by their own word here: this one is of ${nameOf(record.statement.writer)}`,
+    ];
   }
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {

@@ -5,6 +5,7 @@ import { secondMs } from '../../base/units.ts';
 import type { Register } from '../action.ts';
 import { repeatedList } from '../arguments.ts';
 import { kitFileOf, openSession, type RecoveryFlags, recoveryOptions } from '../recovery.ts';
+import { sortByHistory } from '../snapshot-order.ts';
 import type { Cell } from '../table.ts';
 import { counted, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -24,7 +25,7 @@ export function addSnapshots(program: Command, register: Register): void {
     const isWanted = ({ suspicion }: SnapshotReport): boolean =>
       options.suspect !== true || suspicion?.state === 'suspect';
     const snapshots = all.filter(isWanted);
-    snapshots.sort((a, b) => a.timeMs - b.timeMs);
+    sortByHistory(snapshots);
     if (context.output.isJson) await context.output.json(snapshots.map(snapshotFields));
     else await print(context, snapshots);
   });
@@ -43,6 +44,7 @@ async function snapshotsOf(context: CliContext, flags: SnapshotsFlags): Promise<
 }
 
 async function print({ output }: CliContext, snapshots: readonly SnapshotReport[]): Promise<void> {
+  const hasLines = snapshots.some(({ incarnation, line }) => incarnation > 0 || line === 'side');
   if (snapshots.length > 0) {
     await output.table(
       [
@@ -52,6 +54,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         { title: 'HOST' },
         { title: 'TAGS' },
         { title: 'STATE' },
+        ...(hasLines ? [{ title: 'INCARNATION' }] : []),
         { title: 'FILES', align: 'right' },
         { title: 'SIZE', align: 'right' },
         { title: 'ADDED', align: 'right' },
@@ -63,6 +66,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         snapshot.host,
         snapshot.tags.join(','),
         stateCell(snapshot),
+        ...(hasLines ? [lineCell(snapshot)] : []),
         snapshot.files.toLocaleString('en-US'),
         formatSize(snapshot.bytes),
         formatSize(snapshot.bytesAdded),
@@ -70,6 +74,12 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
     );
   }
   await output.print(counted(snapshots.length, 'snapshot'));
+}
+
+/** Under which it was written; beside what the live copy has come from, or in it. */
+function lineCell({ incarnation, line, source }: SnapshotReport): Cell {
+  const text = `${incarnation} at ${source}`;
+  return line === 'main' ? text : { text: `${text}, side line`, style: 'yellow' };
 }
 
 function stateCell({ state, suspicion, isShredded }: SnapshotReport): Cell {
@@ -91,6 +101,8 @@ function snapshotFields(snapshot: SnapshotReport): object {
     source: snapshot.source,
     dataset: snapshot.dataset,
     sequence: snapshot.sequence,
+    incarnation: snapshot.incarnation,
+    line: snapshot.line,
     state: snapshot.state,
     ...(snapshot.isShredded === true && { shredded: true }),
     tags: snapshot.tags,

@@ -41,9 +41,8 @@ export class DatasetBook {
     return this.#entries.get(`${writer}/${id}`)?.record;
   }
 
-  /** By id, unique name, or id prefix of 4 characters or more. @throws HoldfastError not-found | ambiguous */
-  find(text: string): DatasetRecord {
-    const all = this.all();
+  /** Among `all`, by id, unique name, or id prefix of 4 characters or more. @throws HoldfastError not-found | ambiguous */
+  find(text: string, all: readonly DatasetRecord[] = this.all()): DatasetRecord {
     const tries = [
       all.filter(({ id }) => id === text),
       all.filter(({ name }) => name === text),

@@ -312,8 +312,8 @@ export class Roster {
   }
 
   /** By id, unique name, or id prefix. @throws HoldfastError not-found | ambiguous */
-  dataset(text: string): DatasetRecord {
-    return this.#datasets.find(text);
+  dataset(text: string, records = this.#datasets.all()): DatasetRecord {
+    return this.#datasets.find(text, records);
   }
 
   #operatorsChange(writer: AgentKey, evidence: readonly Uint8Array[]): () => void {

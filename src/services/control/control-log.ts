@@ -15,10 +15,10 @@ import type {
   RaftEntry,
   RaftInput,
   RaftMessage,
+  RaftOptions,
   RaftOutcome,
   RaftSnapshot,
   RaftStatus,
-  RaftOptions,
   RaftStored,
 } from '../../core/protocol/raft/types.ts';
 import type { ControlJournal } from '../../ports/control-journal.ts';
@@ -26,8 +26,8 @@ import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { AppliedCommand, ControlAccess } from './control-access.ts';
-import { type LogEnd, LogTail } from './log-end.ts';
 import { ImageExchange } from './image-exchange.ts';
+import { type LogEnd, LogTail } from './log-end.ts';
 import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
 import { readable, snapshotState } from './log-snapshot.ts';

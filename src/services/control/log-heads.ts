@@ -1,8 +1,8 @@
 import { assert } from '../../base/assert.ts';
 import { leafHashOf } from '../../core/format/merkle-log.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
-import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
 import { encodeRaftEntry } from '../../core/format/raft-message.ts';
+import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
 import type { RaftEntry } from '../../core/protocol/raft/types.ts';
 
 const headsMax = 128;

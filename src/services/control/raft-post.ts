@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts';
-import { encodeRaftMessage } from '../../core/format/raft-message.ts';
 import { idField } from '../../core/format/field.ts';
+import { encodeRaftMessage } from '../../core/format/raft-message.ts';
 import { type AgentKey, idBytes, type PeerKey } from '../../core/ids.ts';
 import type { Answer } from '../../core/protocol/exchange-kinds.ts';
 import type { RaftMessage } from '../../core/protocol/raft/types.ts';

@@ -91,7 +91,7 @@ export class WriteRight {
     throw new HoldfastError('not-permitted', `this host may not back up dataset ${name}: ${why}`, {
       next: may
         ? `holdfast dataset demote ${name}, which says it again`
-        : 'holdfast dataset show, then an operator decides: holdfast dataset reinstate',
+        : `holdfast dataset show ${name}; it goes on there. To bring it back here: holdfast restore plan ${name} --to SITE, or an operator decides: holdfast dataset reinstate ${name} --agent NAME`,
     });
   }
 }

@@ -57,6 +57,8 @@ function snapshot(part: Partial<SnapshotReport>): SnapshotReport {
     shortId: 'abababab',
     dataset: 'documents',
     source: 'a1',
+    incarnation: 0,
+    line: 'main',
     host: 'ams-1',
     timeMs: Date.UTC(2025, 0, 2),
     sequence: 1,

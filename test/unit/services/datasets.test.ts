@@ -55,13 +55,17 @@ const sealer: Sealer = {
   open: async (_, sealed) => sealed.subarray(7),
 };
 
+/** Sites to which the control log has given every dataset. */
+const held = new Set<number>();
+
 function datasets(i = 0): Datasets {
   const { ledger, agent } = cluster.sites[i] as BackupSite;
   const entropy = { bytes: (count: number) => randomFillSync(new Uint8Array(count)) };
   const mint = localMint(sealer);
   const keys = () => new KeyBook(cluster.cluster.genesis);
   const self = agent.agentKey;
-  return new Datasets({ ledger, self, mint, keyRecords, keys, entropy, secrets, store });
+  const isHolder = (): boolean => held.has(i);
+  return new Datasets({ ledger, self, mint, keyRecords, keys, entropy, secrets, store, isHolder });
 }
 
 describe('a new dataset', () => {
@@ -127,6 +131,23 @@ describe('a known dataset', () => {
       code: 'not-permitted',
       next: expect.stringContaining('--dataset'),
     });
+  });
+
+  test('of another source is gone on with by its new holder: the same id, keys of its own', async () => {
+    const [source, holder] = cluster.sites as [BackupSite, BackupSite];
+    const before = await datasets().ensure('moved', 65_536);
+    await cluster.sync();
+    held.add(1);
+    const after = await datasets(1).ensure('moved', 262_144);
+    held.clear();
+    const { id } = before.dataset;
+    expect(after.dataset).toMatchObject({ id, name: 'moved', chunkAverage: 65_536 });
+    expect(after.dataset.recipient).not.toBe(before.dataset.recipient);
+    expect(after.chunking.idKey).not.toEqual(before.chunking.idKey);
+    const writers = holder.ledger.roster.datasets().filter((one) => one.id === id);
+    expect(new Set(writers.map(({ writer }) => writer))).toEqual(
+      new Set([source.agent.agentKey, holder.agent.agentKey]),
+    );
   });
 
   test('whose secrets are gone is not written to under other ones', async () => {

@@ -183,7 +183,10 @@ function promotionChange(
   }
   if (!isReady(step, run.steps)) throw refusal(`step "${step.id}" waits for others`);
   const { generation, index, timeMs } = place;
-  const open = incarnations.checkPromote(body, { generation, index, voters: config.voters });
+  const open = incarnations.checkPromote(body, {
+    ...{ generation, index, voters: config.voters },
+    from: { writer: dataset.writer, sequence: dataset.sequence },
+  });
   return () => {
     open();
     plans.beginPromotion(body, { worker: body.target, index, timeMs });

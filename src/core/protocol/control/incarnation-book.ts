@@ -9,6 +9,7 @@ import {
   type Certificate,
   certificateOf,
   openSlot,
+  type SnapshotPlace,
   type Slot,
   slotState,
   withVote,
@@ -28,6 +29,8 @@ export type Holder = {
   readonly agent: AgentKey;
   readonly generation: number;
   readonly index: number;
+  /** The snapshot from which this copy was restored; undefined: the agent goes on with what it had. */
+  readonly from: SnapshotPlace | undefined;
 };
 
 /** A dataset that a plan has named. */
@@ -98,6 +101,8 @@ export class IncarnationBook {
       readonly generation: number;
       readonly index: number;
       readonly voters: readonly AgentKey[];
+      /** What the plan restores. */
+      readonly from: SnapshotPlace;
     },
   ): Change {
     const known = this.#require(promotion.dataset);
@@ -257,7 +262,7 @@ export class IncarnationBook {
       state: this.isolations.covers(writer, id) ? 'off' : 'live',
       holder: writer,
       reinstated: [],
-      holders: [{ incarnation: 0, agent: writer, generation, index }],
+      holders: [{ incarnation: 0, agent: writer, generation, index, from: undefined }],
       slot: undefined,
       certificate: undefined,
     };
@@ -270,7 +275,7 @@ export class IncarnationBook {
     const certificate = certificateOf(slot, known.incarnation);
     // It may have been isolated while the votes came in.
     const isOff = this.isolations.covers(slot.target, known.dataset);
-    const live = heldBy(known, slot.target, place);
+    const live = heldBy(known, slot.target, { ...place, from: slot.from });
     return { ...live, state: isOff ? 'off' : 'live', slot: undefined, certificate };
   }
 
@@ -300,9 +305,12 @@ export class IncarnationBook {
 }
 
 /** The same incarnation number, live at this agent from here on. */
-function heldBy(known: Incarnation, agent: AgentKey, place: CommandPlace): Incarnation {
-  const { generation, index } = place;
-  const holder = { incarnation: known.incarnation, agent, generation, index };
+function heldBy(
+  known: Incarnation,
+  agent: AgentKey,
+  { generation, index, from }: Pick<Holder, 'generation' | 'index'> & Partial<Holder>,
+): Incarnation {
+  const holder = { incarnation: known.incarnation, agent, generation, index, from };
   const holders = [...known.holders, holder].slice(-controlBounds.holdersMax);
   const reinstated = known.reinstated.filter((one) => one !== agent);
   return { ...known, state: 'live', holder: agent, holders, reinstated };

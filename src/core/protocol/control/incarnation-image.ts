@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { fenceFrom, fenceMessage, hexBytes, wordFrom } from '../../format/control-field.ts';
 import { planHashFrom } from '../../format/control-plan.ts';
-import { idField } from '../../format/field.ts';
+import { idField, malformed } from '../../format/field.ts';
 import {
   type CertificateImage,
   type CertificateImageSchema,
@@ -13,7 +13,7 @@ import {
 import { type AgentKey, idBytes, idOf } from '../../ids.ts';
 import { type Incarnation, type IncarnationBook, incarnationStates } from './incarnation-book.ts';
 import { imageOnce } from './record-image.ts';
-import type { Certificate, Slot } from './slot.ts';
+import type { Certificate, Slot, SnapshotPlace } from './slot.ts';
 
 /** The datasets of a book, sorted by id. */
 export function datasetImages(
@@ -29,7 +29,8 @@ const datasetImage = imageOnce(DatasetImageSchema, (one: Incarnation) => ({
   state: one.state,
   holder: one.holder === undefined ? new Uint8Array() : idBytes(one.holder),
   reinstated: one.reinstated.map(idBytes),
-  holders: one.holders.map(({ incarnation, agent, generation, index }) => ({
+  holders: one.holders.map(({ incarnation, agent, generation, index, from }) => ({
+    ...placeImage(from),
     incarnation,
     agent: idBytes(agent),
     generation: BigInt(generation),
@@ -48,7 +49,8 @@ export function datasetsFrom(images: readonly DatasetImage[]): Incarnation[] {
     state: wordFrom(image.state, incarnationStates, 'state of an incarnation'),
     holder: image.holder.length === 0 ? undefined : agentFrom(image.holder),
     reinstated: image.reinstated.map(agentFrom),
-    holders: image.holders.map(({ incarnation, agent, generation, index }) => ({
+    holders: image.holders.map(({ incarnation, agent, generation, index, ...rest }) => ({
+      from: placeFrom(rest),
       incarnation,
       agent: agentFrom(agent),
       generation: Number(generation),
@@ -59,6 +61,22 @@ export function datasetsFrom(images: readonly DatasetImage[]): Incarnation[] {
   }));
 }
 
+function placeImage(from: SnapshotPlace | undefined): {
+  fromWriter: Uint8Array;
+  fromSequence: bigint;
+} {
+  const fromWriter = from === undefined ? new Uint8Array() : idBytes(from.writer);
+  return { fromWriter, fromSequence: BigInt(from?.sequence ?? 0) };
+}
+
+function placeFrom(image: {
+  readonly fromWriter: Uint8Array;
+  readonly fromSequence: bigint;
+}): SnapshotPlace | undefined {
+  if (image.fromWriter.length === 0) return undefined;
+  return { writer: agentFrom(image.fromWriter), sequence: Number(image.fromSequence) };
+}
+
 function slotImage(slot: Slot): MessageInitShape<typeof SlotImageSchema> {
   const votes = slot.votes.map(({ voter, isGrant, envelope }) => ({
     voter: idBytes(voter),
@@ -66,7 +84,13 @@ function slotImage(slot: Slot): MessageInitShape<typeof SlotImageSchema> {
     envelope,
   }));
   const { index, isGivenUp } = slot;
-  return { ...candidateImage(slot), votes, index: BigInt(index), isGivenUp };
+  return {
+    ...candidateImage(slot),
+    votes,
+    index: BigInt(index),
+    isGivenUp,
+    ...placeImage(slot.from),
+  };
 }
 
 function slotFrom(image: SlotImage): Slot {
@@ -76,7 +100,9 @@ function slotFrom(image: SlotImage): Slot {
     envelope: envelope.slice(),
   }));
   const { isGivenUp } = image;
-  return { ...candidateFrom(image), votes, index: Number(image.index), isGivenUp };
+  const from = placeFrom(image);
+  if (from === undefined) throw malformed('a slot is of no snapshot');
+  return { ...candidateFrom(image), votes, index: Number(image.index), isGivenUp, from };
 }
 
 function certificateImage(
@@ -91,7 +117,7 @@ function certificateFrom(image: CertificateImage): Certificate {
   return { ...candidateFrom(image), incarnation: image.incarnation, votes };
 }
 
-type Candidate = Omit<Slot, 'votes' | 'index' | 'isGivenUp'>;
+type Candidate = Omit<Slot, 'votes' | 'index' | 'isGivenUp' | 'from'>;
 
 function candidateImage(candidate: Candidate) {
   const { generation, target, fence, plan, run, step, voters } = candidate;

@@ -11,6 +11,9 @@ export type SlotVote = {
   readonly envelope: Uint8Array;
 };
 
+/** A snapshot by its writer and its place in that one's sequence. */
+export type SnapshotPlace = { readonly writer: AgentKey; readonly sequence: number };
+
 /** An incarnation that is being voted on; there is one candidate. */
 export type Slot = {
   readonly generation: number;
@@ -26,10 +29,12 @@ export type Slot = {
   readonly index: number;
   /** An operator wants it given up: voters that have not voted yet abandon it. */
   readonly isGivenUp: boolean;
+  /** What the plan restores. */
+  readonly from: SnapshotPlace;
 };
 
 /** Proof that a slot was decided, for whoever has the genesis and knows the voters. */
-export type Certificate = Omit<Slot, 'votes' | 'index' | 'isGivenUp'> & {
+export type Certificate = Omit<Slot, 'votes' | 'index' | 'isGivenUp' | 'from'> & {
   readonly incarnation: number;
   /** Envelopes of the grants: a fence quorum. */
   readonly votes: readonly Uint8Array[];
@@ -42,6 +47,7 @@ export function openSlot(
     readonly generation: number;
     readonly index: number;
     readonly voters: readonly AgentKey[];
+    readonly from: SnapshotPlace;
   },
 ): Slot {
   const { target, fence, plan, run, step } = promotion;
@@ -78,7 +84,7 @@ export function slotState({ voters, votes }: Slot, faulty: number): 'open' | 'de
 
 /** The proof that a decided slot leaves. */
 export function certificateOf(slot: Slot, incarnation: number): Certificate {
-  const { votes, index: _, isGivenUp: __, ...rest } = slot;
+  const { votes, index: _, isGivenUp: __, from: ___, ...rest } = slot;
   const grants = votes.filter(({ isGrant }) => isGrant).map(({ envelope }) => envelope);
   return { ...rest, incarnation, votes: grants };
 }

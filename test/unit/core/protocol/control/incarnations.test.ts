@@ -132,6 +132,8 @@ describe('a vote', () => {
     expect(log.by(turku, log.vote(fence))).toBe('applied');
     expect(log.db()).toMatchObject({ state: 'live', holder: bergen.agentKey, slot: undefined });
     expect([mayWrite(bergen), mayWrite(log.oslo)]).toEqual([true, false]);
+    const from = { writer: log.oslo.agentKey, sequence: expect.any(Number) };
+    expect(log.db().holders.at(-1)).toMatchObject({ incarnation: 1, from });
     const { votes = [], target } = log.db().certificate ?? {};
     expect(target).toBe(bergen.agentKey);
     const signers = votes.flatMap((vote) => [...openCommand(vote, log.cluster.id).signers]);

@@ -1958,6 +1958,18 @@ export declare type HolderImage = Message<"holdfast.v1.HolderImage"> & {
    * @generated from field: uint64 index = 4;
    */
   index: bigint;
+
+  /**
+   * of the snapshot from which this copy was restored; empty: it goes on by itself
+   *
+   * @generated from field: bytes from_writer = 5;
+   */
+  fromWriter: Uint8Array;
+
+  /**
+   * @generated from field: uint64 from_sequence = 6;
+   */
+  fromSequence: bigint;
 };
 
 /**
@@ -2021,6 +2033,18 @@ export declare type SlotImage = Message<"holdfast.v1.SlotImage"> & {
    * @generated from field: bool is_given_up = 10;
    */
   isGivenUp: boolean;
+
+  /**
+   * of the snapshot that the plan restores
+   *
+   * @generated from field: bytes from_writer = 11;
+   */
+  fromWriter: Uint8Array;
+
+  /**
+   * @generated from field: uint64 from_sequence = 12;
+   */
+  fromSequence: bigint;
 };
 
 /**
