@@ -163,7 +163,7 @@ export class SimNetwork implements Network {
     request: Uint8Array,
     { signal, timeoutMs = limits.requestTimeoutMs }: Cancel & { timeoutMs?: number } = {},
   ): Promise<Uint8Array> {
-    if (!this.#internet.world.isMoving('called')) return new Promise(() => {});
+    this.#internet.world.requireMoving('called');
     signal?.throwIfAborted();
     const link = this.linkTo(peer);
     if (link === undefined) throw unreachable(peer);

@@ -64,12 +64,13 @@ export class World {
 
   /**
    * A port was called. A loop that waits for nothing calls them over and over in one turn, and would take all
-   * memory; whoever gets false here must let its caller wait for ever.
+   * memory. @throws Error then: no part of an agent takes a bug for an answer, so that ends the loop
    */
-  isMoving(what: string): boolean {
-    if (++this.#callsOfTurn <= callsOfTurnMax) return true;
-    this.onEndless?.(`a loop waits for nothing: ${callsOfTurnMax} times ${what} in one turn`);
-    return false;
+  requireMoving(what: string): void {
+    if (++this.#callsOfTurn <= callsOfTurnMax) return;
+    const why = `a loop waits for nothing: ${callsOfTurnMax} times ${what} in one turn`;
+    this.onEndless?.(why);
+    throw new Error(why);
   }
 
   /** Runs `run` after `delayMs`. @returns what calls it off. */

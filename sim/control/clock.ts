@@ -49,7 +49,7 @@ export class HostClock implements Clock {
   }
 
   sleep(ms: number, { signal }: Cancel = {}): Promise<void> {
-    if (!this.#world.isMoving('slept')) return new Promise(() => {});
+    this.#world.requireMoving('slept');
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason);
