@@ -160,16 +160,28 @@ export class Committer {
 
   /** Until the signal: whenever a storage peer is there and something is owed to it, deliver. */
   async run({ signal }: Cancel): Promise<void> {
-    const { peers, clock, outbox } = this.#options;
-    await readdress(this.#options);
+    const { clock, log } = this.#options;
+    let isAddressed = false;
     while (signal?.aborted !== true) {
-      const owed = new Set(outbox.agents());
-      if (owed.size > 0 || (await this.unfinished()).length > 0) {
-        for (const member of this.#storagePeers()) {
-          if (peers.isReachable(member.peerKey)) await this.finishWith(member.agentKey);
-        }
+      try {
+        if (!isAddressed) await readdress(this.#options);
+        isAddressed = true;
+        await this.#deliver();
+      } catch (error) {
+        // A disk that is full or fails now: an agent that ended here could not even restore.
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        log.log('warn', 'deliveries postponed', { code, reason: (error as Error).message });
       }
       await clock.sleep(finishPeriodMs, signal === undefined ? {} : { signal }).catch(() => {});
+    }
+  }
+
+  async #deliver(): Promise<void> {
+    const { peers, outbox } = this.#options;
+    if (outbox.agents().length === 0 && (await this.unfinished()).length === 0) return;
+    for (const member of this.#storagePeers()) {
+      if (peers.isReachable(member.peerKey)) await this.finishWith(member.agentKey);
     }
   }
 }

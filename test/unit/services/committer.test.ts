@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../../src/core/errors.ts';
 import type { PackEntry } from '../../../src/core/format/facts.ts';
 import type { Assignment } from '../../../src/core/policy/placement.ts';
 import type { WrittenPack } from '../../../src/services/pack-writer.ts';
@@ -47,6 +48,17 @@ async function finished<T>(work: Promise<T>): Promise<T> {
     await setTimeout(1);
   }
   return noted;
+}
+
+/** Looking through the outbox fails so many times. */
+function failAtFirst(count: number): void {
+  const { outbox } = site(0);
+  const unaddressed = outbox.unaddressed.bind(outbox);
+  let left = count;
+  outbox.unaddressed = async () => {
+    if (left-- > 0) throw new HoldfastError('disk-full', 'no room');
+    return unaddressed();
+  };
 }
 
 describe('committing', () => {
@@ -161,13 +173,17 @@ describe('what a site has missed', () => {
     expect(await view.assess(record)).toMatchObject({ state: 'committed', degradedPacks: 0 });
   });
 
-  test('is delivered by the run in the background', async () => {
+  test.each([
+    ['', 0],
+    [' that has found the disk full at first', 1],
+  ])('is delivered by the run in the background%s', async (_, failures) => {
     cluster = await BackupCluster.open(3, { surviveSites: 1 });
     cluster.isolate(2);
     const pack = await writtenPack(1, { k: 2, m: 1 });
     await place(pack, [0, 1, 2]);
     const { record } = await commit([pack.entry]);
     await cluster.meet();
+    failAtFirst(failures);
     const stop = new AbortController();
     const running = site(0).committer.run({ signal: stop.signal });
     const isSigned = (): boolean => site(0).ledger.receipts(record.hash).length === 3;
