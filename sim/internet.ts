@@ -132,9 +132,12 @@ export class Internet {
     const { link } = call;
     const to = farEnd(link, from);
     const request = call.request.slice();
-    this.#carry(from, to, () => {
+    const arrive = (): void => {
       // The far end has lost the connection, or has started anew.
-      if (!to.has(link)) return this.#carry(to, from, () => from.drop(link));
+      if (!to.has(link)) {
+        this.#carry(to, from, () => from.drop(link));
+        return;
+      }
       void to.answer(link, request).then((answer) => {
         if (answer === undefined) return;
         const copy = answer.slice();
@@ -143,11 +146,18 @@ export class Internet {
           to,
           from,
           () => from.has(link) && call.resolve(copy),
-          () => this.world.meet('answer lost after the request was done'),
+          () => {
+            this.world.meet('answer lost after the request was done');
+            this.lost(link);
+          },
         );
       });
-    });
+    };
+    this.#carry(from, to, arrive, () => this.lost(link));
   }
+
+  /** A request or an answer of this connection has not arrived. Here that is forgotten. */
+  protected lost(_link: Link): void {}
 
   /** An announcement, which may be lost or arrive twice. */
   tell(from: SimNetwork, link: Link, message: Uint8Array): void {

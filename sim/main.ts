@@ -1,22 +1,24 @@
 import { parseArgs } from 'node:util';
 import { controlMain } from './control/main.ts';
+import { dataMain } from './data/main.ts';
 import { mutants } from './mutants.ts';
 import { type Outcome, Simulation } from './simulation.ts';
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    steps: { type: 'string', default: '200' },
+    steps: { type: 'string' },
     swarm: { type: 'string' },
     mutant: { type: 'string' },
     trace: { type: 'boolean', default: false },
     control: { type: 'boolean', default: false },
+    data: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 });
 
-const steps = Number(values.steps);
+const steps = Number(values.steps ?? 200);
 const tailLength = 40;
 const mutant = values.mutant === undefined ? undefined : mutants[Number(values.mutant)];
 
@@ -58,6 +60,11 @@ async function main(): Promise<boolean> {
     const { trace: hasTrace, mutants: isHunt } = values;
     const only = values.only?.split(',').filter(Boolean).map(Number);
     return controlMain({ seed: first, swarm: minutes, hasTrace, isHunt, only });
+  }
+  if (values.data) {
+    const { trace: hasTrace, mutants: isHunt } = values;
+    const steps = values.steps === undefined ? undefined : Number(values.steps);
+    return dataMain({ seed: first, steps, swarm: minutes, hasTrace, isHunt });
   }
   if (minutes === undefined) return (await play(first)).violation === undefined;
   return (await swarm(first, minutes)).length === 0;

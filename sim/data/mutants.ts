@@ -1,0 +1,192 @@
+import type { Patch } from '../raft/mutants-build.ts';
+import type { DataPlan } from './plan.ts';
+
+/** A deliberate bug somewhere on the way from a file to a restored file. */
+export type DataMutant = {
+  /** What it does wrong; continues "an agent that". */
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  /** So many seeds are enough to find it. */
+  readonly seedsMax: number;
+  /** Of the checker that finds it. */
+  readonly finder: string;
+  /** What the seeds have in common, so that they meet it. */
+  readonly plan?: Partial<DataPlan>;
+};
+
+function mutant(
+  name: string,
+  found: { readonly by: string; readonly within: number; readonly plan?: Partial<DataPlan> },
+  ...patches: readonly Patch[]
+): DataMutant {
+  const { by: finder, within: seedsMax, plan } = found;
+  return { name, finder, seedsMax, patches, ...(plan === undefined ? {} : { plan }) };
+}
+
+function service(file: string, old: string, replacement: string): Patch {
+  return { file: `services/${file}`, old, new: replacement };
+}
+
+function core(file: string, old: string, replacement: string): Patch {
+  return { file: `core/${file}`, old, new: replacement };
+}
+
+export const dataMutants: readonly DataMutant[] = [
+  mutant(
+    'signs before its disk has synced',
+    { by: 'true-receipts', within: 10 },
+    service('storage-peer.ts', 'await store.sync();\n    const holdings', 'const holdings'),
+    service(
+      'storage-peer.ts',
+      'await writer.finish();\n    // The source forgets',
+      'await writer.finish();\n    return;\n    // The source forgets',
+    ),
+  ),
+  mutant(
+    'signs for shards that it does not have',
+    { by: 'true-receipts', within: 10 },
+    service(
+      'storage-peer.ts',
+      'maskOf(store.indexes(entry.pack))',
+      '(2 ** (entry.k + entry.m) - 1) >>> 0',
+    ),
+  ),
+  mutant(
+    'deletes a shard after it has handed it out',
+    { by: 'kept', within: 10 },
+    service(
+      'storage-peer.ts',
+      'return request.withHead ?',
+      'await store.remove(pack, request.index);\n    return request.withHead ?',
+    ),
+  ),
+  mutant(
+    'takes a time for settled that may still hide a change',
+    { by: 'faithful', within: 20, plan: { tickMs: 40, faults: [] } },
+    service('tree-scan.ts', 'const settleNs = 100_000_000n;', 'const settleNs = -100_000_000n;'),
+  ),
+  mutant(
+    'reuses what it knows of a file whatever its time says',
+    { by: 'faithful', within: 10 },
+    service('tree-scan.ts', 'before.ctimeNs !== facts.ctimeNs ||', ''),
+    service('tree-scan.ts', 'entry.mtimeNs === facts.mtimeNs &&', ''),
+  ),
+  mutant(
+    'believes that one site more may fail',
+    { by: 'honest-view', within: 10 },
+    core('policy/durability.ts', '  return lost - 1;', '  return lost;'),
+  ),
+  mutant(
+    'counts members that are away',
+    { by: 'honest-view', within: 20 },
+    service(
+      'status.ts',
+      'await view.assess(record, (agent) => this.isReachable(agent))',
+      'await view.assess(record)',
+    ),
+  ),
+  mutant(
+    'puts every shard at one site',
+    { by: 'one-shard-a-site', within: 10, plan: { siteCount: 5 } },
+    core(
+      'policy/placement.ts',
+      'const chosen = remaining.shift();',
+      'const chosen = remaining[0];',
+    ),
+  ),
+  mutant(
+    'makes parity of nothing',
+    {
+      by: 'faithful',
+      within: 20,
+      plan: { siteCount: 4, surviveSites: 1, victims: [2], lie: 'refuses', faults: [] },
+    },
+    core(
+      'coding/pack-coding.ts',
+      '...encodeParity(data, m)',
+      '...encodeParity(data.map((one) => one.map(() => 0)), m)',
+    ),
+  ),
+  mutant(
+    'takes leaves that do not match their hash',
+    {
+      by: 'faithful',
+      within: 20,
+      plan: { siteCount: 4, surviveSites: 1, victims: [2], lie: 'corrupts', faults: [] },
+    },
+    service(
+      'leaf-fetcher.ts',
+      'if (!checkLeaf(head, leaf, answer.bytes.subarray(at, at + size))) {',
+      'if (false) {',
+    ),
+  ),
+  mutant(
+    'never asks others for manifests',
+    { by: 'converged', within: 10 },
+    service(
+      'sync.ts',
+      'return count + (await this.#pullEach(peer, manifestsFirst));',
+      "return count + (await this.#pullEach(peer, manifestsFirst.filter((one) => !one.stream.startsWith('manifests/'))));",
+    ),
+  ),
+  mutant(
+    'leaves in its outbox what waits there',
+    { by: 'delivered', within: 30 },
+    service('committer.ts', 'await distributor.flush(agent);', ''),
+  ),
+  mutant(
+    'answers a pull with all that is left of the shard',
+    { by: 'bounded', within: 10 },
+    service(
+      'distributor.ts',
+      'const end = Math.min(staged.bytes.length, (leaf + count) * limits.leafSize);',
+      'const end = staged.bytes.length;',
+    ),
+  ),
+  mutant(
+    'seals packs to nobody who has the kit',
+    { by: 'faithful', within: 5 },
+    service(
+      'pack-writer.ts',
+      'this.#options.sealer.seal([this.#options.recipient], key)',
+      "this.#options.sealer.seal(['age1pq1nobody'], key)",
+    ),
+  ),
+  mutant(
+    'remembers a directory before its packs are there for good',
+    { by: 'faithful', within: 200 },
+    service(
+      'backup-run.ts',
+      'const ready = finished.filter(isDurable);',
+      'const ready = finished;',
+    ),
+    service(
+      'backup-run.ts',
+      'this.#scan.finished.unshift(...finished.filter((directory) => !isDurable(directory)));',
+      '',
+    ),
+  ),
+  mutant(
+    'tells of a statement before it is on the disk',
+    { by: 'failure', within: 20 },
+    service(
+      'ledger.ts',
+      'await this.#options.log.append({ writer, stream }, { sequence, hash, envelope });',
+      'void this.#options.log.append({ writer, stream }, { sequence, hash, envelope });',
+    ),
+  ),
+  mutant(
+    'goes on from packs that are lost',
+    { by: 'liveness', within: 60 },
+    service('backup-run.ts', 'if (!this.#job.dryRun) await this.#forgetLost();', ''),
+  ),
+  mutant(
+    'does not say which files it could not restore',
+    { by: 'faithful', within: 60 },
+    service(
+      'restore.ts',
+      'if (error instanceof ContentLost) yield this.#lost(path, error.reason);',
+      'if (error instanceof ContentLost) this.#lost(path, error.reason);',
+    ),
+  ),
+];
