@@ -41,8 +41,9 @@ export class DataWorkload {
       this.#scribes.set(agent, scribe);
       // Somebody who writes while a backup reads.
       agent.onLook = () => {
-        if (!this.#random.chance(60)) return;
-        cluster.world.after(this.#random.below(60), () => scribe.again());
+        if (!this.#random.chance(cluster.plan.tickMs > 0 ? 200 : 60)) return;
+        scribe.again();
+        cluster.world.after(this.#random.below(30), () => scribe.again());
       };
     }
     cluster.listen((seen) => {
