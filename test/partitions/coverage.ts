@@ -49,6 +49,7 @@ export function summaryOf(reports: readonly StoredReport[]): string {
 }
 
 function told({ median, p95, worst }: Times): string {
+  if (Number.isNaN(median)) return 'never';
   return `${median} ms median, ${p95} ms p95, ${worst} ms worst`;
 }
 

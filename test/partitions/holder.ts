@@ -26,6 +26,8 @@ export type HolderTools = {
 
 /** How soon a host that is well again must know that it is off. */
 const newsMaxMs = 20_000;
+/** A backup that fails amid what kills have left is made again for so long. */
+const lastBackupMaxMs = 180_000;
 
 /**
  * The host that holds the dataset when a round begins: it writes all the time, comes to be off in the way that
@@ -174,13 +176,15 @@ export class Holder {
   async #checkLast(): Promise<string[]> {
     const { scheme } = this.#tools;
     const wanted = scheme.way === 'nothing' ? 'written' : 'refused';
-    const endMs = performance.now() + newsMaxMs;
+    const startMs = performance.now();
     for (;;) {
       const { outcome, reason } = await this.#writer.write();
       if (outcome === wanted) return [];
       const isFinal =
         outcome === 'refused' || (outcome === 'written' && scheme.way !== 'cut-and-back');
-      if (isFinal || performance.now() > endMs) {
+      const isLate =
+        performance.now() - startMs > (outcome === 'written' ? newsMaxMs : lastBackupMaxMs);
+      if (isFinal || isLate) {
         return [`the last backup of ${this.#name} was ${outcome}: ${reason}`];
       }
       await pause(500);

@@ -9,6 +9,7 @@ import { ReportFile, type StoredReport } from './report-file.ts';
 import { Round } from './round.ts';
 import { schemeOf } from './scheme.ts';
 import { Template } from './template.ts';
+import { isTemplateMade } from './template-mark.ts';
 import { Watch } from './watch.ts';
 
 // Runs inside the switch's namespace: main.ts makes the network, and removes it whatever happens here.
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', onSignal);
   const template = new Template(values.template ?? '');
   if (values.template === undefined) await fleet.form(fleetHosts, { surviveSites: 2 });
-  else if (!template.isMade) return await template.make(fleet);
+  else if (!isTemplateMade(values.template)) return await template.make(fleet);
   else await template.start(fleet);
   console.log(
     `five agents (${values.network}) in ${prefix}-*; leader ${await settledLeader(fleet)}`,

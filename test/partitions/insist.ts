@@ -1,7 +1,7 @@
 import { pause } from '../support/cluster.ts';
 import { answered } from './watch.ts';
 
-const answerTimeoutMs = 20_000;
+const answerTimeoutMs = 60_000;
 const restMs = 300;
 
 /** Tries until it is done, as people do. @returns the last problem, when it is not done in time */

@@ -8,7 +8,7 @@ import { missedCells, summaryOf } from './coverage.ts';
 import { runInside } from './namespaces.ts';
 import { ReportFile } from './report-file.ts';
 import { blockSize, networkOf } from './scheme.ts';
-import { Template } from './template.ts';
+import { isTemplateMade } from './template-mark.ts';
 
 const usage = `npm run partitions -- [--rounds N] [--seed N] [--scenario NAME] [--out DIR]
   Real agents in network namespaces: partitions, kills, pauses. Needs root, iproute2, nftables and ethtool:
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
 async function playAll(out: ReportFile, common: readonly string[]): Promise<number> {
   const template = join(out.directory, `template-${build}`);
   common = [...common, '--template', template];
-  if (!new Template(template).isMade) {
+  if (!isTemplateMade(template)) {
     const code = await runInside(inside, common);
     if (code !== 0) return code;
   }

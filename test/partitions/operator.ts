@@ -9,7 +9,10 @@ import { sealCommand } from '../../src/core/format/control-envelope.ts';
 import type { CommandId, ControlBody, PlanHash } from '../../src/core/format/control-records.ts';
 import { clusterIdOf } from '../../src/core/format/genesis.ts';
 import type { Fleet } from './fleet.ts';
+import { insist } from './insist.ts';
 import { addressOf } from './namespaces.ts';
+
+const beginMaxMs = 120_000;
 
 /** What a person with the operator's key and the recovery kit does, without a process for every command. */
 export class Operator {
@@ -50,11 +53,23 @@ export class Operator {
       signal: AbortSignal.timeout(60_000),
     });
     const body = { kind: 'plan', plan: utf8(text), hash: hash as PlanHash } as const;
-    refuseVoid(await this.submit(through, body));
+    const known = (await this.#fleet.api(through).plans()).some((plan) => plan.hash === hash);
+    if (!known) refuseVoid(await this.submit(through, body));
     const operatorKeyFiles = [join(this.#home, 'operator.key')];
     const grants = await keys.grant({ stateDir, operatorKeyFiles, plan: hash, run: 1 });
     const problem = grants.find((grant) => grant.problem !== undefined);
     if (problem !== undefined) throw new Error(`no keys for ${problem.agent}: ${problem.problem}`);
+    return proposal;
+  }
+
+  /** `begin`, tried again when no quorum answers: what was submitted before goes on with the same run. */
+  async beginForSure(through: string, draft: PlanDraft): Promise<PlanProposal> {
+    let proposal: PlanProposal | undefined;
+    const problem = await insist(async () => {
+      proposal = await this.begin(through, draft);
+      return true;
+    }, beginMaxMs);
+    if (proposal === undefined) throw new Error(`no plan could be submitted: ${problem}`);
     return proposal;
   }
 

@@ -105,7 +105,7 @@ export class Round {
     mkdirSync(this.#directory);
     await this.#holder.meet();
     const { operator } = this.#tools;
-    const { hash } = await operator.begin(this.#scheme.to.name, this.#draft());
+    const { hash } = await operator.beginForSure(this.#scheme.to.name, this.#draft());
     await using _ = this.#holder.beginWriting();
     using moments = new Moments(this.#tools.fleet, this.#tools.watch, {
       ...{ hash, dataset: await this.#holder.datasetId(), target: this.#scheme.to.name },

@@ -1,10 +1,11 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../support/cluster.ts';
 import { settledLeader } from './failover-time.ts';
 import type { Fleet } from './fleet.ts';
 import { fleetHosts } from './hosts.ts';
 import { SeededRandom } from './seeded-random.ts';
+import { templateMark } from './template-mark.ts';
 import { backUp } from './writer.ts';
 
 /** Datasets of each host: enough for a block of rounds. */
@@ -33,15 +34,6 @@ export class Template {
     this.#directory = directory;
   }
 
-  get isMade(): boolean {
-    return existsSync(this.#mark);
-  }
-
-  /** Where it was made: snapshots have the paths of then. */
-  get #mark(): string {
-    return join(this.#directory, 'made-at');
-  }
-
   async make(fleet: Fleet): Promise<void> {
     rmSync(this.#directory, { recursive: true, force: true });
     await fleet.form(fleetHosts, { surviveSites: 2 });
@@ -57,7 +49,7 @@ export class Template {
     for (const { host, name } of names) await untilAnchored(fleet, host, name);
     await Promise.all(fleetHosts.map(({ name }) => fleet.stop(name)));
     cpSync(fleet.root, this.#directory, { recursive: true });
-    writeFileSync(this.#mark, fleet.root);
+    writeFileSync(templateMark(this.#directory), fleet.root);
   }
 
   /** Starts a fleet with its disks. */
@@ -74,7 +66,7 @@ export class Template {
     this.#taken.set(host, count + 1);
     const name = `${host}-data-${count}`;
     const within = (root: string): string => join(root, 'sources', name);
-    const madeAt = readFileSync(this.#mark, 'utf8');
+    const madeAt = readFileSync(templateMark(this.#directory), 'utf8');
     const places = { source: within(fleet.root), pristine: within(this.#directory) };
     return { name, ...places, pathThere: within(madeAt) };
   }

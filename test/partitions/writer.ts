@@ -6,7 +6,7 @@ import type { Fleet } from './fleet.ts';
 import { answered } from './watch.ts';
 
 const restMs = 4_000;
-const backupTimeoutMs = 30_000;
+const backupTimeoutMs = 60_000;
 
 /** One backup that was asked for. */
 export type Write = {

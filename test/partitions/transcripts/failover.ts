@@ -14,7 +14,7 @@ export async function failover(fleet: Fleet, transcript: Transcript): Promise<vo
   const plan = join(fleet.root, 'web.plan.json');
   transcript.title('Failover by plan, and the return of the old origin');
   transcript.say(
-    'sin1 backs up the dataset `web`. Its site is lost; `web` comes back at fra1 and becomes the live copy there. Made again by `node test/partitions/transcript.ts failover`.',
+    'sin1 backs up the dataset `web`. Its site is lost; `web` comes back at fra1 and becomes the live copy there. A *plan* is what operators sign: which steps are done, where. The *incarnation* says which copy is the live one: 0 where the dataset began, one more with every promotion. Made again by `node test/partitions/transcript.ts failover`.',
   );
   await transcript.run('sin1', ['backup', '--dataset', 'web', source]);
   await untilAnchored(fleet, 'ams1', 'web');

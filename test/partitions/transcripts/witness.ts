@@ -17,7 +17,7 @@ export async function witness(fleet: Fleet, transcript: Transcript): Promise<voi
   await settledLeader(fleet);
   transcript.title('Two sites and a witness: one site is lost, the other goes on');
   transcript.say(
-    'ams1 and fra1 hold the data. nyc1 joined with a code of `holdfast invite --role witness`: it holds no shards and backs nothing up, but it has a vote. Made again by `node test/partitions/transcript.ts witness`.',
+    'ams1 and fra1 hold the data. nyc1 joined with a code of `holdfast invite --role witness`: it holds no shards and backs nothing up, but it has a vote, so that two of three remain when either site is lost. Made again by `node test/partitions/transcript.ts witness`.',
   );
   await transcript.run('ams1', ['peer', 'list']);
   await transcript.run('ams1', ['coordinator', 'status'], { says: /nyc1 \(witness\)/ });
@@ -29,7 +29,9 @@ export async function witness(fleet: Fleet, transcript: Transcript): Promise<voi
   await untilCalm(fleet, 'fra1');
   await transcript.run('fra1', ['coordinator', 'status'], { says: /a quorum agrees/ });
   await transcript.run('fra1', ['layout', 'show']);
-  transcript.say('Decisions are still made: fra1 and the witness are two of three.');
+  transcript.say(
+    'Decisions are still made: fra1 and the witness are two of three. To see one made, fra1 is asked to lead, if it does not yet.',
+  );
   await transcript.run('fra1', ['coordinator', 'step-down', '--to', 'fra1'], {
     says: /Coordinator: fra1 \(a quorum agrees\)/,
   });
