@@ -9,7 +9,7 @@ import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
-import type { Sealer } from '../ports/sealer.ts';
+import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { Source } from '../ports/source.ts';
@@ -64,6 +64,7 @@ export type AgentPorts = ControlPorts &
     readonly secrets: SecretStore;
     readonly sealer: Sealer;
     readonly mint: EpochMint;
+    readonly openSealing: () => PackSealing;
     readonly keyRecords: KeyRecordStore;
     readonly stagedKeyRecords: KeyRecordStore;
     readonly compute: Compute;

@@ -14,6 +14,11 @@ export interface Clock {
 /** Unpredictable bytes. */
 export interface Entropy {
   bytes(count: number): Uint8Array;
+  /**
+   * Bytes that can be erased for good: in memory of their own, which the engine never moves and threads share.
+   * Absent where nothing is at stake.
+   */
+  secret?(count: number): Uint8Array;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

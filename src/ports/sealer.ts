@@ -8,3 +8,6 @@ export interface Sealer {
   /** @throws HoldfastError wrong-key | corrupt */
   open(identity: string, sealed: Uint8Array): Promise<Uint8Array>;
 }
+
+/** Seals the keys of one backup's packs. What it has sealed is forgotten when it is disposed. */
+export interface PackSealing extends Pick<Sealer, 'seal'>, AsyncDisposable {}

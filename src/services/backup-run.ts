@@ -33,7 +33,7 @@ const packsPerRemembering = 4;
 const unstableListedMax = 1000;
 
 /** One backup on its way: everything that belongs to it alone. */
-export class BackupRun {
+export class BackupRun implements Disposable {
   readonly #o: BackupOptions;
   readonly #job: BackupJob;
   readonly #channel: Channel<BackupProgress>;
@@ -51,6 +51,7 @@ export class BackupRun {
   #bytesStored = 0;
   #lastProgressMs = 0;
   readonly #unstable: { path: Uint8Array; reason: string }[] = [];
+  readonly #writers: PackWriter[] = [];
 
   constructor(
     options: BackupOptions,
@@ -93,7 +94,7 @@ export class BackupRun {
 
   #writer(type: PackType, onPack: (written: WrittenPack) => void): PackWriter {
     const { compute, sealer, entropy } = this.#o;
-    return new PackWriter({
+    const writer = new PackWriter({
       dataset: this.#dataset,
       recipient: this.#job.own.dataset.recipient,
       keyEpoch: this.#job.own.dataset.keyEpoch,
@@ -107,6 +108,13 @@ export class BackupRun {
       onPack,
       onProgress: () => this.#sink.progress(),
     });
+    this.#writers.push(writer);
+    return writer;
+  }
+
+  /** Erases the keys of packs that were begun and not closed. */
+  [Symbol.dispose](): void {
+    for (const writer of this.#writers) writer.erase();
   }
 
   #createIndexWriter(): IndexWriter {

@@ -5,7 +5,7 @@ import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
-import type { Sealer } from '../ports/sealer.ts';
+import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { Source } from '../ports/source.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import { BackupRun } from './backup-run.ts';
@@ -69,7 +69,10 @@ export type BackupOptions = {
   readonly ownFreeBytes: () => number;
   readonly source: Source;
   readonly compute: Compute;
-  readonly sealer: Sealer;
+  /** Seals pack keys where `openSealing` is absent. */
+  readonly sealer: Pick<Sealer, 'seal'>;
+  /** Seals them where nothing of them stays behind. */
+  readonly openSealing?: () => PackSealing;
   readonly entropy: Entropy;
   readonly clock: Clock;
   readonly log: Log;
@@ -94,7 +97,9 @@ export class Backup {
     const work = async (): Promise<void> => {
       const release = await this.#turn.acquire();
       try {
-        const run = new BackupRun(this.#options, job, channel, signal);
+        await using sealing = this.#options.openSealing?.();
+        const options = { ...this.#options, sealer: sealing ?? this.#options.sealer };
+        using run = new BackupRun(options, job, channel, signal);
         channel.push({ kind: 'done', result: await run.run() });
         channel.end();
       } finally {

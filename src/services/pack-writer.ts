@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { release } from '../base/bytes.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { FrameContext, PackType } from '../core/format/frame.ts';
 import { footerIndex } from '../core/format/frame.ts';
@@ -53,7 +54,7 @@ export type PackWriterOptions = {
   readonly code: { readonly k: number; readonly m: number };
   readonly compressionLevel: number;
   readonly compute: Compute;
-  readonly sealer: Sealer;
+  readonly sealer: Pick<Sealer, 'seal'>;
   readonly entropy: Entropy;
   readonly takeOrdinal: () => number;
   /** Called once for each finished pack; the writer does not wait for it. */
@@ -128,7 +129,8 @@ export class PackWriter {
 
   #openPack(): OpenPack {
     if (this.#pack === undefined) {
-      const key = this.#options.entropy.bytes(32);
+      const { entropy } = this.#options;
+      const key = entropy.secret?.(32) ?? entropy.bytes(32);
       this.#pack = {
         ordinal: this.#options.takeOrdinal(),
         salt: this.#options.entropy.bytes(16),
@@ -203,7 +205,8 @@ export class PackWriter {
     // Its frames, put together, and its shards.
     const bytes = 2 * pack.sizeBound;
     this.#bytesInProgress += bytes;
-    const work = this.#finish(pack).then((written) => {
+    const finished = this.#finish(pack).finally(() => pack.key.fill(0));
+    const work = finished.then((written) => {
       this.#options.onPack(written);
     });
     const settled = work
@@ -244,7 +247,6 @@ export class PackWriter {
     const size = bytes.length;
     const encoded = await this.#options.compute.encode({ pack: bytes, k, m });
     const id = packIdOf({ k, m, packSize: size, roots: encoded.roots });
-    pack.key.fill(0);
     return {
       ordinal: pack.ordinal,
       entry: { pack: id, k, m, type: this.#options.type, size },
@@ -253,6 +255,14 @@ export class PackWriter {
       records: recordsOf(id, header.length, frames, frameSizes),
       bytesDense: frames.reduce((sum, frame) => sum + frame.bytesDense, 0),
     };
+  }
+
+  /** Forgets the pack that is open: nobody will close it. What was closed forgets its key by itself. */
+  erase(): void {
+    this.#failure ??= new HoldfastError('interrupted', 'the pack was given up');
+    this.#pack?.key.fill(0);
+    this.#pack = undefined;
+    this.#frame = undefined;
   }
 
   /** Closes what is open and waits until every pack has been handed to onPack. */

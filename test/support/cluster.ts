@@ -59,6 +59,11 @@ export class Cluster implements AsyncDisposable {
     return [...this.#agents.keys()];
   }
 
+  /** Of the agent that runs there. */
+  pid(site: string): number {
+    return this.#agents.get(site)?.pid ?? 0;
+  }
+
   state(site: string): string {
     return join(this.root, site);
   }

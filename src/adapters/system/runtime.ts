@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Cancel, Clock, Entropy } from '../../ports/runtime.ts';
 
@@ -33,5 +33,9 @@ async function sleep(ms: number, options: Cancel = {}): Promise<void> {
 
 /** The operating system's random generator. */
 export function systemEntropy(): Entropy {
-  return { bytes: (count) => Uint8Array.from(randomBytes(count)) };
+  return {
+    bytes: (count) => Uint8Array.from(randomBytes(count)),
+    // Small arrays of the usual kind lie on V8's heap, and leave copies behind when they are moved.
+    secret: (count) => randomFillSync(new Uint8Array(new SharedArrayBuffer(count))),
+  };
 }

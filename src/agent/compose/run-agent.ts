@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { processMint } from '../../adapters/age/mint-process.ts';
 import { ageSealer } from '../../adapters/age/sealer.ts';
+import { openSealingProcess } from '../../adapters/age/sealing-process.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
 import { serveControl } from '../../adapters/control/server.ts';
 import { openAuditStore } from '../../adapters/fs/audit-store.ts';
@@ -101,6 +102,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         secrets: secretStore(state),
         sealer: ageSealer(),
         mint: processMint(),
+        openSealing: openSealingProcess,
         keyRecords: openKeyRecordStore(state.paths.keys),
         stagedKeyRecords: openKeyRecordStore(state.paths['staged-keys']),
         compute,

@@ -16,7 +16,8 @@ type Binding = {
 /** AES-256-GCM. @returns ciphertext followed by the tag (16 bytes), a fresh array. */
 export function sealAead(job: Binding & { readonly plain: Uint8Array }): Uint8Array {
   checkSizes(job);
-  const cipher = createCipheriv('aes-256-gcm', createSecretKey(job.key), job.nonce);
+  // A key object would keep a copy until it is collected; the cipher erases its own when it is final.
+  const cipher = createCipheriv('aes-256-gcm', job.key, job.nonce);
   cipher.setAAD(job.additional);
   const sealed = new Uint8Array(job.plain.length + aeadTagSize);
   sealed.set(cipher.update(job.plain));
