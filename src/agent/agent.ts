@@ -64,7 +64,7 @@ export type AgentPorts = ControlPorts &
     readonly secrets: SecretStore;
     readonly sealer: Sealer;
     readonly mint: EpochMint;
-    readonly openSealing: () => PackSealing;
+    readonly openSealing?: () => PackSealing;
     readonly keyRecords: KeyRecordStore;
     readonly stagedKeyRecords: KeyRecordStore;
     readonly compute: Compute;
