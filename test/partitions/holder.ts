@@ -102,7 +102,7 @@ export class Holder {
   async #demote(): Promise<boolean> {
     const { fleet, dataset } = this.#tools;
     const { outcome, reason = '' } = await fleet.api(this.#name).demote({ dataset });
-    return outcome === 'applied' || /is off|live at|is current/.test(reason);
+    return outcome === 'applied' || /is off|is contested|is current|only the holder/.test(reason);
   }
 
   async #isolate(): Promise<boolean> {
@@ -114,7 +114,7 @@ export class Holder {
       reason: `a test: ${scheme.way}`,
     } as const;
     const { outcome, reason = '' } = await operator.submit(this.#someoneElse(), body);
-    return outcome === 'applied' || /isolated/.test(reason);
+    return outcome === 'applied' || /attested already/.test(reason);
   }
 
   /** Operators see that it is off before they say so. */

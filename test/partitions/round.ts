@@ -228,7 +228,7 @@ export class Round {
     // Its kills are over by now, or still to come: the agent that is asked must run.
     const problem = await insist(async () => {
       const { outcome, reason = '' } = await operator.decide(this.#someone(), report, 'resume');
-      return outcome === 'applied' || /running|not escalated/.test(reason);
+      return outcome === 'applied' || /the run is/.test(reason);
     });
     if (problem !== undefined) this.#problems.push(`could not resume: ${problem}`);
   }
@@ -255,8 +255,8 @@ export class Round {
       if (way !== 'nothing') this.#problems.push(`it was escalated: ${reasonsOf(report)}`);
       if (reasonsOf(report) === '') this.#problems.push('it was escalated without a reason');
       const problem = await insist(async () => {
-        const { outcome } = await operator.decide(this.#someone(), report, 'cancel');
-        return outcome === 'applied';
+        const { outcome, reason = '' } = await operator.decide(this.#someone(), report, 'cancel');
+        return outcome === 'applied' || /the run is cancelled/.test(reason);
       });
       if (problem !== undefined) this.#problems.push(`could not cancel: ${problem}`);
     } else if (report.state !== 'done') this.#problems.push(`the plan ended ${report.state}`);
