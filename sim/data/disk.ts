@@ -5,6 +5,7 @@ import type { LogHead } from '../../src/ports/statement-log.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import { AuditFile } from './audit.ts';
+import { PromiseFile } from './promises.ts';
 import { Device } from './device.ts';
 import { ShardFiles } from './shard-files.ts';
 import { IndexFile } from './stores.ts';
@@ -17,6 +18,7 @@ export type DiskImage = {
   readonly outbox: ShardFiles;
   readonly index: IndexFile;
   readonly audit: AuditFile;
+  readonly promises: PromiseFile;
 };
 
 /** All that a host has on its disk, from one run of its program to the next. */
@@ -28,6 +30,7 @@ export class DataDisk {
   readonly outbox = new ShardFiles();
   readonly index = new IndexFile();
   readonly audit = new AuditFile();
+  readonly promises = new PromiseFile();
   readonly secrets = new Map<string, Uint8Array>();
   readonly keyRecords = new Map<FactHash, Uint8Array>();
   readonly stagedKeyRecords = new Map<FactHash, Uint8Array>();
@@ -57,6 +60,7 @@ export class DataDisk {
       outbox: this.outbox.image(),
       index: this.index.image(),
       audit: this.audit.image(),
+      promises: this.promises.image(),
     };
   }
 
@@ -75,5 +79,7 @@ export class DataDisk {
     this.outbox.rollBack(image.outbox);
     this.index.rollBack(image.index);
     this.audit.rollBack(image.audit);
+    this.promises.rollBack(image.promises);
+    this.promises.locks = new Map(image.promises.locks);
   }
 }

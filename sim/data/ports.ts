@@ -6,6 +6,7 @@ import { SimAudit, SimAuditRecords } from './audit.ts';
 import { simCompute } from './compute.ts';
 import { lyingStore, lyingTongue } from './liar.ts';
 import { toyMint, toySealer } from './sealer.ts';
+import { SimLocks } from './promises.ts';
 import { SimShards } from './shards.ts';
 import { SimSource } from './source.ts';
 import {
@@ -44,6 +45,8 @@ export function portsOf(host: DataAgent, run: Run, log: Log): AgentPorts {
     outboxShards,
     auditStore: new SimAudit(disk.audit, device, life),
     auditRecords: new SimAuditRecords(disk.audit, device, life),
+    promises: new SimAuditRecords(disk.promises, device, life),
+    locks: new SimLocks(disk.promises, device, life),
     secrets: new SimSecrets(disk.secrets, device, life),
     sealer: toySealer(random),
     mint: toyMint(random),

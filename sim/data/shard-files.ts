@@ -25,6 +25,7 @@ export class ShardFiles {
   readonly harmed = new Set<string>();
   /** Set aside by the program, since they were damaged. */
   readonly quarantined = new Set<string>();
+  readonly trash = new Map<string, ShardFile>();
 
   get bytes(): number {
     let bytes = 0;

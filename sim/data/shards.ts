@@ -196,6 +196,36 @@ export class SimShards implements ShardStore {
     this.#files.partial.delete(shardName({ pack, index }));
   }
 
+  async discard(pack: PackId, index: number): Promise<void> {
+    const name = shardName({ pack, index });
+    await this.#device.pause(this.#life);
+    const file = this.#files.files.get(name);
+    if (file === undefined) return;
+    this.#files.files.delete(name);
+    this.#files.trash.set(name, file);
+  }
+
+  async recover(pack: PackId, index: number): Promise<boolean> {
+    const name = shardName({ pack, index });
+    await this.#device.pause(this.#life);
+    const file = this.#files.trash.get(name);
+    this.#files.trash.delete(name);
+    if (file !== undefined && !this.#files.files.has(name)) this.#files.files.set(name, file);
+    return this.#files.files.has(name);
+  }
+
+  async purge(pack: PackId, index: number): Promise<void> {
+    await this.#device.pause(this.#life);
+    this.#files.trash.delete(shardName({ pack, index }));
+  }
+
+  trash(): readonly { pack: PackId; index: number; size: number }[] {
+    return [...this.#files.trash.values()].map(({ pack, index, bytes }) => ({
+      ...{ pack, index },
+      size: bytes.length,
+    }));
+  }
+
   async rebuild(): Promise<{ shards: number; quarantined: number }> {
     let quarantined = 0;
     for (const { pack, index } of [...this.#files.files.values()]) {

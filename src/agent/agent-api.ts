@@ -27,6 +27,8 @@ import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
 import { keyApi } from './key-api.ts';
 import { keyWarnings } from './key-report.ts';
+import { keepingApi, keepingWarnings } from './keeping-api.ts';
+import { snapshotKeeping } from './keeping-report.ts';
 import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
@@ -52,6 +54,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...layoutApi(agent),
     ...keyApi(agent),
     ...datasetApi(agent),
+    ...keepingApi(agent),
     ...policyApi(agent),
     ...tripwireApi(agent),
     ...trustApi(agent),
@@ -96,7 +99,12 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
     coordinator: coordinatorStatus(agent),
     datasets,
-    warnings: [...tripwireWarnings(agent), ...status.warnings(), ...(await keyWarnings(agent))],
+    warnings: [
+      ...tripwireWarnings(agent),
+      ...keepingWarnings(agent),
+      ...status.warnings(),
+      ...(await keyWarnings(agent)),
+    ],
   };
 }
 
@@ -198,12 +206,16 @@ async function snapshotReports(
   const verdicts = agent.suspicion.verdicts(dataset);
   for (const record of ledger.manifests(dataset)) {
     if (!hasTags(record, filter.tags)) continue;
+    const keeping = snapshotKeeping(agent, record);
+    // What is gone cannot be restored: it would only be in the way.
+    if (keeping.stage === 'gone') continue;
     const suspicion = suspicionReport(agent, verdicts.get(record.hash));
     const isOnLine = onLine.has(record.hash);
     const report = snapshotReport(ledger, record, await view.assess(record), isOnLine);
     const isShredded = agent.keys.isShredded(record);
     reports.push({
       ...report,
+      keeping,
       ...(suspicion !== undefined && { suspicion }),
       ...(isShredded && { isShredded }),
     });
@@ -278,7 +290,7 @@ export function pathFields(path: Uint8Array): { path: string; pathBase64?: strin
 async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {
   const { ledger } = agent;
   const dataset = request.dataset === undefined ? undefined : agent.lines.find(request.dataset).id;
-  const records = ledger.manifests(dataset);
+  const records = ledger.manifests(dataset).filter((record) => !agent.packUse.isDiscarded(record));
   const abort = new AbortController();
   try {
     const run = agent.check.run({ readData: request.readData, records }, abort.signal);

@@ -3,6 +3,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
+import type { HostTime } from '../core/policy/conservative-time.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
@@ -26,11 +27,13 @@ import { DatasetLines } from '../services/dataset-lines.ts';
 import { Datasets } from '../services/datasets.ts';
 import { Distributor } from '../services/distributor.ts';
 import { DurabilityView } from '../services/durability-view.ts';
+import { HostClock, readHostTime } from '../services/host-clock.ts';
 import { registerJoin } from '../services/join.ts';
 import { KeyKeeper } from '../services/keys/key-keeper.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
 import { requireSomePath } from '../services/path-exists.ts';
+import { PackUse } from '../services/pack-use.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
@@ -46,10 +49,12 @@ import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
+import { Keeping, type KeepingPorts } from './keeping.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = ControlPorts &
-  AuditPorts & {
+  AuditPorts &
+  KeepingPorts & {
     readonly clock: Clock;
     readonly entropy: Entropy;
     readonly log: Log;
@@ -92,6 +97,7 @@ type AgentParts = {
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly auditLog: AuditLog;
+  readonly hostTime: HostTime;
 };
 
 const defaultChunkAverage = 64 * 1024;
@@ -115,6 +121,8 @@ export class Agent implements AsyncDisposable {
   readonly alarms: Alarms;
   readonly keys: KeyKeeper;
   readonly audit: AgentAudit;
+  readonly packUse: PackUse;
+  readonly keeping: Keeping;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -128,7 +136,7 @@ export class Agent implements AsyncDisposable {
   #release: (() => void)[] = [];
 
   private constructor(ports: AgentPorts, options: AgentOptions, parts: AgentParts) {
-    const { ledger, outbox, auditLog } = parts;
+    const { ledger, outbox, auditLog, hostTime } = parts;
     const { clock, log, network, facts } = ports;
     const { agentKey: self, version } = options;
     this.#ports = ports;
@@ -143,6 +151,8 @@ export class Agent implements AsyncDisposable {
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
     this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
     this.view = new DurabilityView(ledger, facts);
+    const packUse = new PackUse({ ledger, facts, state: () => this.control.log.state });
+    this.packUse = packUse;
     const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
     this.lines = new DatasetLines(ledger, (id) => this.control.log.state.incarnations.of(id));
     const { peers, view, lines } = this;
@@ -156,6 +166,7 @@ export class Agent implements AsyncDisposable {
             store,
             facts,
             bytesMax: options.config.storage.limit,
+            isDiscarded: (record) => packUse.isDiscarded(record),
             log,
           });
     const storage = this.#storage;
@@ -175,6 +186,7 @@ export class Agent implements AsyncDisposable {
       ...shared,
       distributor,
       committer: this.#committer,
+      packUse,
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
     });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
@@ -190,9 +202,14 @@ export class Agent implements AsyncDisposable {
       cleared: () => this.control.log.state.cleared,
       ruleOf: (dataset) => tripwiresOf(this, dataset),
     });
-    this.control = new ControlPlane({ ...ports, ...shared, sync, store, statementSecret, onFatal });
+    const hostClock = new HostClock({ ...shared, records: ports.promises }, hostTime);
+    const controlled = { ...ports, ...shared, sync, store, hostClock };
+    this.control = new ControlPlane({ ...controlled, statementSecret, onFatal });
     const control = this.control.log;
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
+    const { suspicion } = this;
+    const kept = { ...ports, ...shared, hostClock, packUse, suspicion, store, storage };
+    this.keeping = new Keeping({ ...kept, control: this.control });
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, control: this.control.log },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
@@ -217,7 +234,8 @@ export class Agent implements AsyncDisposable {
     const outbox = await Outbox.open(ports.outboxShards, ports.index);
     const { auditStore: store, clock, log } = ports;
     const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
-    const agent = new Agent(ports, options, { ledger, outbox, auditLog });
+    const hostTime = await readHostTime(ports.promises);
+    const agent = new Agent(ports, options, { ledger, outbox, auditLog, hostTime });
     agent.#start();
     return agent;
   }
@@ -232,10 +250,10 @@ export class Agent implements AsyncDisposable {
     const signal = this.#stop.signal;
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
-    this.#tasks.push(this.control.run({ signal }));
     this.#tasks.push(this.audit.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
-    this.#tasks.push(this.keys.run({ signal }));
+    this.#tasks.push(this.control.run({ signal }), this.keys.run({ signal }));
+    this.#tasks.push(this.keeping.run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -252,6 +270,7 @@ export class Agent implements AsyncDisposable {
         view: this.view,
         store: this.#ports.shards,
         storage: this.#storage,
+        isDiscarded: (record) => this.packUse.isDiscarded(record),
         clock,
         log,
       });

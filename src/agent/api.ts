@@ -3,6 +3,7 @@ import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
 import type { KeyApi } from './key-types.ts';
+import type { KeepingApi, SnapshotKeeping } from './keeping-types.ts';
 import type { LayoutApi } from './layout-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
@@ -19,6 +20,7 @@ export interface AgentApi
     LayoutApi,
     KeyApi,
     DatasetApi,
+    KeepingApi,
     PolicyApi,
     TripwireApi,
     TrustApi,
@@ -153,6 +155,8 @@ export type SnapshotReport = {
   durationMs: number;
   /** What tripwires say; undefined: nothing, or nobody could be asked. */
   suspicion?: SuspicionReport;
+  /** What is decided of it; undefined where that is not known, as without an agent. */
+  keeping?: SnapshotKeeping;
   /** Known to the source and to key holders only. */
   paths?: string[];
 };

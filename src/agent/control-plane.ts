@@ -21,6 +21,7 @@ import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
+import type { HostClock } from '../services/host-clock.ts';
 import type { Ledger } from '../services/ledger.ts';
 import type { Peers } from '../services/peers.ts';
 import { PlanCoordinator } from '../services/plan/coordinator.ts';
@@ -64,6 +65,7 @@ export type ControlPlaneOptions = ControlPorts & {
   readonly log: Log;
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
+  readonly hostClock: HostClock;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -108,7 +110,7 @@ export class ControlPlane implements AsyncDisposable {
       this.checkpoints,
       new AnchorKeeper(shared),
       new OperatorKeeper(shared),
-      new TimeKeeper({ ...shared, time: options.clock }),
+      new TimeKeeper({ ...shared, time: options.hostClock }),
       new FenceVoter(shared),
       new SiteWatch(shared),
       new Failover(shared),

@@ -39,6 +39,7 @@ export const errorTable = {
   'peer-unreachable': { exit: 1, retry: true },
   'peer-refused': { exit: 1, retry: false },
   timeout: { exit: 1, retry: true },
+  'pack-expired': { exit: 1, retry: true },
   'limit-exceeded': { exit: 1, retry: false },
   interrupted: { exit: 130, retry: false },
 } as const;

@@ -1,5 +1,6 @@
 import type { Fence } from '../core/format/control-records.ts';
 import type { AgentKey } from '../core/ids.ts';
+import type { RecordStore } from './record-store.ts';
 
 /** A voter's one word on a slot. */
 export type StoredVote = {
@@ -29,13 +30,5 @@ export interface FenceStore {
   castVote(slot: string, vote: StoredVote): Promise<void>;
 }
 
-/** How far each step of a plan is on this host. Names as in FenceStore. */
-export interface StepStore {
-  /** @throws HoldfastError corrupt | io-error */
-  read(name: string): Promise<Uint8Array | undefined>;
-  /** Replaces the record (at most 64 KiB); durable when resolved. @throws HoldfastError disk-full | io-error */
-  write(name: string, record: Uint8Array): Promise<void>;
-  remove(name: string): Promise<void>;
-  /** Sorted. */
-  names(): Promise<readonly string[]>;
-}
+/** How far each step of a plan is on this host. */
+export type StepStore = RecordStore;

@@ -24,6 +24,14 @@ export interface ShardStore extends AsyncDisposable {
   /** Makes all finished shards survive power loss: to be called before a receipt is signed. */
   sync(): Promise<void>;
   remove(pack: PackId, index: number): Promise<void>;
+  /** Puts a shard into the trash: it is no longer listed, and can be taken back. No-op when it is not held. */
+  discard(pack: PackId, index: number): Promise<void>;
+  /** Takes a shard back from the trash. @returns whether it is held now. @throws HoldfastError io-error */
+  recover(pack: PackId, index: number): Promise<boolean>;
+  /** Deletes a shard that is in the trash. No-op when it is not there. */
+  purge(pack: PackId, index: number): Promise<void>;
+  /** What is in the trash; `size` of the file. */
+  trash(): readonly { pack: PackId; index: number; size: number }[];
   /** Every shard file found, from the files themselves: the index is rebuilt from this. */
   rebuild(): Promise<{ shards: number; quarantined: number }>;
   list(): AsyncIterable<{ pack: PackId; index: number; size: number }>;

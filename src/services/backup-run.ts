@@ -196,7 +196,10 @@ export class BackupRun implements Disposable {
   }
 
   async run(): Promise<BackupResult> {
-    if (!this.#job.dryRun) await this.#forgetLost();
+    if (!this.#job.dryRun) {
+      await this.#forgetLost();
+      await this.#forgetExpired();
+    }
     const tree = await this.#store();
     if (this.#job.dryRun) return this.#result(undefined, undefined);
     await this.#rememberDirectories();
@@ -204,12 +207,32 @@ export class BackupRun implements Disposable {
     const root = await this.#writeRoot(tree, segments.all);
     this.#signal.throwIfAborted();
     const manifest = await this.#manifest(root, segments.all);
+    await this.#refuseExpired();
     const { committer } = this.#o;
     const { own, right } = this.#job;
     const signed = await right.sign(own.dataset, () => committer.sign(manifest));
     const { record, durability } = await committer.collect(signed);
     await this.#job.own.index.replaceSegments(segments.removed, segments.added);
     return this.#result(record, durability);
+  }
+
+  /** Packs that only discarded snapshots name are about to be deleted. @returns how many there were */
+  async #forgetExpired(): Promise<number> {
+    const { index } = this.#job.own;
+    const known = new Set([...index.packs()].map(({ entry }) => entry.pack));
+    const found = await this.#o.packUse.unneeded(this.#dataset, (pack) => known.has(pack));
+    if ('unknown' in found || found.packs.size === 0) return 0;
+    await index.forgetPacks([...found.packs.keys()]);
+    return found.packs.size;
+  }
+
+  /** Some may have expired since this backup began. @throws HoldfastError pack-expired */
+  async #refuseExpired(): Promise<void> {
+    const count = await this.#forgetExpired();
+    if (count === 0) return;
+    throw new HoldfastError('pack-expired', `${count} packs expired while the backup ran`, {
+      next: 'run the backup again',
+    });
   }
 
   /** The newest own snapshot of the dataset; what another writes under its id is another's. */

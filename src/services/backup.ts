@@ -1,5 +1,6 @@
 import { Channel } from '../base/channel.ts';
 import { Semaphore } from '../base/concurrency.ts';
+import { codeOf } from '../core/errors.ts';
 import type { AgentKey } from '../core/ids.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
@@ -14,6 +15,7 @@ import type { OwnDataset } from './datasets.ts';
 import type { Distributor } from './distributor.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { PackUse } from './pack-use.ts';
 import type { Peers } from './peers.ts';
 import type { WriteRight } from './plan/write-right.ts';
 import type { Selection } from './selection.ts';
@@ -80,7 +82,11 @@ export type BackupOptions = {
   readonly distributor: Distributor;
   readonly committer: Committer;
   readonly view: DurabilityView;
+  readonly packUse: Pick<PackUse, 'unneeded'>;
 };
+
+/** Expiry takes days: a second race with it is not chance. */
+const attemptsMax = 3;
 
 /** source -> scan -> chunk -> known? skip -> seal into pack -> code -> shards -> peers -> receipts -> manifest. */
 export class Backup {
@@ -97,10 +103,7 @@ export class Backup {
     const work = async (): Promise<void> => {
       const release = await this.#turn.acquire();
       try {
-        await using sealing = this.#options.openSealing?.();
-        const options = { ...this.#options, sealer: sealing ?? this.#options.sealer };
-        using run = new BackupRun(options, job, channel, signal);
-        channel.push({ kind: 'done', result: await run.run() });
+        channel.push({ kind: 'done', result: await this.#attempt(job, channel, signal) });
         channel.end();
       } finally {
         release();
@@ -108,5 +111,26 @@ export class Backup {
     };
     work().catch((error: unknown) => channel.fail(error));
     return channel;
+  }
+
+  /** Packs may expire while a backup runs that would have used them: what they held is then stored anew. */
+  async #attempt(
+    job: BackupJob,
+    channel: Channel<BackupProgress>,
+    signal: AbortSignal,
+  ): Promise<BackupResult> {
+    for (let left = attemptsMax - 1; ; left--) {
+      try {
+        await using sealing = this.#options.openSealing?.();
+        const options = { ...this.#options, sealer: sealing ?? this.#options.sealer };
+        using run = new BackupRun(options, job, channel, signal);
+        return await run.run();
+      } catch (error) {
+        if (codeOf(error) !== 'pack-expired' || left === 0) throw error;
+        this.#options.log.log('info', 'the backup begins again', {
+          reason: (error as Error).message,
+        });
+      }
+    }
   }
 }

@@ -21,6 +21,8 @@ export type CatchUpOptions = {
   readonly view: DurabilityView;
   readonly store: ShardStore;
   readonly storage: StoragePeer;
+  /** In the trash, or gone: nobody copies what is on its way out. */
+  readonly isDiscarded: (record: ManifestRecord) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -56,10 +58,10 @@ export class CatchUp {
 
   /** @returns how many packs were fetched. */
   async round(): Promise<number> {
-    const { ledger, clock, storage } = this.#options;
+    const { ledger, clock, storage, isDiscarded } = this.#options;
     const fetched = new Set<PackId>();
     for (const record of ledger.manifests().reverse()) {
-      if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
+      if (clock.nowMs() - record.statement.timeMs < graceMs || isDiscarded(record)) continue;
       for (const { pack, peers } of await this.#missing(record)) {
         if (await this.#fetch(pack, peers)) fetched.add(pack);
       }

@@ -282,6 +282,11 @@ export class Ledger {
     return this.#index.receipts(manifest);
   }
 
+  /** When each agent first signed that it holds the manifest, by its own clock. */
+  witnessed(manifest: StatementHash): ReadonlyMap<AgentKey, number> {
+    return this.#index.witnessed(manifest);
+  }
+
   /** The newest of each agent, for every manifest. */
   allReceipts(): ReceiptRecord[] {
     return this.#index.allReceipts();

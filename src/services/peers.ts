@@ -1,3 +1,4 @@
+import { minuteMs } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { decodeResponse, encodeRequest, throwFailure } from '../core/format/exchange.ts';
 import { multiaddrsMax } from '../core/format/member.ts';
@@ -39,10 +40,15 @@ type Greeting = {
   readonly shards: number;
   readonly shardBytes: number;
   readonly clockSkewMs: number;
+  /** What its clock said, and this host's monotonic one at that moment. */
+  readonly timeMs: number;
+  readonly heardMs: number;
 };
 
 /** An address that comes and goes (a dial-up, a mobile link) must not fill everybody's log. */
 const addressPeriodMs = 60_000;
+/** A few greetings may be lost before a peer's word on the time is stale. */
+const clockAgeMaxMs = minuteMs;
 
 /** The other members: asking them, and what is known of them. */
 export class Peers implements AsyncDisposable {
@@ -102,6 +108,7 @@ export class Peers implements AsyncDisposable {
   async greet(peer: PeerKey, options: Cancel = {}): Promise<Answer<'hello'>> {
     const { clock, version } = this.#options;
     const askedMs = clock.nowMs();
+    const askedMonotonicMs = clock.monotonicMs();
     const value = { version, timeMs: BigInt(askedMs) };
     const answer = await this.ask(peer, { case: 'hello', value }, options);
     // The peer read its clock about half a round trip ago.
@@ -112,6 +119,8 @@ export class Peers implements AsyncDisposable {
       shards: Number(answer.shardCount),
       shardBytes: Number(answer.shardBytes),
       clockSkewMs: Math.round(Number(answer.timeMs) - middleMs),
+      timeMs: Number(answer.timeMs),
+      heardMs: (askedMonotonicMs + clock.monotonicMs()) / 2,
     });
     return answer;
   }
@@ -133,6 +142,16 @@ export class Peers implements AsyncDisposable {
   /** What the peer last said of its free space; undefined: it has not said. */
   freeBytes(peer: PeerKey): number | undefined {
     return this.#greetings.get(peer)?.freeBytes;
+  }
+
+  /** What the clocks of others say now, by their last word, if that is fresh. */
+  clocks(): { site: string; nowMs: number }[] {
+    const monotonicMs = this.#options.clock.monotonicMs();
+    return this.reachable().flatMap(({ peerKey, site }) => {
+      const greeting = this.#greetings.get(peerKey);
+      if (greeting === undefined || monotonicMs - greeting.heardMs > clockAgeMaxMs) return [];
+      return [{ site, nowMs: Math.floor(greeting.timeMs + monotonicMs - greeting.heardMs) }];
+    });
   }
 
   /** Every member, this host among them. */

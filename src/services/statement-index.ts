@@ -21,6 +21,8 @@ export class StatementIndex {
   readonly #manifests = new Map<StatementHash, ManifestRecord>();
   readonly #byDataset = new Map<DatasetId, ManifestRecord[]>();
   readonly #receipts = new Map<StatementHash, Map<AgentKey, ReceiptRecord>>();
+  /** When each agent first signed for a manifest, by its clock. */
+  readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
 
   /** Entries of one sequence must come in their order. */
   add(statement: Statement, hash: StatementHash): void {
@@ -35,6 +37,10 @@ export class StatementIndex {
       const receipts = this.#receipts.get(body.manifest) ?? new Map<AgentKey, ReceiptRecord>();
       receipts.set(writer, { agent: writer, hash, statement, receipt: body });
       this.#receipts.set(body.manifest, receipts);
+      const witnessed = this.#witnessed.get(body.manifest) ?? new Map<AgentKey, number>();
+      // Later ones tell of what was repaired since.
+      if (!witnessed.has(writer)) witnessed.set(writer, statement.timeMs);
+      this.#witnessed.set(body.manifest, witnessed);
     }
   }
 
@@ -55,6 +61,11 @@ export class StatementIndex {
   /** The newest of each agent, whether or not the manifest is known here. */
   receipts(manifest: StatementHash): ReceiptRecord[] {
     return [...(this.#receipts.get(manifest)?.values() ?? [])];
+  }
+
+  /** When each agent first signed that it holds the manifest, by its own clock. */
+  witnessed(manifest: StatementHash): ReadonlyMap<AgentKey, number> {
+    return this.#witnessed.get(manifest) ?? new Map();
   }
 
   allReceipts(): ReceiptRecord[] {

@@ -20,6 +20,8 @@ export type StoragePeerOptions = {
   readonly facts: FactStore;
   /** Of shards, as configured; undefined: as many as fit the disk. */
   readonly bytesMax?: number | undefined;
+  /** In the trash, or gone. */
+  readonly isDiscarded: (record: ManifestRecord) => boolean;
   readonly log: Log;
 };
 
@@ -165,14 +167,19 @@ export class StoragePeer {
 
   /** One fact for each pack segment: what is held of its packs, on disk for good. */
   async #holdings(record: ManifestRecord): Promise<FactHash[]> {
-    const { store, facts } = this.#options;
+    const { store, facts, isDiscarded } = this.#options;
     const found: Uint8Array[] = [];
+    // A snapshot that needs a pack takes it back out of the trash.
+    const trash = isDiscarded(record) ? [] : store.trash();
     for (const { hash } of record.manifest.packSegments) {
       const segment = await facts.get(idBytes(hash));
       if (segment === undefined) {
         throw new HoldfastError('not-found', `pack segment ${hash.slice(0, 8)} has not arrived`);
       }
-      const masks = decodePackSegment(segment).map((entry) => maskOf(store.indexes(entry.pack)));
+      const entries = decodePackSegment(segment);
+      const needed = new Set(trash.length === 0 ? [] : entries.map(({ pack }) => pack));
+      for (const { pack, index } of trash) if (needed.has(pack)) await store.recover(pack, index);
+      const masks = entries.map((entry) => maskOf(store.indexes(entry.pack)));
       found.push(encodeHolding({ segment: idBytes(hash), masks }));
     }
     // After the last look: a shard that was finished between a sync and the look might not survive power loss.

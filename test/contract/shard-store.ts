@@ -217,6 +217,43 @@ export function shardStoreContract(name: string, open: () => Promise<OpenedShard
       await expect(opened.store.head(pack, 0)).rejects.toMatchObject({ code: 'not-found' });
     });
 
+    test('a discarded shard is not held, and comes back whole', async () => {
+      await using opened = await open();
+      for (const shard of [first, second]) await storeShard(opened.store, shard);
+      await opened.store.discard(pack, 0);
+      await opened.store.discard(other.head.pack, 0);
+      expect(opened.store.indexes(pack)).toEqual([1]);
+      expect(opened.store.usage()).toMatchObject({ shards: 1 });
+      await expect(opened.store.read(pack, 0, 0, 1)).rejects.toMatchObject({ code: 'not-found' });
+      expect(opened.store.trash()).toMatchObject([{ pack, index: 0 }]);
+      expect(await opened.store.recover(other.head.pack, 0)).toBe(false);
+      expect(await opened.store.recover(pack, 0)).toBe(true);
+      expect(opened.store.trash()).toEqual([]);
+      expect(await opened.store.read(pack, 0, 0, 100)).toEqual(first.bytes);
+    });
+
+    test('what is purged from the trash is gone, and may be stored anew', async () => {
+      await using opened = await open();
+      await storeShard(opened.store, first);
+      await opened.store.purge(pack, 0);
+      expect(opened.store.indexes(pack)).toEqual([0]);
+      await opened.store.discard(pack, 0);
+      await opened.store.purge(pack, 0);
+      expect(await opened.store.recover(pack, 0)).toBe(false);
+      await storeShard(opened.store, first);
+      expect(await opened.store.read(pack, 0, 0, 100)).toEqual(first.bytes);
+    });
+
+    test('a shard stored anew while an older copy is in the trash stays', async () => {
+      await using opened = await open();
+      await storeShard(opened.store, first);
+      await opened.store.discard(pack, 0);
+      await storeShard(opened.store, first);
+      expect(await opened.store.recover(pack, 0)).toBe(true);
+      expect(opened.store.trash()).toEqual([]);
+      expect(await opened.store.read(pack, 0, 0, 100)).toEqual(first.bytes);
+    });
+
     test('a rebuild of a sound store changes nothing', async () => {
       await using opened = await open();
       for (const shard of [first, second, other]) await storeShard(opened.store, shard);

@@ -44,6 +44,7 @@ export class BackupBench {
     const self = site.agent.agentKey;
     const shared = { ledger, self, peers, log, facts, distributor, committer, view, clock };
     this.#backup = new Backup({
+      packUse: { unneeded: async () => ({ packs: new Map() }) },
       ...shared,
       source,
       compute: inlineCompute(),

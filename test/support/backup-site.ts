@@ -163,7 +163,10 @@ export class BackupCluster implements AsyncDisposable {
     const isStorage = agent.descriptor.roles.includes('storage');
     const store = isStorage ? shards.store : undefined;
     const view = new DurabilityView(ledger, facts);
-    const storage = new StoragePeer({ network, ledger, store: shards.store, facts, log });
+    const storage = new StoragePeer({
+      ...{ network, ledger, store: shards.store, facts, log },
+      isDiscarded: () => false,
+    });
     const own = isStorage ? storage : undefined;
     const shared = { ledger, self, peers, view, clock, log, network };
     const distributor = new Distributor({ ...shared, store, outbox });
@@ -181,7 +184,7 @@ export class BackupCluster implements AsyncDisposable {
       committer: new Committer({ ...shared, sync, distributor, outbox, storage: own }),
       check: new Check({ ...shared, storage: own }),
       status: new Status({ ...shared, lines: new DatasetLines(host.ledger) }),
-      catchUp: new CatchUp({ ...shared, store: shards.store, storage }),
+      catchUp: new CatchUp({ ...shared, store: shards.store, storage, isDiscarded: () => false }),
       onOffer: async () => {},
       [Symbol.asyncDispose]: async () => {
         await host[Symbol.asyncDispose]();

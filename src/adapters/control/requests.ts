@@ -58,6 +58,11 @@ const planDraft = z.strictObject({
   steps: z.array(z.record(z.string(), z.unknown())).max(256).exactOptional(),
   onFailure: z.enum(['escalate', 'roll-back']).exactOptional(),
 });
+export const datasetBody = z.strictObject({ dataset: text.exactOptional() });
+export const resolveSnapshotsBody = z.strictObject({
+  snapshots: z.array(text).max(1000),
+  dataset: text.exactOptional(),
+});
 export const resolvePlanBody = z.strictObject({ draft: planDraft });
 export const readPlanBody = z.strictObject({ text: z.string().max(1024 * 1024) });
 export const planParams = z.strictObject({ plan: name });

@@ -26,6 +26,7 @@ import {
   vetoBody,
   stepDownBody,
 } from './requests.ts';
+import { addKeeping } from './keeping-routes.ts';
 import { bindSocketFile } from './socket-file.ts';
 
 // Exclude lists are the longest thing that anyone sends.
@@ -46,6 +47,7 @@ export async function serveControl(options: {
   handleFailures(app, log);
   addReports(app, api);
   addPlans(app, api);
+  addKeeping(app, api);
   addKeys(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });

@@ -5,6 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { concat, equal, utf8 } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import type { RecordStore } from '../../ports/record-store.ts';
 import { syncDirectory, writeDurable } from './atomic-write.ts';
 import { errnoOf, systemError } from './system-error.ts';
 
@@ -20,7 +21,7 @@ export const recordSizeMax = 64 * KiB;
  * Small records by name in one directory, each a file that is replaced as a whole. The name stands inside as
  * well, so that a file put under another name is not believed.
  */
-export class CheckedRecords {
+export class CheckedRecords implements RecordStore {
   readonly #directory: string;
 
   /** `directory` exists. */

@@ -7,8 +7,9 @@ import type { KeyValue } from '../../ports/key-value.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { makeDirectory, syncDirectory, syncOnce } from './atomic-write.ts';
 import { isFile } from './file-access.ts';
-import { bucketOf, partialSuffix, type ShardName, shardPath } from './shard-file.ts';
+import { bucketOf, fileNameOf, partialSuffix, type ShardName, shardPath } from './shard-file.ts';
 import { type PackHolding, ShardListing } from './shard-listing.ts';
+import { ShardTrash } from './shard-trash.ts';
 import { inspectFile, quarantineName, surveyBucket } from './shard-survey.ts';
 import { errnoOf, systemError } from './system-error.ts';
 
@@ -34,6 +35,7 @@ export type ShardInventoryOptions = {
  */
 export class ShardInventory {
   readonly listing: ShardListing;
+  readonly trash: ShardTrash;
   readonly #options: ShardInventoryOptions;
   readonly #directory: string;
   readonly #quarantine: string;
@@ -49,12 +51,14 @@ export class ShardInventory {
     this.#options = options;
     this.#directory = options.directory;
     this.#quarantine = join(options.directory, 'quarantine');
+    this.trash = new ShardTrash(join(options.directory, 'trash'));
     this.listing = new ShardListing(options.index, options.keyPrefix);
   }
 
   /** Trusts the listing only after a clean close; otherwise the file names decide what is held. */
   async open(): Promise<void> {
     await makeDirectory(this.#quarantine);
+    await this.trash.open();
     if (await this.listing.open()) return;
     // Names that the last process did not live to sync.
     this.#dirty.add(this.#directory);
@@ -151,6 +155,57 @@ export class ShardInventory {
       });
     } catch (error) {
       throw systemError(error, `remove ${path}`);
+    }
+  }
+
+  /** Moves a listed shard into the trash. */
+  async discard(name: ShardName): Promise<void> {
+    const path = shardPath(this.#directory, name);
+    try {
+      await this.#change(async () => {
+        if (!this.listing.has(name)) return;
+        await this.#unlist(name);
+        await this.trash.take(name, path);
+        this.#dirty.add(join(this.#directory, bucketOf(name.pack)));
+        this.#dirty.add(this.trash.directory);
+      });
+    } catch (error) {
+      throw systemError(error, `discard ${path}`);
+    }
+  }
+
+  /** Moves a shard out of the trash and lists it again. @returns whether it is held now. */
+  async recover(name: ShardName): Promise<boolean> {
+    const path = shardPath(this.#directory, name);
+    try {
+      return await this.#change(async () => {
+        if (this.listing.has(name)) {
+          // Stored anew meanwhile.
+          await this.trash.delete(name);
+          return true;
+        }
+        if (!this.trash.has(name) || !(await this.trash.give(name, path))) return false;
+        this.#dirty.add(join(this.#directory, bucketOf(name.pack)));
+        this.#dirty.add(this.trash.directory);
+        const shard = await inspectFile(path, name);
+        if ('problem' in shard) {
+          await this.#moveAside(name, shard.problem);
+          return false;
+        }
+        await this.listing.add(name, shard.size);
+        return true;
+      });
+    } catch (error) {
+      throw systemError(error, `recover ${path}`);
+    }
+  }
+
+  /** Deletes what is in the trash of a shard. */
+  async purge(name: ShardName): Promise<void> {
+    try {
+      await this.#change(() => this.trash.delete(name));
+    } catch (error) {
+      throw systemError(error, `delete ${fileNameOf(name)} from the trash`);
     }
   }
 

@@ -149,13 +149,36 @@ class FileShardStore implements ShardStore {
   }
 
   async remove(pack: PackId, index: number): Promise<void> {
-    const name = { pack, index };
+    await this.#alone({ pack, index }, (name) => this.#inventory.remove(name));
+  }
+
+  /** While nobody else writes or removes the shard. */
+  async #alone<Result>(
+    name: ShardName,
+    work: (name: ShardName) => Promise<Result>,
+  ): Promise<Result> {
     const release = await this.#turns.take(fileNameOf(name));
     try {
-      await this.#inventory.remove(name);
+      return await work(name);
     } finally {
       release();
     }
+  }
+
+  discard(pack: PackId, index: number): Promise<void> {
+    return this.#alone({ pack, index }, (name) => this.#inventory.discard(name));
+  }
+
+  recover(pack: PackId, index: number): Promise<boolean> {
+    return this.#alone({ pack, index }, (name) => this.#inventory.recover(name));
+  }
+
+  purge(pack: PackId, index: number): Promise<void> {
+    return this.#alone({ pack, index }, (name) => this.#inventory.purge(name));
+  }
+
+  trash(): readonly { pack: PackId; index: number; size: number }[] {
+    return this.#inventory.trash.list();
   }
 
   async rebuild(): Promise<{ shards: number; quarantined: number }> {

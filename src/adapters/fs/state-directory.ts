@@ -28,6 +28,8 @@ export type StatePaths = {
   readonly 'staged-keys': string;
   /** The audit log, and what is remembered of others'. */
   readonly audit: string;
+  /** What this host has promised to keep, and what time it was. */
+  readonly locks: string;
 };
 
 const subdirectories = [
@@ -42,6 +44,7 @@ const subdirectories = [
   'keys',
   'staged-keys',
   'audit',
+  'locks',
 ] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */

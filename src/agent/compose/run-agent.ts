@@ -11,6 +11,7 @@ import { openControlJournal } from '../../adapters/fs/control-journal.ts';
 import { openFactStore } from '../../adapters/fs/fact-store.ts';
 import { openFenceStore } from '../../adapters/fs/fence-store.ts';
 import { openKeyRecordStore } from '../../adapters/fs/key-record-store.ts';
+import { openLockLedger } from '../../adapters/fs/lock-ledger.ts';
 import { restorePlaces } from '../../adapters/fs/restore-place.ts';
 import { openShardStore } from '../../adapters/fs/shard-store.ts';
 import { openSource } from '../../adapters/fs/source.ts';
@@ -86,6 +87,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
     }),
   );
   const clock = systemClock();
+  const promises = new CheckedRecords(state.paths.locks);
   const stop = new AbortController();
   const agent = stack.use(
     await Agent.start(
@@ -100,6 +102,10 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         shards,
         outboxShards,
         secrets: secretStore(state),
+        promises,
+        locks: stack.use(
+          await openLockLedger({ path: `${state.paths.locks}/ledger`, records: promises }),
+        ),
         sealer: ageSealer(),
         mint: processMint(),
         openSealing: openSealingProcess,

@@ -3,14 +3,21 @@ import type { PeerReport } from '../../agent/api.ts';
 import type { RemovedPeer } from '../../agent/trust-types.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import type { AgentKey } from '../../core/ids.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
+import {
+  type OperatorFlags,
+  operatorOptions,
+  printApplied,
+  submitAsOperator,
+} from '../operator.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 import { addPeerRoles } from './peer-roles.ts';
 import { lastSeen, stateCell } from './status.ts';
 
-/** peer list, show, ping, set, remove. */
+/** peer list, show, ping, thaw, set, remove. */
 export function addPeer(program: Command, register: Register): void {
   const peer = program.command('peer').description('Show and reach the members of the cluster.');
   const listCommand = peer.command('list').description('List all members.');
@@ -20,6 +27,14 @@ export function addPeer(program: Command, register: Register): void {
     .description('Show everything about one member.')
     .argument('<name>', 'its name, or the beginning of its key');
   register(showCommand, (context, { args }) => show(context, args[0] ?? ''));
+  const thawCommand = peer
+    .command('thaw')
+    .description(
+      'Let this host delete again, after you have looked at its clock. An operator signs.',
+    );
+  register<OperatorFlags>(operatorOptions(thawCommand), (context, { options }) =>
+    thaw(context, options),
+  );
   const pingCommand = peer
     .command('ping')
     .description('Measure the way to one member and back.')
@@ -129,6 +144,23 @@ function pick(peers: readonly PeerReport[], name: string): PeerReport {
     });
   }
   return first;
+}
+
+async function thaw(context: CliContext, flags: OperatorFlags): Promise<void> {
+  const { output } = context;
+  const { self, freeze } = await context.backend.control(context.stateDir).keeping();
+  if (freeze === undefined) {
+    throw new HoldfastError('not-found', `${self.name} is not frozen: it deletes what may go`, {
+      next: `holdfast status${context.stateFlag}`,
+    });
+  }
+  const body = { kind: 'thaw', agent: self.agentKey as AgentKey, freeze: freeze.number } as const;
+  const report = await submitAsOperator(context, flags, body);
+  await printApplied(context, report, { freeze });
+  if (output.isJson) return;
+  await output.print(
+    `${clean(self.name)} deletes again what may go. It had stopped because ${clean(freeze.reason)}.`,
+  );
 }
 
 async function ping(context: CliContext, name: string): Promise<void> {

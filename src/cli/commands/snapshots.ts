@@ -55,6 +55,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         { title: 'TAGS' },
         { title: 'STATE' },
         ...(hasLines ? [{ title: 'INCARNATION' }] : []),
+        { title: 'KEPT' },
         { title: 'FILES', align: 'right' },
         { title: 'SIZE', align: 'right' },
         { title: 'ADDED', align: 'right' },
@@ -67,6 +68,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         snapshot.tags.join(','),
         stateCell(snapshot),
         ...(hasLines ? [lineCell(snapshot)] : []),
+        keptCell(snapshot),
         snapshot.files.toLocaleString('en-US'),
         formatSize(snapshot.bytes),
         formatSize(snapshot.bytesAdded),
@@ -91,6 +93,18 @@ function stateCell({ state, suspicion, isShredded }: SnapshotReport): Cell {
   return state === 'committed' ? state : { text: state, style: 'yellow' };
 }
 
+/** What keeps it, or where on its way out it is. */
+function keptCell({ keeping }: SnapshotReport): Cell {
+  if (keeping === undefined) return '-';
+  const { stage, stageEndsMs, lock, hold } = keeping;
+  if (hold !== undefined) return 'held';
+  const until = stageEndsMs === undefined ? '' : ` until ${formatTime(stageEndsMs)}`;
+  if (stage === 'trash') return { text: `in the trash${until}`, style: 'red' };
+  if (stage === 'veto') return { text: `on its way out${until}`, style: 'yellow' };
+  if (stage === 'proposed' || stage === 'forgotten') return { text: stage, style: 'yellow' };
+  return lock === undefined ? '-' : `locked to ${formatTime(lock.untilMs)}`;
+}
+
 /** Names as in restic's scripts, and ours beside them. */
 function snapshotFields(snapshot: SnapshotReport): object {
   return {
@@ -107,6 +121,7 @@ function snapshotFields(snapshot: SnapshotReport): object {
     ...(snapshot.isShredded === true && { shredded: true }),
     tags: snapshot.tags,
     ...(snapshot.suspicion !== undefined && { suspicion: snapshot.suspicion }),
+    ...(snapshot.keeping !== undefined && { keeping: snapshot.keeping }),
     ...(snapshot.paths !== undefined && { paths: snapshot.paths }),
     summary: {
       files_new: snapshot.filesNew,

@@ -15,7 +15,8 @@ export type HashPurpose =
   | 'control-image'
   | 'recipient'
   | 'share'
-  | 'split';
+  | 'split'
+  | 'lock';
 
 /** Bytes of every hash, and of every key of a keyed hash. */
 export const hashSize = 32;
@@ -85,4 +86,5 @@ const hashers: Readonly<Record<HashPurpose, ReusedHasher>> = {
   recipient: purposeHasher('recipient'),
   share: purposeHasher('share'),
   split: purposeHasher('split'),
+  lock: purposeHasher('lock'),
 };

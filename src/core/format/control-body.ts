@@ -1,9 +1,11 @@
 import { assertNever } from '../../base/assert.ts';
 import type { StatementHash } from '../ids.ts';
 import { limits } from '../limits.ts';
+import { headFrom } from './anchor-head.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
 import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
+import { keepingFrom } from './control-keeping.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
@@ -54,6 +56,17 @@ export function bodyFrom(message: Message['body']): ControlBody {
     }
     case 'time':
       return { kind: 'time', logTimeMs: integer(message.value.timeMs, anyTime, 'log time') };
+    case 'thaw':
+    case 'hold':
+    case 'release':
+    case 'forget':
+    case 'undelete':
+    case 'expire':
+    case 'confirmExpiry':
+    case 'unlock':
+    case 'quarantine':
+    case 'clearQuarantine':
+      return keepingFrom(message);
     case 'promote':
     case 'fenceVote':
     case 'demote':
@@ -111,16 +124,6 @@ function headsFrom(messages: HeadMessage[]): AnchorHead[] {
     throw malformed('anchored heads are not sorted, or name one sequence twice');
   }
   return heads;
-}
-
-/** The anchored head in a message. @throws HoldfastError bad-encoding */
-export function headFrom(message: HeadMessage): AnchorHead {
-  return {
-    writer: idField(message.writer, 32, 'writer'),
-    dataset: idField(message.dataset, 16, 'dataset'),
-    sequence: integer(message.sequence, { min: 1, max: 2 ** 48 }, 'sequence'),
-    hash: idField(message.hash, 32, 'hash of a head'),
-  };
 }
 
 /** The decree in a message. @throws HoldfastError bad-encoding */

@@ -1,9 +1,14 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assert } from '../../base/assert.ts';
 import { fromHex } from '../../base/bytes.ts';
 import type { AgentKey } from '../ids.ts';
 import { controlLimits } from './control-limits.ts';
 import type { Fence } from './control-records.ts';
 import { atMost, idField, integer, malformed, printableText, required } from './field.ts';
+import type { ControlCommandSchema } from './gen/holdfast/v1/control_pb.js';
+
+/** The field of a body in its command. */
+export type BodyMessage = NonNullable<MessageInitShape<typeof ControlCommandSchema>['body']>;
 
 /** Whole numbers that a JavaScript number holds exactly. */
 export const anyCount = { min: 0, max: Number.MAX_SAFE_INTEGER };

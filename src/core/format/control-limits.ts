@@ -23,6 +23,8 @@ export const controlLimits = {
   anchorHeadsMax: 256,
   /** A checkpoint with a signature of each voter before and after a change, of about 150 characters each. */
   noteLengthMax: 8 * KiB,
+  /** Ranges of snapshots in one command: what is kept splits them, and that is tens. */
+  rangesMax: 512,
   /** An invite or admission statement, as it was signed. */
   statementSizeMax: 16 * KiB,
   /** How long operators may make a decree wait. */

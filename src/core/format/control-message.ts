@@ -1,26 +1,17 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assertNever } from '../../base/assert.ts';
 import { idBytes } from '../ids.ts';
-import { fenceMessage, hexBytes } from './control-field.ts';
+import { headMessage } from './anchor-head.ts';
+import { type BodyMessage, fenceMessage, hexBytes } from './control-field.ts';
+import { keepingMessage } from './control-keeping.ts';
 import { keyMessage } from './control-keys.ts';
-import type {
-  AnchorHead,
-  BodyOf,
-  ControlBody,
-  Decree,
-  Layout,
-  RunGrant,
-} from './control-records.ts';
+import type { BodyOf, ControlBody, Decree, Layout, RunGrant } from './control-records.ts';
 import { isTrustBody, trustMessage } from './control-trust.ts';
 import type {
-  AnchorHeadSchema,
-  ControlCommandSchema,
   DecreeCommandSchema,
   GrantCommandSchema,
   LayoutCommandSchema,
 } from './gen/holdfast/v1/control_pb.js';
-
-type BodyMessage = NonNullable<MessageInitShape<typeof ControlCommandSchema>['body']>;
 
 const none = new Uint8Array();
 
@@ -51,6 +42,17 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     }
     case 'time':
       return { case: 'time', value: { timeMs: BigInt(body.logTimeMs) } };
+    case 'thaw':
+    case 'hold':
+    case 'release':
+    case 'forget':
+    case 'undelete':
+    case 'expire':
+    case 'confirm-expiry':
+    case 'unlock':
+    case 'quarantine':
+    case 'clear-quarantine':
+      return keepingMessage(body);
     case 'promote':
     case 'fence-vote':
     case 'demote':
@@ -150,16 +152,6 @@ export function grantMessage(grant: RunGrant): MessageInitShape<typeof GrantComm
   const ids = { plan: hexBytes(grant.plan), run, agent: idBytes(grant.agent) };
   if (sealed.kind === 'inline') return { ...ids, sealed: sealed.bytes };
   return { ...ids, fact: idBytes(sealed.hash), factSize: sealed.size };
-}
-
-/** The message of an anchored head. */
-export function headMessage(head: AnchorHead): MessageInitShape<typeof AnchorHeadSchema> {
-  return {
-    writer: idBytes(head.writer),
-    dataset: idBytes(head.dataset),
-    sequence: BigInt(head.sequence),
-    hash: idBytes(head.hash),
-  };
 }
 
 /** The message of a decree. */

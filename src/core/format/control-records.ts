@@ -203,6 +203,34 @@ export type KeyBody =
   /** Split: its id, 64 hexadecimal characters. */
   | { readonly kind: 'share-proof'; readonly split: SplitId; readonly share: number };
 
+/** Snapshots of one writer's dataset by their sequence, both included. */
+export type SequenceRange = { readonly first: number; readonly last: number };
+
+/** Some snapshots of one writer's dataset, and why. */
+export type SnapshotSelection = {
+  readonly dataset: DatasetId;
+  readonly writer: AgentKey;
+  /** Ascending, apart, at least one. */
+  readonly ranges: readonly SequenceRange[];
+  readonly reason: string;
+};
+
+/** Nothing of it expires: one snapshot, or a whole dataset. */
+export type Hold = {
+  readonly dataset: DatasetId;
+  /** Undefined: the whole dataset, whoever writes it. */
+  readonly snapshot: { readonly writer: AgentKey; readonly sequence: number } | undefined;
+  readonly reason: string;
+};
+
+/** From this snapshot on, operators must decide. */
+export type QuarantineMark = {
+  readonly dataset: DatasetId;
+  readonly writer: AgentKey;
+  readonly sequence: number;
+  readonly reason: string;
+};
+
 /** What a command of the control log says. */
 export type ControlBody =
   | ({ readonly kind: 'layout' } & Layout)
@@ -267,7 +295,25 @@ export type ControlBody =
       /** Milliseconds since 1970, by the conservative time of the voter that says so. */
       readonly logTimeMs: number;
     }
-  | { readonly kind: 'clear-suspect'; readonly manifest: StatementHash; readonly reason: string };
+  | { readonly kind: 'clear-suspect'; readonly manifest: StatementHash; readonly reason: string }
+  | { readonly kind: 'thaw'; readonly agent: AgentKey; readonly freeze: number }
+  | ({ readonly kind: 'hold' } & Hold)
+  | { readonly kind: 'release'; readonly hold: CommandId; readonly reason: string }
+  | ({ readonly kind: 'forget' } & SnapshotSelection)
+  | ({ readonly kind: 'undelete' } & SnapshotSelection)
+  | ({ readonly kind: 'unlock' } & SnapshotSelection)
+  | {
+      readonly kind: 'expire';
+      readonly head: AnchorHead;
+      readonly ranges: readonly SequenceRange[];
+    }
+  | { readonly kind: 'confirm-expiry'; readonly expiry: CommandId }
+  | ({ readonly kind: 'quarantine' } & QuarantineMark)
+  | {
+      readonly kind: 'clear-quarantine';
+      readonly dataset: DatasetId;
+      readonly writer: AgentKey;
+    };
 
 /** One command: what is signed and appended to the control log. */
 export type ControlCommand = {

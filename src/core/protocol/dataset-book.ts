@@ -7,7 +7,14 @@ import { type AgentKey, type DatasetId, type FactHash, idBytes } from '../ids.ts
 import { limits } from '../limits.ts';
 
 /** A dataset as its source last described it. */
-export type DatasetRecord = Dataset & { readonly writer: AgentKey };
+export type DatasetRecord = Dataset & {
+  readonly writer: AgentKey;
+  /**
+   * The first name that it had. Rules of the policy go by it: a source that renames its dataset must not get
+   * another rule for the snapshots that it has.
+   */
+  readonly ruleName: string;
+};
 
 /** A key epoch as the dataset's source has begun it. */
 export type KeyEpoch = EpochName & {
@@ -87,7 +94,9 @@ export class DatasetBook {
     const key = `${writer}/${dataset.id}`;
     const known = this.#entries.get(key);
     const epochs = known?.epochs ?? new Map<number, KeyEpoch>();
-    this.#entries.set(key, { record: { ...dataset, writer }, epochs, newest: known?.newest });
+    const ruleName = known?.record.ruleName ?? dataset.name;
+    const record = { ...dataset, writer, ruleName };
+    this.#entries.set(key, { record, epochs, newest: known?.newest });
     const { id, keyEpoch: epoch, recipient, wrap, wrappedIdentity } = dataset;
     if (epochs.has(epoch)) return;
     epochs.set(epoch, { writer, dataset: id, epoch, recipient, wrap, wrappedIdentity, timeMs });

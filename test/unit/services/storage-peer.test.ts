@@ -53,7 +53,15 @@ function peerOf(shards: readonly SampleShard[], change: Partial<StoragePeerOptio
   };
   const { ledger, facts, logger: log, shards: own } = site;
   const network = { pull } as Partial<Network> as Network;
-  return new StoragePeer({ network, ledger, store: own.store, facts, log, ...change });
+  return new StoragePeer({
+    network,
+    ledger,
+    store: own.store,
+    facts,
+    log,
+    isDiscarded: () => false,
+    ...change,
+  });
 }
 
 function take(shard: SampleShard, from = source.network.self, peer = peerOf([shard])) {

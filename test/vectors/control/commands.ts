@@ -24,6 +24,9 @@ const byAgent = [
   'admit',
   'share-proof',
   'time',
+  'expire',
+  'confirm-expiry',
+  'quarantine',
 ];
 
 /** A command as the one who may say it has signed it. */
@@ -92,6 +95,15 @@ function addBadMessages(list: VectorList): void {
   add('a pinned layout of nobody', { body: { case: 'layout', value: pinned } });
   add('eight voters', { body: { case: 'layout', value: { ...pinned, voters: eight } } });
   add('heads out of order', { body: { case: 'anchor', value: { heads: [later, earlier] } } });
+  const touching = [
+    { first: 1n, last: 1n },
+    { first: 2n, last: 3n },
+  ];
+  const streamed = { writer: idBytes(agentKey), dataset: filled(7, 16), reason: 'old' };
+  add('ranges that touch', {
+    body: { case: 'forget', value: { ...streamed, ranges: touching } },
+  });
+  add('no snapshot at all', { body: { case: 'undelete', value: streamed } });
   add('a time that is none', { body: { case: 'time', value: {} } });
   const operator = { name: 'Ada', key: filled(1) };
   const operators = { version: 2, base: 1, threshold: 1, operators: [operator, operator] };

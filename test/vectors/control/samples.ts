@@ -135,6 +135,17 @@ export const policy: PolicyDocument = {
   ],
 };
 
+const filledId = toHex(filled(16, 16)) as CommandId;
+const selection = {
+  dataset,
+  writer: agentKey,
+  ranges: [
+    { first: 1, last: 1 },
+    { first: 3, last: 5 },
+  ],
+  reason: 'made by mistake',
+};
+
 export const policyBody: ControlBody = {
   kind: 'policy',
   version: 2,
@@ -240,6 +251,21 @@ export const bodies: readonly ControlBody[] = [
     announcedMs: timeMs,
   },
   { kind: 'time', logTimeMs: timeMs },
+  { kind: 'thaw', agent: agentKey, freeze: 2 },
+  { kind: 'hold', dataset, snapshot: undefined, reason: 'case 12' },
+  { kind: 'hold', dataset, snapshot: { writer: agentKey, sequence: 3 }, reason: 'case 13' },
+  { kind: 'release', hold: filledId, reason: 'case 12 is closed' },
+  { kind: 'forget', ...selection },
+  { kind: 'undelete', ...selection },
+  { kind: 'unlock', ...selection },
+  {
+    kind: 'expire',
+    head: { writer: agentKey, dataset, sequence: 9, hash: idOf(filled(14)) },
+    ranges: selection.ranges,
+  },
+  { kind: 'confirm-expiry', expiry: filledId },
+  { kind: 'quarantine', dataset, writer: agentKey, sequence: 4, reason: 'over its budget' },
+  { kind: 'clear-quarantine', dataset, writer: agentKey },
   { kind: 'clear-suspect', manifest: idOf(filled(41)), reason: 'a migration, done by Anna' },
 ];
 

@@ -1,6 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { headFrom } from '../../format/control-body.ts';
-import { headMessage } from '../../format/control-message.ts';
+import { headFrom, headMessage } from '../../format/anchor-head.ts';
 import type { AnchorHead } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
 import type { AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';

@@ -5,6 +5,7 @@ import type { ControlState } from './control-state.ts';
 import { isDestructive } from './destructive.ts';
 import { logTimed } from './escrow-book.ts';
 import { objectionTo } from './grant-approval.ts';
+import { type KeepingBody, keepingChange } from './keeping-change.ts';
 import {
   isOperatorsBody,
   needsThreshold,
@@ -73,6 +74,14 @@ export function changeOf(
       return denyChange(state, body, place);
     case 'veto':
       return vetoChange(state, body, place);
+    case 'thaw':
+    case 'hold':
+    case 'undelete':
+    case 'expire':
+    case 'confirm-expiry':
+    case 'quarantine':
+    case 'clear-quarantine':
+      return keepingChange(state, { ...command, body }, place);
     default:
       return agentChange(state, body, place);
   }
@@ -118,6 +127,7 @@ type AgentBody = Exclude<
   | BodyOf<
       'grant' | 'plan-decision' | 'admit' | 'vouch' | 'abandon' | 'clear-suspect' | 'share-proof'
     >
+  | KeepingBody
   | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>
 >;
 
@@ -148,8 +158,13 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
       const reporter = authority.requireMember(place.signers);
       return state.sites.check(body, reporter, { place, members, voters: config.voters });
     }
-    case 'time':
-      return state.time.check(body, authority.requireVoter(place.signers).agent, place);
+    case 'time': {
+      const say = state.time.check(body, authority.requireVoter(place.signers).agent, place);
+      return () => {
+        say();
+        state.fates.timePassed(place);
+      };
+    }
     default:
       return assertNever(body);
   }

@@ -35,6 +35,11 @@ export const controlBounds = {
   warningsMax: 64,
   /** Snapshots that were cleared of suspicion; an older one is suspect again. */
   clearedMax: 4096,
+  holdsMax: 1024,
+  /** Of one dataset at once: one a day, for the weeks that veto and trash take. */
+  expiriesMax: 64,
+  /** Of one set of snapshots: what is kept between them splits it. */
+  rangesMax: 4096,
   imageSizeMax: 64 * MiB,
 } as const;
 

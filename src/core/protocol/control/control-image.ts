@@ -11,7 +11,10 @@ import type { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { DecreeBook } from './decree-book.ts';
 import type { EscrowBook } from './escrow-book.ts';
+import type { FateBook } from './fate-book.ts';
+import { fateImages, fatesFrom } from './fate-image.ts';
 import type { FindingBook } from './finding-book.ts';
+import type { HoldBook } from './hold-book.ts';
 import type { IncarnationBook } from './incarnation-book.ts';
 import { datasetImages, datasetsFrom } from './incarnation-image.ts';
 import type { KeyBook } from './key-book.ts';
@@ -25,8 +28,9 @@ import type { PolicyBook } from './policy-book.ts';
 import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
-import type { TimeBook } from './time-book.ts';
 import type { VouchBook } from './vouch-book.ts';
+import type { ThawBook } from './thaw-book.ts';
+import type { TimeBook } from './time-book.ts';
 
 /** What an image is made of; a ControlState has all of it. */
 export type ControlParts = {
@@ -50,6 +54,9 @@ export type ControlParts = {
   readonly cleared: ClearedBook;
   readonly keys: KeyBook;
   readonly escrow: EscrowBook;
+  readonly thaws: ThawBook;
+  readonly holds: HoldBook;
+  readonly fates: FateBook;
   knownIds(): readonly CommandId[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
@@ -110,6 +117,9 @@ function imageOf(state: ControlParts): ControlImage {
     proposals: state.proposals.all().map(proposalImage),
     operators: state.operators.image(),
     ...(keys === undefined ? {} : { keys }),
+    thaws: state.thaws.image(),
+    holds: state.holds.image(),
+    fates: fateImages(state.fates.all()),
   });
 }
 
@@ -142,4 +152,7 @@ function load(state: ControlParts, image: ControlImage): void {
   state.time.load(image);
   state.cleared.load(image.cleared);
   loadKeys(state, image.keys);
+  state.thaws.load(image.thaws);
+  state.holds.load(image.holds);
+  state.fates.load(fatesFrom(image.fates));
 }

@@ -15,7 +15,9 @@ import { controlBounds } from './control-bounds.ts';
 import { encodeParts, hashParts, type LogPosition, loadParts } from './control-image.ts';
 import { DecreeBook } from './decree-book.ts';
 import { EscrowBook } from './escrow-book.ts';
+import { FateBook } from './fate-book.ts';
 import { FindingBook } from './finding-book.ts';
+import { HoldBook } from './hold-book.ts';
 import { IncarnationBook } from './incarnation-book.ts';
 import { KeyBook } from './key-book.ts';
 import { LayoutBook } from './layout-book.ts';
@@ -27,8 +29,9 @@ import { ProposalBook } from './proposal-book.ts';
 import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
-import { TimeBook, type TimeWait } from './time-book.ts';
 import { VouchBook } from './vouch-book.ts';
+import { ThawBook } from './thaw-book.ts';
+import { TimeBook, type TimeWait } from './time-book.ts';
 
 /** A committed entry of the control log, of kind `command`. */
 export type ControlEntry = {
@@ -76,6 +79,9 @@ export class ControlState {
   readonly cleared = new ClearedBook();
   readonly keys: KeyBook;
   readonly escrow: EscrowBook;
+  readonly thaws = new ThawBook();
+  readonly holds = new HoldBook();
+  readonly fates: FateBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Map<CommandId, Uint8Array>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
@@ -89,6 +95,7 @@ export class ControlState {
     this.time = new TimeBook(this.config);
     this.vouches = new VouchBook(cluster, [genesis.founder.statementKey]);
     this.policy = new PolicyBook(genesis);
+    this.fates = new FateBook(this);
     this.incarnations = new IncarnationBook(genesis.byzantineVoters);
     this.operators = new OperatorBook(genesis);
     this.authority = new Authority(this.operators, this.members, this.config);
@@ -198,7 +205,7 @@ export class ControlState {
 
   /** Everything that waits for log time: what voters have to know to say it in time. */
   waits(): readonly TimeWait[] {
-    return this.proposals.waits();
+    return [...this.proposals.waits(), ...this.fates.waits()];
   }
 
   /** Puts the state at a place of a log: for images and decrees. */

@@ -21,6 +21,9 @@ export function isDestructive(state: ControlState, body: ControlBody): boolean {
     case 'expel':
       return state.members.of(body.agent)?.roles.includes('auditor') === true;
     case 'key-destroy':
+    // `forget` waits by itself: snapshots that are forgotten go through veto and trash.
+    case 'release':
+    case 'unlock':
       return true;
     default:
       return false;

@@ -71,6 +71,11 @@ export class MemberBook {
     return this.everyone().filter(({ expulsion }) => expulsion === undefined);
   }
 
+  /** Names of the sites, sorted. */
+  sites(): readonly string[] {
+    return [...new Set(this.all().map(({ site }) => site))].sort();
+  }
+
   /** Those put out of the cluster, too. Sorted by key. */
   everyone(): readonly ControlMember[] {
     return [...this.#members.values()].sort((a, b) => (a.agent < b.agent ? -1 : 1));

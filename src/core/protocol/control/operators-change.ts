@@ -16,6 +16,9 @@ const operatorsKinds = [
   'keys',
   'key-destroy',
   'split',
+  'release',
+  'forget',
+  'unlock',
   'decree',
 ] as const;
 
@@ -74,6 +77,12 @@ export function operatorsChange(
       return state.keys.checkDestroy(body, { ...place, authors });
     case 'split':
       return state.escrow.checkSplit(body, state.keys.kit.version, logTimed(state, place));
+    case 'release':
+      return state.holds.checkRelease(body);
+    case 'forget':
+      return state.fates.checkForget(body);
+    case 'unlock':
+      return state.fates.checkUnlock(body);
     case 'decree':
       return state.decrees.check(id, state.position.commandCount === 0);
     default:

@@ -21,6 +21,7 @@ describe('the state directory', () => {
       'datasets',
       'facts',
       'index',
+      'locks',
       'outbox',
       'plans',
       'shards',

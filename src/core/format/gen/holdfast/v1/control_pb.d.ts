@@ -184,6 +184,66 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
     case: "time";
   } | {
     /**
+     * @generated from field: holdfast.v1.ThawCommand thaw = 47;
+     */
+    value: ThawCommand;
+    case: "thaw";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.HoldCommand hold = 48;
+     */
+    value: HoldCommand;
+    case: "hold";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ReleaseCommand release = 49;
+     */
+    value: ReleaseCommand;
+    case: "release";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ForgetCommand forget = 50;
+     */
+    value: ForgetCommand;
+    case: "forget";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.UndeleteCommand undelete = 51;
+     */
+    value: UndeleteCommand;
+    case: "undelete";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ExpireCommand expire = 52;
+     */
+    value: ExpireCommand;
+    case: "expire";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ConfirmExpiryCommand confirm_expiry = 53;
+     */
+    value: ConfirmExpiryCommand;
+    case: "confirmExpiry";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.UnlockCommand unlock = 54;
+     */
+    value: UnlockCommand;
+    case: "unlock";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.QuarantineCommand quarantine = 55;
+     */
+    value: QuarantineCommand;
+    case: "quarantine";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ClearQuarantineCommand clear_quarantine = 56;
+     */
+    value: ClearQuarantineCommand;
+    case: "clearQuarantine";
+  } | {
+    /**
      * @generated from field: holdfast.v1.AbandonCommand abandon = 26;
      */
     value: AbandonCommand;
@@ -1123,6 +1183,314 @@ export declare type ExpelCommand = Message<"holdfast.v1.ExpelCommand"> & {
 export declare const ExpelCommandSchema: GenMessage<ExpelCommand>;
 
 /**
+ * Signed by an operator, who has looked at the clock of a host that deletes nothing any more.
+ *
+ * @generated from message holdfast.v1.ThawCommand
+ */
+export declare type ThawCommand = Message<"holdfast.v1.ThawCommand"> & {
+  /**
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * number of its freeze, and all before it
+   *
+   * @generated from field: uint32 freeze = 2;
+   */
+  freeze: number;
+};
+
+/**
+ * Describes the message holdfast.v1.ThawCommand.
+ * Use `create(ThawCommandSchema)` to create a new message.
+ */
+export declare const ThawCommandSchema: GenMessage<ThawCommand>;
+
+/**
+ * Signed by an operator: nothing of it expires. The id of the command names the hold.
+ *
+ * @generated from message holdfast.v1.HoldCommand
+ */
+export declare type HoldCommand = Message<"holdfast.v1.HoldCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * of the snapshot; empty: the whole dataset
+   *
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * @generated from field: uint64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.HoldCommand.
+ * Use `create(HoldCommandSchema)` to create a new message.
+ */
+export declare const HoldCommandSchema: GenMessage<HoldCommand>;
+
+/**
+ * Signed by the operators' threshold: ends a hold.
+ *
+ * @generated from message holdfast.v1.ReleaseCommand
+ */
+export declare type ReleaseCommand = Message<"holdfast.v1.ReleaseCommand"> & {
+  /**
+   * @generated from field: bytes hold = 1;
+   */
+  hold: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ReleaseCommand.
+ * Use `create(ReleaseCommandSchema)` to create a new message.
+ */
+export declare const ReleaseCommandSchema: GenMessage<ReleaseCommand>;
+
+/**
+ * Snapshots of one writer's dataset, both included.
+ *
+ * @generated from message holdfast.v1.SequenceRange
+ */
+export declare type SequenceRange = Message<"holdfast.v1.SequenceRange"> & {
+  /**
+   * @generated from field: uint64 first = 1;
+   */
+  first: bigint;
+
+  /**
+   * @generated from field: uint64 last = 2;
+   */
+  last: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.SequenceRange.
+ * Use `create(SequenceRangeSchema)` to create a new message.
+ */
+export declare const SequenceRangeSchema: GenMessage<SequenceRange>;
+
+/**
+ * Signed by the operators' threshold: these snapshots may expire, whatever retention says.
+ *
+ * @generated from message holdfast.v1.ForgetCommand
+ */
+export declare type ForgetCommand = Message<"holdfast.v1.ForgetCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * ascending, apart
+   *
+   * @generated from field: repeated holdfast.v1.SequenceRange ranges = 3;
+   */
+  ranges: SequenceRange[];
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ForgetCommand.
+ * Use `create(ForgetCommandSchema)` to create a new message.
+ */
+export declare const ForgetCommandSchema: GenMessage<ForgetCommand>;
+
+/**
+ * Signed by an operator, or by an auditor: these snapshots are kept, as long as they are not gone.
+ *
+ * @generated from message holdfast.v1.UndeleteCommand
+ */
+export declare type UndeleteCommand = Message<"holdfast.v1.UndeleteCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange ranges = 3;
+   */
+  ranges: SequenceRange[];
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.UndeleteCommand.
+ * Use `create(UndeleteCommandSchema)` to create a new message.
+ */
+export declare const UndeleteCommandSchema: GenMessage<UndeleteCommand>;
+
+/**
+ * Signed by a voter, by whose reckoning these snapshots have outlived their retention.
+ *
+ * @generated from message holdfast.v1.ExpireCommand
+ */
+export declare type ExpireCommand = Message<"holdfast.v1.ExpireCommand"> & {
+  /**
+   * the anchored one, which fixes all before it
+   *
+   * @generated from field: holdfast.v1.AnchorHead head = 1;
+   */
+  head?: AnchorHead | undefined;
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange ranges = 2;
+   */
+  ranges: SequenceRange[];
+};
+
+/**
+ * Describes the message holdfast.v1.ExpireCommand.
+ * Use `create(ExpireCommandSchema)` to create a new message.
+ */
+export declare const ExpireCommandSchema: GenMessage<ExpireCommand>;
+
+/**
+ * Signed by a member elsewhere that reckons alike, or by an operator.
+ *
+ * @generated from message holdfast.v1.ConfirmExpiryCommand
+ */
+export declare type ConfirmExpiryCommand = Message<"holdfast.v1.ConfirmExpiryCommand"> & {
+  /**
+   * id of the expire command
+   *
+   * @generated from field: bytes expiry = 1;
+   */
+  expiry: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ConfirmExpiryCommand.
+ * Use `create(ConfirmExpiryCommandSchema)` to create a new message.
+ */
+export declare const ConfirmExpiryCommandSchema: GenMessage<ConfirmExpiryCommand>;
+
+/**
+ * Signed by the operators' threshold: ends the governance locks of these snapshots.
+ *
+ * @generated from message holdfast.v1.UnlockCommand
+ */
+export declare type UnlockCommand = Message<"holdfast.v1.UnlockCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange ranges = 3;
+   */
+  ranges: SequenceRange[];
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.UnlockCommand.
+ * Use `create(UnlockCommandSchema)` to create a new message.
+ */
+export declare const UnlockCommandSchema: GenMessage<UnlockCommand>;
+
+/**
+ * Signed by a member that stores: from this snapshot on, operators must decide.
+ *
+ * @generated from message holdfast.v1.QuarantineCommand
+ */
+export declare type QuarantineCommand = Message<"holdfast.v1.QuarantineCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * @generated from field: uint64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.QuarantineCommand.
+ * Use `create(QuarantineCommandSchema)` to create a new message.
+ */
+export declare const QuarantineCommandSchema: GenMessage<QuarantineCommand>;
+
+/**
+ * Signed by an operator.
+ *
+ * @generated from message holdfast.v1.ClearQuarantineCommand
+ */
+export declare type ClearQuarantineCommand = Message<"holdfast.v1.ClearQuarantineCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.ClearQuarantineCommand.
+ * Use `create(ClearQuarantineCommandSchema)` to create a new message.
+ */
+export declare const ClearQuarantineCommandSchema: GenMessage<ClearQuarantineCommand>;
+
+/**
  * Everything that a log has led to, up to last_index. Lists are sorted by their keys or by age.
  *
  * @generated from message holdfast.v1.ControlImage
@@ -1277,6 +1645,23 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: holdfast.v1.KeysImage keys = 45;
    */
   keys?: KeysImage | undefined;
+
+  /**
+   * the highest of each agent
+   *
+   * @generated from field: repeated holdfast.v1.ThawCommand thaws = 37;
+   */
+  thaws: ThawCommand[];
+
+  /**
+   * @generated from field: repeated holdfast.v1.HoldImage holds = 38;
+   */
+  holds: HoldImage[];
+
+  /**
+   * @generated from field: repeated holdfast.v1.FateImage fates = 39;
+   */
+  fates: FateImage[];
 };
 
 /**
@@ -1284,6 +1669,161 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
  * Use `create(ControlImageSchema)` to create a new message.
  */
 export declare const ControlImageSchema: GenMessage<ControlImage>;
+
+/**
+ * @generated from message holdfast.v1.HoldImage
+ */
+export declare type HoldImage = Message<"holdfast.v1.HoldImage"> & {
+  /**
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: holdfast.v1.HoldCommand hold = 2;
+   */
+  hold?: HoldCommand | undefined;
+
+  /**
+   * @generated from field: repeated bytes authors = 3;
+   */
+  authors: Uint8Array[];
+
+  /**
+   * @generated from field: int64 log_time_ms = 4;
+   */
+  logTimeMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.HoldImage.
+ * Use `create(HoldImageSchema)` to create a new message.
+ */
+export declare const HoldImageSchema: GenMessage<HoldImage>;
+
+/**
+ * What is decided of the snapshots of one writer's dataset.
+ *
+ * @generated from message holdfast.v1.FateImage
+ */
+export declare type FateImage = Message<"holdfast.v1.FateImage"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 2;
+   */
+  writer: Uint8Array;
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange forgotten = 3;
+   */
+  forgotten: SequenceRange[];
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange pinned = 4;
+   */
+  pinned: SequenceRange[];
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange gone = 5;
+   */
+  gone: SequenceRange[];
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange unlocked = 6;
+   */
+  unlocked: SequenceRange[];
+
+  /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.ExpiryImage expiries = 7;
+   */
+  expiries: ExpiryImage[];
+
+  /**
+   * @generated from field: holdfast.v1.QuarantineImage quarantine = 8;
+   */
+  quarantine?: QuarantineImage | undefined;
+};
+
+/**
+ * Describes the message holdfast.v1.FateImage.
+ * Use `create(FateImageSchema)` to create a new message.
+ */
+export declare const FateImageSchema: GenMessage<FateImage>;
+
+/**
+ * @generated from message holdfast.v1.ExpiryImage
+ */
+export declare type ExpiryImage = Message<"holdfast.v1.ExpiryImage"> & {
+  /**
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: holdfast.v1.AnchorHead head = 2;
+   */
+  head?: AnchorHead | undefined;
+
+  /**
+   * @generated from field: repeated holdfast.v1.SequenceRange ranges = 3;
+   */
+  ranges: SequenceRange[];
+
+  /**
+   * @generated from field: bytes proposer = 4;
+   */
+  proposer: Uint8Array;
+
+  /**
+   * "proposed", "veto", "trash" or "emptying"
+   *
+   * @generated from field: string stage = 5;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: holdfast.v1.WaitImage wait = 6;
+   */
+  wait?: WaitImage | undefined;
+};
+
+/**
+ * Describes the message holdfast.v1.ExpiryImage.
+ * Use `create(ExpiryImageSchema)` to create a new message.
+ */
+export declare const ExpiryImageSchema: GenMessage<ExpiryImage>;
+
+/**
+ * @generated from message holdfast.v1.QuarantineImage
+ */
+export declare type QuarantineImage = Message<"holdfast.v1.QuarantineImage"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: bytes agent = 2;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.QuarantineImage.
+ * Use `create(QuarantineImageSchema)` to create a new message.
+ */
+export declare const QuarantineImageSchema: GenMessage<QuarantineImage>;
 
 /**
  * @generated from message holdfast.v1.TimeWordImage

@@ -1,0 +1,101 @@
+import { codeOf } from '../core/errors.ts';
+import type { DatasetRule } from '../core/policy/policy-terms.ts';
+import type { ControlState } from '../core/protocol/control/control-state.ts';
+import type { LockLedger } from '../ports/lock-ledger.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import type { Cancel, Clock, Log } from '../ports/runtime.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import { ExpiryKeeper } from '../services/control/expiry-keeper.ts';
+import type { DurabilityView } from '../services/durability-view.ts';
+import type { HostClock } from '../services/host-clock.ts';
+import type { Ledger } from '../services/ledger.ts';
+import { LockKeeper } from '../services/lock-keeper.ts';
+import type { PackUse } from '../services/pack-use.ts';
+import { RetentionView } from '../services/retention-view.ts';
+import type { StoragePeer } from '../services/storage-peer.ts';
+import type { Suspicion } from '../services/suspicion.ts';
+import { TrashKeeper } from '../services/trash-keeper.ts';
+import type { ControlPlane } from './control-plane.ts';
+
+/** What keeping needs of the world beside what services share. */
+export type KeepingPorts = {
+  /** Small records of what this host has promised and must not mistake. */
+  readonly promises: RecordStore;
+  readonly locks: LockLedger;
+};
+
+export type KeepingOptions = KeepingPorts & {
+  readonly hostClock: HostClock;
+  readonly ledger: Ledger;
+  readonly view: DurabilityView;
+  readonly control: ControlPlane;
+  readonly packUse: PackUse;
+  readonly suspicion: Suspicion;
+  /** Undefined on an agent that holds no shards, as is `storage`. */
+  readonly store: ShardStore | undefined;
+  readonly storage: StoragePeer | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** What an agent does so that what was promised is kept, and what has had its time goes. */
+export class Keeping {
+  readonly hostClock: HostClock;
+  readonly locks: LockLedger;
+  readonly retention: RetentionView;
+  readonly expiry: ExpiryKeeper;
+  /** Undefined on an agent that holds no shards. */
+  readonly trash: TrashKeeper | undefined;
+  readonly #options: KeepingOptions;
+  readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
+
+  constructor(options: KeepingOptions) {
+    this.#options = options;
+    this.hostClock = options.hostClock;
+    this.locks = options.locks;
+    const ruleFor = (name: string): DatasetRule => options.control.log.state.policy.ruleFor(name);
+    const { control, hostClock, store, storage } = options;
+    const state = (): ControlState => control.log.state;
+    const shared = { ...options, control: control.log, state };
+    this.retention = new RetentionView(shared);
+    this.expiry = new ExpiryKeeper({ ...shared, retention: this.retention });
+    this.trash =
+      store === undefined || storage === undefined
+        ? undefined
+        : new TrashKeeper({ ...shared, store, storage });
+    this.#duties = [
+      hostClock,
+      new LockKeeper({ ...options, ruleFor }),
+      this.expiry,
+      ...(this.trash === undefined ? [] : [this.trash]),
+    ];
+  }
+
+  /** Until the signal. */
+  async run(options: Cancel): Promise<void> {
+    const { control, hostClock } = this.#options;
+    const { locks, log } = this.#options;
+    if (locks.isDamaged) hostClock.halt('its record of what it keeps, and how long, is damaged');
+    const thaw = (): void => {
+      const number = control.log.state.thaws.of(control.log.self);
+      this.#thaw(number).catch((error: unknown) => {
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        log.log('warn', 'a thaw was not written down', { code });
+      });
+    };
+    thaw();
+    const stop = control.log.onState(thaw);
+    try {
+      await Promise.all(this.#duties.map((duty) => duty.run(options)));
+    } finally {
+      stop();
+    }
+  }
+
+  async #thaw(number: number): Promise<void> {
+    const { hostClock, locks } = this.#options;
+    await hostClock.thaw(number);
+    if (hostClock.freeze === undefined && locks.isDamaged) await locks.acceptDamage();
+  }
+}

@@ -1,0 +1,134 @@
+import { decodePackSegment } from '../core/format/facts.ts';
+import { manifestStream } from '../core/format/statement.ts';
+import { type AgentKey, type DatasetId, type FactHash, idBytes, type PackId } from '../core/ids.ts';
+import { hasSequence } from '../core/policy/sequence-ranges.ts';
+import type { ControlState } from '../core/protocol/control/control-state.ts';
+import { discarded, type Fate } from '../core/protocol/control/fate.ts';
+import type { FactStore } from '../ports/statement-log.ts';
+import type { Ledger, ManifestRecord } from './ledger.ts';
+
+export type PackUseOptions = {
+  readonly ledger: Ledger;
+  readonly facts: FactStore;
+  /** The control state as this host has applied it. */
+  readonly state: () => ControlState;
+};
+
+/** Packs that only discarded snapshots name, each with those snapshots; or why that cannot be told. */
+export type Unneeded =
+  | { readonly packs: ReadonlyMap<PackId, readonly ManifestRecord[]> }
+  | { readonly unknown: string };
+
+/** Candidates that are looked for in the lists of live snapshots at once: bounds the memory, not the result. */
+const candidatesMax = 50_000;
+
+/**
+ * Which packs are still needed. A pack is needed as long as any snapshot that is not discarded names it, whoever
+ * has written that snapshot. When this host does not know for certain, it says so, and nothing is deleted.
+ */
+export class PackUse {
+  readonly #options: PackUseOptions;
+
+  constructor(options: PackUseOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the snapshot is in the trash, or gone. */
+  isDiscarded({ statement, manifest }: ManifestRecord): boolean {
+    const fate = this.#options.state().fates.of(statement.writer, manifest.dataset);
+    return fate !== undefined && hasSequence(discarded(fate), manifest.sequence);
+  }
+
+  /** Datasets of which something is discarded. */
+  datasets(): DatasetId[] {
+    const fates = this.#options.state().fates.all();
+    const some = fates.filter((fate) => discarded(fate).length > 0);
+    return [...new Set(some.map(({ dataset }) => dataset))];
+  }
+
+  /** Those packs of a dataset that nothing needs, as far as `isWanted` asks for them. */
+  async unneeded(dataset: DatasetId, isWanted: (pack: PackId) => boolean): Promise<Unneeded> {
+    const reason = this.#objection(dataset);
+    if (reason !== undefined) return { unknown: reason };
+    const records = this.#options.ledger.manifests(dataset);
+    const dead = records.filter((record) => this.isDiscarded(record));
+    const live = new Set(records.filter((record) => !this.isDiscarded(record)).flatMap(segmentsOf));
+    const found = new Map<PackId, Set<ManifestRecord>>();
+    for (const [segment, users] of usersOf(dead, live)) {
+      const packs = await this.#packsOf(segment);
+      // A list that is lost names packs that stay: that costs space only.
+      for (const pack of packs ?? []) {
+        if (!isWanted(pack)) continue;
+        if (found.size >= candidatesMax && !found.has(pack)) continue;
+        const known = found.get(pack) ?? new Set();
+        for (const user of users) known.add(user);
+        found.set(pack, known);
+      }
+    }
+    for (const segment of live) {
+      if (found.size === 0) break;
+      const packs = await this.#packsOf(segment);
+      if (packs === undefined) return { unknown: 'a list of packs has not arrived here' };
+      for (const pack of packs) found.delete(pack);
+    }
+    return { packs: new Map([...found].map(([pack, users]) => [pack, [...users]])) };
+  }
+
+  /** Why this host cannot judge what a dataset needs: a snapshot that it does not know may need anything. */
+  #objection(dataset: DatasetId): string | undefined {
+    const state = this.#options.state();
+    for (const { head } of state.anchors.all()) {
+      if (head.dataset !== dataset) continue;
+      const behind = this.#behind(head.writer, head);
+      if (behind !== undefined) return behind;
+    }
+    const fates = state.fates.all().filter((fate: Fate) => fate.dataset === dataset);
+    const forked = fates.find(({ writer }) => this.isFrozen(writer));
+    return forked === undefined ? undefined : 'its writer has signed two histories';
+  }
+
+  /** Nothing of a writer that has signed two histories expires: nobody knows which one is true. */
+  isFrozen(writer: AgentKey): boolean {
+    const { ledger, state } = this.#options;
+    const hasForked = ledger.forks().some((fork) => fork.writer === writer);
+    return hasForked || state().findings.equivocations.some(({ agent }) => agent === writer);
+  }
+
+  #behind(
+    writer: AgentKey,
+    { dataset, sequence, hash }: { dataset: DatasetId; sequence: number; hash: string },
+  ): string | undefined {
+    const { ledger } = this.#options;
+    const head = ledger.head(writer, manifestStream(dataset));
+    if (head === undefined || head.sequence < sequence)
+      return 'newer snapshots have not arrived here';
+    const known = ledger
+      .manifests(dataset)
+      .find((one) => one.statement.writer === writer && one.manifest.sequence === sequence);
+    return known?.hash === hash ? undefined : 'its history here is not the anchored one';
+  }
+
+  async #packsOf(segment: FactHash): Promise<PackId[] | undefined> {
+    const fact = await this.#options.facts.get(idBytes(segment));
+    return fact === undefined ? undefined : decodePackSegment(fact).map(({ pack }) => pack);
+  }
+}
+
+function segmentsOf({ manifest }: ManifestRecord): FactHash[] {
+  return manifest.packSegments.map(({ hash }) => hash);
+}
+
+/** The lists that only discarded snapshots have, with the snapshots. */
+function usersOf(
+  dead: readonly ManifestRecord[],
+  live: ReadonlySet<FactHash>,
+): Map<FactHash, ManifestRecord[]> {
+  const users = new Map<FactHash, ManifestRecord[]>();
+  for (const record of dead) {
+    for (const segment of segmentsOf(record)) {
+      if (live.has(segment)) continue;
+      users.set(segment, [...(users.get(segment) ?? []), record]);
+    }
+  }
+  return users;
+}
