@@ -36,6 +36,15 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
   return exitCode;
 }
 
+/** `--role -source` takes a role; the option parser would read the second word as options of its own. */
+function withRoles(argv: readonly string[]): string[] {
+  return argv.flatMap((word, i) => {
+    if (argv[i - 1] === '--role' && word.startsWith('-')) return [];
+    const next = argv[i + 1] ?? '';
+    return word === '--role' && next.startsWith('-') ? [`--role=${next}`] : [word];
+  });
+}
+
 function parse(argv: readonly string[], world: World): Parsed {
   const parsed: Parsed = { helpOut: '', helpErr: '' };
   const register: Register = (command, handler, traits = {}) => {
@@ -54,7 +63,7 @@ function parse(argv: readonly string[], world: World): Parsed {
     columns: world.columns?.() ?? 80,
   });
   try {
-    program.parse(argv, { from: 'user' });
+    program.parse(withRoles(argv), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help was asked for (exit 0), or shown since a command was missing, or the line was wrong.
