@@ -1,6 +1,7 @@
 import type { ControlBody } from '../core/format/control-records.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
+import { keyWords } from './key-words.ts';
 
 /** What a command does, in one line for those who shall sign it. */
 export function commandWords(state: ControlState, body: ControlBody): string {
@@ -33,6 +34,10 @@ export function commandWords(state: ControlState, body: ControlBody): string {
       return `put ${name(body.agent)} out of the cluster: ${body.reason}`;
     case 'operators':
       return operatorsWords(state, body);
+    case 'keys':
+    case 'key-destroy':
+    case 'split':
+      return keyWords(body, name);
     default:
       return body.kind;
   }

@@ -6,7 +6,7 @@ import type { RecipientSet } from '../core/format/control-records.ts';
 import type { KeyChangeReport, KeyScope } from './backend.ts';
 import { message } from './json-fields.ts';
 import { type IdentityFlags, identityOptions, readIdentities } from './key-identities.ts';
-import { type OperatorFlags, operatorKeyFiles, operatorOptions } from './operator.ts';
+import { notYet, type OperatorFlags, operatorKeyFiles, operatorOptions } from './operator.ts';
 import { counted } from './terminal-text.ts';
 import type { CliContext } from './world.ts';
 
@@ -48,6 +48,8 @@ export async function runChange(
   const request = { stateDir, operatorKeyFiles: operatorFiles, identities, ...what };
   const report = await backend.changeKeys(request);
   const { command, epochs, bytes } = report;
+  // Its records stay with this host until the others have signed; members fetch them from here then.
+  if (command?.proposal !== undefined) throw notYet(context, command.proposal);
   if (command?.outcome === 'void') {
     const reason = command.reason ?? 'no reason was given';
     throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {

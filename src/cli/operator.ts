@@ -48,7 +48,7 @@ export async function submitAsOperator(
 }
 
 /** It is in the log, and not in force. */
-function notYet(
+export function notYet(
   { stateFlag }: CliContext,
   { hash, state, signed, threshold }: NonNullable<CommandReport['proposal']>,
 ): HoldfastError {

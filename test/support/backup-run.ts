@@ -2,6 +2,7 @@ import { inlineCompute } from '../../src/adapters/compute/inline.ts';
 import { concat, utf8 } from '../../src/base/bytes.ts';
 import { clusterStream } from '../../src/core/format/statement.ts';
 import { kindOf } from '../../src/core/format/tree.ts';
+import type { Sealer } from '../../src/ports/sealer.ts';
 import { Backup, type BackupProgress, type BackupResult } from '../../src/services/backup.ts';
 import { DatasetIndex } from '../../src/services/dataset-index.ts';
 import type { OwnDataset } from '../../src/services/datasets.ts';
@@ -29,9 +30,16 @@ export class BackupBench {
   readonly site: BackupSite;
   readonly source: TroubledSource;
   readonly #backup: Backup;
+  readonly #recipient: string | undefined;
   #own: OwnDataset | undefined;
 
-  constructor(site: BackupSite, source: TroubledSource) {
+  /** `sealing`: instead of a plain sealer; the dataset is sealed to its recipient. */
+  constructor(
+    site: BackupSite,
+    source: TroubledSource,
+    sealing?: { readonly sealer: Sealer; readonly recipient: string },
+  ) {
+    this.#recipient = sealing?.recipient;
     this.site = site;
     this.source = source;
     const { ledger, peers, logger: log, facts, distributor, committer, view } = site;
@@ -48,7 +56,7 @@ export class BackupBench {
       ...shared,
       source,
       compute: inlineCompute(),
-      sealer,
+      sealer: sealing?.sealer ?? sealer,
       entropy,
       ownFreeBytes: () => 1,
     });
@@ -89,7 +97,11 @@ export class BackupBench {
       excludeCaches: false,
       oneFileSystem: false,
     });
-    const own = await this.own();
+    const { dataset, ...rest } = await this.own();
+    const own = {
+      ...rest,
+      dataset: { ...dataset, recipient: this.#recipient ?? dataset.recipient },
+    };
     const words = { tags: [], host: 'host', program: 'holdfast test' };
     const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
     const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };

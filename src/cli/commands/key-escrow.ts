@@ -8,7 +8,7 @@ import { countArgument } from '../arguments.ts';
 import type { ShareFile } from '../backend.ts';
 import { message } from '../json-fields.ts';
 import { KitFile, readKit } from '../kit-file.ts';
-import { type OperatorFlags, operatorKeyFiles, operatorOptions } from '../operator.ts';
+import { notYet, type OperatorFlags, operatorKeyFiles, operatorOptions } from '../operator.ts';
 import { readShares } from '../share-files.ts';
 import { shellWord } from '../shell-word.ts';
 import { clean, counted } from '../terminal-text.ts';
@@ -87,6 +87,7 @@ async function split(context: CliContext, flags: SplitFlags): Promise<void> {
         for (const file of files) names.push(await keepShare(directory, file));
       },
     });
+    if (command.proposal !== undefined) throw notYet(context, command.proposal);
     if (command.outcome === 'void') {
       throw new HoldfastError(
         'not-permitted',
@@ -100,8 +101,9 @@ async function split(context: CliContext, flags: SplitFlags): Promise<void> {
       return await output.json(message('split', { ...command, id, threshold, files: names }));
     }
   } catch (error) {
-    const isUnknown = error instanceof HoldfastError && error.code === 'no-quorum';
-    if (!isUnknown) await rm(directory, { recursive: true, force: true });
+    const isOpen = ['no-quorum', 'approval-needed', 'interrupted', 'timeout'];
+    if (!(error instanceof HoldfastError && isOpen.includes(error.code)))
+      await rm(directory, { recursive: true, force: true });
     throw error;
   }
   await output.print(

@@ -32,7 +32,8 @@ async function renew(context: CliContext, flags: KitFlags): Promise<void> {
     });
     isDecided = true;
   } catch (error) {
-    const isRefused = error instanceof HoldfastError && error.code !== 'no-quorum';
+    const isOpen = ['no-quorum', 'approval-needed', 'interrupted', 'timeout'];
+    const isRefused = error instanceof HoldfastError && !isOpen.includes(error.code);
     // Without an answer the log may still take it: then this is the only kit there is.
     if (isRefused) await file.forget();
     else await output.remark(`keep ${file.path} until holdfast key list says which kit counts`);

@@ -1,0 +1,252 @@
+#!/usr/bin/env node
+// Opens a snapshot with stock age and the text of proto/README.md alone: nothing of Holdfast is imported. Needs
+// Node.js 22.15 or newer (AES-GCM and zstd are part of it) and age; 1.3 or newer for hybrid keys.
+//
+//   node open-with-age.mjs IDENTITY OUT DIR..
+//
+// IDENTITY is an age identity file: the line AGE-SECRET-KEY... of the recovery kit, or a recipient's own. DIR are copies of
+// members' state directories, from as many sites as hold all data shards. OUT is a new directory for the files.
+import { execFileSync } from 'node:child_process';
+import { createDecipheriv } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
+
+const [identityFile, out, ...directories] = process.argv.slice(2);
+if (directories.length === 0) {
+  console.error('usage: node open-with-age.mjs IDENTITY OUT DIR..');
+  process.exit(2);
+}
+const secrets = mkdtempSync(join(tmpdir(), 'open-with-age-'));
+process.on('exit', () => rmSync(secrets, { recursive: true, force: true }));
+
+const age = (identity, file) =>
+  execFileSync('age', ['--decrypt', '--identity', identity], {
+    input: file,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+
+// Protocol buffers: number -> list of values; numbers as BigInt, everything else as bytes.
+function message(bytes) {
+  const fields = new Map();
+  for (let at = 0; at < bytes.length; ) {
+    const [tag, afterTag] = varint(bytes, at);
+    const [value, next] = varint(bytes, afterTag);
+    const isBytes = (tag & 7n) === 2n;
+    const end = isBytes ? next + Number(value) : next;
+    if (end > bytes.length || ((tag & 7n) !== 0n && !isBytes)) throw new Error('no message');
+    const number = Number(tag >> 3n);
+    const list = fields.get(number) ?? [];
+    fields.set(number, [...list, isBytes ? bytes.subarray(next, end) : value]);
+    at = end;
+  }
+  return {
+    all: (number) => fields.get(number) ?? [],
+    bytes: (number) => fields.get(number)?.[0] ?? Buffer.alloc(0),
+    number: (number) => Number(fields.get(number)?.[0] ?? 0n),
+  };
+}
+
+function varint(bytes, at) {
+  let value = 0n;
+  for (let shift = 0n; at < bytes.length; shift += 7n) {
+    const byte = bytes[at++];
+    value |= BigInt(byte & 0x7f) << shift;
+    if (byte < 0x80) return [value, at];
+  }
+  throw new Error('no message');
+}
+
+// What the directories hold: shards by pack, key records, manifests.
+const packs = new Map();
+const records = [];
+const manifests = [];
+for (const directory of directories) {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const bytes = readFileSync(join(entry.parentPath, entry.name));
+    if (bytes.subarray(0, 4).toString('latin1') === 'HFSH') takeShard(bytes);
+    else if (bytes[0] === 4 && bytes[1] === 1 && /^[0-9a-f]{64}$/.test(entry.name)) takeRecord(bytes);
+    else takeManifests(bytes);
+  }
+}
+
+// "Shard file"; "Shards": the data shards, joined, are the pack.
+function takeShard(file) {
+  const size = file.readUInt32BE(8);
+  const head = message(file.subarray(12, 12 + size));
+  const id = head.bytes(1).toString('hex');
+  const pack = packs.get(id) ?? { k: head.number(2), size: head.number(4), shards: new Map() };
+  pack.shards.set(head.number(6), file.subarray(Math.ceil((12 + size) / 4096) * 4096));
+  packs.set(id, pack);
+}
+
+// "Keys"
+function takeRecord(bytes) {
+  const epoch = bytes.readUInt32BE(50);
+  const files = [];
+  let at = 60 + 32 * bytes[58];
+  for (let i = 0; i < bytes[59]; i++) {
+    const size = bytes.readUInt32BE(at);
+    files.push(bytes.subarray(at + 4, at + 4 + size));
+    at += 4 + size;
+  }
+  const dataset = bytes.subarray(34, 50).toString('hex');
+  records.push({ dataset, epoch, files });
+}
+
+// An Envelope begins with its type; its payload is a Statement, whose field 14 is a Manifest.
+function takeManifests(bytes) {
+  const start = Buffer.from('\n\tstatement\x12\x20', 'latin1');
+  for (let at = bytes.indexOf(start); at !== -1; at = bytes.indexOf(start, at + 1)) {
+    try {
+      let next = at + start.length + 32;
+      if (bytes[next] === 0x18) next = varint(bytes, next + 1)[1];
+      const [size, from] = varint(bytes, next + 1);
+      const body = message(bytes.subarray(from, from + Number(size))).bytes(14);
+      if (body.length > 0) manifests.push(message(body));
+    } catch {
+      // Bytes that only look like one.
+    }
+  }
+}
+
+const manifest = manifests.sort((a, b) => a.number(3) - b.number(3)).at(-1);
+if (manifest === undefined) throw new Error('no manifest in these directories');
+const dataset = manifest.bytes(1).toString('hex');
+
+// The identities of the dataset's epochs, each in a file of its own, as age wants it.
+const epochs = records
+  .filter((record) => record.dataset === dataset)
+  .map(({ epoch, files }) => {
+    for (const file of files) {
+      try {
+        const path = join(secrets, `epoch-${epoch}`);
+        writeFileSync(path, age(identityFile, file), { mode: 0o600 });
+        return path;
+      } catch {
+        // Sealed to somebody else.
+      }
+    }
+    return undefined;
+  })
+  .filter((path) => path !== undefined);
+if (epochs.length === 0) throw new Error('this identity opens no key record of the dataset');
+
+// "Pack" and "Frame"
+function openPack(id) {
+  const { k, size, shards, opened } = packs.get(id) ?? {};
+  if (opened !== undefined) return opened;
+  const any = k === 1 ? shards.values().next().value : undefined;
+  const data = any ? [any] : Array.from({ length: k ?? 0 }, (_, i) => shards.get(i));
+  if (data.length === 0 || data.includes(undefined)) throw new Error(`pack ${id}: shards are missing`);
+  const bytes = Buffer.concat(data).subarray(0, size);
+  const keySize = bytes.readUInt16BE(40);
+  const bound = Buffer.concat([Buffer.from('holdfast-frame-1'), bytes.subarray(5, 6), bytes.subarray(8, 40)]);
+  const pack = { bytes, bound, key: openKey(bytes.subarray(42, 42 + keySize)), frames: new Map() };
+  packs.get(id).opened = pack;
+  const footerSize = bytes.readUInt32BE(size - 8);
+  readFooter(id, 42 + keySize, frame(pack, 2n ** 64n - 1n, size - 8 - footerSize, footerSize));
+  return pack;
+}
+
+function openKey(sealed) {
+  for (const epoch of epochs) {
+    try {
+      return age(epoch, sealed);
+    } catch {
+      // Of another epoch.
+    }
+  }
+  throw new Error('no epoch opens this pack');
+}
+
+function frame({ bytes, bound, key }, index, offset, size) {
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(index);
+  const nonce = Buffer.concat([Buffer.alloc(4), number]);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce);
+  decipher.setAAD(Buffer.concat([bound, number]));
+  decipher.setAuthTag(bytes.subarray(offset + size - 16, offset + size));
+  const plain = Buffer.concat([decipher.update(bytes.subarray(offset, offset + size - 16)), decipher.final()]);
+  return plain[0] === 1 ? zstdDecompressSync(plain.subarray(1)) : plain.subarray(1);
+}
+
+const chunks = new Map();
+function readFooter(pack, start, footer) {
+  let at = 4;
+  let offset = start;
+  for (let index = 0; index < footer.readUInt32BE(0); index++) {
+    const size = footer.readUInt32BE(at);
+    let from = 0;
+    const count = footer.readUInt32BE(at + 4);
+    at += 8;
+    for (let i = 0; i < count; i++, at += 36) {
+      const length = footer.readUInt32BE(at + 32);
+      const id = footer.subarray(at, at + 32).toString('hex');
+      chunks.set(id, { pack, index, offset, size, from, length });
+      from += length;
+    }
+    offset += size;
+  }
+}
+
+function chunk(id) {
+  const place = chunks.get(id.toString('hex'));
+  if (place === undefined) throw new Error('a chunk is missing');
+  const pack = openPack(place.pack);
+  if (!pack.frames.has(place.index)) {
+    pack.frames.clear();
+    pack.frames.set(place.index, frame(pack, BigInt(place.index), place.offset, place.size));
+  }
+  return pack.frames.get(place.index).subarray(place.from, place.from + place.length);
+}
+
+// Footers say where chunks lie, as the index segments do; nothing more is needed than the packs themselves.
+for (const id of packs.keys()) {
+  try {
+    openPack(id);
+  } catch {
+    // Of another dataset, or not whole here; if it is needed, its chunks will be missing.
+  }
+}
+
+// "Tree": messages, each preceded by its length.
+function* entries(ids) {
+  const stream = Buffer.concat(ids.map(chunk));
+  for (let at = 0; at < stream.length; ) {
+    const [size, from] = varint(stream, at);
+    at = from + Number(size);
+    yield message(stream.subarray(from, at));
+  }
+}
+
+function restore(ids, path) {
+  mkdirSync(path, { recursive: true });
+  for (const entry of entries(ids)) {
+    const target = join(path, entry.bytes(1).toString());
+    const type = entry.number(2) & 0o170000;
+    if (type === 0o040000) restore(entry.all(12), target);
+    else if (type === 0o120000) symlinkSync(entry.bytes(13), target);
+    else if (type === 0o100000) writeFileSync(target, content(entry), { mode: entry.number(2) & 0o777 });
+  }
+}
+
+function content(entry) {
+  const listed = entry.all(11);
+  const extents = listed.length > 0 ? [...entries(listed)] : entry.all(10).map(message);
+  return Buffer.concat(
+    extents.map((extent) => {
+      const id = extent.bytes(1);
+      return id.length === 0 ? Buffer.alloc(extent.number(2)) : chunk(id);
+    }),
+  );
+}
+
+const root = message(manifest.bytes(8));
+const pack = openPack(root.bytes(1).toString('hex'));
+const opened = frame(pack, BigInt(root.number(2)), root.number(3), root.number(4));
+const rootBytes = opened.subarray(root.number(5), root.number(5) + root.number(6));
+restore(message(rootBytes).all(1), out);
+console.log(`snapshot ${manifest.number(3)} of dataset ${dataset} is in ${out}`);
