@@ -59,7 +59,7 @@ export async function runChange(
       details: { index: command.index },
     });
   }
-  const durationMs = context.nowMs() - startMs;
+  const durationMs = Math.round(context.nowMs() - startMs);
   const holders = command === undefined ? undefined : await spread(context, epochs);
   if (output.isJson) {
     const counts = { epochs: epochs.length, bytes, durationMs, holders };
