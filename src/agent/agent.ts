@@ -20,6 +20,7 @@ import { AgentAudit, type AuditPorts } from '../services/audit/agent-audit.ts';
 import { AuditLog } from '../services/audit/audit-log.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
+import { BudgetBook, type BudgetUsage, readBudgets } from '../services/budget-book.ts';
 import { CatchUp } from '../services/catch-up.ts';
 import { Check } from '../services/check.ts';
 import { Committer } from '../services/committer.ts';
@@ -49,6 +50,7 @@ import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
+import { budgetRules } from './budget-rules.ts';
 import { Keeping, type KeepingPorts } from './keeping.ts';
 
 /** Everything that an agent needs of the world. */
@@ -98,6 +100,7 @@ type AgentParts = {
   readonly outbox: Outbox;
   readonly auditLog: AuditLog;
   readonly hostTime: HostTime;
+  readonly budgets: BudgetUsage;
 };
 
 const defaultChunkAverage = 64 * 1024;
@@ -151,6 +154,10 @@ export class Agent implements AsyncDisposable {
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
     this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
     this.view = new DurabilityView(ledger, facts);
+    const budgets = new BudgetBook(
+      { records: ports.promises, clock, log, ...budgetRules(this) },
+      parts.budgets,
+    );
     const packUse = new PackUse({ ledger, facts, state: () => this.control.log.state });
     this.packUse = packUse;
     const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
@@ -167,6 +174,7 @@ export class Agent implements AsyncDisposable {
             facts,
             bytesMax: options.config.storage.limit,
             isDiscarded: (record) => packUse.isDiscarded(record),
+            budgets,
             log,
           });
     const storage = this.#storage;
@@ -208,7 +216,7 @@ export class Agent implements AsyncDisposable {
     const control = this.control.log;
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
-    const kept = { ...ports, ...shared, hostClock, packUse, suspicion, store, storage };
+    const kept = { ...ports, ...shared, hostClock, budgets, packUse, suspicion, store, storage };
     this.keeping = new Keeping({ ...kept, control: this.control });
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, control: this.control.log },
@@ -235,7 +243,8 @@ export class Agent implements AsyncDisposable {
     const { auditStore: store, clock, log } = ports;
     const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
     const hostTime = await readHostTime(ports.promises);
-    const agent = new Agent(ports, options, { ledger, outbox, auditLog, hostTime });
+    const budgets = await readBudgets(ports.promises, log);
+    const agent = new Agent(ports, options, { ledger, outbox, auditLog, hostTime, budgets });
     agent.#start();
     return agent;
   }

@@ -5,6 +5,7 @@ import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { BudgetBook } from '../services/budget-book.ts';
 import { ExpiryKeeper } from '../services/control/expiry-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { HostClock } from '../services/host-clock.ts';
@@ -30,6 +31,7 @@ export type KeepingOptions = KeepingPorts & {
   readonly view: DurabilityView;
   readonly control: ControlPlane;
   readonly packUse: PackUse;
+  readonly budgets: BudgetBook;
   readonly suspicion: Suspicion;
   /** Undefined on an agent that holds no shards, as is `storage`. */
   readonly store: ShardStore | undefined;
@@ -67,6 +69,7 @@ export class Keeping {
       hostClock,
       new LockKeeper({ ...options, ruleFor }),
       this.expiry,
+      options.budgets,
       ...(this.trash === undefined ? [] : [this.trash]),
     ];
   }

@@ -1,4 +1,4 @@
-import { decodePackSegment } from '../core/format/facts.ts';
+import { decodePackSegment, type PackEntry } from '../core/format/facts.ts';
 import { manifestStream } from '../core/format/statement.ts';
 import { type AgentKey, type DatasetId, type FactHash, idBytes, type PackId } from '../core/ids.ts';
 import { hasSequence } from '../core/policy/sequence-ranges.ts';
@@ -14,9 +14,12 @@ export type PackUseOptions = {
   readonly state: () => ControlState;
 };
 
-/** Packs that only discarded snapshots name, each with those snapshots; or why that cannot be told. */
+/** A pack with the discarded snapshots that name it; `size` before coding. */
+export type UnneededPack = { readonly users: readonly ManifestRecord[]; readonly size: number };
+
+/** Packs that only discarded snapshots name; or why that cannot be told. */
 export type Unneeded =
-  | { readonly packs: ReadonlyMap<PackId, readonly ManifestRecord[]> }
+  | { readonly packs: ReadonlyMap<PackId, UnneededPack> }
   | { readonly unknown: string };
 
 /** Candidates that are looked for in the lists of live snapshots at once: bounds the memory, not the result. */
@@ -53,15 +56,15 @@ export class PackUse {
     const records = this.#options.ledger.manifests(dataset);
     const dead = records.filter((record) => this.isDiscarded(record));
     const live = new Set(records.filter((record) => !this.isDiscarded(record)).flatMap(segmentsOf));
-    const found = new Map<PackId, Set<ManifestRecord>>();
+    const found = new Map<PackId, { users: Set<ManifestRecord>; size: number }>();
     for (const [segment, users] of usersOf(dead, live)) {
       const packs = await this.#packsOf(segment);
       // A list that is lost names packs that stay: that costs space only.
-      for (const pack of packs ?? []) {
+      for (const { pack, size } of packs ?? []) {
         if (!isWanted(pack)) continue;
         if (found.size >= candidatesMax && !found.has(pack)) continue;
-        const known = found.get(pack) ?? new Set();
-        for (const user of users) known.add(user);
+        const known = found.get(pack) ?? { users: new Set(), size };
+        for (const user of users) known.users.add(user);
         found.set(pack, known);
       }
     }
@@ -69,9 +72,12 @@ export class PackUse {
       if (found.size === 0) break;
       const packs = await this.#packsOf(segment);
       if (packs === undefined) return { unknown: 'a list of packs has not arrived here' };
-      for (const pack of packs) found.delete(pack);
+      for (const { pack } of packs) found.delete(pack);
     }
-    return { packs: new Map([...found].map(([pack, users]) => [pack, [...users]])) };
+    const packs = [...found].map(
+      ([pack, { users, size }]) => [pack, { users: [...users], size }] as const,
+    );
+    return { packs: new Map(packs) };
   }
 
   /** Why this host cannot judge what a dataset needs: a snapshot that it does not know may need anything. */
@@ -108,9 +114,9 @@ export class PackUse {
     return known?.hash === hash ? undefined : 'its history here is not the anchored one';
   }
 
-  async #packsOf(segment: FactHash): Promise<PackId[] | undefined> {
+  async #packsOf(segment: FactHash): Promise<PackEntry[] | undefined> {
     const fact = await this.#options.facts.get(idBytes(segment));
-    return fact === undefined ? undefined : decodePackSegment(fact).map(({ pack }) => pack);
+    return fact === undefined ? undefined : decodePackSegment(fact);
   }
 }
 

@@ -10,6 +10,7 @@ import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
 import type { FactStore } from '../ports/statement-log.ts';
+import type { BudgetBook } from './budget-book.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import { residencyObjection } from './residency.ts';
 
@@ -22,6 +23,8 @@ export type StoragePeerOptions = {
   readonly bytesMax?: number | undefined;
   /** In the trash, or gone. */
   readonly isDiscarded: (record: ManifestRecord) => boolean;
+  /** What each source may store here; undefined: as much as fits. */
+  readonly budgets?: Pick<BudgetBook, 'require' | 'charge'> | undefined;
   readonly log: Log;
 };
 
@@ -52,10 +55,14 @@ export class StoragePeer {
       return { hadIt: true };
     }
     this.#refuseWhenFull(head);
+    const isNewPack = store.indexes(head.pack).length === 0;
+    const { budgets } = this.#options;
+    if (isNewPack) budgets?.require(head);
     const check = (): void => this.#requireWriter(from, head);
     const run = this.#pullInto(from, head, check).finally(() => this.#receiving.delete(name));
     this.#receiving.set(name, run);
     await run;
+    if (isNewPack) budgets?.charge(head);
     return { hadIt: false };
   }
 

@@ -6,11 +6,12 @@ import type { ControlState } from '../core/protocol/control/control-state.ts';
 import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { BudgetBook } from './budget-book.ts';
 import { repeat } from './control/duty.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { HostClock } from './host-clock.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
-import type { PackUse } from './pack-use.ts';
+import type { PackUse, UnneededPack } from './pack-use.ts';
 import type { StoragePeer } from './storage-peer.ts';
 
 export type TrashKeeperOptions = {
@@ -21,6 +22,7 @@ export type TrashKeeperOptions = {
   readonly storage: Pick<StoragePeer, 'sign'>;
   readonly locks: LockLedger;
   readonly hostClock: Pick<HostClock, 'nowMs' | 'freeze'>;
+  readonly budgets?: Pick<BudgetBook, 'refund'> | undefined;
   readonly state: () => ControlState;
   readonly clock: Clock;
   readonly log: Log;
@@ -77,9 +79,9 @@ export class TrashKeeper {
     for (const dataset of packUse.datasets()) await this.#judge(dataset, look);
     await this.#recoverNeeded(look);
     if (freeze !== undefined || nowMs === undefined) return look;
-    for (const [pack, users] of look.unneeded) {
-      if (await this.#isLocked(users, nowMs)) look.locked += this.#held(pack);
-      else await this.#letGo(pack, users, look);
+    for (const [pack, unneeded] of look.unneeded) {
+      if (await this.#isLocked(unneeded.users, nowMs)) look.locked += this.#held(pack);
+      else await this.#letGo(pack, unneeded, look);
     }
     await store.sync();
     return look;
@@ -98,7 +100,7 @@ export class TrashKeeper {
       );
       return;
     }
-    for (const [pack, users] of found.packs) look.unneeded.set(pack, users);
+    for (const [pack, unneeded] of found.packs) look.unneeded.set(pack, unneeded);
   }
 
   /** What is in the trash and needed comes back, and this host says again what it holds. */
@@ -141,7 +143,7 @@ export class TrashKeeper {
     return false;
   }
 
-  async #letGo(pack: PackId, users: readonly ManifestRecord[], look: Look): Promise<void> {
+  async #letGo(pack: PackId, { users, size }: UnneededPack, look: Look): Promise<void> {
     const { store, log } = this.#options;
     const held = store.indexes(pack);
     for (const index of held) {
@@ -150,12 +152,16 @@ export class TrashKeeper {
     }
     if (held.length > 0) log.log('info', 'a pack was put into the trash', { pack });
     if (!users.every((record) => this.#mayPurge(pack, record))) return;
+    const [{ statement, manifest }] = users as [ManifestRecord];
+    let isGone = false;
     for (const one of store.trash()) {
       if (one.pack !== pack) continue;
+      isGone = true;
       await store.purge(pack, one.index);
       look.purged++;
       log.log('info', 'a shard was deleted from the trash', { pack, index: one.index });
     }
+    if (isGone) this.#options.budgets?.refund(statement.writer, manifest.dataset, size);
   }
 
   /** Its trash is over, and it is the turn of this site: one site a day, so that a mistake can still be stopped. */
@@ -196,7 +202,7 @@ class Look implements TrashRound {
   purged = 0;
   locked = 0;
   readonly reasons: string[] = [];
-  readonly unneeded = new Map<PackId, readonly ManifestRecord[]>();
+  readonly unneeded = new Map<PackId, UnneededPack>();
   /** Every dataset could be judged. */
   isComplete = true;
 }

@@ -65,7 +65,7 @@ async function undelete(
   const { output } = context;
   const count = await sayOf(context, { kind: 'undelete', snapshots: args, flags });
   if (output.isJson) return;
-  await output.print(`${counted(count, 'snapshot')} stay until they are forgotten.`);
+  await output.print(`${counted(count, 'snapshot')} kept, until somebody forgets them.`);
 }
 
 async function prune(context: CliContext): Promise<void> {

@@ -1,0 +1,158 @@
+import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { dayMs, secondMs } from '../base/units.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import type { ShardHead } from '../core/format/shard.ts';
+import type { AgentKey, DatasetId } from '../core/ids.ts';
+import type { Budget } from '../core/policy/policy-terms.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import type { Cancel, Clock, Log } from '../ports/runtime.ts';
+import { repeat } from './control/duty.ts';
+
+export type BudgetBookOptions = {
+  readonly records: RecordStore;
+  /** What the signed policy allows a dataset, by the first name that it had. */
+  readonly budgetFor: (writer: AgentKey, dataset: DatasetId) => Budget | undefined;
+  /** Conservative time; undefined: not known yet. */
+  readonly nowMs: () => number | undefined;
+  /** A dataset has passed its budget and is taken all the same, for now. */
+  readonly onOver: (writer: AgentKey, dataset: DatasetId, reason: string) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** What one writer's dataset has had stored here: sizes of packs before coding, each once. */
+export type Usage = { day: number; dayBytes: number; totalBytes: number };
+
+/** By writer and dataset. */
+export type BudgetUsage = ReadonlyMap<string, Usage>;
+
+const flushMs = 5 * secondMs;
+/** In quarantine a dataset may take as much again as its budget, and no more: disks are not endless. */
+const quarantineFactor = 2;
+
+/**
+ * What sources may store at this host. Over budget means that new shards are refused, or taken under quarantine;
+ * what is stored already is never touched: otherwise a thief could make room by writing.
+ */
+export class BudgetBook {
+  readonly #options: BudgetBookOptions;
+  readonly #usage: Map<string, Usage>;
+  readonly #dirty = new Set<string>();
+  readonly #said = new Set<string>();
+
+  /** `usage`: what `readBudgets` has read. */
+  constructor(options: BudgetBookOptions, usage: BudgetUsage) {
+    this.#options = options;
+    this.#usage = new Map(usage);
+  }
+
+  /** @throws HoldfastError limit-exceeded (over budget) */
+  require({ writer, dataset, packSize }: ShardHead): void {
+    const budget = this.#options.budgetFor(writer, dataset);
+    if (budget === undefined) return;
+    const reason = this.#excess(writer, dataset, { ...budget, more: packSize, factor: 1 });
+    if (reason === undefined) return;
+    const { onOver, log } = this.#options;
+    const name = nameOf(writer, dataset);
+    const isNews = !this.#said.has(`${name}/${this.#day()}`);
+    this.#said.add(`${name}/${this.#day()}`);
+    if (isNews) log.log('warn', 'a source is over its budget', { writer, dataset, reason });
+    const limit = { ...budget, more: packSize, factor: quarantineFactor };
+    if (budget.over === 'quarantine' && this.#excess(writer, dataset, limit) === undefined) {
+      if (isNews) onOver(writer, dataset, reason);
+      return;
+    }
+    throw new HoldfastError('limit-exceeded', `this peer takes no more of it: ${reason}`, {
+      next: 'an operator raises the budget in the policy, or finds out who writes so much',
+      details: { dataset },
+    });
+  }
+
+  /** The first shard of a pack has been stored here. */
+  charge({ writer, dataset, packSize }: ShardHead): void {
+    const usage = this.#of(writer, dataset);
+    usage.dayBytes += packSize;
+    usage.totalBytes += packSize;
+    this.#dirty.add(nameOf(writer, dataset));
+  }
+
+  /** A pack is stored here no more. */
+  refund(writer: AgentKey, dataset: DatasetId, packSize: number): void {
+    const usage = this.#of(writer, dataset);
+    usage.totalBytes = Math.max(0, usage.totalBytes - packSize);
+    this.#dirty.add(nameOf(writer, dataset));
+  }
+
+  /** Keeps it on disk until the signal. */
+  async run(options: Cancel): Promise<void> {
+    const failure = { level: 'warn', message: 'budgets were not written down' } as const;
+    await repeat({ ...this.#options, periodMs: flushMs, failure }, () => this.flush(), options);
+    await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    for (const name of [...this.#dirty]) {
+      this.#dirty.delete(name);
+      await this.#options.records.write(name, utf8(JSON.stringify(this.#usage.get(name))));
+    }
+  }
+
+  /** Why so many bytes more would be too many; undefined: they are not. */
+  #excess(
+    writer: AgentKey,
+    dataset: DatasetId,
+    { perDay, total, more, factor }: Budget & { more: number; factor: number },
+  ): string | undefined {
+    const { dayBytes, totalBytes } = this.#of(writer, dataset);
+    if (perDay !== undefined && dayBytes + more > perDay * factor) {
+      return `its budget is ${perDay} bytes a day, and ${dayBytes} were stored today`;
+    }
+    if (total !== undefined && totalBytes + more > total * factor) {
+      return `its budget is ${total} bytes, and ${totalBytes} are stored`;
+    }
+    return undefined;
+  }
+
+  #of(writer: AgentKey, dataset: DatasetId): Usage {
+    const name = nameOf(writer, dataset);
+    const day = this.#day();
+    const known = this.#usage.get(name) ?? { day, dayBytes: 0, totalBytes: 0 };
+    // Conservative time never goes back: no clock begins the same day twice.
+    if (day > known.day) Object.assign(known, { day, dayBytes: 0 });
+    this.#usage.set(name, known);
+    return known;
+  }
+
+  #day(): number {
+    return Math.floor((this.#options.nowMs() ?? 0) / dayMs);
+  }
+}
+
+function nameOf(writer: AgentKey, dataset: DatasetId): string {
+  return `budget-${writer}-${dataset}`;
+}
+
+/** What sources have had stored here, as it was last written down. @throws HoldfastError io-error */
+export async function readBudgets(records: RecordStore, log: Log): Promise<BudgetUsage> {
+  const all = new Map<string, Usage>();
+  for (const name of await records.names()) {
+    if (!name.startsWith('budget-')) continue;
+    const usage = await readUsage(records, name);
+    if (usage !== undefined) all.set(name, usage);
+    else log.log('warn', 'what a source has stored here is counted anew', { name });
+  }
+  return all;
+}
+
+/** A damaged record costs a day's count, and no promise: budgets guard space, not data. */
+async function readUsage(records: RecordStore, name: string): Promise<Usage | undefined> {
+  try {
+    const record = await records.read(name);
+    const value = JSON.parse(fromUtf8(record ?? new Uint8Array()) ?? '') as Usage;
+    const { day, dayBytes, totalBytes } = value;
+    if ([day, dayBytes, totalBytes].every((one) => Number.isSafeInteger(one))) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && codeOf(error) !== 'corrupt') throw error;
+  }
+  return undefined;
+}

@@ -1,0 +1,97 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { dayMs } from '../../../src/base/units.ts';
+import type { ShardHead } from '../../../src/core/format/shard.ts';
+import type { Budget } from '../../../src/core/policy/policy-terms.ts';
+import { BudgetBook, readBudgets } from '../../../src/services/budget-book.ts';
+import { collectingLog } from '../../support/collecting-log.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const stored = new Map<string, Uint8Array>();
+const records = {
+  read: async (name: string) => stored.get(name),
+  write: async (name: string, record: Uint8Array) => void stored.set(name, record),
+  remove: async (name: string) => void stored.delete(name),
+  names: async () => [...stored.keys()],
+};
+
+let budget: Budget | undefined;
+let nowMs: number;
+let over: string[];
+const log = collectingLog();
+
+beforeEach(() => {
+  stored.clear();
+  budget = { perDay: 100, total: 250, over: 'refuse' };
+  nowMs = 20_000 * dayMs;
+  over = [];
+});
+
+async function open(): Promise<BudgetBook> {
+  const options = {
+    ...{ records, log, clock: new ManualClock() },
+    budgetFor: () => budget,
+    nowMs: () => nowMs,
+    onOver: (_writer: string, _dataset: string, reason: string) => void over.push(reason),
+  };
+  return new BudgetBook(options, await readBudgets(records, log));
+}
+
+const head = (packSize: number, writer = 'aa') =>
+  ({ writer, dataset: 'bb', packSize }) as unknown as ShardHead;
+
+function store(book: BudgetBook, size: number, writer?: string): void {
+  book.require(head(size, writer));
+  book.charge(head(size, writer));
+}
+
+describe('a budget', () => {
+  test('refuses what goes beyond a day, and leaves other sources alone', async () => {
+    const book = await open();
+    store(book, 60);
+    expect(() => store(book, 60)).toThrow('100 bytes a day, and 60 were stored today');
+    store(book, 60, 'cc');
+    store(book, 40);
+  });
+
+  test('begins anew with each day of conservative time, which no clock of a source moves', async () => {
+    const book = await open();
+    store(book, 100);
+    nowMs -= 3 * dayMs;
+    expect(() => store(book, 1)).toThrow('a day');
+    nowMs += 4 * dayMs;
+    store(book, 100);
+  });
+
+  test('has a total, which shrinks when packs go', async () => {
+    const book = await open();
+    for (let i = 0; i < 2; i++) {
+      store(book, 100);
+      nowMs += dayMs;
+    }
+    expect(() => store(book, 60)).toThrow('250 bytes, and 200 are stored');
+    book.refund('aa' as never, 'bb' as never, 100);
+    store(book, 60);
+  });
+
+  test('is known after a restart', async () => {
+    const book = await open();
+    store(book, 100);
+    await book.flush();
+    expect(() => store(book, 1)).toThrow('a day');
+    const again = await open();
+    expect(() => again.require(head(1))).toThrow('a day');
+  });
+
+  test('with quarantine takes as much again, tells once, and then refuses', async () => {
+    budget = { perDay: 100, over: 'quarantine' };
+    const book = await open();
+    for (let i = 0; i < 4; i++) store(book, 50);
+    expect(over).toEqual(['its budget is 100 bytes a day, and 100 were stored today']);
+    expect(() => store(book, 50)).toThrow('takes no more of it');
+  });
+
+  test('is none where the policy says nothing', async () => {
+    budget = undefined;
+    store(await open(), 10_000);
+  });
+});
