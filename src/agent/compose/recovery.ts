@@ -185,10 +185,9 @@ class Session implements RecoverySession {
   ): AsyncGenerator<EntryReport & { snapshot: string }> {
     const { ignoreCase, snapshot } = request;
     const pattern = PathPattern.parse(request.pattern, { ignoreCase });
-    const { ledger } = this.#parts.cluster;
     const opened =
       snapshot === undefined
-        ? ledger.manifests().map((record) => this.#openRecord.bind(this, record))
+        ? (await this.#readable()).map((record) => this.#openRecord.bind(this, record))
         : [() => this.#open(snapshot)];
     for (const open of opened) {
       const { reader, record, frames } = await open();
@@ -197,6 +196,16 @@ class Session implements RecoverySession {
         yield { ...entry, snapshot: record.hash };
       }
     }
+  }
+
+  /** Without those that were shredded: they are no reason not to look into the others. */
+  async #readable(): Promise<ManifestRecord[]> {
+    const { ledger, ring } = this.#parts.cluster;
+    const readable: ManifestRecord[] = [];
+    for (const record of ledger.manifests()) {
+      if (!(await ring.isShredded(record))) readable.push(record);
+    }
+    return readable;
   }
 
   async *diff(request: Parameters<RecoverySession['diff']>[0]): ReturnType<typeof diffSnapshots> {
