@@ -2,6 +2,7 @@ import { inlineCompute } from '../../src/adapters/compute/inline.ts';
 import { concat, utf8 } from '../../src/base/bytes.ts';
 import { clusterStream } from '../../src/core/format/statement.ts';
 import { kindOf } from '../../src/core/format/tree.ts';
+import type { PackId } from '../../src/core/ids.ts';
 import type { Sealer } from '../../src/ports/sealer.ts';
 import { Backup, type BackupProgress, type BackupResult } from '../../src/services/backup.ts';
 import { DatasetIndex } from '../../src/services/dataset-index.ts';
@@ -32,6 +33,8 @@ export class BackupBench {
   readonly #backup: Backup;
   readonly #recipient: string | undefined;
   #own: OwnDataset | undefined;
+  /** Packs that are on their way out, each time that the backup looks. */
+  expired: () => readonly PackId[] = () => [];
 
   /** `sealing`: instead of a plain sealer; the dataset is sealed to its recipient. */
   constructor(
@@ -52,7 +55,12 @@ export class BackupBench {
     const self = site.agent.agentKey;
     const shared = { ledger, self, peers, log, facts, distributor, committer, view, clock };
     this.#backup = new Backup({
-      packUse: { unneeded: async () => ({ packs: new Map() }) },
+      packUse: {
+        unneeded: async (_, isWanted) => {
+          const gone = this.expired().filter((pack) => isWanted(pack));
+          return { packs: new Map(gone.map((pack) => [pack, { users: [], size: 1 }])) };
+        },
+      },
       ...shared,
       source,
       compute: inlineCompute(),

@@ -36,6 +36,23 @@ function site(i: number): BackupSite {
 describe('the snapshots of a dataset', () => {
   beforeEach(() => open(1, 0));
 
+  test('use no pack that expires while the backup runs, and store its content anew', async () => {
+    tree.plant();
+    const first = await bench.run([tree.path]);
+    const packsOf = async (record: ManifestRecord | undefined) =>
+      ((record && (await site(0).view.packs(record))) ?? []).map(({ pack }) => pack);
+    const old = await packsOf(first.record);
+    let looks = 0;
+    // Not when it begins, but before it signs; from then on they are gone.
+    bench.expired = () => (looks++ === 1 ? old : []);
+    tree.write('b/new', noise(50_000, 5));
+    const second = await bench.run([tree.path]);
+    const used = await packsOf(second.record);
+    expect(old.length).toBeGreaterThan(0);
+    expect(used.filter((pack) => old.includes(pack))).toEqual([]);
+    await tree.expectIn(second.record, site(0));
+  });
+
   test('follow each other, and share what has not changed', async () => {
     tree.plant();
     const first = await bench.run([tree.path]);
