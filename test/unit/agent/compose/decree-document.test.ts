@@ -36,7 +36,7 @@ const draft = { clusterId: cluster, payload: Buffer.from(payload).toString('base
 function keyFile(name: string, text = false): string {
   const file = join(directory, name);
   const secret = secretOf(name);
-  writeFileSync(file, text ? `${toHex(secret)}\n` : secret);
+  writeFileSync(file, text ? `${toHex(secret)}\n` : secret, { mode: 0o600 });
   return file;
 }
 
