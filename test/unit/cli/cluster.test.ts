@@ -154,7 +154,10 @@ describe('invite', () => {
       },
     ]);
     expect(seen).toEqual([
-      { stateDir: '/s', site: 'ber', region: 'eu', roles: [], ttlMs: 86_400_000 },
+      {
+        ...{ stateDir: '/s', site: 'ber', region: 'eu', roles: [], ttlMs: 86_400_000 },
+        operatorKeyFiles: [],
+      },
       {
         stateDir: '/s',
         site: 'ams',
