@@ -7,6 +7,8 @@ import type { ControlWorkload } from './workload.ts';
 
 type Trouble = Exclude<ControlFault, Disaster>;
 
+/** A plan must come to its promotion meanwhile. */
+const snareMsMin = 6000;
 const usualSyncMs = { min: 1, max: 20 };
 
 /** Makes the trouble of a plan happen. */
@@ -14,6 +16,8 @@ export class ControlFaults {
   readonly #cluster: ControlCluster;
   /** Dies after its next word as a coordinator. */
   #trap: Extract<ControlFault, { kind: 'crash-coordinator' }> | undefined;
+  /** Cuts off the next holder whose dataset a plan takes elsewhere. */
+  #snare: Extract<ControlFault, { kind: 'isolate-holder' }> | undefined;
   #isOver = false;
   readonly #disasters: Disasters;
 
@@ -26,7 +30,10 @@ export class ControlFaults {
         if (!this.#isOver) this.#apply(fault);
       });
     }
-    cluster.listen((seen) => this.#spring(seen));
+    cluster.listen((seen) => {
+      this.#spring(seen);
+      this.#ensnare(seen);
+    });
   }
 
   /** Somebody is still to come back. */
@@ -38,6 +45,7 @@ export class ControlFaults {
   heal(): void {
     this.#isOver = true;
     this.#trap = undefined;
+    this.#snare = undefined;
     this.#disasters.heal();
     const { agents, internet } = this.#cluster;
     internet.mendAll();
@@ -73,6 +81,9 @@ export class ControlFaults {
         return;
       case 'crash-coordinator':
         this.#trap = fault;
+        return;
+      case 'isolate-holder':
+        this.#snare = fault;
         return;
       case 'split':
         this.#split(fault.mask, fault.spanMs);
@@ -172,6 +183,26 @@ export class ControlFaults {
 
   #isolate(agent: ControlAgent | undefined, spanMs: number): void {
     if (agent !== undefined) this.#split(1 << this.#cluster.agents.indexOf(agent), spanMs);
+  }
+
+  #ensnare(seen: ControlSeen): void {
+    if (this.#snare === undefined || seen.kind !== 'applied') return;
+    const { body, outcome } = seen.command;
+    if (body.kind !== 'mark' || body.outcome !== 'done' || outcome.outcome !== 'applied') return;
+    const { plans, incarnations } = seen.control.state;
+    const { plan } = plans.runOf(body)?.record ?? {};
+    for (const step of plan?.steps ?? []) {
+      if (step.kind !== 'promote' || !step.after.includes(body.step)) continue;
+      const id = plan?.datasets.find(({ name }) => name === step.dataset)?.id;
+      const known = id && incarnations.of(id);
+      const agent = known?.state === 'live' && known.holder && this.#cluster.of(known.holder);
+      if (!agent || agent.person.descriptor.site === plan?.target.site) continue;
+      const spanMs = Math.max(this.#snare.spanMs, snareMsMin);
+      this.#snare = undefined;
+      this.#cluster.world.meet('the host of a live copy cut off before a promotion');
+      this.#isolate(agent, spanMs);
+      return;
+    }
   }
 
   #calm(): void {

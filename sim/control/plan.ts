@@ -7,6 +7,8 @@ export type ControlFault = { readonly atMs: number; readonly spanMs: number } & 
       readonly agent: number;
     }
   | { readonly kind: 'crash-leader' | 'pause-leader' | 'isolate-leader' }
+  /** Whoever has the live copy is cut off just before a plan would promote another one. */
+  | { readonly kind: 'isolate-holder' }
   /** Whoever coordinates dies right after its next word was applied there, so many milliseconds later. */
   | { readonly kind: 'crash-coordinator'; readonly delayMs: number }
   | { readonly kind: 'cut'; readonly agent: number; readonly to: number }
@@ -53,6 +55,7 @@ const kinds: readonly ControlFaultKind[] = [
   'pause',
   'pause-leader',
   'isolate-leader',
+  'isolate-holder',
   'slow-disk',
   'full-disk',
   'damage',
@@ -115,6 +118,7 @@ function draw(random: Prng, kind: ControlFaultKind, durationMs: number): Control
     case 'crash-leader':
     case 'pause-leader':
     case 'isolate-leader':
+    case 'isolate-holder':
       return { ...at, kind };
     case 'crash-coordinator':
       return { ...at, kind, delayMs: random.pick([0, 0, 1, 10, 60, 300]) };

@@ -14,6 +14,8 @@ export type ControlRunOptions = {
   readonly onTurn?: (() => void) | undefined;
   /** Keeps the whole trace. */
   readonly hasTrace?: boolean | undefined;
+  /** In the place of what the seed draws. */
+  readonly plan?: ControlPlan | undefined;
   /** The trouble, in the place of what the seed draws. */
   readonly faults?: readonly ControlFault[] | undefined;
 };
@@ -34,13 +36,15 @@ export type ControlRun = {
 const healMsMax = 600_000;
 /** Where more is broken than a log bears, nothing must come to an end: what goes on is watched this long. */
 const restMs = 20_000;
+/** After a decree: who may vote again is chosen once its few voters are let go. */
+const choiceMs = 20_000;
 
 /** One seed: trouble, in which nothing wrong may happen; then none, in which every plan must end. */
 export async function runControlSeed(
   seed: number,
   options: ControlRunOptions = {},
 ): Promise<ControlRun> {
-  const drawn = controlPlanOf(seed);
+  const drawn = options.plan ?? controlPlanOf(seed);
   const plan = { ...drawn, faults: options.faults ?? drawn.faults };
   const begun = plan.isFresh ? emptyDisks() : await settledDisks(plan.byzantineVoters);
   const cluster = new ControlCluster({ seed, plan, begun, parts: options.parts ?? shippedParts });
@@ -79,10 +83,14 @@ async function converge(
   faults: ControlFaults,
 ): Promise<void> {
   const endMs = cluster.world.nowMs + healMsMax;
+  let doneMs = cluster.world.nowMs;
   while (cluster.isClean) {
     await cluster.world.advance(5000);
     const isQuiet = cluster.leader() !== undefined && workload.help() && !faults.isOpen;
-    if (isQuiet && isEqual(cluster)) return;
+    const isDone = isQuiet && isEqual(cluster);
+    if (!isDone) doneMs = cluster.world.nowMs;
+    const generation = cluster.state?.generation ?? 1;
+    if (isDone && (generation === 1 || cluster.world.nowMs - doneMs >= choiceMs)) return;
     if (cluster.world.nowMs < endMs) continue;
     const open = workload.describeOpen();
     cluster.fail('liveness', open === '' ? 'no agreement after the end of all trouble' : open);

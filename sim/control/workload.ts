@@ -86,7 +86,7 @@ export class ControlWorkload {
     if (random.chance(60)) this.#decide();
     if (random.chance(60)) this.#changeLayout();
     if (random.chance(60)) this.#changePolicy();
-    if (random.chance(60)) this.#proposeTogether();
+    if (random.chance(120)) this.#proposeTogether();
     if (random.chance(120)) this.#beRogue();
     if (this.#cluster.state !== undefined) this.#stutterer.step(this.#cluster.state);
   }
@@ -106,13 +106,18 @@ export class ControlWorkload {
       if (!isHelped) this.#isolateHolders(record.plan);
       this.#say({ kind: 'plan-decision', ...name, decision: isHelped ? 'cancel' : 'resume' });
     }
-    return open.length === 0;
+    return open.length === 0 && !this.#isPinned;
+  }
+
+  get #isPinned(): boolean {
+    const { generation = 1, layout } = this.#cluster.state ?? {};
+    return generation > 1 && layout?.current.mode === 'pinned';
   }
 
   /** A decree pins its few voters; when all is well again, operators let the cluster choose. */
   #unpin(): void {
-    const { generation = 1, layout } = this.#cluster.state ?? {};
-    if (generation === 1 || layout?.current.mode !== 'pinned') return;
+    const { layout } = this.#cluster.state ?? {};
+    if (layout === undefined || !this.#isPinned) return;
     const { version } = layout.current;
     this.#say({ kind: 'layout', version: version + 1, base: version, mode: 'auto', voters: [] });
   }

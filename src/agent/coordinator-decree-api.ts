@@ -32,7 +32,8 @@ async function prepare(
   agent: Agent,
   request: { voters: string[]; reason: string; noticeMs?: number },
 ): Promise<DecreeDraft> {
-  if (await isQuorate(agent)) {
+  // Where two decrees have begun one generation, each part may have a quorum: a third decree must end one.
+  if (agent.control.decrees.rivals.size === 0 && (await isQuorate(agent))) {
     throw new HoldfastError(
       'not-permitted',
       'a quorum of the voters answers: no decree is needed',

@@ -6,7 +6,7 @@ import type { ControlChecker, ControlSeen } from '../observation.ts';
 type DiskOf = (agent: AgentKey) => ControlDisk | undefined;
 
 /**
- * Two different words of one voter for one open slot are found, and kept with both envelopes; and only who has
+ * Two different words of one voter for one slot that is open, or whose grants are kept, are found, and kept with both envelopes; and only who has
  * said two is ever accused.
  */
 export class EquivocationFound implements ControlChecker {
@@ -41,10 +41,13 @@ export class EquivocationFound implements ControlChecker {
       return undefined;
     }
     const { findings, incarnations } = seen.control.state;
-    const isOpen = incarnations.of(dataset)?.slot !== undefined;
-    if (isOpen && incarnations.of(dataset)?.incarnation === incarnation) {
-      if (first !== undefined && first !== word) this.#guilty.add(signer);
-    }
+    const known = incarnations.of(dataset);
+    const isOpen = known?.slot !== undefined && known.incarnation === incarnation;
+    const { certificate } = known ?? {};
+    const isDecided = certificate?.incarnation === incarnation && !known?.slot;
+    // Of a slot that is decided the grants alone are still known.
+    const isKept = isOpen || (isDecided && first !== 'abandon');
+    if (isKept && first !== undefined && first !== word) this.#guilty.add(signer);
     const accused = new Set<string>(findings.equivocations.map(({ agent }) => agent));
     const unseen = [...this.#guilty].find((one) => !accused.has(one));
     if (unseen !== undefined) return `two words of ${unseen.slice(0, 8)} are not noticed`;

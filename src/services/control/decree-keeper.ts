@@ -15,6 +15,7 @@ import type { Serve } from '../serve.ts';
 import type { ControlLog } from './control-log.ts';
 import { repeat } from './duty.ts';
 import type { ImageRef } from './image-exchange.ts';
+import { RivalDecrees } from './rival-decrees.ts';
 
 export type DecreeKeeperOptions = {
   readonly control: ControlLog;
@@ -70,9 +71,11 @@ export class DecreeKeeper {
   #announcedMs = Number.NEGATIVE_INFINITY;
   #askedMs = Number.NEGATIVE_INFINITY;
   #wanted = 0;
+  readonly #rivals: RivalDecrees;
 
   constructor(options: DecreeKeeperOptions) {
     this.#options = options;
+    this.#rivals = new RivalDecrees(options);
     options.control.onFenced((generation) => {
       this.#wanted = Math.max(this.#wanted, generation);
     });
@@ -82,6 +85,11 @@ export class DecreeKeeper {
     if (this.#pending === undefined) return undefined;
     const { decree, dueMs } = this.#pending;
     return { decree, leftMs: Math.max(0, dueMs - this.#options.clock.monotonicMs()) };
+  }
+
+  /** Members whose generation has the number of this one and was begun by another decree. */
+  get rivals(): ReadonlySet<AgentKey> {
+    return this.#rivals.known;
   }
 
   /** Looks at the logs of all members that answer, and writes what their operators would have to sign. */
@@ -125,6 +133,7 @@ export class DecreeKeeper {
       if (answer === undefined) continue;
       asked.push(agentKey);
       if (Number(answer.generation) !== best.generation) continue;
+      if (best.generation > 1 && (await this.#rivals.isRival({ agentKey, peerKey }))) continue;
       const [lastTerm, lastIndex] = [Number(answer.lastTerm), Number(answer.lastIndex)];
       const isLonger =
         lastTerm > best.lastTerm || (lastTerm === best.lastTerm && lastIndex > best.lastIndex);
@@ -220,6 +229,7 @@ export class DecreeKeeper {
     if (this.#isBehind || this.#isLeftAlone()) await this.#follow(options);
     // Where another one is in force already, this one would begin its generation a second time.
     if (this.pending?.leftMs === 0 && !this.#isBehind) await this.#enforce();
+    await this.#rivals.look(options);
   }
 
   get #isBehind(): boolean {
@@ -260,6 +270,7 @@ export class DecreeKeeper {
     await generations.write(start);
     await control.adopt(state, decree.voters);
     this.#pending = undefined;
+    this.#rivals.forget();
     log.log('error', 'a decree is in force', { generation: decree.generation });
     // The log of a generation begins with its decree; whoever leads first says so.
     const stop = control.onStatus(() => {

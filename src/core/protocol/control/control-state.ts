@@ -96,7 +96,7 @@ export class ControlState {
     this.vouches = new VouchBook(cluster, [genesis.founder.statementKey]);
     this.policy = new PolicyBook(genesis);
     this.fates = new FateBook(this);
-    this.incarnations = new IncarnationBook(genesis.byzantineVoters);
+    this.incarnations = new IncarnationBook(cluster, genesis.byzantineVoters);
     this.operators = new OperatorBook(genesis);
     this.authority = new Authority(this.operators, this.members, this.config);
     this.keys = new KeyBook(genesis);
@@ -240,11 +240,8 @@ export class ControlState {
     this.findings.addVoid({ generation, index, kind: body?.kind ?? '', id, reason });
     if (codeOf(error) !== 'equivocation' || body === undefined) return;
     const agent = error.details.agent as AgentKey;
-    const first =
-      body.kind === 'fence-vote'
-        ? this.incarnations.of(body.dataset)?.slot?.votes.find(({ voter }) => voter === agent)
-        : undefined;
-    const evidence = first === undefined ? [envelope] : [first.envelope, envelope];
+    const first = body.kind === 'fence-vote' ? this.incarnations.wordOf(body, agent) : undefined;
+    const evidence = first === undefined ? [envelope] : [first, envelope];
     this.findings.addEquivocation({ generation, index, agent, reason, evidence });
   }
 

@@ -1,13 +1,15 @@
 import type { BodyOf, FenceVote, Promotion } from '../../format/control-records.ts';
-import { type AgentKey, type DatasetId, shortId } from '../../ids.ts';
+import { type AgentKey, type ClusterId, type DatasetId, shortId } from '../../ids.ts';
 import type { PlanDataset } from '../../policy/restore-plan.ts';
 import { controlBounds } from './control-bounds.ts';
 import { fenceQuorum } from './fence-quorum.ts';
 import { IsolationBook } from './isolation-book.ts';
-import { type Change, type CommandPlace, refusal } from './refusal.ts';
+import { type Change, type CommandPlace, contradiction, refusal } from './refusal.ts';
 import {
   type Certificate,
   certificateOf,
+  grantIn,
+  isGrantOf,
   openSlot,
   type SnapshotPlace,
   type Slot,
@@ -57,9 +59,11 @@ export class IncarnationBook {
   readonly isolations = new IsolationBook();
   /** Voters that may sign two words on one slot without harm. */
   readonly #faulty: number;
+  readonly #cluster: ClusterId;
   readonly #datasets = new Map<DatasetId, Incarnation>();
 
-  constructor(faulty = 0) {
+  constructor(cluster: ClusterId, faulty = 0) {
+    this.#cluster = cluster;
     this.#faulty = faulty;
   }
 
@@ -165,11 +169,30 @@ export class IncarnationBook {
     const known = this.#require(vote.dataset);
     const { slot } = known;
     if (slot === undefined || vote.incarnation !== known.incarnation) {
+      this.#requireSameWord(vote, voter);
       throw refusal('there is no such open slot');
     }
     if (vote.generation !== slot.generation) throw refusal('the vote is of another generation');
     const voted = withVote(slot, vote, { voter, envelope: place.envelope });
     return () => this.#set(this.#afterVote({ ...known, slot: voted }, voted, place));
+  }
+
+  /** What this voter has said about the slot of a vote, where that is still known. */
+  wordOf({ dataset, incarnation, generation }: FenceVote, voter: AgentKey): Uint8Array | undefined {
+    const { slot, certificate, ...known } = this.#require(dataset);
+    if (slot !== undefined && known.incarnation === incarnation) {
+      return slot.votes.find((one) => one.voter === voter)?.envelope;
+    }
+    const isOf = certificate?.incarnation === incarnation && certificate.generation === generation;
+    return isOf ? grantIn(certificate, voter, this.#cluster) : undefined;
+  }
+
+  /** A slot that is decided has kept its grants: who takes one back has said two words. */
+  #requireSameWord(vote: FenceVote, voter: AgentKey): void {
+    const { certificate } = this.#require(vote.dataset);
+    if (certificate === undefined || this.wordOf(vote, voter) === undefined) return;
+    if (isGrantOf(certificate, vote)) throw refusal('this voter has voted already');
+    throw contradiction(voter, `${shortId(voter)} has taken back what it had granted`);
   }
 
   /** live -> off, by the holder's own word. @throws HoldfastError not-permitted */

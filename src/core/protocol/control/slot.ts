@@ -1,5 +1,6 @@
+import { openCommand } from '../../format/control-envelope.ts';
 import type { Fence, FenceVote, PlanHash, Promotion } from '../../format/control-records.ts';
-import type { AgentKey } from '../../ids.ts';
+import type { AgentKey, ClusterId } from '../../ids.ts';
 import { deadQuorum, fenceQuorum } from './fence-quorum.ts';
 import { contradiction, refusal } from './refusal.ts';
 
@@ -60,7 +61,7 @@ export function withVote(slot: Slot, vote: FenceVote, word: Omit<SlotVote, 'isGr
   if (!slot.voters.includes(voter)) throw refusal('the slot was opened without this voter');
   const isGrant = vote.target !== undefined;
   const before = slot.votes.find((one) => one.voter === voter);
-  const isCandidate = !isGrant || (vote.target === slot.target && isFenceOf(slot, vote.fence));
+  const isCandidate = !isGrant || isGrantOf(slot, vote);
   if (before !== undefined) {
     if (before.isGrant === isGrant && isCandidate) throw refusal('this voter has voted already');
     throw contradiction(voter, `${voter.slice(0, 8)} has given two different votes for one slot`);
@@ -89,6 +90,18 @@ export function certificateOf(slot: Slot, incarnation: number): Certificate {
   return { ...rest, incarnation, votes: grants };
 }
 
-function isFenceOf(slot: Slot, fence: Fence): boolean {
-  return slot.fence.generation === fence.generation && slot.fence.index === fence.index;
+/** The envelope by which this voter has granted a slot that was decided. */
+export function grantIn(
+  { votes }: Certificate,
+  voter: AgentKey,
+  cluster: ClusterId,
+): Uint8Array | undefined {
+  return votes.find((envelope) => openCommand(envelope, cluster).signers.has(voter));
+}
+
+/** It names the candidate and the fence of the slot. */
+export function isGrantOf(slot: Pick<Slot, 'target' | 'fence'>, vote: FenceVote): boolean {
+  const { generation, index } = slot.fence;
+  const isFence = vote.fence.generation === generation && vote.fence.index === index;
+  return vote.target === slot.target && isFence;
 }

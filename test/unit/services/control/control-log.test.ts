@@ -288,6 +288,37 @@ describe('two decrees for one generation', () => {
     await group.until(() => group.at(0).control.status().generation === 2, 'one is in force');
     expect(group.at(0).control.status().config.voters).toEqual([group.keyOf(2)]);
   });
+
+  test('that have begun it in two parts are noticed when the parts meet, and a third one ends that', async () => {
+    await threeVoters();
+    await group.kill(1);
+    group.hub.cut(group.at(0).host.network.self, group.at(2).host.network.self);
+    await group.until(() => group.leader() === undefined, 'nobody leads');
+    const noticeMs = 30 * 60_000;
+    const begin = async (i: number, generation: number): Promise<void> => {
+      const { decrees, control } = group.at(i);
+      const draft = { voters: [group.keyOf(i)], reason: 'burnt', noticeMs };
+      const { decree } = await group.finished(decrees.prepare(draft));
+      const envelope = signed({ kind: 'decree', ...decree }, generation);
+      await group.finished(decrees.announce(envelope));
+      await group.clock.advance(noticeMs + 60_000);
+      await group.until(() => control.status().generation === generation, 'it is in force');
+      await group.until(() => control.isLeading, 'the new generation has a leader');
+    };
+    await begin(0, 2);
+    await begin(2, 2);
+    await group.hub.heal();
+    await group.meet(0);
+    const rivals = (i: number) => [...group.at(i).decrees.rivals];
+    await group.until(() => rivals(0).length + rivals(2).length === 2, 'both see the other');
+    expect(rivals(0)).toEqual([group.keyOf(2)]);
+    await begin(0, 3);
+    await group.until(() => group.at(2).control.state.generation === 3, 'the other follows');
+    await group.until(() => isAgreed([0, 2]), 'both agree');
+    expect(group.at(2).control.status().config.voters).toEqual([group.keyOf(0)]);
+    expect(rivals(0).length + rivals(2).length).toBe(0);
+    expect([...group.at(0).fatal, ...group.at(2).fatal]).toEqual([]);
+  });
 });
 
 /** As site 2 would like it: a log much longer than the true one, in which it is the only voter. */

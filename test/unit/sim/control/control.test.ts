@@ -12,8 +12,8 @@ describe('the simulated control plane', () => {
     expect(entries).toBeGreaterThan(20);
   });
 
-  test.for(controlScenarios)('$name', async ({ seed, faults }) => {
-    const { violation } = await runControlSeed(seed, { faults });
+  test.for(controlScenarios)('$name', async ({ seed, plan }) => {
+    const { violation } = await runControlSeed(seed, { plan });
     expect(violation).toBeUndefined();
   });
 

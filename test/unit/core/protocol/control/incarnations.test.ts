@@ -160,6 +160,21 @@ describe('a vote', () => {
     expect(found?.evidence).toHaveLength(2);
   });
 
+  test('a second one is evidence against the voter also when the slot is decided', () => {
+    const { fence } = log.contest();
+    for (const voter of [bergen, turku]) log.by(voter, log.vote(fence));
+    expect(log.db().state).toBe('live');
+    expect(log.by(bergen, log.vote(fence))).toBe('this voter has voted already');
+    expect(log.by(riga, log.vote(fence, { target: undefined }))).toContain('no such open slot');
+    expect(log.state.findings.equivocations).toEqual([]);
+    expect(log.by(bergen, log.vote(fence, { target: undefined }))).toContain('taken back');
+    expect(log.by(turku, log.vote(fence, { target: riga.agentKey }))).toContain('taken back');
+    const found = log.state.findings.equivocations;
+    expect(found.map(({ agent }) => agent)).toEqual([bergen.agentKey, turku.agentKey]);
+    expect(found.map(({ evidence }) => evidence.length)).toEqual([2, 2]);
+    expect(log.db().state).toBe('live');
+  });
+
   test('it names the candidate, fence and generation of the log', () => {
     const { fence } = log.contest();
     const other = { generation: 1, index: fence.index + 1 };
