@@ -164,8 +164,7 @@ export class Committer {
     let isAddressed = false;
     while (signal?.aborted !== true) {
       try {
-        if (!isAddressed) await readdress(this.#options);
-        isAddressed = true;
+        isAddressed ||= await readdress(this.#options);
         await this.#deliver();
       } catch (error) {
         // A disk that is full or fails now: an agent that ended here could not even restore.

@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts';
+import type { PackEntry } from '../core/format/facts.ts';
 import type { AgentKey } from '../core/ids.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Log } from '../ports/runtime.ts';
-import type { DurabilityView } from './durability-view.ts';
+import type { DurabilityView, Holder } from './durability-view.ts';
 import type { Ledger } from './ledger.ts';
 import type { Outbox, Parcel } from './outbox.ts';
 
@@ -21,6 +22,8 @@ const snapshotsMax = 64;
  * Finds out anew for whom shards in the outbox wait, after the index that knew it was lost (or a crash fell
  * between the delivery of a shard and the removal of its file): whoever should hold a shard of the pack and
  * has not signed that it does. What all hold is dropped; what belongs to no known snapshot stays as it is.
+ * @returns false when it is to be asked again: a member that has not signed yet may hold the shards that are
+ * nowhere else, and one more would give its site two.
  */
 export async function readdress({
   ledger,
@@ -28,19 +31,25 @@ export async function readdress({
   view,
   outbox,
   log,
-}: OutboxRecoveryOptions): Promise<void> {
+}: OutboxRecoveryOptions): Promise<boolean> {
   const orphans = Map.groupBy(await outbox.unaddressed(), ({ pack }) => pack);
-  if (orphans.size === 0) return;
-  const counts = { found: 0, dropped: 0, unknown: 0 };
+  if (orphans.size === 0) return true;
+  const counts = { found: 0, dropped: 0, undecided: 0, unknown: 0 };
   const members = ledger.roster.members().filter((member) => member.hasRole('storage'));
   const own = ledger.manifests().filter(({ statement }) => statement.writer === self);
   for (const record of own.slice(-snapshotsMax).reverse()) {
     if (orphans.size === 0) break;
     const located = await view.holders(record);
+    const signers = new Set((await view.holdings(record)).map(({ agent }) => agent));
+    const isSilent = members.some(({ agentKey }) => !signers.has(agentKey));
     for (const [pack, parcels] of [...orphans]) {
       const place = located.get(pack);
       if (place === undefined) continue;
       orphans.delete(pack);
+      if (isSilent && isIncomplete(place, parcels)) {
+        counts.undecided += parcels.length;
+        continue;
+      }
       const sites = new Set(place.holders.map(({ site }) => site));
       const others = members.filter(({ agentKey, site }) => agentKey !== self && !sites.has(site));
       const wanted = view.wantedSites(place.entry) - sites.size;
@@ -53,7 +62,19 @@ export async function readdress({
     }
   }
   counts.unknown = [...orphans.values()].flat().length;
-  log.log('warn', 'shards in the outbox had lost their addresses', counts);
+  const isNews = counts.found + counts.dropped > 0;
+  log.log(isNews ? 'warn' : 'info', 'shards in the outbox had lost their addresses', counts);
+  return counts.undecided === 0;
+}
+
+/** Shards of a coded pack are neither here nor signed for: somebody has them who has not said so. */
+function isIncomplete(
+  { entry, holders }: { readonly entry: PackEntry; readonly holders: readonly Holder[] },
+  parcels: readonly Parcel[],
+): boolean {
+  if (entry.k === 1) return false;
+  const known = new Set([...holders, ...parcels].map(({ index }) => index));
+  return known.size < entry.k + entry.m;
 }
 
 /** @returns how many parcels have an addressee now; the others are dropped. */

@@ -81,4 +81,18 @@ describe('an outbox whose index was lost', () => {
     expect((await recovered()).agents()).toEqual([]);
     expect(site(0).outboxShards.usage().shards).toBe(1);
   });
+
+  test('gives no second shard to a site that holds one and has not signed for it yet', async () => {
+    cluster = await BackupCluster.open(3, { surviveSites: 2 });
+    const entry = await placeWithoutLast({ k: 2, m: 1 });
+    cluster.isolate(1);
+    const { record } = await site(0).committer.commit(await prepareManifest(site(0), [entry]));
+    expect((await recovered()).agents()).toEqual([]);
+    await cluster.hub.heal();
+    await cluster.meet();
+    cluster.isolate(2);
+    await site(0).committer.finishWith(agentOf(1));
+    expect(site(0).ledger.receipts(record.hash)).toHaveLength(2);
+    expect((await recovered()).agents()).toEqual([agentOf(2)]);
+  });
 });
