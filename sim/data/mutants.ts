@@ -122,7 +122,7 @@ export const dataMutants: readonly DataMutant[] = [
   ),
   mutant(
     'never asks others for manifests',
-    { by: 'converged', within: 10 },
+    { by: 'converged', within: 10, plan: { victims: [], lie: undefined, faults: [] } },
     service(
       'sync.ts',
       'return count + (await this.#pullEach(peer, manifestsFirst));',

@@ -33,6 +33,7 @@ export class SimShards implements ShardStore {
   readonly #life: Life;
   readonly #capacity: () => number;
   readonly #trust = new Trust();
+  readonly #syncs = new Semaphore(1);
   readonly #turns = new Map<string, Semaphore>();
   #dirty = new Set<ShardFile>();
 
@@ -179,15 +180,21 @@ export class SimShards implements ShardStore {
     );
   }
 
+  /** One at a time: the second must not be done before what the first has taken over is durable. */
   async sync(): Promise<void> {
-    this.#trust.check();
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
-    await this.#trust.of(
-      this.#device.write(this.#life, () => {
-        for (const file of dirty) file.isDurable = true;
-      }),
-    );
+    const release = await this.#syncs.acquire();
+    try {
+      this.#trust.check();
+      const dirty = this.#dirty;
+      this.#dirty = new Set();
+      await this.#trust.of(
+        this.#device.write(this.#life, () => {
+          for (const file of dirty) file.isDurable = true;
+        }),
+      );
+    } finally {
+      release();
+    }
   }
 
   async remove(pack: PackId, index: number): Promise<void> {
