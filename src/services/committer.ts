@@ -164,7 +164,7 @@ export class Committer {
     let isAddressed = false;
     while (signal?.aborted !== true) {
       try {
-        isAddressed ||= await readdress(this.#options);
+        if (!isAddressed) isAddressed = await readdress(this.#options);
         await this.#deliver();
       } catch (error) {
         // A disk that is full or fails now: an agent that ended here could not even restore.
