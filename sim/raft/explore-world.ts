@@ -1,259 +1,265 @@
 import { toHex } from '../../src/base/bytes.ts';
-import type { AgentKey } from '../../src/core/ids.ts';
-import type { Raft } from '../../src/core/protocol/raft/raft.ts';
-import type {
-  RaftEntry,
-  RaftInput,
-  RaftMessage,
-  RaftOptions,
-  RaftSettings,
-  RaftStored,
-} from '../../src/core/protocol/raft/types.ts';
-import { RaftDisk } from './disk.ts';
-import { keyOf, nameOf, numberOf } from './names.ts';
+import { encodeConfig } from '../../src/core/protocol/raft/config-codec.ts';
+import type { RaftInput, RaftMessage } from '../../src/core/protocol/raft/types.ts';
+import { Explored, type Make, type Take } from './explore-member.ts';
+import { type Budget, foundings, type Move, movesOf, type Start } from './explore-moves.ts';
+import { entryText, Keeper, nothingPromised, type Promises } from './explore-promises.ts';
+import {
+  leastOf,
+  type Marks,
+  marksOf,
+  memberCount,
+  memberKey,
+  memberName,
+  memberOfKey,
+} from './explore-symmetry.ts';
 
-/** What a search may use up. */
-export type Bounds = {
-  /** The highest term that anybody may stand in. */
-  readonly terms: number;
-  readonly proposals: number;
-  readonly crashes: number;
-  /** Messages under way; one more is lost. */
-  readonly messages: number;
-  /** Moves in a row. */
-  readonly depth: number;
+/** A message under way: two that say the same are one. */
+type Sent = { readonly message: RaftMessage; readonly marks: Marks };
+
+type Parts = {
+  readonly start: Start;
+  readonly members: readonly Explored[];
+  readonly messages: ReadonlyMap<string, Sent>;
+  readonly promises: Promises;
+  readonly left: Budget;
+  readonly violation?: string | undefined;
 };
-
-/** One thing that may happen next. */
-export type Move =
-  | { readonly kind: 'deliver'; readonly message: string }
-  /** It loses patience: stands, or goes another round if it leads. */
-  | { readonly kind: 'time-out' | 'propose' | 'crash'; readonly member: number };
-
-type Make = (stored: RaftStored, settings: RaftSettings, options: RaftOptions) => Raft;
-
-type Member = { readonly raft: Raft; readonly disk: RaftDisk; readonly mark: string };
-
-export const voterCount = 3;
-const electionTicks = 2;
-const voters = Array.from({ length: voterCount }, (_, number) => keyOf(number));
-
-function settingsOf(self: AgentKey): RaftSettings {
-  return {
-    self,
-    // No draws: time passes as the search decides.
-    ...{ electionTicksMin: electionTicks, electionTicksMax: electionTicks, heartbeatTicks: 1 },
-    ...{ messageBytesMax: 1, entriesInFlightMax: 2, seed: 0 },
-  };
-}
 
 /** All that must be the same for two states to go on alike, and what has been promised so far. */
 export class World {
-  readonly #make: Make;
-  readonly #members: readonly Member[];
-  /** By what they say: two that say the same are one. */
-  readonly #messages: ReadonlyMap<string, RaftMessage>;
-  /** What somebody has applied, by index from 1 on, each with the term in which that was first known. */
-  readonly #committed: readonly { readonly text: string; readonly knownInTerm: number }[];
-  /** Who has led in which term. */
-  readonly #leaders: readonly (AgentKey | undefined)[];
-  readonly #used: { readonly proposals: number; readonly crashes: number };
+  readonly start: Start;
+  readonly members: readonly Explored[];
+  readonly messages: ReadonlyMap<string, Sent>;
+  readonly promises: Promises;
+  /** What may still be used up. */
+  readonly left: Budget;
   /** What is wrong; nothing is asked of such a state any more. */
   readonly violation: string | undefined;
 
-  private constructor(parts: {
-    make: Make;
-    members: readonly Member[];
-    messages: ReadonlyMap<string, RaftMessage>;
-    committed: World['committed'];
-    leaders: readonly (AgentKey | undefined)[];
-    used: { readonly proposals: number; readonly crashes: number };
-    violation: string | undefined;
-  }) {
-    this.#make = parts.make;
-    this.#members = parts.members;
-    this.#messages = parts.messages;
-    this.#committed = parts.committed;
-    this.#leaders = parts.leaders;
-    this.#used = parts.used;
+  private constructor(parts: Parts) {
+    this.start = parts.start;
+    this.members = parts.members;
+    this.messages = parts.messages;
+    this.promises = parts.promises;
+    this.left = parts.left;
     this.violation = parts.violation;
   }
 
-  static first(make: Make): World {
-    const members = voters.map((self) => {
-      const disk = new RaftDisk({ voters, learners: [] });
-      return memberOf(make(disk.stored, settingsOf(self), {}), disk);
-    });
-    const used = { proposals: 0, crashes: 0 };
-    const nothing = { messages: new Map(), committed: [], leaders: [], violation: undefined };
-    return new World({ make, members, used, ...nothing });
-  }
-
-  get committed(): readonly { readonly text: string; readonly knownInTerm: number }[] {
-    return this.#committed;
-  }
-
-  get mark(): string {
-    const members = this.#members.map(({ mark }) => mark);
-    const messages = [...this.#messages.keys()].sort();
-    const past = this.#committed.map(({ text, knownInTerm }) => `${text}@${knownInTerm}`);
-    const { proposals, crashes } = this.#used;
-    return [...members, ...messages, ...past, ...this.#leaders, proposals, crashes].join('|');
-  }
-
-  moves(bounds: Bounds): Move[] {
-    const moves: Move[] = [...this.#messages.keys()].map((message) => ({
-      kind: 'deliver',
-      message,
-    }));
-    this.#members.forEach(({ raft }, member) => {
-      const { role, term } = raft.status();
-      if (role === 'leader' || term < bounds.terms) moves.push({ kind: 'time-out', member });
-      if (role === 'leader' && this.#used.proposals < bounds.proposals) {
-        moves.push({ kind: 'propose', member });
-      }
-      const isFresh = term === 0 && role === 'follower';
-      if (this.#used.crashes < bounds.crashes && !isFresh) moves.push({ kind: 'crash', member });
-    });
-    return moves;
-  }
-
-  after(move: Move, bounds: Bounds): World {
-    const change = new Change(this.#committed, this.#leaders, this.#messages, bounds);
-    let { proposals, crashes } = this.#used;
-    let number: number;
-    let member: Member;
-    if (move.kind === 'deliver') {
-      const message = this.#messages.get(move.message) as RaftMessage;
-      change.messages.delete(move.message);
-      number = numberOf(message.to);
-      member = this.#stepped(number, [{ kind: 'message', message }], change);
-    } else {
-      number = move.member;
-      if (move.kind === 'crash') {
-        crashes++;
-        member = this.#restarted(number);
-      } else if (move.kind === 'propose') {
-        const payload = Uint8Array.of(++proposals);
-        member = this.#stepped(number, [{ kind: 'propose', payload }], change);
-      } else {
-        const isLeader = this.#members[number]?.raft.status().role === 'leader';
-        const ticks = Array.from({ length: isLeader ? 1 : electionTicks }, tick);
-        member = this.#stepped(number, ticks, change);
-      }
-    }
-    const { messages, committed, leaders, violation } = change;
-    return new World({
-      make: this.#make,
-      members: this.#members.with(number, member),
-      ...{ messages, committed, leaders, violation },
-      used: { proposals, crashes },
-    });
-  }
-
-  /** The state machine is rebuilt from what is committed: who applies it again says the same again. */
-  #restarted(number: number): Member {
-    const { disk } = this.#members[number] as Member;
-    return memberOf(this.#make(disk.stored, settingsOf(keyOf(number)), {}), disk);
-  }
-
-  #stepped(number: number, inputs: readonly RaftInput[], change: Change): Member {
-    const before = this.#members[number] as Member;
-    const raft = before.raft.clone();
-    const disk = copyOf(before.disk);
-    for (const input of inputs) {
-      for (const effect of raft.step(input).effects) {
-        if (effect.kind === 'persist') disk.write(effect.write);
-        if (effect.kind === 'send') change.send(effect.message);
-        if (effect.kind === 'apply') change.apply(effect.entries, disk);
-        if (effect.kind === 'role' && effect.status.role === 'leader') {
-          change.lead(keyOf(number), effect.status.term, disk);
-        }
-      }
-    }
-    return memberOf(raft, disk);
-  }
-}
-
-/** What one move leads to beside the member that it moves. */
-class Change {
-  readonly messages: Map<string, RaftMessage>;
-  committed: World['committed'];
-  leaders: readonly (AgentKey | undefined)[];
-  violation: string | undefined;
-  readonly #bounds: Bounds;
-
-  constructor(
-    committed: World['committed'],
-    leaders: readonly (AgentKey | undefined)[],
-    messages: ReadonlyMap<string, RaftMessage>,
-    bounds: Bounds,
-  ) {
-    this.committed = committed;
-    this.leaders = leaders;
-    this.messages = new Map(messages);
-    this.#bounds = bounds;
-  }
-
-  send(message: RaftMessage): void {
-    if (this.messages.size < this.#bounds.messages) this.messages.set(textOf(message), message);
-  }
-
-  /** Leader completeness, and one leader a term. */
-  lead(leader: AgentKey, term: number, disk: RaftDisk): void {
-    const other = this.leaders[term];
-    if (other !== undefined && other !== leader) {
-      this.violation ??= `${nameOf(other)} and ${nameOf(leader)} lead in term ${term}`;
-    }
-    const leaders = Array.from({ length: Math.max(this.leaders.length, term + 1) }, (_, i) =>
-      i === term ? leader : this.leaders[i],
+  /** `led`: A leads in term 1, and everybody knows; else nobody has done anything yet. */
+  static first(start: Start, left: Budget, make: Make): World {
+    const founding = foundings[start];
+    const members = Array.from({ length: memberCount }, (_, i) =>
+      Explored.first(i, founding, make),
     );
-    this.leaders = leaders;
-    this.committed.forEach(({ text, knownInTerm }, i) => {
-      const entry = disk.entryAt(i + 1);
-      if (knownInTerm >= term || (entry !== undefined && entryText(entry) === text)) return;
-      this.violation ??= `${nameOf(leader)} leads in term ${term} without entry ${i + 1}`;
-    });
+    const fresh = { start, members, messages: new Map(), promises: nothingPromised, left };
+    const world = new World(fresh);
+    if (start === 'fresh') return world;
+    const led = world.settled({ kind: 'stand', member: 0, term: 1 });
+    return new World({ ...led, left });
   }
 
-  /** State machine safety, and that nothing is applied before it is durable. */
-  apply(entries: readonly RaftEntry[], disk: RaftDisk): void {
-    for (const entry of entries) {
-      const text = entryText(entry);
-      const known = this.committed[entry.index - 1];
-      if (known === undefined) {
-        this.committed = [...this.committed, { text, knownInTerm: disk.hard.term }];
-      } else if (known.text !== text) {
-        this.violation ??= `${text} is applied at ${entry.index}, where ${known.text} was`;
+  /** The same number for worlds that differ in the names of voters alone, and for them only, but for 53 bits. */
+  get mark(): number {
+    const all = [...this.members, ...this.messages.values()].map(({ marks }) => marks);
+    const { committed, leaders, reads } = this.promises;
+    for (const [i, { text, knownInTerm }] of committed.entries()) {
+      all.push(marked(`${i} ${text} ${knownInTerm}`));
+    }
+    leaders.forEach((leader, term) => {
+      if (leader !== undefined) all.push(marked(`leads ${term} ${memberKey(leader)}`));
+    });
+    all.push(marked(`${this.start} ${reads.join()} ${Object.values(this.left).join()}`));
+    return leastOf(all);
+  }
+
+  /** All that may happen next, with nobody standing beyond a term. */
+  moves(termMax: number): Move[] {
+    return movesOf(this, termMax);
+  }
+
+  #actorOf(move: Move): number {
+    if ('member' in move) return move.member;
+    return memberOfKey((this.messages.get(move.message) as Sent).message.to);
+  }
+
+  /** @returns undefined when nothing comes of it */
+  after(move: Move): World | undefined {
+    const change = new Change(this, this.#actorOf(move));
+    switch (move.kind) {
+      case 'deliver':
+      case 'exchange':
+      case 'repeat':
+        return this.#delivered(move, change);
+      case 'stand':
+        return change.done(change.member.standing(move.term, change.take), { stands: 1 });
+      case 'crash':
+        return change.done(unlike(change.member, change.member.restarted({ isDamaged: false })), {
+          crashes: 1,
+        });
+      case 'damage':
+        return change.done(change.member.restarted({ isDamaged: true }), { damages: 1 });
+      case 'beat':
+        return change.step({ kind: 'tick' }, { beats: 1 });
+      case 'propose':
+        return change.step(
+          { kind: 'propose', payload: Uint8Array.of(this.left.proposals) },
+          { proposals: 1 },
+        );
+      case 'read':
+        return change.step({ kind: 'read', id: change.keeper.ask() }, { reads: 1 });
+      case 'configure':
+        return change.step({ kind: 'configure', config: move.config }, { changes: 1 });
+      case 'compact': {
+        const { commit } = change.member.raft.status();
+        return change.step(
+          { kind: 'compact', index: commit, state: Uint8Array.of(commit) },
+          { compactions: 1 },
+        );
       }
-      if (disk.termAt(entry.index) !== entry.term) this.violation ??= `${text} is not durable`;
     }
   }
+
+  /** After a move, and after everything has arrived that follows from it. */
+  settled(move: Move): World {
+    let world = this.after(move) ?? this;
+    for (;;) {
+      const [message] = world.messages.keys();
+      if (message === undefined) return world;
+      world = world.after({ kind: 'deliver', message }) ?? world.without(message);
+    }
+  }
+
+  /** What changes nothing is as good as lost, and to lose a message takes no move. */
+  #delivered(move: Extract<Move, { message: string }>, change: Change): World | undefined {
+    const { message } = this.messages.get(move.message) as Sent;
+    if (move.kind !== 'repeat') change.messages.delete(move.message);
+    const member = change.member.stepped([{ kind: 'message', message }], change.take);
+    const isWithout = change.hasSaidNothing && unlike(change.member, member) === undefined;
+    if (isWithout && change.keeper.violation === undefined) return undefined;
+    const isLate = move.kind === 'deliver' && change.answerTo(message) !== undefined;
+    const used = move.kind === 'repeat' ? { repeats: 1 } : { lates: isLate ? 1 : 0 };
+    const world = change.world(member, used);
+    if (move.kind !== 'exchange') return world;
+    const answer = change.answerTo(message);
+    return answer === undefined || world.violation !== undefined
+      ? world
+      : (world.after({ kind: 'deliver', message: answer }) ?? world);
+  }
+
+  without(message: string): World {
+    const messages = new Map(this.messages);
+    messages.delete(message);
+    return this.with({ messages });
+  }
+
+  with(parts: Partial<Parts>): World {
+    return new World({ ...this, ...parts });
+  }
 }
 
-function tick(): RaftInput {
-  return { kind: 'tick' };
+/** What one move leads to. */
+class Change {
+  readonly member: Explored;
+  readonly keeper: Keeper;
+  readonly messages: Map<string, Sent>;
+  readonly #before: World;
+  readonly #said: string[] = [];
+
+  constructor(before: World, member: number) {
+    this.#before = before;
+    this.member = before.members[member] as Explored;
+    this.keeper = new Keeper(before.promises, member, foundings[before.start]);
+    this.messages = new Map(before.messages);
+  }
+
+  readonly take: Take = (effect, disk) => {
+    this.keeper.take(effect, disk);
+    if (effect.kind === 'send') this.#send(effect.message);
+  };
+
+  step(input: RaftInput, used: Partial<Budget>): World {
+    return this.world(this.member.stepped([input], this.take), used);
+  }
+
+  done(member: Explored | undefined, used: Partial<Budget>): World | undefined {
+    return member === undefined ? undefined : this.world(member, used);
+  }
+
+  world(member: Explored, used: Partial<Budget>): World {
+    const left = { ...this.#before.left };
+    for (const key of Object.keys(used) as (keyof Budget)[]) left[key] -= used[key] ?? 0;
+    const { promises, violation } = this.keeper;
+    const members = this.#before.members.with(member.number, member);
+    return this.#before.with({ members, messages: this.messages, promises, left, violation });
+  }
+
+  get hasSaidNothing(): boolean {
+    return this.#said.length === 0;
+  }
+
+  /** What was said to the sender of a request. */
+  answerTo({ from }: RaftMessage): string | undefined {
+    return this.#said.find((text) => this.messages.get(text)?.message.to === from);
+  }
+
+  #send(sent: RaftMessage): void {
+    const message = asOfTransfer(sent);
+    // It says no more than a term, which whoever stands knows here anyway.
+    if (message.body.kind === 'vote-response' && !message.body.isGranted) return;
+    if (memberOfKey(message.to) >= memberCount) return;
+    const text = textOf(message);
+    this.#said.push(text);
+    this.messages.set(text, { message, marks: marked(text) });
+  }
 }
 
-function memberOf(raft: Raft, disk: RaftDisk): Member {
-  return { raft, disk, mark: raft.fingerprint() };
+/** What a member has become; undefined when it is as it was. */
+function unlike(before: Explored, after: Explored): Explored | undefined {
+  return before.marks.every((mark, i) => mark === after.marks[i]) ? undefined : after;
 }
 
-function copyOf(disk: RaftDisk): RaftDisk {
-  const copy = new RaftDisk(disk.snapshot.config);
-  copy.hard = disk.hard;
-  copy.entries = [...disk.entries];
-  return copy;
+/** No voter refuses because it hears a leader: safety must not rest on that. */
+function asOfTransfer(message: RaftMessage): RaftMessage {
+  const { body } = message;
+  return body.kind === 'vote-request'
+    ? { ...message, body: { ...body, isTransfer: true } }
+    : message;
 }
 
-function entryText({ term, kind, payload }: RaftEntry): string {
-  return `${term}${kind}${toHex(payload)}`;
+const known = new Map<string, Marks>();
+
+function marked(text: string): Marks {
+  let marks = known.get(text);
+  if (marks === undefined) {
+    if (known.size > 200_000) known.clear();
+    marks = marksOf(text, 1);
+    known.set(text, marks);
+  }
+  return marks;
 }
 
 function textOf({ from, to, term, body }: RaftMessage): string {
   const { kind, ...rest } = body;
-  const fields = Object.values(rest).map((value) =>
-    Array.isArray(value) ? value.map(entryText).join('+') : String(value),
-  );
-  return `${nameOf(from)}>${nameOf(to)} ${kind} ${term} ${fields.join(' ')}`;
+  const fields = Object.entries(rest).map(([name, value]) => {
+    if (name === 'config') return toHex(encodeConfig(value));
+    if (value instanceof Uint8Array) return toHex(value);
+    return Array.isArray(value) ? value.map(entryText).join('+') : String(value);
+  });
+  return `${from}>${to} ${kind} ${term} ${fields.join(' ')}`;
+}
+
+/** For somebody who reads the way to a violation. */
+export function moveText(world: World, move: Move): string {
+  if ('message' in move) {
+    const { message } = world.messages.get(move.message) as Sent;
+    const [from, to] = [message.from, message.to].map((key) => memberName(memberOfKey(key)));
+    return `${move.kind} ${from}>${to} ${message.body.kind} of term ${message.term}`;
+  }
+  const { kind, member, ...rest } = move;
+  const what =
+    'config' in rest
+      ? rest.config.voters.map((key) => memberName(memberOfKey(key)))
+      : Object.values(rest);
+  return `${memberName(member)} ${kind} ${what.join('')}`;
 }

@@ -1,11 +1,12 @@
 import { AssertionError } from '../../src/base/assert.ts';
 import { Raft } from '../../src/core/protocol/raft/raft.ts';
-import type { RaftOptions, RaftSettings, RaftStored } from '../../src/core/protocol/raft/types.ts';
-import { type Bounds, type Move, World } from './explore-world.ts';
-import { keyOf, nameOf } from './names.ts';
+import type { Make } from './explore-member.ts';
+import type { Bounds, Start } from './explore-moves.ts';
+import type { Profile } from './explore-profiles.ts';
+import { moveText, World } from './explore-world.ts';
 
 export type Exploration = {
-  /** Different ones that were met. */
+  /** Different ones that were met: worlds that differ in the names of voters alone are one. */
   readonly states: number;
   /** Moves that were made. */
   readonly transitions: number;
@@ -17,37 +18,43 @@ export type Exploration = {
   readonly committedMax: number;
 };
 
-export const smallBounds: Bounds = { terms: 2, proposals: 1, crashes: 1, messages: 4, depth: 9 };
+/** How a state is reached: from another one, by a move. */
+type Way = { readonly move: string; readonly before: Way } | undefined;
 
-const shipped = (stored: RaftStored, settings: RaftSettings, options: RaftOptions): Raft =>
-  new Raft(stored, settings, options);
+type Found = { readonly world: World; readonly way: Way };
+
+const shipped: Make = (stored, settings, options) => new Raft(stored, settings, options);
 
 /**
- * Every run of three voters within bounds, of the shipped Raft: each message may arrive now, later or never, each
- * member may lose patience or crash at any moment. The first to stand is A: the other voters are no different.
+ * Every run of three voters and a newcomer within bounds, of the shipped Raft, in the order of their lengths: each
+ * message may arrive now, later, twice or never, each member may stand, crash or lose an entry at any moment.
+ * A state that is met again has no more moves left than before, so each is followed once.
  */
 export class Explorer {
   readonly #bounds: Bounds;
   readonly #statesMax: number;
-  /** How many moves were left when a state was met: with more of them it is worth another visit. */
-  readonly #seen = new Map<number, number>();
-  readonly #path: Move[] = [];
+  readonly #starts: readonly Start[];
+  readonly #seen = new Set<number>();
   #transitions = 0;
   #committedMax = 0;
   #violation: Exploration['violation'];
 
-  constructor(bounds: Bounds, { statesMax = 10_000_000 } = {}) {
+  constructor({ bounds, starts }: Profile, { statesMax = 10_000_000 } = {}) {
     this.#bounds = bounds;
+    this.#starts = starts;
     this.#statesMax = statesMax;
   }
 
-  explore(make: typeof shipped = shipped): Exploration {
-    const first: Move = { kind: 'time-out', member: 0 };
-    this.#try(World.first(make), first, this.#bounds.depth);
+  explore(make: Make = shipped): Exploration {
+    const { terms: _, depth, ...budget } = this.#bounds;
+    let found = this.#starts.flatMap((start) =>
+      this.#met({ move: start, before: undefined }, () => World.first(start, budget, make)),
+    );
+    for (let level = 0; level < depth && !this.#isOver; level++) found = this.#after(found);
     return {
       states: this.#seen.size,
       transitions: this.#transitions,
-      isComplete: this.#violation === undefined && this.#seen.size < this.#statesMax,
+      isComplete: !this.#isOver,
       violation: this.#violation,
       committedMax: this.#committedMax,
     };
@@ -57,54 +64,42 @@ export class Explorer {
     return this.#violation !== undefined || this.#seen.size >= this.#statesMax;
   }
 
-  #try(world: World, move: Move, left: number): void {
-    this.#path.push(move);
-    this.#transitions++;
-    let next: World | undefined;
+  /** All new states that are one move away. */
+  #after(found: readonly Found[]): Found[] {
+    const next: Found[] = [];
+    for (const { world, way } of found) {
+      for (const move of world.moves(this.#bounds.terms)) {
+        if (this.#isOver) return next;
+        this.#transitions++;
+        const on = { move: moveText(world, move), before: way };
+        next.push(...this.#met(on, () => world.after(move)));
+      }
+    }
+    return next;
+  }
+
+  /** The state that comes of it, if it is a new one, and nothing is wrong with it. */
+  #met(way: Way, make: () => World | undefined): Found[] {
     try {
-      next = world.after(move, this.#bounds);
-      if (next.violation !== undefined) this.#found(next.violation);
+      const world = make();
+      if (world === undefined) return [];
+      this.#committedMax = Math.max(this.#committedMax, world.promises.committed.length);
+      const { mark, violation } = world;
+      if (violation !== undefined) this.#violation ??= { text: violation, moves: movesOn(way) };
+      if (violation !== undefined || this.#seen.has(mark)) return [];
+      this.#seen.add(mark);
+      return [{ world, way }];
     } catch (error) {
       // By its name: a mutant brings a class of its own.
-      const isBug = error instanceof Error && error.name === AssertionError.name;
-      if (!isBug) throw error;
-      this.#found(error.message);
+      if (!(error instanceof Error) || error.name !== AssertionError.name) throw error;
+      this.#violation ??= { text: error.message, moves: movesOn(way) };
+      return [];
     }
-    if (next !== undefined && !this.#isOver) this.#visit(next, left - 1);
-    this.#path.pop();
-  }
-
-  #visit(world: World, left: number): void {
-    this.#committedMax = Math.max(this.#committedMax, world.committed.length);
-    const mark = digestOf(world.mark);
-    const before = this.#seen.get(mark);
-    if (before !== undefined && before >= left) return;
-    this.#seen.set(mark, left);
-    if (left === 0) return;
-    for (const move of world.moves(this.#bounds)) {
-      if (this.#isOver) return;
-      this.#try(world, move, left);
-    }
-  }
-
-  #found(text: string): void {
-    this.#violation ??= { text, moves: this.#path.map(textOf) };
   }
 }
 
-/** 53 bits: in a search of ten million states, two are taken for one with a chance of 1 in 200. */
-function digestOf(text: string): number {
-  let low = 0x811c9dc5;
-  let high = 0x9dc5811c;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    low = Math.imul(low ^ unit, 0x01000193);
-    high = Math.imul(high ^ unit ^ (low >>> 13), 0x85ebca6b);
-  }
-  return (high >>> 11) * 2 ** 32 + (low >>> 0);
-}
-
-function textOf(move: Move): string {
-  if (move.kind === 'deliver') return move.message;
-  return `${nameOf(keyOf(move.member))} ${move.kind}`;
+function movesOn(way: Way): string[] {
+  const moves: string[] = [];
+  for (let at = way; at !== undefined; at = at.before) moves.unshift(at.move);
+  return moves;
 }

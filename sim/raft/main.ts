@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
-import { Explorer, smallBounds } from './explore.ts';
+import { type Exploration, Explorer } from './explore.ts';
+import { type Profile, profiles } from './explore-profiles.ts';
 import { explorePromotion } from './explore-promotion.ts';
 import { raftMutants } from './mutants.ts';
 import { commitId } from './mutants-build.ts';
-import { hunt } from './mutants-hunt.ts';
+import { hunt, huntEverywhere } from './mutants-hunt.ts';
 import { type RaftRun, runRaftSeed } from './run.ts';
 import { shrink } from './shrink.ts';
 
@@ -14,13 +15,11 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     explore: { type: 'boolean', default: false },
-    terms: { type: 'string', default: String(smallBounds.terms) },
-    proposals: { type: 'string', default: String(smallBounds.proposals) },
-    crashes: { type: 'string', default: String(smallBounds.crashes) },
-    messages: { type: 'string', default: String(smallBounds.messages) },
-    depth: { type: 'string', default: String(smallBounds.depth) },
+    states: { type: 'string', default: '10000000' },
+    depth: { type: 'string' },
   },
 });
+const statesMax = Number(values.states);
 
 const print = values.trace ? (line: string): void => console.log(line) : undefined;
 
@@ -84,36 +83,59 @@ async function huntAll(firstSeed: number): Promise<boolean> {
   return missed === 0;
 }
 
+/** The searches, all to this depth where one was asked for. */
+function searches(): readonly Profile[] {
+  const { depth } = values;
+  if (depth === undefined) return profiles;
+  return profiles.map((one) => ({ ...one, bounds: { ...one.bounds, depth: Number(depth) } }));
+}
+
+function boundsText({ bounds, starts }: Profile): string {
+  const used = Object.entries(bounds).filter(([, bound]) => bound > 0);
+  return `${starts.join()}: ${used.map(([name, bound]) => `${name} ${bound}`).join(', ')}`;
+}
+
 /** @returns whether every state within the bounds is as it should be */
 function explore(): boolean {
-  const bounds = {
-    terms: Number(values.terms),
-    proposals: Number(values.proposals),
-    crashes: Number(values.crashes),
-    messages: Number(values.messages),
-    depth: Number(values.depth),
-  };
-  console.log(`three voters, within ${JSON.stringify(bounds)}`);
+  const results = searches().map((one) => {
+    const start = Date.now();
+    const found = new Explorer(one, { statesMax }).explore();
+    return report(`${one.name} (${boundsText(one)})`, found, start);
+  });
   const start = Date.now();
-  const raft = new Explorer(bounds).explore();
-  const promotion = explorePromotion();
-  for (const [what, { states, transitions, isComplete, violation }] of Object.entries({
-    raft,
-    promotion,
-  })) {
-    const how = isComplete ? 'all' : 'NOT all';
-    console.log(`${what}: ${states} states, ${transitions} transitions, ${how} of them seen`);
-    if (violation === undefined) continue;
-    console.log(`VIOLATION: ${violation.text}`);
-    for (const move of violation.moves) console.log(`  ${move}`);
+  return report('two promotions', explorePromotion(), start) && results.every((isOk) => isOk);
+}
+
+function report(what: string, found: Exploration, start: number): boolean {
+  const { states, transitions, isComplete, violation } = found;
+  const how = isComplete ? 'all' : 'NOT all';
+  const seconds = ((Date.now() - start) / 1000).toFixed(1);
+  console.log(`${what} | ${states} states, ${transitions} transitions, ${how} seen | ${seconds} s`);
+  if (violation === undefined) return isComplete;
+  console.log(`VIOLATION: ${violation.text}`);
+  for (const move of violation.moves) console.log(`  ${move}`);
+  return false;
+}
+
+/** A table of the deliberate bugs that the explorer finds; it is not there to find all of them. */
+async function exploreMutants(): Promise<boolean> {
+  let found = 0;
+  console.log(
+    `a member that | what is wrong | search | moves | states; at most ${statesMax} in each`,
+  );
+  for (const mutant of raftMutants) {
+    const { find, states } = await huntEverywhere(mutant, searches(), { statesMax });
+    if (find !== undefined) found++;
+    const how = find && `${find.text} | ${find.search} | ${find.moves}`;
+    console.log(`${mutant.name} | ${how ?? 'not found | |'} | ${states}`);
   }
-  console.log(`${((Date.now() - start) / 1000).toFixed(1)} seconds`);
-  return raft.isComplete && promotion.isComplete;
+  console.log(`${found} of ${raftMutants.length} mutants found`);
+  return found > 0;
 }
 
 async function main(): Promise<boolean> {
   const first = Number(values.seed);
-  if (values.explore) return explore();
+  if (values.explore) return values.mutants ? exploreMutants() : explore();
   if (values.mutants) return huntAll(first);
   if (values.swarm === undefined) return playOne(first);
   return swarm(first, Number(values.swarm)).length === 0;

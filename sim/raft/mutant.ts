@@ -5,7 +5,10 @@ export type RaftMutant = {
   /** What it does wrong; continues "a member that". */
   readonly name: string;
   readonly patches: readonly Patch[];
-  /** So many seeds are enough to find it: three times what the worst of four starts needed. */
+  /**
+   * So many seeds are enough to find it: at least three times what the worst start needed, of four that were not
+   * known when the bound was first set (of two for those about damage and about leaders that are no voters).
+   */
   readonly seedsMax: number;
 };
 

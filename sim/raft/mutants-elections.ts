@@ -125,17 +125,17 @@ export const elections: readonly RaftMutant[] = [
 export const guests: readonly RaftMutant[] = [
   mutant(
     'never stands as a learner, whatever it holds',
-    5000,
+    200,
     patch('election.ts', ' || hasRefusedOlder', ''),
   ),
   mutant(
     'votes for itself without being a voter',
-    5000,
+    2000,
     patch('election.ts', '!isVoter(config, from)', '!isVoter(config, from) && from !== state.self'),
   ),
   mutant(
     'counts itself for a commit without being a voter',
-    5000,
+    1500,
     patch(
       'commitment.ts',
       'reachedByQuorum(',
@@ -144,12 +144,12 @@ export const guests: readonly RaftMutant[] = [
   ),
   mutant(
     'goes before it has committed what it was needed for',
-    5000,
+    1000,
     patch('commitment.ts', 'hasCommittedInTerm(state) && ', ''),
   ),
   mutant(
     'leads on although it is no voter',
-    5000,
+    1000,
     patch(
       'commitment.ts',
       'if (hasCommittedInTerm(state)',
@@ -166,7 +166,7 @@ export const changes: readonly RaftMutant[] = [
   ),
   mutant(
     'begins a second change before the first is committed',
-    50,
+    150,
     patch(
       'leadership.ts',
       "if (state.log.configIndex > state.commit) return { kind: 'change-pending' };",
@@ -180,7 +180,7 @@ export const changes: readonly RaftMutant[] = [
   ),
   mutant(
     'goes on with a configuration that was cut off',
-    1000,
+    2500,
     patch('log.ts', 'while ((this.#configs.at(-1)?.index ?? 0) >= index) this.#configs.pop();', ''),
   ),
 ];

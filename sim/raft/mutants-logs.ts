@@ -17,7 +17,7 @@ export const logs: readonly RaftMutant[] = [
   ),
   mutant(
     'commits an entry of an earlier term by counting',
-    200,
+    400,
     patch('commitment.ts', ' && log.termAt(matchIndex) === state.term', ''),
   ),
   mutant(
@@ -91,7 +91,7 @@ export const reads: readonly RaftMutant[] = [
   ),
   mutant(
     'answers reads after a round that began before',
-    5000,
+    6000,
     patch('reads.ts', '{ id, round: leader.round + 1 }', '{ id, round: leader.round }'),
     patch('reads.ts', 'if (isIdle) beginRound(state, leader);', ''),
   ),
@@ -116,7 +116,7 @@ export const reads: readonly RaftMutant[] = [
 export const snapshots: readonly RaftMutant[] = [
   mutant(
     'drops what follows a snapshot of its own',
-    10,
+    20,
     patch(
       'log.ts',
       'this.#entries = this.#entries.slice(index - this.#snapshot.index);',
@@ -134,7 +134,7 @@ export const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'goes back to an older snapshot',
-    20,
+    30,
     patch('following.ts', 'if (index <= state.commit) {', 'if (false) {'),
   ),
   mutant(
@@ -144,7 +144,7 @@ export const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'takes snapshots with a configuration that is not committed',
-    2000,
+    2500,
     patch(
       'log.ts',
       'this.#configs.findLast((one) => one.index <= index)?.config',
@@ -153,7 +153,7 @@ export const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'votes for a log that may lack what its damaged journal had',
-    50,
+    1000,
     patch(
       'state.ts',
       'reaches(last, this.log.last) && (this.#lost === undefined || reaches(last, this.#lost))',
@@ -162,12 +162,12 @@ export const snapshots: readonly RaftMutant[] = [
   ),
   mutant(
     'knows how long its damaged journal was, and not of which term',
-    50,
+    5000,
     patch('state.ts', 'reaches(last, this.#lost)', 'last.index >= this.#lost.index'),
   ),
   mutant(
     'takes an unknown term for an early one',
-    50,
+    100,
     patch('state.ts', 'lostTerm ?? hard.term', 'lostTerm ?? 0'),
   ),
   mutant(
