@@ -13,11 +13,11 @@ import type * as State from '../../../../src/core/protocol/control/control-state
 import { encodeConfig } from '../../../../src/core/protocol/raft/config-codec.ts';
 
 describe('every run of three voters and a newcomer', () => {
-  test('within small bounds breaks no rule, and commits something', () => {
-    const found = smallProfiles.map((one) => new Explorer(one).explore());
-    for (const one of found) expect(one).toMatchObject({ isComplete: true, violation: undefined });
-    expect(Math.max(...found.map(({ committedMax }) => committedMax))).toBeGreaterThan(2);
-    expect(found.reduce((sum, { states }) => sum + states, 0)).toBeGreaterThan(10_000);
+  test.for(smallProfiles)('within small bounds breaks no rule: $name', (search) => {
+    const found = new Explorer(search).explore();
+    expect(found).toMatchObject({ isComplete: true, violation: undefined });
+    expect(found.states).toBeGreaterThan(100);
+    expect(found.committedMax).toBeGreaterThan(0);
   });
 
   // One that needs few moves, of each kind of thing that may happen in a run.
