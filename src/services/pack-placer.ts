@@ -1,4 +1,5 @@
-import type { AgentKey } from '../core/ids.ts';
+import { receiptStream } from '../core/format/statement.ts';
+import type { AgentKey, PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Assignment, Candidate } from '../core/policy/placement.ts';
@@ -37,6 +38,13 @@ export class PackPlacer {
     return placeShards({ seed, candidates, indexes }).assignments;
   }
 
+  /** It is there, and its receipts count: nobody believes a member that has signed two histories any more. */
+  #canSign(agent: AgentKey, peer: PeerKey): boolean {
+    const { ledger, peers, self } = this.#options;
+    if (ledger.isFrozen(agent, receiptStream)) return false;
+    return agent === self || peers.isReachable(peer);
+  }
+
   #candidates(): Candidate[] {
     const { ledger, peers, self, of, ownFreeBytes } = this.#options;
     return storageMembers(ledger.roster, of).map((member) => ({
@@ -44,7 +52,7 @@ export class PackPlacer {
       site: member.site,
       region: member.region,
       weight: member.agentKey === self ? ownFreeBytes() : (peers.freeBytes(member.peerKey) ?? 1),
-      isReachable: member.agentKey === self || peers.isReachable(member.peerKey),
+      isReachable: this.#canSign(member.agentKey, member.peerKey),
     }));
   }
 }
