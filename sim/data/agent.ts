@@ -7,7 +7,6 @@ import { type AgentKey, idOf, type PeerKey } from '../../src/core/ids.ts';
 import type { Roster } from '../../src/core/protocol/roster.ts';
 import type { Log } from '../../src/ports/runtime.ts';
 import { initialLog } from '../../src/services/control/initial-log.ts';
-import type { Internet } from '../internet.ts';
 import { SimLog } from '../log.ts';
 import type { Prng } from '../prng.ts';
 import { Life, type World } from '../world.ts';
@@ -16,14 +15,14 @@ import { type Founding, founder, newcomer, type Person } from './cast.ts';
 import { DataClock } from './clock.ts';
 import { DataDisk } from './disk.ts';
 import type { Lie } from './liar.ts';
-import { DataNetwork, type Weather } from './network.ts';
+import { type DataInternet, DataNetwork, type Weather } from './network.ts';
 import type { DataParts } from './parts.ts';
 import { portsOf } from './ports.ts';
 import { SimTree } from './tree.ts';
 
 export type DataAgentOptions = {
   readonly world: World;
-  readonly internet: Internet;
+  readonly internet: DataInternet;
   readonly weather: Weather;
   readonly person: Person;
   readonly founding: Founding;

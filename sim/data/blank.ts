@@ -10,14 +10,13 @@ import type { Peers } from '../../src/services/peers.ts';
 import type { RestoreSummary } from '../../src/services/restore.ts';
 import type { SnapshotSession } from '../../src/services/snapshot-session.ts';
 import type { Sync } from '../../src/services/sync.ts';
-import type { Internet } from '../internet.ts';
 import { SimLog } from '../log.ts';
 import { Life, type World } from '../world.ts';
 import { type Founding, kitIdentity, kitSecret } from './cast.ts';
 import { DataClock } from './clock.ts';
 import { simCompute } from './compute.ts';
 import { Device } from './device.ts';
-import { DataNetwork, type Weather } from './network.ts';
+import { type DataInternet, DataNetwork, type Weather } from './network.ts';
 import type { DataParts } from './parts.ts';
 import { toySealer } from './sealer.ts';
 import { DataFacts } from './stores.ts';
@@ -25,8 +24,8 @@ import { SimTarget } from './target.ts';
 
 export type Restored = {
   readonly target: SimTarget;
-  /** Paths that the restore has named as lost or wrong. */
-  readonly problems: ReadonlySet<string>;
+  /** Paths that the restore has named as lost or wrong, and why. */
+  readonly problems: ReadonlyMap<string, string>;
   readonly summary: RestoreSummary | undefined;
   /** Nothing could be restored, and it has said why. */
   readonly refusal: HoldfastError | undefined;
@@ -34,7 +33,7 @@ export type Restored = {
 
 export type BlankOptions = {
   readonly world: World;
-  readonly internet: Internet;
+  readonly internet: DataInternet;
   readonly weather: Weather;
   readonly founding: Founding;
   readonly parts: DataParts;
@@ -131,7 +130,7 @@ export class BlankMachine {
   /** Everything of a snapshot that can be had. */
   async restore(record: ManifestRecord): Promise<Restored> {
     const target = new SimTarget();
-    const problems = new Set<string>();
+    const problems = new Map<string, string>();
     let summary: RestoreSummary | undefined;
     const { signal } = new AbortController();
     try {
@@ -151,7 +150,7 @@ export class BlankMachine {
         order: { ...order, snapshot: record.hash },
       });
       for await (const event of events) {
-        if (event.type === 'problem') problems.add(event.path);
+        if (event.type === 'problem') problems.set(event.path, event.reason);
         if (event.type === 'summary') summary = event.summary;
       }
     } catch (error) {

@@ -1,6 +1,5 @@
 import type { AgentKey, StatementHash } from '../../src/core/ids.ts';
 import type { ManifestRecord, StatementEvent } from '../../src/services/ledger.ts';
-import type { Internet } from '../internet.ts';
 import type { Prng } from '../prng.ts';
 import { World } from '../world.ts';
 import { DataAgent, type Run } from './agent.ts';
@@ -23,7 +22,7 @@ const smallBytes = 1_500_000;
 /** All hosts, the internet between them, what has been backed up, and the checkers that watch. */
 export class DataCluster {
   readonly world: World;
-  readonly internet: Internet;
+  readonly internet: DataInternet;
   readonly weather: Weather = { resetPerMille: 0 };
   readonly plan: DataPlan;
   readonly parts: DataParts;

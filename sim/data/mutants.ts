@@ -121,12 +121,12 @@ export const dataMutants: readonly DataMutant[] = [
     ),
   ),
   mutant(
-    'never asks others for manifests',
+    'never asks others for receipts',
     { by: 'converged', within: 10, plan: { victims: [], lie: undefined, faults: [] } },
     service(
       'sync.ts',
       'return count + (await this.#pullEach(peer, manifestsFirst));',
-      "return count + (await this.#pullEach(peer, manifestsFirst.filter((one) => !one.stream.startsWith('manifests/'))));",
+      "return count + (await this.#pullEach(peer, manifestsFirst.filter((one) => one.stream !== 'receipts')));",
     ),
   ),
   mutant(

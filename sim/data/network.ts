@@ -17,16 +17,30 @@ export type Tongue = (from: PeerKey, answer: Uint8Array, isPull: boolean) => Uin
 /** How the connections of all hosts are: of a thousand requests, so many end with their connection. */
 export type Weather = { resetPerMille: number };
 
+/** Which of two ends hears later of their connection hears within this. */
+const openingMsMax = 4000;
+
 /** A stream of bytes has no gaps: a connection that has lost something ends when its heartbeat finds out. */
 export class DataInternet extends Internet {
   readonly #torn = new WeakSet<Link>();
+  /** Since when one end has it and the other does not yet. */
+  readonly #opening = new WeakMap<Link, number>();
+
+  /** The first end has it, then the second. */
+  opened(link: Link): void {
+    if (this.#opening.has(link)) this.#opening.delete(link);
+    else this.#opening.set(link, this.world.nowMs);
+  }
 
   protected override lost(link: Link): void {
     this.#torn.add(link);
   }
 
   override isWhole(link: Link): boolean {
-    return !this.#torn.has(link) && super.isWhole(link);
+    if (this.#torn.has(link)) return false;
+    const sinceMs = this.#opening.get(link);
+    const isYoung = sinceMs !== undefined && this.world.nowMs < sinceMs + openingMsMax;
+    return isYoung || super.isWhole(link);
   }
 }
 
@@ -35,7 +49,7 @@ const callMark = 0x00;
 
 /** The network of one run of one host, with shards: a pull is a call of its own kind. */
 export class DataNetwork extends SimNetwork {
-  readonly #internet: Internet;
+  readonly #internet: DataInternet;
   readonly #weather: Weather;
   readonly #random: Prng;
   #pulls: PullHandler | undefined;
@@ -46,13 +60,18 @@ export class DataNetwork extends SimNetwork {
   largestReply = 0;
 
   constructor(
-    internet: Internet,
+    internet: DataInternet,
     options: ConstructorParameters<typeof SimNetwork>[1] & { readonly weather: Weather },
   ) {
     super(internet, options);
     this.#internet = internet;
     this.#weather = options.weather;
     this.#random = internet.world.random.fork();
+  }
+
+  override open(link: Link): void {
+    this.#internet.opened(link);
+    super.open(link);
   }
 
   override call(

@@ -1,4 +1,5 @@
 import { chooseCode } from '../../src/core/policy/code-choice.ts';
+import type { DataAgent } from './agent.ts';
 import { DataCluster, type DataViolation } from './cluster.ts';
 import { isOwed } from './checkers/restorable.ts';
 import { DataFaults } from './faults.ts';
@@ -105,7 +106,7 @@ async function settle(cluster: DataCluster, workload: DataWorkload): Promise<voi
   const endMs = world.nowMs + healMsMax;
   let nextMs = world.nowMs;
   workload.done.clear();
-  let missing: string | undefined = 'nobody has been asked';
+  let missing: Missing | undefined = { checker: 'liveness', text: 'nobody has been asked' };
   while (missing !== undefined && cluster.isClean) {
     if (world.nowMs >= nextMs) {
       nextMs = world.nowMs + backupPeriodMs;
@@ -114,18 +115,26 @@ async function settle(cluster: DataCluster, workload: DataWorkload): Promise<voi
     await world.advance(5000);
     await cluster.look();
     missing = await leftToDo(cluster, workload);
-    if (world.nowMs >= endMs && missing !== undefined) cluster.fail('liveness', missing);
+    if (world.nowMs < endMs || missing === undefined) continue;
+    cluster.fail(missing.checker, missing.text);
   }
 }
 
-async function leftToDo(cluster: DataCluster, workload: DataWorkload): Promise<string | undefined> {
+type Missing = { readonly checker: string; readonly text: string };
+
+async function leftToDo(
+  cluster: DataCluster,
+  workload: DataWorkload,
+): Promise<Missing | undefined> {
   const isTooMuch = lossesOf(cluster) > cluster.plan.surviveSites;
-  const silent = sources(cluster).find((agent) => !workload.done.has(agent));
-  if (silent !== undefined && canCommit(cluster)) return `${silent.name} has no new snapshot`;
-  const idle = cluster.honest().find(({ agent }) => agent === undefined);
-  if (idle !== undefined) return `${idle.name} does not run`;
   const missing = await cluster.missing();
-  return missing === undefined || isTooMuch ? undefined : `${missing.checker}: ${missing.text}`;
+  if (missing !== undefined && !isTooMuch) return missing;
+  const checker = 'liveness';
+  const idle = cluster.honest().find(({ agent }) => agent === undefined);
+  if (idle !== undefined) return { checker, text: `${idle.name} does not run` };
+  const silent = sources(cluster).find((agent) => !workload.done.has(agent));
+  if (silent === undefined || !canCommit(cluster)) return undefined;
+  return { checker, text: `${silent.name} has no new snapshot` };
 }
 
 /** Enough sites are left for what the product calls committed: more than can rebuild it. */
@@ -133,13 +142,23 @@ function canCommit(cluster: DataCluster): boolean {
   const siteCount = cluster.agents.filter(({ isMember }) => isMember).length;
   const { surviveSites } = cluster.plan;
   const { k, sites } = chooseCode({ siteCount, surviveSites });
-  const left = siteCount - lossesOf(cluster);
+  // Nobody repairs yet: what a fault has taken from a site is stored anew only once all have signed.
+  const left =
+    siteCount - cluster.agents.filter((one) => isLost(cluster, one) || isHurt(one)).length;
   return left >= Math.min(surviveSites + 1, siteCount) && left >= Math.min(k + 1, siteCount, sites);
 }
 
 /** Sites that no longer keep what they said, or never did. */
 function lossesOf(cluster: DataCluster): number {
-  return cluster.agents.filter((one) => one.isGone || !cluster.isHonest(one)).length;
+  return cluster.agents.filter((one) => isLost(cluster, one)).length;
+}
+
+function isLost(cluster: DataCluster, agent: DataAgent): boolean {
+  return agent.isGone || !cluster.isHonest(agent);
+}
+
+function isHurt({ disk }: DataAgent): boolean {
+  return disk.hasLostFacts || disk.shards.harmed.size > 0;
 }
 
 function sources(cluster: DataCluster): typeof cluster.agents {

@@ -11,7 +11,7 @@ export class Faithful implements DataChecker {
     const id = snapshot.hash.slice(0, 8);
     if (isOwed && refusal !== undefined) return `${id} is owed and refused: ${refusal.message}`;
     const [problem] = problems;
-    if (isOwed && problem !== undefined) return `${id} is owed, and ${problem} is lost`;
+    if (isOwed && problem !== undefined) return `${id} is owed, and lost: ${problem.join(': ')}`;
     for (const [path, face] of target.faces) {
       const text = wrongFace(snapshot, path, face);
       if (text !== undefined) return `${id}: ${text}`;
@@ -19,7 +19,9 @@ export class Faithful implements DataChecker {
     if (refusal !== undefined) return undefined;
     for (const [path, faces] of snapshot.faces) {
       const mayBeMissing =
-        faces.has(undefined) || isNamed(path, problems) || isNamed(path, snapshot.problems);
+        faces.has(undefined) ||
+        isNamed(path, problems.keys()) ||
+        isNamed(path, snapshot.problems.keys());
       if (path.startsWith('/') && !target.faces.has(path) && !mayBeMissing) {
         return `${id}: ${path} is missing, and nobody says so`;
       }
@@ -30,13 +32,13 @@ export class Faithful implements DataChecker {
 
 function wrongFace(snapshot: Snapshot, path: string, face: string): string | undefined {
   const allowed = snapshot.faces.get(path);
-  if (allowed?.has(face) === true || isNamed(path, snapshot.problems)) return undefined;
+  if (allowed?.has(face) === true || isNamed(path, snapshot.problems.keys())) return undefined;
   if (allowed === undefined) return `${path} was never there`;
   return `${path} is restored as [${face}], and was [${[...allowed].join('] or [')}]`;
 }
 
 /** It, or a directory that it lies in. */
-function isNamed(path: string, problems: ReadonlySet<string>): boolean {
+function isNamed(path: string, problems: Iterable<string>): boolean {
   for (const problem of problems) {
     if (problem === '/' || path === problem || path.startsWith(`${problem}/`)) return true;
   }
