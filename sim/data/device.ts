@@ -9,6 +9,8 @@ export class Device extends SimDisk {
   failuresPerMille = 0;
 
   override async write(life: Life, keep: () => void): Promise<void> {
+    // What is left of a program that has ended does nothing more.
+    if (!life.isAlive) return new Promise(() => {});
     this.#fail();
     await super.write(life, keep);
   }

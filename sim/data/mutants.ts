@@ -178,7 +178,7 @@ export const dataMutants: readonly DataMutant[] = [
   mutant(
     'goes on from packs that are lost',
     { by: 'liveness', within: 60 },
-    service('backup-run.ts', 'if (!this.#job.dryRun) await this.#forgetLost();', ''),
+    service('backup-run.ts', 'await this.#forgetLost();', ''),
   ),
   mutant(
     'does not say which files it could not restore',
