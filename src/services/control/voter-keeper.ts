@@ -93,13 +93,15 @@ export class VoterKeeper {
 
   /**
    * The next voters are vouched for by a majority of those vouched for last (see VouchBook): while too few of those
-   * would be left, a change waits for the last one to be vouched for; not for ever, since some may be gone.
+   * would be left, a change waits for the last one to be vouched for; not for ever, since some may be gone. Where it
+   * is, the next may come: who votes no more signs all the same.
    */
   #isVouchable(voters: readonly AgentKey[]): boolean {
     const { control, clock } = this.#options;
     const before = control.state.vouches.voters;
     const left = before.filter((voter) => voters.includes(voter)).length;
-    const isFine = left > before.length / 2 || isSameSet(control.status().config.voters, voters);
+    const { voters: now } = control.status().config;
+    const isFine = left > before.length / 2 || isSameSet(now, voters) || isSameSet(now, before);
     if (isFine) this.#blockedMs = undefined;
     else this.#blockedMs ??= clock.monotonicMs();
     return this.#blockedMs === undefined || clock.monotonicMs() - this.#blockedMs > vouchWaitMs;
