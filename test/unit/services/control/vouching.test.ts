@@ -58,6 +58,17 @@ describe('a member with an empty log', () => {
   });
 });
 
+describe('a change of voters', () => {
+  test('from three to one need not wait for anybody who is there', async () => {
+    await startAll(3, 3);
+    await pin(2, [0, 1, 2]);
+    const startMs = group.clock.monotonicMs();
+    await pin(3, [0]);
+    expect(group.clock.monotonicMs() - startMs).toBeLessThan(20_000);
+    expect(group.at(0).control.state.config.voters).toEqual([group.keyOf(0)]);
+  });
+});
+
 describe('a member that no leader reaches', () => {
   test('has its commands and questions passed on, and hears what became of them', async () => {
     await startAll(4, 4);
