@@ -145,6 +145,8 @@ function canCommit(cluster: DataCluster): boolean {
   // Nobody repairs yet: what a fault has taken from a site is stored anew only once all have signed.
   const left =
     siteCount - cluster.agents.filter((one) => isLost(cluster, one) || isHurt(one)).length;
+  // A copy at a lost site, or on its way there, is not made anew elsewhere while that site is a member.
+  if (k === 1 && sites < siteCount && left < siteCount) return false;
   return left >= Math.min(surviveSites + 1, siteCount) && left >= Math.min(k + 1, siteCount, sites);
 }
 
