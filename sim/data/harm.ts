@@ -173,8 +173,9 @@ export class Harm {
       },
       after: before,
     });
-    const reader = this.#random.pick(this.#cluster.running());
-    await reader?.agent?.ledger.ingest(other.envelope);
+    const readers = this.#cluster.running();
+    if (readers.length === 0) return;
+    await this.#random.pick(readers).agent?.ledger.ingest(other.envelope);
   }
 }
 

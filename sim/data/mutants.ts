@@ -153,20 +153,6 @@ export const dataMutants: readonly DataMutant[] = [
     ),
   ),
   mutant(
-    'remembers a directory before its packs are there for good',
-    { by: 'faithful', within: 200 },
-    service(
-      'backup-run.ts',
-      'const ready = finished.filter(isDurable);',
-      'const ready = finished;',
-    ),
-    service(
-      'backup-run.ts',
-      'this.#scan.finished.unshift(...finished.filter((directory) => !isDurable(directory)));',
-      '',
-    ),
-  ),
-  mutant(
     'tells of a statement before it is on the disk',
     { by: 'failure', within: 20 },
     service(

@@ -1,6 +1,6 @@
-import { decodeHolding, decodePackSegment } from '../../../src/core/format/facts.ts';
+import { decodeHolding, decodePackSegment, factHash } from '../../../src/core/format/facts.ts';
 import { idBytes, type FactHash } from '../../../src/core/ids.ts';
-import { toHex } from '../../../src/base/bytes.ts';
+import { equal, toHex } from '../../../src/base/bytes.ts';
 import type { DataAgent } from '../agent.ts';
 import type { DataCluster } from '../cluster.ts';
 import type { DataChecker, DataSeen } from '../observation.ts';
@@ -29,9 +29,12 @@ export class TrueReceipts implements DataChecker {
 
   #holding({ disk }: DataAgent, hash: FactHash): string | undefined {
     const fact = disk.device.facts.get(toHex(idBytes(hash)));
+    // A fault has spoilt it since it was written.
+    if (fact !== undefined && !equal(factHash(fact), idBytes(hash))) return undefined;
     if (fact === undefined) return 'the fact that it signs for is not on its disk';
     const { segment, masks } = decodeHolding(fact);
     const list = disk.device.facts.get(toHex(segment));
+    if (list !== undefined && !equal(factHash(list), segment)) return undefined;
     if (list === undefined) return 'the packs that it signs for are not on its disk';
     for (const [i, { pack }] of decodePackSegment(list).entries()) {
       for (let index = 0; index < 32; index++) {
