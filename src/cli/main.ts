@@ -1,3 +1,4 @@
+import { endProcess } from './end-process.ts';
 import { lazyBackend } from './lazy-backend.ts';
 import { runCli } from './run.ts';
 
@@ -10,7 +11,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-process.exit(
+await endProcess(
   await runCli(process.argv.slice(2), {
     backend: lazyBackend(async () => (await import('../agent/backend.ts')).createBackend()),
     stdout: process.stdout,

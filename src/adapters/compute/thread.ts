@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { errorOf } from './failure.ts';
 import type { JobRequest, JobResult } from './job.ts';
@@ -10,6 +11,9 @@ type Waiting = {
   readonly resolve: (result: JobResult) => void;
   readonly reject: (error: unknown) => void;
 };
+
+/** Ending takes milliseconds; see cli/end-process.ts for what can stand in its way. */
+const endTimeoutMs = 5 * secondMs;
 
 /** One worker thread, which does one job at a time. */
 export class ComputeThread implements AsyncDisposable {
@@ -41,8 +45,12 @@ export class ComputeThread implements AsyncDisposable {
     });
   }
 
+  /** A thread whose engine does not let go is left to the end of the process, which waits for none. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, endTimeoutMs);
+    await Promise.race([this.#worker.terminate(), late.promise]);
+    clearTimeout(timer);
   }
 
   #receive(answer: JobAnswer): void {
