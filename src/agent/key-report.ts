@@ -31,8 +31,19 @@ export async function keysReport(agent: Agent): Promise<KeysReport> {
     kit: { version, id: recipientId(recipient).slice(0, idLength), timeMs },
     recipients: keys.recipientsOf().map(recipientReport),
     datasets,
+    ...custodyReport(agent),
     ...(escrow.current === undefined ? {} : { escrow: escrowReport(agent, escrow.current) }),
   };
+}
+
+function custodyReport({ ledger }: Agent): Pick<KeysReport, 'custody'> {
+  const { custody } = ledger.roster.genesis;
+  if (custody === undefined) return {};
+  const custodians = custody.custodians.map(({ name, recipient }) => ({
+    name,
+    ...(recipient === '' ? {} : { recipient }),
+  }));
+  return { custody: { threshold: custody.threshold, custodians } };
 }
 
 function recipientReport(one: { name: string; recipient: string }): RecipientReport {
@@ -136,7 +147,7 @@ function escrowReport(agent: Agent, escrow: Escrow): EscrowReport {
 
 /** What a person should do about keys, each with the next command. */
 export async function keyWarnings(agent: Agent): Promise<string[]> {
-  const { datasets, escrow } = await keysReport(agent);
+  const { datasets, escrow, custody } = await keysReport(agent);
   const warnings: string[] = [];
   for (const { name, epochs } of datasets) {
     const stale = epochs.filter(({ isStale, record }) => isStale && record !== 'statement');
@@ -146,7 +157,11 @@ export async function keyWarnings(agent: Agent): Promise<string[]> {
       `key epoch ${numbers} of ${name} is not sealed to the kit and recipients that count now: holdfast key rewrap --kit FILE, with the kit that it is sealed to`,
     );
   }
-  return [...warnings, ...(escrow === undefined ? [] : escrowWarnings(escrow))];
+  if (escrow !== undefined) return [...warnings, ...escrowWarnings(escrow)];
+  if (custody === undefined) return warnings;
+  const who = custody.custodians.map(({ name }) => name).join(', ');
+  const next = 'holdfast key split --kit FILE -o DIR';
+  return [...warnings, `the kit has not been split among its custodians (${who}) yet: ${next}`];
 }
 
 function escrowWarnings({ threshold, alive, isOutdated, custodians }: EscrowReport): string[] {

@@ -42,6 +42,8 @@ export type KeysReport = {
   datasets: DatasetKeys[];
   /** Undefined: the kit was never split. */
   escrow?: EscrowReport;
+  /** Among whom it shall be split, as the cluster was founded; undefined: nobody was named. */
+  custody?: { threshold: number; custodians: { name: string; recipient?: string }[] };
 };
 
 export type DatasetKeys = {

@@ -3,6 +3,7 @@ import type { Config } from '../agent/config.ts';
 import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
 import type { ControlBody, RecipientSet } from '../core/format/control-records.ts';
+import type { PolicyDocument } from '../core/policy/policy-document.ts';
 
 /** What the commands need beside the control API: the work that is done without a running agent. */
 export interface Backend {
@@ -61,6 +62,11 @@ export type InitOptions = {
   surviveSites?: number;
   /** Voters that may sign two words on one promotion without harm: 0 or 1. */
   byzantineVoters?: number;
+  /** Keys are public halves, hexadecimal. Undefined: one operator, whose key is made here. */
+  operators?: { named: { name: string; key: string }[]; threshold: number };
+  policy?: PolicyDocument;
+  /** Among whom the kit shall be split. */
+  custody?: { threshold: number; custodians: { name: string; recipient?: string }[] };
 };
 
 export type InitReport = {
@@ -71,6 +77,9 @@ export type InitReport = {
   region: string;
   addresses: string[];
   surviveSites: number;
+  operators: string[];
+  /** How many of them must sign. */
+  threshold: number;
   /** The one secret that opens backups. It is nowhere else. */
   kitText: string;
   /** Where the operator's signing key was put, when it is a file. */

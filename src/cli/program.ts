@@ -12,9 +12,10 @@ import { addConfig } from './commands/config.ts';
 import { addCoordinator } from './commands/coordinator.ts';
 import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
+import { addInit } from './commands/init.ts';
+import { addKey } from './commands/key.ts';
 import { addForget } from './commands/forget.ts';
 import { addHold } from './commands/hold.ts';
-import { addKey } from './commands/key.ts';
 import { addLayout } from './commands/layout.ts';
 import { addOperator } from './commands/operator.ts';
 import { addPeer } from './commands/peer.ts';
@@ -74,6 +75,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
     })
     .addHelpText('after', exitCodes);
   program.commandsGroup('First steps:');
+  addInit(program, register);
   addCluster(program, register);
   addAgent(program, register);
   addDemo(program, register);

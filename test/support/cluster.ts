@@ -31,6 +31,13 @@ export const threeSites: readonly Site[] = fiveSites.filter(({ name }) =>
   ['ams1', 'nyc1', 'sin1'].includes(name),
 );
 
+/** How a cluster comes to be: with more options of `init`, and of each `invite`. */
+export type Forming = {
+  readonly surviveSites: number;
+  readonly founding?: readonly string[];
+  readonly inviting?: readonly string[];
+};
+
 const commandTimeoutMs = 120_000;
 const startTimeoutMs = 60_000;
 const listen = ['--listen', '127.0.0.1:0'];
@@ -73,25 +80,33 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Founds the cluster, lets all others join, and waits until everybody is connected with everybody. */
-  async form(sites: readonly Site[], options: { surviveSites: number }): Promise<void> {
+  async form(sites: readonly Site[], options: Forming): Promise<void> {
     const [founder, ...others] = sites as [Site, ...Site[]];
     await this.found(founder, options);
     await this.start(founder.name);
     const joined: Promise<void>[] = [];
     // One invite after the other, since each has its place in the operator's sequence.
     for (const site of others) {
-      const file = await this.invite(site, { through: founder.name });
+      const file = await this.invite(site, {
+        through: founder.name,
+        ...(options.inviting === undefined ? {} : { options: options.inviting }),
+      });
       joined.push(this.join(site.name, file).then(() => this.start(site.name)));
     }
     await Promise.all(joined);
     await this.untilConnected();
   }
 
-  async found({ name, region }: Site, options: { surviveSites: number }): Promise<void> {
+  async found({ name, region }: Site, options: Forming): Promise<void> {
     this.prepare(name);
     const who = ['--site', name, '--region', region, '--name', name, '--cluster', 'test'];
     const policy = ['--survive-sites', String(options.surviveSites)];
-    await this.expect(0, ['init', ...who, ...policy, '--kit', this.kit, ...listen], name);
+    const kit = ['--kit', this.kit];
+    await this.expect(
+      0,
+      ['init', ...who, ...policy, ...(options.founding ?? []), ...kit, ...listen],
+      name,
+    );
   }
 
   /** A state directory with a configuration that asks for little of the disk. */

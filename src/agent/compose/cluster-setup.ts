@@ -16,22 +16,24 @@ import type {
   JoinOptions,
   JoinReport,
 } from '../../cli/backend.ts';
-import { publicKeyOf } from '../../core/crypto/signature.ts';
+import { isAcceptableKey, publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { sealEnvelope } from '../../core/format/envelope.ts';
 import { clusterIdOf, decodeGenesis, encodeGenesis } from '../../core/format/genesis.ts';
 import { formatInvite, inviteSecret, parseInvite } from '../../core/format/invite-code.ts';
-import type { AgentDescriptor, Role } from '../../core/format/records.ts';
+import type { AgentDescriptor, Genesis, Operator, Role } from '../../core/format/records.ts';
 import { isRole } from '../../core/format/records.ts';
 import { formatKit, recoverySecret } from '../../core/format/recovery-kit.ts';
 import { clusterStream, encodeStatement } from '../../core/format/statement.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
 import { idOf } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { encodePolicy } from '../../core/policy/policy-text.ts';
 import { generation } from '../../core/protocol/opened-statement.ts';
 import { initialLog } from '../../services/control/initial-log.ts';
 import { joinCluster } from '../../services/join.ts';
 import { Ledger } from '../../services/ledger.ts';
+import type { Entropy } from '../../ports/runtime.ts';
 import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
@@ -59,7 +61,6 @@ export async function initCluster(options: InitOptions, config: Config): Promise
   const state = await emptyState(options.stateDir);
   await using _ = state.lock();
   const identity = newIdentity(entropy);
-  const operatorSecret = entropy.bytes(32);
   const kit = await sealer.generate();
   const listen = await settle(options.listen.length > 0 ? options.listen : config.listen);
   const name = options.name ?? hostLabel();
@@ -74,16 +75,20 @@ export async function initCluster(options: InitOptions, config: Config): Promise
   const nowMs = systemClock().nowMs();
   const clusterName = options.cluster ?? `${options.site}-cluster`;
   const surviveSites = options.surviveSites ?? 2;
+  const people = operatorsOf(options, entropy);
   const genesis = encodeGenesis({
     name: clusterName,
     salt: entropy.bytes(32),
-    operators: [
-      { name: 'first operator', key: idOf<AgentKey>(publicKeyOf(operatorSecret)), recipient: '' },
-    ],
-    operatorThreshold: 1,
+    operators: people.operators,
+    operatorThreshold: people.threshold,
     recoveryRecipient: kit.recipient,
     recoveryKey: idOf<PeerKey>(publicKeyOf(recoverySecret(kit.identity))),
-    policy: { version: 1, surviveSites },
+    policy: {
+      version: 1,
+      surviveSites,
+      ...(options.policy === undefined ? {} : { document: encodePolicy(options.policy) }),
+    },
+    ...custodyOf(options),
     founder,
     createdMs: nowMs,
     ...(options.byzantineVoters === undefined ? {} : { byzantineVoters: options.byzantineVoters }),
@@ -97,7 +102,7 @@ export async function initCluster(options: InitOptions, config: Config): Promise
     createdMs: nowMs,
   });
   await saveIdentity(state, identity);
-  await state.writeSecret(stateFiles.operator, operatorSecret);
+  if (people.secret !== undefined) await state.writeSecret(stateFiles.operator, people.secret);
   await state.writeJson(stateFiles.agent, { listen });
   await createControlJournal(state.paths.control, initialLog(identity.agentKey));
   // Last: a state directory with a genesis is complete.
@@ -110,9 +115,44 @@ export async function initCluster(options: InitOptions, config: Config): Promise
     region: options.region,
     addresses,
     surviveSites,
+    operators: people.operators.map((one) => one.name),
+    threshold: people.threshold,
     kitText,
-    operatorKeyFile: `${state.path}/${stateFiles.operator}`,
+    ...(people.secret === undefined
+      ? {}
+      : { operatorKeyFile: `${state.path}/${stateFiles.operator}` }),
   };
+}
+
+type People = {
+  readonly operators: readonly Operator[];
+  readonly threshold: number;
+  /** Of the one operator whose key is made here. */
+  readonly secret?: Uint8Array;
+};
+
+/** @throws HoldfastError wrong-key */
+function operatorsOf({ operators: given }: InitOptions, entropy: Entropy): People {
+  if (given === undefined) {
+    const secret = entropy.bytes(32);
+    const key = idOf<AgentKey>(publicKeyOf(secret));
+    return { operators: [{ name: 'first operator', key, recipient: '' }], threshold: 1, secret };
+  }
+  const operators = given.named.map(({ name, key }) => {
+    if (!isAcceptableKey(fromHex(key) as Uint8Array)) {
+      throw new HoldfastError('wrong-key', `the key of "${name}" is no acceptable key`, {
+        next: `${name} runs: holdfast operator key -o FILE`,
+      });
+    }
+    return { name, key: key as AgentKey, recipient: '' };
+  });
+  return { operators, threshold: given.threshold };
+}
+
+function custodyOf({ custody }: InitOptions): Pick<Genesis, 'custody'> {
+  if (custody === undefined) return {};
+  const custodians = custody.custodians.map(({ name, recipient = '' }) => ({ name, recipient }));
+  return { custody: { threshold: custody.threshold, custodians } };
 }
 
 function rolesOf(names: readonly string[]): readonly Role[] {

@@ -5,6 +5,7 @@ import { systemEntropy } from '../../adapters/system/runtime.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { operatorSecretMark } from '../../core/format/operator-secret.ts';
 import { stateFiles } from './identity.ts';
 
 /** Of the files, which need no state directory, else of the state directory. @throws HoldfastError key-needed | wrong-key */
@@ -38,7 +39,7 @@ export async function makeOperatorKey(file: string): Promise<string> {
   const secret = systemEntropy().bytes(32);
   try {
     await using handle = await open(file, 'wx', 0o600);
-    await handle.writeFile(`${toHex(secret)}\n`);
+    await handle.writeFile(`${operatorSecretMark} ${toHex(secret)}\n`);
     await handle.sync();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -58,7 +59,7 @@ function oncePerKey(secrets: readonly Uint8Array[]): Uint8Array[] {
 async function secretIn(file: string): Promise<Uint8Array> {
   const bytes = await readKeyFile(file);
   const text = new TextDecoder().decode(bytes).trim();
-  const secret = bytes.length === 32 ? bytes : fromHex(text);
+  const secret = bytes.length === 32 ? bytes : fromHex(text.replace(operatorSecretMark, '').trim());
   if (secret?.length !== 32) throw new HoldfastError('wrong-key', `${file} is not an operator key`);
   return secret;
 }

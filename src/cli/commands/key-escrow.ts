@@ -1,11 +1,11 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { HoldfastError } from '../../core/errors.ts';
-import { printableText } from '../../core/format/field.ts';
 import type { Register } from '../action.ts';
 import { countArgument } from '../arguments.ts';
 import type { ShareFile } from '../backend.ts';
+import { type Custodian, custodianArgument, custodiansGiven } from '../custodian.ts';
 import { message } from '../json-fields.ts';
 import { KitFile, readKit } from '../kit-file.ts';
 import { notYet, type OperatorFlags, operatorKeyFiles, operatorOptions } from '../operator.ts';
@@ -14,10 +14,9 @@ import { shellWord } from '../shell-word.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
-type Custodian = { name: string; recipient?: string };
 type SplitFlags = OperatorFlags & {
-  threshold: number;
-  shares: number;
+  threshold?: number;
+  shares?: number;
   kit: string;
   custodian?: Custodian[];
   output: string;
@@ -29,8 +28,8 @@ export function addKeyEscrow(key: Command, register: Register): void {
   const splitCommand = key
     .command('split')
     .description('Split the recovery kit among custodians. Operators sign what it is split into.')
-    .requiredOption('--threshold <m>', 'shares that make the kit', countArgument)
-    .requiredOption('--shares <n>', 'shares in all', countArgument)
+    .option('--threshold <m>', 'shares that make the kit (default: as founded)', countArgument)
+    .option('--shares <n>', 'shares in all (default: one for each custodian)', countArgument)
     .requiredOption('--kit <file>', 'the recovery kit; - reads standard input')
     .option(
       '--custodian <name>',
@@ -56,25 +55,9 @@ export function addKeyEscrow(key: Command, register: Register): void {
   register(proveCommand, (context, { args }) => prove(context, args[0] ?? ''));
 }
 
-function custodianArgument(value: string, before: readonly Custodian[] | undefined): Custodian[] {
-  const at = value.indexOf('=');
-  const name = at === -1 ? value : value.slice(0, at);
-  const recipient = at === -1 ? undefined : value.slice(at + 1);
-  if (name === '' || recipient === '' || name.includes('/')) {
-    throw new InvalidArgumentError('Give NAME, NAME=RECIPIENT or NAME=@FILE.');
-  }
-  return [...(before ?? []), { name, ...(recipient === undefined ? {} : { recipient }) }];
-}
-
 async function split(context: CliContext, flags: SplitFlags): Promise<void> {
   const { backend, output, stateDir, cwd, stdin, signal } = context;
-  const { threshold, shares } = flags;
-  if (threshold < 2 || threshold > shares || shares > 32) {
-    throw new HoldfastError('usage', 'a threshold of 2 to N shares, and N at most 32', {
-      next: 'holdfast key split --threshold 2 --shares 3 ...',
-    });
-  }
-  const custodians = await custodiansOf(context, flags);
+  const { threshold, custodians } = await splitOf(context, flags);
   const kit = await readKit(flags.kit === '-' ? '-' : resolve(cwd, flags.kit), { stdin, signal });
   const directory = resolve(cwd, flags.output);
   await makeNew(directory);
@@ -107,38 +90,37 @@ async function split(context: CliContext, flags: SplitFlags): Promise<void> {
     throw error;
   }
   await output.print(
-    `The kit is split: any ${threshold} of ${counted(shares, 'share')} make it.`,
+    `The kit is split: any ${threshold} of ${counted(custodians.length, 'share')} make it.`,
     ...names.map((name) => `  ${clean(name)}`),
     `Give each to its custodian, and delete ${clean(flags.output)}. If no single person shall hold the kit, destroy it too.`,
   );
 }
 
-async function custodiansOf(context: CliContext, flags: SplitFlags): Promise<Custodian[]> {
-  const given = flags.custodian ?? [];
-  if (given.length > 0 && given.length !== flags.shares) {
-    throw new HoldfastError('usage', `${flags.shares} shares need ${flags.shares} custodians`, {
+/** What was typed, else what the cluster was founded with. @throws HoldfastError usage */
+async function splitOf(
+  context: CliContext,
+  { custodian: given = [], threshold, shares }: SplitFlags,
+): Promise<{ threshold: number; custodians: Custodian[] }> {
+  const isTyped = given.length > 0 || shares !== undefined;
+  const founded = isTyped
+    ? undefined
+    : (await context.backend.control(context.stateDir).keys()).custody;
+  const count = shares ?? (given.length > 0 ? given.length : founded?.custodians.length);
+  const least = threshold ?? founded?.threshold;
+  if (count === undefined || least === undefined || least < 2 || least > count || count > 32) {
+    throw new HoldfastError('usage', 'a threshold of 2 to N shares, and N at most 32', {
+      next: 'holdfast key split --threshold 2 --shares 3 ...',
+    });
+  }
+  if (founded !== undefined) return { threshold: least, custodians: founded.custodians };
+  if (given.length > 0 && given.length !== count) {
+    throw new HoldfastError('usage', `${count} shares need ${count} custodians`, {
       next: 'one --custodian NAME for each share',
     });
   }
-  if (given.length === 0) {
-    return Array.from({ length: flags.shares }, (_, i) => ({ name: `custodian ${i + 1}` }));
-  }
-  return Promise.all(
-    given.map(async ({ name, recipient }) => {
-      printableText(name, { min: 1, max: 63 }, 'name of a custodian');
-      if (recipient === undefined) return { name };
-      return { name, recipient: await recipientOf(context, recipient) };
-    }),
-  );
-}
-
-async function recipientOf({ cwd }: CliContext, text: string): Promise<string> {
-  const found = text.startsWith('@')
-    ? (await readFile(resolve(cwd, text.slice(1)), 'utf8')).split(/\s+/)
-    : [text];
-  const recipient = found.find((word) => /^age1[a-z0-9]{20,4000}$/.test(word));
-  if (recipient !== undefined) return recipient;
-  throw new HoldfastError('usage', `${text} is no age recipient: it begins with age1`);
+  const nameless = Array.from({ length: count }, (_, i) => ({ name: `custodian ${i + 1}` }));
+  const custodians = given.length > 0 ? await custodiansGiven(context, given) : nameless;
+  return { threshold: least, custodians };
 }
 
 async function makeNew(directory: string): Promise<void> {

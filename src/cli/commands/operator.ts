@@ -4,10 +4,10 @@ import type { OperatorsReport } from '../../agent/trust-types.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { BodyOf } from '../../core/format/control-records.ts';
 import type { Operator } from '../../core/format/records.ts';
-import type { AgentKey } from '../../core/ids.ts';
 import type { Register } from '../action.ts';
 import { countArgument } from '../arguments.ts';
 import { message } from '../json-fields.ts';
+import { operatorPublicKey } from '../operator-key.ts';
 import {
   type OperatorFlags,
   operatorOptions,
@@ -30,7 +30,7 @@ export function addOperator(program: Command, register: Register): void {
     .command('add')
     .description('Make somebody an operator. The operators sign it.')
     .argument('<name>', 'for people')
-    .argument('<key>', 'the line that `holdfast operator key` has printed')
+    .argument('<key>', 'the line that `holdfast operator key` has printed, or a file with it')
     .option('--recipient <age1..>', 'age recipient, when this operator may open data');
   register<AddFlags>(changeOptions(addCommand), (context, { args, options }) =>
     add(context, { name: args[0] ?? '', key: args[1] ?? '' }, options),
@@ -81,12 +81,11 @@ async function add(
   { name, key }: { name: string; key: string },
   flags: AddFlags,
 ): Promise<void> {
-  if (!/^[0-9a-f]{64}$/.test(key)) {
-    throw new HoldfastError('usage', 'an operator key is 64 hexadecimal digits', {
-      next: 'the new operator runs: holdfast operator key -o FILE',
-    });
-  }
-  const operator = { name, key: key as AgentKey, recipient: flags.recipient ?? '' };
+  const operator = {
+    name,
+    key: await operatorPublicKey(context, key),
+    recipient: flags.recipient ?? '',
+  };
   await change(context, flags, ({ operators, threshold }) => ({
     operators: [...(operators as Operator[]), operator],
     threshold: flags.threshold ?? threshold,

@@ -1,17 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { PolicyVersion } from '../../agent/policy-types.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { ClusterId } from '../../core/ids.ts';
-import type { PolicyDocument } from '../../core/policy/policy-document.ts';
-import { encodePolicy, parsePolicy } from '../../core/policy/policy-text.ts';
+import { encodePolicy } from '../../core/policy/policy-text.ts';
 import { openEvidence } from '../../core/protocol/control/evidence.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import { type OperatorFlags, operatorOptions } from '../operator.ts';
+import { policyFile } from '../policy-file.ts';
 import { leavesOf, showPolicy, submitPolicy } from '../policy-submit.ts';
-import { readAll } from '../read-all.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 import { signProposal } from './approve.ts';
@@ -51,7 +48,7 @@ export function addPolicy(program: Command, register: Register): void {
 
 async function diff(context: CliContext, file: string): Promise<void> {
   const { output } = context;
-  const wanted = await documentIn(context, file);
+  const wanted = await policyFile(context, file);
   const { document: before, version } = await context.backend.control(context.stateDir).policy();
   const [old, next] = [new Map(leavesOf(before)), new Map(leavesOf(wanted))];
   const paths = [...new Set([...old.keys(), ...next.keys()])];
@@ -70,7 +67,7 @@ async function diff(context: CliContext, file: string): Promise<void> {
 }
 
 async function propose(context: CliContext, file: string, flags: OperatorFlags): Promise<void> {
-  const wanted = await documentIn(context, file);
+  const wanted = await policyFile(context, file);
   const before = await context.backend.control(context.stateDir).policy();
   await submitPolicy(context, flags, before, wanted);
 }
@@ -91,42 +88,6 @@ async function approve(
   throw new HoldfastError(only === undefined ? 'not-found' : 'ambiguous', what, {
     next: `${next}${context.stateFlag}`,
   });
-}
-
-const fileSizeMax = 1024 * 1024;
-
-/** @throws HoldfastError io-error | usage (which key is wrong) */
-async function documentIn(
-  { cwd, stdin, signal }: CliContext,
-  file: string,
-): Promise<PolicyDocument> {
-  let text: string;
-  try {
-    text =
-      file === '-'
-        ? (await readAll(stdin, { bytesMax: fileSizeMax, signal })).toString('utf8')
-        : await readFile(resolve(cwd, file), 'utf8');
-  } catch (cause) {
-    if (cause instanceof HoldfastError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HoldfastError('io-error', `cannot read the policy: ${reason}`, {
-      next: 'holdfast policy show --json > FILE makes one',
-      cause,
-    });
-  }
-  try {
-    return parsePolicy(JSON.stringify(unwrapped(text)));
-  } catch (cause) {
-    if (!(cause instanceof HoldfastError || cause instanceof SyntaxError)) throw cause;
-    throw new HoldfastError('usage', `${file}: ${cause.message}`, { cause });
-  }
-}
-
-/** What `policy show --json` prints holds the document beside other facts. */
-function unwrapped(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null || !('message_type' in value)) return value;
-  return 'document' in value ? value.document : value;
 }
 
 async function log(context: CliContext): Promise<void> {

@@ -4,6 +4,8 @@ import { KiB } from '../../base/units.ts';
 import { hash } from '../crypto/hash.ts';
 import { type ClusterId, idBytes, idOf } from '../ids.ts';
 import { limits } from '../limits.ts';
+import { decodePolicy } from '../policy/policy-text.ts';
+import { controlLimits } from './control-limits.ts';
 import {
   decodeMessage,
   exactBytes,
@@ -15,13 +17,15 @@ import {
 } from './field.ts';
 import {
   AgentDescriptorSchema,
+  type CustodySchema,
   GenesisSchema,
   type Genesis as Message,
   type Operator as OperatorMessage,
   type OperatorSchema,
+  type Policy as PolicyMessage,
 } from './gen/holdfast/v1/cluster_pb.js';
 import { descriptorFrom, descriptorMessage, recipientFrom } from './member.ts';
-import type { AgentDescriptor, Genesis, Operator, Policy } from './records.ts';
+import type { AgentDescriptor, Custody, Genesis, Operator, Policy } from './records.ts';
 
 /** Operators of one cluster: people, each with a hybrid recipient of 2 KiB. */
 export const operatorsMax = 16;
@@ -43,10 +47,11 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
       operatorThreshold: genesis.operatorThreshold,
       recoveryRecipient: genesis.recoveryRecipient,
       recoveryKey: idBytes(genesis.recoveryKey),
-      policy: genesis.policy,
+      policy: { ...genesis.policy },
       founder: descriptorMessage(genesis.founder),
       createdMs: BigInt(genesis.createdMs),
       byzantineVoters: genesis.byzantineVoters ?? 0,
+      custody: custodyMessage(genesis.custody),
     }),
   );
   decodeGenesis(bytes);
@@ -73,6 +78,7 @@ export function decodeGenesis(bytes: Uint8Array): Genesis {
     founder: descriptorFrom(required(message.founder, 'founder')),
     createdMs: integer(message.createdMs, anyTime, 'time of creation'),
     ...byzantineFrom(message),
+    ...custodyFrom(message),
   };
 }
 
@@ -106,12 +112,47 @@ export function operatorsFrom(operators: Operator[]): Operator[] {
   return operators;
 }
 
-function policyFrom(message: { version: number; surviveSites: number }): Policy {
+function policyFrom(message: PolicyMessage): Policy {
   const { version, surviveSites } = message;
   return {
     version: integer(version, { min: 1, max: 0xffff_ffff }, 'policy version'),
     surviveSites: integer(surviveSites, { min: 0, max: limits.shardsMax - 1 }, 'sites to survive'),
+    ...documentFrom(message),
   };
+}
+
+function documentFrom({ document, surviveSites }: PolicyMessage): Pick<Policy, 'document'> {
+  if (document.length === 0) return {};
+  const { survive } = decodePolicy(document);
+  // Two places that say different things would be read differently by different members.
+  if ((survive?.sites ?? surviveSites) !== surviveSites) {
+    throw malformed('the policy document asks to survive another number of sites');
+  }
+  return { document: document.slice() };
+}
+
+function custodyMessage(
+  custody: Custody | undefined,
+): MessageInitShape<typeof CustodySchema> | undefined {
+  if (custody === undefined) return undefined;
+  const { threshold, custodians } = custody;
+  return { threshold, custodians: custodians.map((one) => ({ ...one })) };
+}
+
+function custodyFrom({ custody }: Message): Pick<Genesis, 'custody'> {
+  if (custody === undefined) return {};
+  const { custodiansMax: max } = controlLimits;
+  const { length } = custody.custodians;
+  integer(length, { min: 2, max }, 'count of custodians');
+  const threshold = integer(custody.threshold, { min: 2, max: length }, 'threshold of shares');
+  const custodians = custody.custodians.map(({ name, recipient }) => ({
+    name: printableText(name, { min: 1, max: 63 }, 'name of a custodian'),
+    recipient: recipient === '' ? '' : recipientFrom(recipient),
+  }));
+  if (new Set(custodians.map(({ name }) => name)).size !== length) {
+    throw malformed('a custodian is named twice');
+  }
+  return { custody: { threshold, custodians } };
 }
 
 /** The id that every agent pins. */

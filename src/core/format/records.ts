@@ -43,6 +43,22 @@ export type Policy = {
   readonly version: number;
   /** How many sites may be lost, whichever they are. */
   readonly surviveSites: number;
+  /** Canonical JSON of the policy that the cluster was founded with, which says the same of the sites. */
+  readonly document?: Uint8Array;
+};
+
+/** Among whom the recovery kit is to be split, as founded. */
+export type Custody = {
+  /** How many shares make the kit. */
+  readonly threshold: number;
+  readonly custodians: readonly Custodian[];
+};
+
+/** A person who keeps a share. */
+export type Custodian = {
+  readonly name: string;
+  /** age recipient that the share is sealed to; empty: it is not. */
+  readonly recipient: string;
 };
 
 /** A person who may change the cluster. */
@@ -71,6 +87,8 @@ export type Genesis = {
   readonly createdMs: number;
   /** Voters that may sign two words on one promotion without harm: 0 or 1; left out: 0. */
   readonly byzantineVoters?: number;
+  /** Undefined: nobody was named. */
+  readonly custody?: Custody;
 };
 
 /** Said by an operator: whoever holds the secret half of `inviteKey` may join once, through `issuer`. */

@@ -7,6 +7,7 @@ import type { EpochName } from '../format/key-record.ts';
 import type { Address, Genesis, Invite, Manifest, Policy, Role } from '../format/records.ts';
 import type { Statement, StatementBody } from '../format/statement.ts';
 import { type AgentKey, type ClusterId, type DatasetId, type PeerKey, shortId } from '../ids.ts';
+import { firstPolicy } from './control/policy-book.ts';
 import { type DatasetRule, type PolicyTerms, ruleFor } from '../policy/policy-terms.ts';
 import { DatasetBook, type DatasetRecord, type KeyEpoch } from './dataset-book.ts';
 import { InviteBook, type InviteState } from './invite-book.ts';
@@ -54,6 +55,7 @@ export class Roster {
     this.genesis = genesis;
     this.cluster = cluster;
     this.#policy = genesis.policy;
+    this.#rules = firstPolicy(genesis).rules;
     this.#recoveryKey = genesis.recoveryKey;
     this.#invites = new InviteBook(genesis, cluster);
     this.#log = new LogView(genesis);
@@ -67,7 +69,11 @@ export class Roster {
   }
 
   /** Takes over what the control log says. Older versions are passed over. */
-  adoptPolicy({ version, surviveSites, rules = [] }: Policy & Partial<PolicyTerms>): void {
+  adoptPolicy({
+    version,
+    surviveSites,
+    rules = [],
+  }: Omit<Policy, 'document'> & Partial<PolicyTerms>): void {
     if (version <= this.#policy.version) return;
     this.#policy = { version, surviveSites };
     this.#rules = rules;

@@ -1,6 +1,7 @@
 import { codeOf } from '../../core/errors.ts';
 import { signersIn } from '../../core/format/control-peek.ts';
-import type { ControlBody } from '../../core/format/control-records.ts';
+import { decodeCommand } from '../../core/format/control-command.ts';
+import type { BodyOf, ControlBody } from '../../core/format/control-records.ts';
 import { type AgentKey, shortId } from '../../core/ids.ts';
 import type { AppliedCommand, ControlAccess } from '../control/control-access.ts';
 import type { Audit } from './audit-log.ts';
@@ -58,6 +59,17 @@ function signers({ envelope }: AppliedCommand): readonly AgentKey[] {
   }
 }
 
+/** What one operator has tried alone stands here, too, whatever becomes of it. */
+function proposedWords({ command }: BodyOf<'propose'>): string {
+  try {
+    const { body } = decodeCommand(command);
+    return `${body.kind}: ${wordsOf(body)}`;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return 'what cannot be read';
+  }
+}
+
 /** What people will look for. */
 function wordsOf(body: ControlBody): string {
   switch (body.kind) {
@@ -74,6 +86,28 @@ function wordsOf(body: ControlBody): string {
       return `${body.site} ${body.state}`;
     case 'plan-decision':
       return `plan ${body.plan.slice(0, 8)}: ${body.decision}`;
+    case 'propose':
+      return proposedWords(body);
+    case 'approve':
+      return `proposal ${body.hash.slice(0, 8)}`;
+    case 'deny':
+    case 'veto':
+      return `proposal ${body.hash.slice(0, 8)}: ${body.reason}`;
+    case 'operators':
+      return `version ${body.version}, ${body.threshold} of ${body.operators.length} must sign`;
+    case 'roles': {
+      const changes = [...body.add.map((one) => `+${one}`), ...body.remove.map((one) => `-${one}`)];
+      return `agent ${shortId(body.agent)}: ${changes.join(' ')}`;
+    }
+    case 'expel':
+      return `agent ${shortId(body.agent)}: ${body.reason}`;
+    case 'key-destroy':
+      return `epoch ${body.epoch} of dataset ${shortId(body.dataset)}: ${body.reason}`;
+    case 'release':
+      return `hold ${body.hold.slice(0, 8)}: ${body.reason}`;
+    case 'forget':
+    case 'unlock':
+      return `dataset ${shortId(body.dataset)}: ${body.reason}`;
     default:
       return '';
   }

@@ -32,7 +32,7 @@ describe('init', () => {
     fakeBackend({
       initCluster: async (options) => {
         seen.push(options);
-        return { ...member, surviveSites: 1, kitText };
+        return { ...member, surviveSites: 1, operators: ['Ada'], threshold: 1, kitText };
       },
       startAgent: async () => ({ pid: 4711 }),
     });
@@ -55,6 +55,63 @@ describe('init', () => {
         surviveSites: 2,
       },
     ]);
+  });
+
+  describe('with several operators', () => {
+    const keys = ['a', 'b', 'c'].map((digit) => digit.repeat(64));
+    const named = ['Ada', 'Bea', 'Cle'].map((name, i) => `${name}:${keys[i]}`);
+    const operators = named.flatMap((text) => ['--operator', text]);
+    const init = ['init', ...where, '--kit', '-'];
+
+    it('has most of them sign unless it is told how many', async () => {
+      const seen: InitOptions[] = [];
+      await run([...init, ...operators], { backend: founding(seen) });
+      await run([...init, ...operators, '--threshold', '3'], { backend: founding(seen) });
+      expect(seen.map((one) => one.operators?.threshold)).toEqual([2, 3]);
+      expect(seen[0]?.operators?.named).toEqual([
+        { name: 'Ada', key: keys[0] },
+        { name: 'Bea', key: keys[1] },
+        { name: 'Cle', key: keys[2] },
+      ]);
+    });
+
+    it('takes the policy and the custodians', async () => {
+      const seen: InitOptions[] = [];
+      const file = join(directory, 'policy.json');
+      writeFileSync(file, '{"destructiveDelay": "3s", "survive": {"sites": 1}}');
+      const custodians = ['Dan', 'Eva', 'Fay'].flatMap((name) => ['--custodian', name]);
+      const argv = [...init, '--policy', file, ...custodians];
+      const { code } = await run(argv, { backend: founding(seen) });
+      expect(code).toBe(0);
+      expect(seen[0]).toMatchObject({
+        policy: { destructiveDelay: '3s' },
+        surviveSites: 1,
+        custody: { threshold: 2, custodians: [{ name: 'Dan' }, { name: 'Eva' }, { name: 'Fay' }] },
+      });
+    });
+
+    it.each([
+      ['a threshold that nobody reaches', ['--threshold', '4'], '--threshold must be 1 to 3'],
+      ['one name twice', ['--operator', `Ada:${'d'.repeat(64)}`], 'two operators have one name'],
+      ['one key twice', ['--operator', `Dan:${keys[0]}`], 'two operators have one key'],
+      ['a key without a name', ['--operator', 'ada.pub'], 'is not NAME:KEY'],
+      ['custodians that nobody named', ['--share-threshold', '2'], 'needs custodians'],
+    ])('refuses %s, and founds nothing', async (_, more, problem) => {
+      const seen: InitOptions[] = [];
+      const outcome = await run([...init, ...operators, ...more], { backend: founding(seen) });
+      expect(outcome).toMatchObject({ code: 2, err: expect.stringContaining(problem) });
+      expect(seen).toEqual([]);
+    });
+
+    it('never takes the secret half of a key for the public one', async () => {
+      const file = join(directory, 'ada.key');
+      writeFileSync(file, `HOLDFAST-OPERATOR-SECRET-1 ${'a'.repeat(64)}\n`);
+      const { code, err } = await run([...init, '--operator', `Ada:${file}`], {
+        backend: founding(),
+      });
+      expect(code).toBe(2);
+      expect(err).toContain('the secret half');
+    });
   });
 
   it('writes the kit to a file of its owner, and then does not print it', async () => {

@@ -27,7 +27,10 @@ export type PolicyVersion = Versioned<PolicyInForce> & {
 /** What holds until operators decide otherwise. */
 export function firstPolicy({ policy }: { readonly policy: Policy }): PolicyInForce {
   const { version, surviveSites } = policy;
-  const document = { survive: { sites: surviveSites } };
+  const document =
+    policy.document === undefined
+      ? { survive: { sites: surviveSites } }
+      : decodePolicy(policy.document);
   return { version, base: version - 1, document, ...termsOf(document, surviveSites) };
 }
 

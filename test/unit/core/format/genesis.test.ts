@@ -9,7 +9,8 @@ import {
   encodeDescriptor,
   encodeGenesis,
 } from '../../../../src/core/format/genesis.ts';
-import type { AgentDescriptor, Genesis } from '../../../../src/core/format/records.ts';
+import type { AgentDescriptor, Custody, Genesis } from '../../../../src/core/format/records.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import { descriptor, filled, genesis, outcomeOf } from './samples.ts';
 
 const [operator] = genesis.operators;
@@ -29,6 +30,44 @@ test('a voter that may lie is part of what the cluster id names', () => {
   const wary: Genesis = { ...genesis, byzantineVoters: 1 };
   expect(decodeGenesis(encodeGenesis(wary))).toEqual(wary);
   expect(clusterIdOf(encodeGenesis(wary))).not.toBe(clusterIdOf(encodeGenesis(genesis)));
+});
+
+describe('what a cluster is founded with', () => {
+  const founded: Genesis = {
+    ...genesis,
+    policy: { version: 1, surviveSites: 2, document: encodePolicy({ destructiveDelay: '3s' }) },
+    custody: {
+      threshold: 2,
+      custodians: [
+        { name: 'Ada', recipient: '' },
+        { name: 'Ben', recipient: genesis.recoveryRecipient },
+      ],
+    },
+  };
+  const { custodians } = founded.custody as Custody;
+
+  test('comes back: the policy, and who shall keep the kit', () => {
+    expect(decodeGenesis(encodeGenesis(founded))).toEqual(founded);
+  });
+
+  test.each([
+    ['a document that is not canonical', { policy: { document: utf8('{ }') } }],
+    [
+      'a document that survives other sites',
+      { policy: { document: encodePolicy({ survive: { sites: 1 } }) } },
+    ],
+    ['one custodian', { custody: { threshold: 1, custodians: custodians.slice(1) } }],
+    ['more shares than custodians', { custody: { threshold: 3, custodians } }],
+    ['a share that opens alone', { custody: { threshold: 1, custodians } }],
+    [
+      'a custodian twice',
+      { custody: { threshold: 2, custodians: [custodians[0], custodians[0]] } },
+    ],
+  ])('is refused with %s', (_, change: object) => {
+    const { policy, ...others } = change as { policy?: object };
+    const bad = { ...founded, ...others, policy: { ...founded.policy, ...policy } };
+    expect(outcomeOf(() => encodeGenesis(bad as Genesis))).toBe('bad-encoding');
+  });
 });
 
 describe('a genesis is refused', () => {

@@ -6,13 +6,35 @@ import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
 import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
-import { secretOf } from '../../../../support/sample-cluster.ts';
+import { Roster } from '../../../../../src/core/protocol/roster.ts';
+import { SampleCluster, secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;
 
 beforeEach(() => {
   log = SampleControl.full();
+});
+
+describe('the policy of the genesis', () => {
+  const document = encodePolicy({
+    destructiveDelay: '3s',
+    datasets: [{ match: 'db', regions: ['eu-*'] }],
+  });
+  const cluster = new SampleCluster('founded', {
+    policy: { version: 1, surviveSites: 1, document },
+  });
+
+  test('holds in the log before anybody has signed another', () => {
+    const { policy } = new ControlState(cluster.genesis, cluster.id);
+    expect(policy.current).toMatchObject({ version: 1, destructiveDelayMs: 3000 });
+    expect(policy.ruleFor('db').regions).toEqual(['eu-*']);
+  });
+
+  test('binds members that know no log yet', () => {
+    const roster = new Roster(cluster.genesis, cluster.id);
+    expect(roster.ruleFor('db').regions).toEqual(['eu-*']);
+  });
 });
 
 describe('the layout', () => {

@@ -76,6 +76,13 @@ export declare type Genesis = Message<"holdfast.v1.Genesis"> & {
    * @generated from field: uint32 byzantine_voters = 10;
    */
   byzantineVoters: number;
+
+  /**
+   * among whom the recovery kit is to be split; absent: nobody was named
+   *
+   * @generated from field: holdfast.v1.Custody custody = 11;
+   */
+  custody?: Custody | undefined;
 };
 
 /**
@@ -115,6 +122,52 @@ export declare type Operator = Message<"holdfast.v1.Operator"> & {
 export declare const OperatorSchema: GenMessage<Operator>;
 
 /**
+ * @generated from message holdfast.v1.Custody
+ */
+export declare type Custody = Message<"holdfast.v1.Custody"> & {
+  /**
+   * @generated from field: uint32 threshold = 1;
+   */
+  threshold: number;
+
+  /**
+   * @generated from field: repeated holdfast.v1.NamedCustodian custodians = 2;
+   */
+  custodians: NamedCustodian[];
+};
+
+/**
+ * Describes the message holdfast.v1.Custody.
+ * Use `create(CustodySchema)` to create a new message.
+ */
+export declare const CustodySchema: GenMessage<Custody>;
+
+/**
+ * A person who keeps one share of the recovery kit.
+ *
+ * @generated from message holdfast.v1.NamedCustodian
+ */
+export declare type NamedCustodian = Message<"holdfast.v1.NamedCustodian"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * age recipient that the share is sealed to; empty: it is not
+   *
+   * @generated from field: string recipient = 2;
+   */
+  recipient: string;
+};
+
+/**
+ * Describes the message holdfast.v1.NamedCustodian.
+ * Use `create(NamedCustodianSchema)` to create a new message.
+ */
+export declare const NamedCustodianSchema: GenMessage<NamedCustodian>;
+
+/**
  * @generated from message holdfast.v1.Policy
  */
 export declare type Policy = Message<"holdfast.v1.Policy"> & {
@@ -127,6 +180,13 @@ export declare type Policy = Message<"holdfast.v1.Policy"> & {
    * @generated from field: uint32 survive_sites = 2;
    */
   surviveSites: number;
+
+  /**
+   * canonical JSON, see Policy of the format; empty: nothing but survive_sites
+   *
+   * @generated from field: bytes document = 3;
+   */
+  document: Uint8Array;
 };
 
 /**

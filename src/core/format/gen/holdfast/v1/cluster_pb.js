@@ -11,7 +11,7 @@ import { file_holdfast_v1_manifest } from "./manifest_pb.js";
  * Describes the file holdfast/v1/cluster.proto.
  */
 export const file_holdfast_v1_cluster = /*@__PURE__*/
-  fileDesc("Chlob2xkZmFzdC92MS9jbHVzdGVyLnByb3RvEgtob2xkZmFzdC52MSKfAgoHR2VuZXNpcxIMCgRuYW1lGAEgASgJEgwKBHNhbHQYAiABKAwSKAoJb3BlcmF0b3JzGAMgAygLMhUuaG9sZGZhc3QudjEuT3BlcmF0b3ISGgoSb3BlcmF0b3JfdGhyZXNob2xkGAQgASgNEhoKEnJlY292ZXJ5X3JlY2lwaWVudBgFIAEoCRIUCgxyZWNvdmVyeV9rZXkYBiABKAwSIwoGcG9saWN5GAcgASgLMhMuaG9sZGZhc3QudjEuUG9saWN5Ei0KB2ZvdW5kZXIYCCABKAsyHC5ob2xkZmFzdC52MS5BZ2VudERlc2NyaXB0b3ISEgoKY3JlYXRlZF9tcxgJIAEoAxIYChBieXphbnRpbmVfdm90ZXJzGAogASgNIjgKCE9wZXJhdG9yEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgASgMEhEKCXJlY2lwaWVudBgDIAEoCSIwCgZQb2xpY3kSDwoHdmVyc2lvbhgBIAEoDRIVCg1zdXJ2aXZlX3NpdGVzGAIgASgNInoKD0FnZW50RGVzY3JpcHRvchIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDgoGcmVnaW9uGAMgASgJEg0KBXJvbGVzGAQgAygJEhUKDXRyYW5zcG9ydF9rZXkYBSABKAwSFQoNc3RhdGVtZW50X2tleRgGIAEoDCJ6CghFbnZlbG9wZRIMCgR0eXBlGAEgASgJEg8KB2NsdXN0ZXIYAiABKAwSEgoKZ2VuZXJhdGlvbhgDIAEoBBIPCgdwYXlsb2FkGAQgASgMEioKCnNpZ25hdHVyZXMYBSADKAsyFi5ob2xkZmFzdC52MS5TaWduYXR1cmUiKwoJU2lnbmF0dXJlEgsKA2tleRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwilAMKCVN0YXRlbWVudBIOCgZ3cml0ZXIYASABKAwSDgoGc3RyZWFtGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEg8KB3RpbWVfbXMYBSABKAMSJQoGaW52aXRlGAogASgLMhMuaG9sZGZhc3QudjEuSW52aXRlSAASKwoJYWRtaXNzaW9uGAsgASgLMhYuaG9sZGZhc3QudjEuQWRtaXNzaW9uSAASJwoHYWRkcmVzcxgMIAEoCzIULmhvbGRmYXN0LnYxLkFkZHJlc3NIABInCgdkYXRhc2V0GA0gASgLMhQuaG9sZGZhc3QudjEuRGF0YXNldEgAEikKCG1hbmlmZXN0GA4gASgLMhUuaG9sZGZhc3QudjEuTWFuaWZlc3RIABInCgdyZWNlaXB0GA8gASgLMhQuaG9sZGZhc3QudjEuUmVjZWlwdEgAEjAKCW9wZXJhdG9ycxgSIAEoCzIbLmhvbGRmYXN0LnYxLk9wZXJhdG9yc1Byb29mSABCBgoEYm9keSIiCg5PcGVyYXRvcnNQcm9vZhIQCghldmlkZW5jZRgBIAMoDCJvCgZJbnZpdGUSEgoKaW52aXRlX2tleRgBIAEoDBIMCgRzaXRlGAIgASgJEg4KBnJlZ2lvbhgDIAEoCRINCgVyb2xlcxgEIAMoCRIUCgxub3RfYWZ0ZXJfbXMYBSABKAMSDgoGaXNzdWVyGAYgASgMImYKCUFkbWlzc2lvbhISCgppbnZpdGVfa2V5GAEgASgMEhIKCmRlc2NyaXB0b3IYAiABKAwSGAoQaW52aXRlX3NpZ25hdHVyZRgDIAEoDBIXCg9hZ2VudF9zaWduYXR1cmUYBCABKAwiLgoHQWRkcmVzcxISCgptdWx0aWFkZHJzGAEgAygJEg8KB3ZlcnNpb24YAiABKAkirgEKB0RhdGFzZXQSCgoCaWQYASABKAwSDAoEbmFtZRgCIAEoCRIRCgljaHVua19taW4YAyABKA0SFQoNY2h1bmtfYXZlcmFnZRgEIAEoDRIRCgljaHVua19tYXgYBSABKA0SEQoJa2V5X2Vwb2NoGAYgASgNEhEKCXJlY2lwaWVudBgHIAEoCRIYChB3cmFwcGVkX2lkZW50aXR5GAggASgMEgwKBHdyYXAYCSABKAxiBnByb3RvMw", [file_holdfast_v1_manifest]);
+  fileDesc("Chlob2xkZmFzdC92MS9jbHVzdGVyLnByb3RvEgtob2xkZmFzdC52MSLGAgoHR2VuZXNpcxIMCgRuYW1lGAEgASgJEgwKBHNhbHQYAiABKAwSKAoJb3BlcmF0b3JzGAMgAygLMhUuaG9sZGZhc3QudjEuT3BlcmF0b3ISGgoSb3BlcmF0b3JfdGhyZXNob2xkGAQgASgNEhoKEnJlY292ZXJ5X3JlY2lwaWVudBgFIAEoCRIUCgxyZWNvdmVyeV9rZXkYBiABKAwSIwoGcG9saWN5GAcgASgLMhMuaG9sZGZhc3QudjEuUG9saWN5Ei0KB2ZvdW5kZXIYCCABKAsyHC5ob2xkZmFzdC52MS5BZ2VudERlc2NyaXB0b3ISEgoKY3JlYXRlZF9tcxgJIAEoAxIYChBieXphbnRpbmVfdm90ZXJzGAogASgNEiUKB2N1c3RvZHkYCyABKAsyFC5ob2xkZmFzdC52MS5DdXN0b2R5IjgKCE9wZXJhdG9yEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgASgMEhEKCXJlY2lwaWVudBgDIAEoCSJNCgdDdXN0b2R5EhEKCXRocmVzaG9sZBgBIAEoDRIvCgpjdXN0b2RpYW5zGAIgAygLMhsuaG9sZGZhc3QudjEuTmFtZWRDdXN0b2RpYW4iMQoOTmFtZWRDdXN0b2RpYW4SDAoEbmFtZRgBIAEoCRIRCglyZWNpcGllbnQYAiABKAkiQgoGUG9saWN5Eg8KB3ZlcnNpb24YASABKA0SFQoNc3Vydml2ZV9zaXRlcxgCIAEoDRIQCghkb2N1bWVudBgDIAEoDCJ6Cg9BZ2VudERlc2NyaXB0b3ISDAoEbmFtZRgBIAEoCRIMCgRzaXRlGAIgASgJEg4KBnJlZ2lvbhgDIAEoCRINCgVyb2xlcxgEIAMoCRIVCg10cmFuc3BvcnRfa2V5GAUgASgMEhUKDXN0YXRlbWVudF9rZXkYBiABKAwiegoIRW52ZWxvcGUSDAoEdHlwZRgBIAEoCRIPCgdjbHVzdGVyGAIgASgMEhIKCmdlbmVyYXRpb24YAyABKAQSDwoHcGF5bG9hZBgEIAEoDBIqCgpzaWduYXR1cmVzGAUgAygLMhYuaG9sZGZhc3QudjEuU2lnbmF0dXJlIisKCVNpZ25hdHVyZRILCgNrZXkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIpQDCglTdGF0ZW1lbnQSDgoGd3JpdGVyGAEgASgMEg4KBnN0cmVhbRgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIQCghwcmV2aW91cxgEIAEoDBIPCgd0aW1lX21zGAUgASgDEiUKBmludml0ZRgKIAEoCzITLmhvbGRmYXN0LnYxLkludml0ZUgAEisKCWFkbWlzc2lvbhgLIAEoCzIWLmhvbGRmYXN0LnYxLkFkbWlzc2lvbkgAEicKB2FkZHJlc3MYDCABKAsyFC5ob2xkZmFzdC52MS5BZGRyZXNzSAASJwoHZGF0YXNldBgNIAEoCzIULmhvbGRmYXN0LnYxLkRhdGFzZXRIABIpCghtYW5pZmVzdBgOIAEoCzIVLmhvbGRmYXN0LnYxLk1hbmlmZXN0SAASJwoHcmVjZWlwdBgPIAEoCzIULmhvbGRmYXN0LnYxLlJlY2VpcHRIABIwCglvcGVyYXRvcnMYEiABKAsyGy5ob2xkZmFzdC52MS5PcGVyYXRvcnNQcm9vZkgAQgYKBGJvZHkiIgoOT3BlcmF0b3JzUHJvb2YSEAoIZXZpZGVuY2UYASADKAwibwoGSW52aXRlEhIKCmludml0ZV9rZXkYASABKAwSDAoEc2l0ZRgCIAEoCRIOCgZyZWdpb24YAyABKAkSDQoFcm9sZXMYBCADKAkSFAoMbm90X2FmdGVyX21zGAUgASgDEg4KBmlzc3VlchgGIAEoDCJmCglBZG1pc3Npb24SEgoKaW52aXRlX2tleRgBIAEoDBISCgpkZXNjcmlwdG9yGAIgASgMEhgKEGludml0ZV9zaWduYXR1cmUYAyABKAwSFwoPYWdlbnRfc2lnbmF0dXJlGAQgASgMIi4KB0FkZHJlc3MSEgoKbXVsdGlhZGRycxgBIAMoCRIPCgd2ZXJzaW9uGAIgASgJIq4BCgdEYXRhc2V0EgoKAmlkGAEgASgMEgwKBG5hbWUYAiABKAkSEQoJY2h1bmtfbWluGAMgASgNEhUKDWNodW5rX2F2ZXJhZ2UYBCABKA0SEQoJY2h1bmtfbWF4GAUgASgNEhEKCWtleV9lcG9jaBgGIAEoDRIRCglyZWNpcGllbnQYByABKAkSGAoQd3JhcHBlZF9pZGVudGl0eRgIIAEoDBIMCgR3cmFwGAkgASgMYgZwcm90bzM", [file_holdfast_v1_manifest]);
 
 /**
  * Describes the message holdfast.v1.Genesis.
@@ -28,72 +28,86 @@ export const OperatorSchema = /*@__PURE__*/
   messageDesc(file_holdfast_v1_cluster, 1);
 
 /**
+ * Describes the message holdfast.v1.Custody.
+ * Use `create(CustodySchema)` to create a new message.
+ */
+export const CustodySchema = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_cluster, 2);
+
+/**
+ * Describes the message holdfast.v1.NamedCustodian.
+ * Use `create(NamedCustodianSchema)` to create a new message.
+ */
+export const NamedCustodianSchema = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_cluster, 3);
+
+/**
  * Describes the message holdfast.v1.Policy.
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 2);
+  messageDesc(file_holdfast_v1_cluster, 4);
 
 /**
  * Describes the message holdfast.v1.AgentDescriptor.
  * Use `create(AgentDescriptorSchema)` to create a new message.
  */
 export const AgentDescriptorSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 3);
+  messageDesc(file_holdfast_v1_cluster, 5);
 
 /**
  * Describes the message holdfast.v1.Envelope.
  * Use `create(EnvelopeSchema)` to create a new message.
  */
 export const EnvelopeSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 4);
+  messageDesc(file_holdfast_v1_cluster, 6);
 
 /**
  * Describes the message holdfast.v1.Signature.
  * Use `create(SignatureSchema)` to create a new message.
  */
 export const SignatureSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 5);
+  messageDesc(file_holdfast_v1_cluster, 7);
 
 /**
  * Describes the message holdfast.v1.Statement.
  * Use `create(StatementSchema)` to create a new message.
  */
 export const StatementSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 6);
+  messageDesc(file_holdfast_v1_cluster, 8);
 
 /**
  * Describes the message holdfast.v1.OperatorsProof.
  * Use `create(OperatorsProofSchema)` to create a new message.
  */
 export const OperatorsProofSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 7);
+  messageDesc(file_holdfast_v1_cluster, 9);
 
 /**
  * Describes the message holdfast.v1.Invite.
  * Use `create(InviteSchema)` to create a new message.
  */
 export const InviteSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 8);
+  messageDesc(file_holdfast_v1_cluster, 10);
 
 /**
  * Describes the message holdfast.v1.Admission.
  * Use `create(AdmissionSchema)` to create a new message.
  */
 export const AdmissionSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 9);
+  messageDesc(file_holdfast_v1_cluster, 11);
 
 /**
  * Describes the message holdfast.v1.Address.
  * Use `create(AddressSchema)` to create a new message.
  */
 export const AddressSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 10);
+  messageDesc(file_holdfast_v1_cluster, 12);
 
 /**
  * Describes the message holdfast.v1.Dataset.
  * Use `create(DatasetSchema)` to create a new message.
  */
 export const DatasetSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_cluster, 11);
+  messageDesc(file_holdfast_v1_cluster, 13);
 

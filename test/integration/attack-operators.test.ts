@@ -1,0 +1,133 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProposalReport } from '../../src/agent/trust-types.ts';
+import { Cluster, messages, threeSites, until } from '../support/cluster.ts';
+
+/**
+ * Three operators of whom two must sign, with keys that no host has. What cannot be taken back waits three
+ * seconds of log time, in which the third host may stop it.
+ */
+const cluster = new Cluster();
+const [origin, second, auditor] = threeSites.map(({ name }) => name) as [string, string, string];
+const keyFile = (name: string): string => join(cluster.root, `${name}.key`);
+const by = (...names: string[]): string[] =>
+  names.flatMap((name) => ['--operator-key', keyFile(name)]);
+const why = ['--reason', 'x'];
+let hold = '';
+
+beforeAll(async () => {
+  const operators: string[] = [];
+  for (const name of ['ada', 'bea', 'cle']) {
+    const { out } = await cluster.expect(0, ['operator', 'key', '-o', keyFile(name)]);
+    operators.push('--operator', `${name}:${out.trim()}`);
+  }
+  const policy = join(cluster.root, 'policy.json');
+  const rule = { match: '*', lock: { mode: 'governance', for: '30d' } };
+  writeFileSync(policy, JSON.stringify({ destructiveDelay: '3s', datasets: [rule] }));
+  const founding = [...operators, '--threshold', '2', '--policy', policy];
+  await cluster.form(threeSites, { surviveSites: 1, founding, inviting: by('ada', 'bea') });
+  await until('three members are known to the log', 30_000, async () => {
+    const { learners, voters } = await cluster.api(origin).coordinator();
+    return learners.length + voters.length === 3;
+  });
+  const file = join(cluster.root, 'file');
+  writeFileSync(file, 'what shall stay');
+  await cluster.backup(origin, ['--dataset', 'home', file]);
+  await cluster.expect(0, ['hold', 'add', '--dataset', 'home', ...why, ...by('ada')], origin);
+  hold = (await cluster.api(origin).keeping()).holds[0]?.id ?? '';
+  const role = ['peer', 'set', auditor, '--role', '+auditor'];
+  await cluster.expect(0, [...role, ...by('ada', 'bea')], origin);
+});
+
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+async function newest(at: string): Promise<ProposalReport> {
+  const found = (await cluster.api(at).proposals()).at(-1);
+  if (found === undefined) throw new Error('nothing was proposed');
+  return found;
+}
+
+async function proposalOf(kind: string): Promise<ProposalReport> {
+  const found = (await cluster.api(second).proposals()).findLast((one) => one.kind === kind);
+  if (found === undefined) throw new Error(`no ${kind} was proposed`);
+  return found;
+}
+
+const commands: [string, string, () => string[]][] = [
+  [
+    'shred a key epoch',
+    'key-destroy',
+    () => ['key', 'destroy', 'home', '--epoch', '1', '--including-newer', '--yes'],
+  ],
+  ['end a hold', 'release', () => ['hold', 'remove', hold]],
+  ['end a lock', 'unlock', () => ['unlock', 'latest', '--dataset', 'home']],
+  ['put the auditor out', 'expel', () => ['peer', 'remove', auditor, '--yes']],
+];
+const decisions: [string, string, () => string[]][] = [
+  ['take the role of the auditor', 'roles', () => ['peer', 'set', auditor, '--role', '-auditor']],
+  ['remove another operator', 'operators', () => ['operator', 'remove', 'cle']],
+  ['lower the threshold', 'operators', () => ['operator', 'threshold', '1']],
+  ['shorten the delay', 'policy', () => ['policy', 'set', '--destructive-delay', '0s']],
+];
+const all = [
+  ...commands.map(([what, kind, make]) => [what, kind, () => [...make(), ...why]] as const),
+  ...decisions,
+];
+
+describe('one operator of three', () => {
+  it.each(all)('cannot %s alone', async (_, kind, command) => {
+    const { err } = await cluster.expect(24, [...command(), ...by('ada')], origin);
+    expect(err).toContain('holdfast approve sign');
+    const approvals = [{ name: expect.stringMatching(/^ada\b/) }];
+    expect(await newest(second)).toMatchObject({ state: 'open', kind, approvals });
+  });
+
+  it('is named in the audit log of every host for each attempt', async () => {
+    const { out } = await cluster.expect(0, ['audit', 'show', '--json'], second);
+    const tried = messages(out).filter(({ action, actor }) => {
+      return action === 'propose' && String(actor).includes('operator ada');
+    });
+    expect(tried.map(({ detail }) => String(detail).split(':')[0])).toEqual(
+      all.map(([, kind]) => kind),
+    );
+  });
+});
+
+describe('two operators', () => {
+  it('do what cannot be taken back, and not before the delay is over', async () => {
+    const { hash } = await proposalOf('release');
+    const sign = ['approve', 'sign', hash.slice(0, 12), ...by('bea')];
+    const signedMs = performance.now();
+    await cluster.expect(0, sign, origin);
+    expect(await proposalOf('release')).toMatchObject({ state: 'waiting', lengthMs: 3000 });
+    expect((await cluster.api(second).keeping()).holds).toHaveLength(1);
+    await until('the delay is over', 30_000, async () => {
+      return (await proposalOf('release')).state === 'done';
+    });
+    expect(performance.now() - signedMs).toBeGreaterThan(3000);
+    expect((await cluster.api(second).keeping()).holds).toEqual([]);
+  });
+
+  it('are stopped by the auditor, and by no other host', async () => {
+    const { hash } = await proposalOf('key-destroy');
+    const sign = ['approve', 'sign', hash.slice(0, 12), ...by('bea')];
+    await cluster.expect(0, sign, origin);
+    const veto = { hash, reason: 'not now' };
+    await expect(cluster.api(second).veto(veto)).rejects.toMatchObject({ code: 'not-permitted' });
+    expect(await cluster.api(auditor).veto(veto)).toMatchObject({ state: 'vetoed' });
+    const { datasets } = await cluster.api(second).keys();
+    expect(datasets[0]?.epochs).toMatchObject([{ epoch: 1, record: 'held' }]);
+  });
+
+  it('put a member out, which is cut off within five seconds', async () => {
+    const remove = ['peer', 'remove', second, '--reason', 'stolen', '--yes'];
+    await cluster.expect(0, [...remove, ...by('ada', 'bea')], origin);
+    await until('nobody is connected with it', 5000, async () => {
+      const peers = await cluster.api(second).peers();
+      return peers.every(({ state }) => state !== 'connected');
+    });
+    const removed = await cluster.api(auditor).removedPeers();
+    expect(removed).toMatchObject([{ name: second, reason: 'stolen' }]);
+  });
+});
