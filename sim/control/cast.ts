@@ -48,7 +48,7 @@ function person(name: string): Person {
   return { descriptor, agentKey, peerKey, statementSecret };
 }
 
-/** Each at a site of its own. The first has founded the cluster; the last comes late. */
+/** Each at a site of its own. The first has founded the cluster; the sixth is there in some runs. */
 export const people: readonly Person[] = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay'].map(person);
 export const founder = people[0] as Person;
 
@@ -60,17 +60,24 @@ export const operatorSecrets: readonly Uint8Array[] = ['olga', 'otto'].map((name
 /** One cluster: its genesis, and what makes everybody a member of it. */
 export type Cast = {
   readonly byzantineVoters: 0 | 1;
+  readonly people: readonly Person[];
   readonly genesisBytes: Uint8Array;
   readonly cluster: ClusterId;
   /** Envelopes of the statements that make everybody a member of the cluster; not of the control log. */
   readonly founding: readonly Uint8Array[];
 };
 
-const casts = new Map<number, Cast>();
+export type CastSize = {
+  /** So many may sign two words for one promotion, and no slot is decided twice. */
+  readonly byzantineVoters: 0 | 1;
+  readonly memberCount: 5 | 6;
+};
 
-/** `byzantineVoters`: so many may sign two words for one promotion, and no slot is decided twice. */
-export function castOf(byzantineVoters: 0 | 1): Cast {
-  const known = casts.get(byzantineVoters);
+const casts = new Map<string, Cast>();
+
+export function castOf({ byzantineVoters, memberCount }: CastSize): Cast {
+  const name = `${byzantineVoters}/${memberCount}`;
+  const known = casts.get(name);
   if (known !== undefined) return known;
   const genesisBytes = encodeGenesis({
     name: 'controlled',
@@ -89,9 +96,10 @@ export function castOf(byzantineVoters: 0 | 1): Cast {
     ...(byzantineVoters === 0 ? {} : { byzantineVoters }),
   });
   const cluster = clusterIdOf(genesisBytes);
-  const founding = foundingStatements(cluster);
-  const cast: Cast = { byzantineVoters, genesisBytes, cluster, founding };
-  casts.set(byzantineVoters, cast);
+  const members = people.slice(0, memberCount);
+  const founding = foundingStatements(cluster, members);
+  const cast: Cast = { byzantineVoters, people: members, genesisBytes, cluster, founding };
+  casts.set(name, cast);
   return cast;
 }
 
@@ -108,7 +116,7 @@ export function sealed({ id, body, timeMs, secrets, cluster, generation }: Comma
   return sealCommand({ command: { id, timeMs, body }, cluster, generation, secrets }).bytes;
 }
 
-function foundingStatements(cluster: ClusterId): Uint8Array[] {
+function foundingStatements(cluster: ClusterId, members: readonly Person[]): Uint8Array[] {
   const envelopes: Uint8Array[] = [];
   const ends = new Map<AgentKey, { sequence: number; hash: Uint8Array }>();
   const add = (secrets: readonly Uint8Array[], body: StatementBody): void => {
@@ -122,7 +130,7 @@ function foundingStatements(cluster: ClusterId): Uint8Array[] {
     ends.set(writer, { sequence, hash: own });
     envelopes.push(bytes);
   };
-  for (const joiner of people.slice(1)) {
+  for (const joiner of members.slice(1)) {
     const { site, region, roles } = joiner.descriptor;
     const secret = inviteSecret(secretOf(`code for ${joiner.descriptor.name}`));
     const inviteKey = idOf<PeerKey>(publicKeyOf(secret));
@@ -144,7 +152,7 @@ function foundingStatements(cluster: ClusterId): Uint8Array[] {
 }
 
 /** Where nobody is expected to lie. */
-const plain = castOf(0);
+const plain = castOf({ byzantineVoters: 0, memberCount: 6 });
 export const genesis = decodeGenesis(plain.genesisBytes);
 export const cluster: ClusterId = plain.cluster;
 

@@ -4,7 +4,7 @@ import { Internet } from '../internet.ts';
 import type { Prng } from '../prng.ts';
 import { World } from '../world.ts';
 import { ControlAgent } from './agent.ts';
-import { type Cast, castOf, type Person, people } from './cast.ts';
+import { type Cast, castOf, type Person } from './cast.ts';
 import { checkersOf } from './checkers/all.ts';
 import { NoticeKept } from './checkers/notice-kept.ts';
 import type { Begun } from './disk.ts';
@@ -47,13 +47,13 @@ export class ControlCluster {
     const { seed, plan, parts, begun } = options;
     this.plan = plan;
     this.#parts = parts;
-    this.cast = castOf(plan.byzantineVoters);
+    this.cast = castOf(plan);
     this.world = new World(seed ^ 0x2f0b4c47);
     this.world.onEndless = (what) => this.fail('endless', what);
     this.random = this.world.random.fork();
     this.internet = new Internet(this.world);
     this.notice = new NoticeKept(() => this.world.nowMs);
-    this.agents = people.map((person, i) => this.#agent(person, begun[i] as Begun));
+    this.agents = this.cast.people.map((person, i) => this.#agent(person, begun[i] as Begun));
     this.#checkers = checkersOf(this);
   }
 
@@ -120,6 +120,13 @@ export class ControlCluster {
     if (this.by !== undefined && this.by !== checker) return;
     this.world.note(`VIOLATION ${checker}: ${text}`);
     this.violation ??= { atMs: this.world.nowMs, checker, text };
+  }
+
+  /** Lets the checkers look at all that run once more. */
+  rest(): void {
+    for (const { agentKey: agent, name, control } of this.agents) {
+      if (control !== undefined) this.#observe({ kind: 'rest', agent, name, control });
+    }
   }
 
   #observe(seen: ControlSeen): void {

@@ -10,6 +10,8 @@ export type ControlSeen = { readonly agent: AgentKey; readonly name: string } & 
   | { readonly kind: 'status'; readonly status: RaftStatus }
   /** Everything that has arrived so far is applied. */
   | { readonly kind: 'state'; readonly control: ControlLog }
+  /** The end of the run has come. */
+  | { readonly kind: 'rest'; readonly control: ControlLog }
   | { readonly kind: 'applied'; readonly command: AppliedCommand; readonly control: ControlLog }
   /** It has heard that a newer generation exists. */
   | { readonly kind: 'fenced'; readonly generation: number }

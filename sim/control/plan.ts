@@ -42,6 +42,8 @@ export type ControlPlan = {
   /** Begins with the founder alone; else with all members as voters. */
   readonly isFresh: boolean;
   readonly hasCheckpoints: boolean;
+  /** Five, all of whom may vote; or one more. */
+  readonly memberCount: 5 | 6;
   /** What the genesis says: how many voters may lie. */
   readonly byzantineVoters: 0 | 1;
   readonly lateMs: number;
@@ -105,6 +107,7 @@ export function controlPlanOf(seed: number): ControlPlan {
     hasCheckpoints: story !== undefined || random.chance(500),
     byzantineVoters: mayLie || random.chance(200) ? 1 : 0,
     lateMs: random.between(0, durationMs),
+    memberCount: random.chance(200) ? 6 : 5,
     faults,
   };
 }

@@ -46,7 +46,7 @@ export async function runControlSeed(
 ): Promise<ControlRun> {
   const drawn = options.plan ?? controlPlanOf(seed);
   const plan = { ...drawn, faults: options.faults ?? drawn.faults };
-  const begun = plan.isFresh ? emptyDisks() : await settledDisks(plan.byzantineVoters);
+  const begun = plan.isFresh ? emptyDisks(plan.memberCount) : await settledDisks(plan);
   const cluster = new ControlCluster({ seed, plan, begun, parts: options.parts ?? shippedParts });
   cluster.by = options.by;
   cluster.world.onTurn = options.onTurn;
@@ -62,6 +62,7 @@ export async function runControlSeed(
   faults.heal();
   if (isOverBudget(plan.faults)) await cluster.world.advance(restMs);
   else await converge(cluster, workload, faults);
+  cluster.rest();
   for (const agent of cluster.agents) agent.crash();
   const { violation, world } = cluster;
   const entries = Math.max(...cluster.agents.map(({ disk }) => disk.log.lastIndex));

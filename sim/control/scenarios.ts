@@ -18,6 +18,7 @@ export const controlScenarios: readonly ControlScenario[] = [
       isFresh: false,
       hasCheckpoints: true,
       byzantineVoters: 0,
+      memberCount: 6,
       lateMs: 6885,
       faults: [
         { kind: 'crash', atMs: 583, spanMs: 15_651, agent: 10 },
@@ -34,6 +35,7 @@ export const controlScenarios: readonly ControlScenario[] = [
       isFresh: false,
       hasCheckpoints: true,
       byzantineVoters: 1,
+      memberCount: 6,
       lateMs: 12_384,
       faults: [
         { kind: 'crash-coordinator', atMs: 1342, spanMs: 681, delayMs: 300 },
@@ -51,6 +53,7 @@ export const controlScenarios: readonly ControlScenario[] = [
       isFresh: false,
       hasCheckpoints: true,
       byzantineVoters: 0,
+      memberCount: 6,
       lateMs: 2220,
       faults: [
         { kind: 'slow-disk', atMs: 676, spanMs: 15_794, agent: 9 },
@@ -67,6 +70,7 @@ export const controlScenarios: readonly ControlScenario[] = [
       isFresh: false,
       hasCheckpoints: true,
       byzantineVoters: 0,
+      memberCount: 6,
       lateMs: 12_647,
       faults: [
         { kind: 'majority-lost', atMs: 9287, spanMs: 5142, first: 3, mask: 1 },

@@ -4,7 +4,7 @@ import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import { initialLog } from '../../src/services/control/initial-log.ts';
 import { epochMs } from '../world.ts';
 import type { ControlAgent } from './agent.ts';
-import { founder, operatorSecrets, people, sealed } from './cast.ts';
+import { type CastSize, founder, operatorSecrets, sealed } from './cast.ts';
 import { ControlCluster } from './cluster.ts';
 import type { Begun } from './disk.ts';
 import { shippedParts } from './parts.ts';
@@ -14,24 +14,29 @@ import { controlPlanOf } from './plan.ts';
 const decreeNotice = '2s';
 
 /** Of members that know nothing yet. */
-export function emptyDisks(): readonly Begun[] {
+export function emptyDisks(memberCount: number): readonly Begun[] {
   const empty: Begun = { stored: initialLog(founder.agentKey), statements: undefined };
-  return people.map(() => empty);
+  return Array.from({ length: memberCount }, () => empty);
 }
 
-const settled = new Map<number, Promise<readonly Begun[]>>();
+const settled = new Map<string, Promise<readonly Begun[]>>();
 
 /** The disks of members that have admitted each other and voted in peace: where most seeds begin. */
-export function settledDisks(byzantineVoters: 0 | 1): Promise<readonly Begun[]> {
-  const known = settled.get(byzantineVoters) ?? settle(byzantineVoters);
-  settled.set(byzantineVoters, known);
+export function settledDisks({
+  byzantineVoters,
+  memberCount,
+}: CastSize): Promise<readonly Begun[]> {
+  const name = `${byzantineVoters}/${memberCount}`;
+  const known = settled.get(name) ?? settle({ byzantineVoters, memberCount });
+  settled.set(name, known);
   return known;
 }
 
-async function settle(byzantineVoters: 0 | 1): Promise<readonly Begun[]> {
-  const peace = { isFresh: true, hasCheckpoints: false, faults: [], lateMs: 0, byzantineVoters };
+async function settle(size: CastSize): Promise<readonly Begun[]> {
+  const peace = { isFresh: true, hasCheckpoints: false, faults: [], lateMs: 0, ...size };
   const plan = { ...controlPlanOf(1), ...peace };
-  const cluster = new ControlCluster({ seed: 1, plan, begun: emptyDisks(), parts: shippedParts });
+  const begun = emptyDisks(size.memberCount);
+  const cluster = new ControlCluster({ seed: 1, plan, begun, parts: shippedParts });
   for (const agent of cluster.agents) cluster.start(agent);
   const isSettled = (): boolean => {
     const leader = cluster.leader()?.control;

@@ -15,7 +15,7 @@ import { isHeld } from '../../src/services/plan/standby.ts';
 import type { Prng } from '../prng.ts';
 import { epochMs } from '../world.ts';
 import type { ControlAgent } from './agent.ts';
-import { operatorSecrets, people, sealed } from './cast.ts';
+import { operatorSecrets, sealed } from './cast.ts';
 import { rogueReason } from './checkers/authorized.ts';
 import type { ControlCluster } from './cluster.ts';
 import { Stutter } from './stutter.ts';
@@ -53,7 +53,7 @@ export class ControlWorkload {
       cluster.world.after(standbyMs, () => this.#prepareStandby());
     }
     this.#stutterer = new Stutter(cluster, cluster.random.fork(), (body, by) => {
-      const author = people.find(({ agentKey }) => agentKey === by);
+      const author = this.#cluster.cast.people.find(({ agentKey }) => agentKey === by);
       if (author !== undefined) this.#say(body, [author.statementSecret]);
     });
   }
@@ -186,10 +186,10 @@ export class ControlWorkload {
   #newPlan(): RestorePlan {
     const number = this.#submitted.length + 1;
     const random = this.#random;
-    const target = random.pick(people).descriptor.site;
+    const target = random.pick(this.#cluster.cast.people).descriptor.site;
     const dataset = random.pick(datasets);
     const known = this.#cluster.state?.incarnations.of(dataset.id);
-    const writer = known?.holders[0]?.agent ?? random.pick(people).agentKey;
+    const writer = known?.holders[0]?.agent ?? random.pick(this.#cluster.cast.people).agentKey;
     const snapshot = idOf<StatementHash>(hash('leaf', utf8(`snapshot ${number}`)));
     return {
       version: 1,
@@ -205,7 +205,7 @@ export class ControlWorkload {
   #grantAll(): void {
     for (const { record, run } of this.#openRuns()) {
       const { site } = record.plan.target;
-      for (const { agentKey, descriptor } of people) {
+      for (const { agentKey, descriptor } of this.#cluster.cast.people) {
         if (descriptor.site !== site || run.grants.has(agentKey)) continue;
         const sealedKey = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
         const name = { plan: record.hash, run: run.run, agent: agentKey };
@@ -230,7 +230,7 @@ export class ControlWorkload {
   #isolate(): void {
     const isolated = this.#cluster.state?.incarnations.isolations.all().length ?? 0;
     if (isolated >= 2) return;
-    const { agentKey: agent } = this.#random.pick(people);
+    const { agentKey: agent } = this.#random.pick(this.#cluster.cast.people);
     this.isolate(agent);
   }
 
@@ -254,6 +254,7 @@ export class ControlWorkload {
     const { version = 0 } = this.#cluster.state?.layout.current ?? {};
     // Three cannot outvote one that lies: a slot could stay open for ever.
     const count = this.#cluster.cast.byzantineVoters === 1 ? 5 : this.#random.pick([3, 5]);
+    const { people } = this.#cluster.cast;
     const from = this.#random.below(people.length - count + 1);
     const voters = people
       .slice(from, from + count)
@@ -309,7 +310,7 @@ export class ControlWorkload {
   }
 
   #rogueBody(how: string): ControlBody {
-    const { agentKey: agent } = this.#random.pick(people);
+    const { agentKey: agent } = this.#random.pick(this.#cluster.cast.people);
     const reason = `${rogueReason} ${++this.#rogues}: ${how}`;
     return { kind: 'isolate', agent, dataset: undefined, reason };
   }

@@ -1,5 +1,4 @@
 import type { AgentKey } from '../../../src/core/ids.ts';
-import { people } from '../cast.ts';
 import type { ControlCluster } from '../cluster.ts';
 import type { ControlChecker } from '../observation.ts';
 import { isOverBudget } from '../plan.ts';
@@ -30,7 +29,7 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
   const always = [new OneCertificate(), new Authorized(), bounded];
   if (isOverBudget(faults)) return always;
   const liars = new Set(
-    faults.flatMap((one) => (one.kind === 'liar' ? [one.agent % people.length] : [])),
+    faults.flatMap((one) => (one.kind === 'liar' ? [one.agent % cluster.agents.length] : [])),
   );
   const isLiar = (agent: AgentKey): boolean =>
     cluster.agents.some((one, i) => one.agentKey === agent && liars.has(i));

@@ -133,7 +133,7 @@ export class ControlLog implements ControlAccess {
     return this.#appliedIndex;
   }
 
-  /** Head of the log at this size, if it was a resting point here lately. */
+  /** Head of the log at this size, if it rests there: see LogHeads for what it has passed. */
   headAt(size: number): LogHead | undefined {
     return this.#heads.at(size);
   }
@@ -322,6 +322,7 @@ export class ControlLog implements ControlAccess {
   }
 
   #apply(entries: readonly RaftEntry[]): void {
+    this.#heads.moveOn();
     for (const entry of entries) {
       // Known already, from a checkpoint.
       if (entry.index <= this.#appliedIndex) continue;
@@ -332,8 +333,7 @@ export class ControlLog implements ControlAccess {
       this.#tail.applied(entry.index);
       this.#waiters.appliedUpTo(entry.index);
     }
-    const { voters } = this.#state.config;
-    this.#heads.note({ stateHash: this.#state.hash(), voters });
+    this.#heads.rest(this.#state);
     this.#tellState();
     this.#compactSoon();
   }
