@@ -3,7 +3,6 @@ import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
-import type { HostTime } from '../core/policy/conservative-time.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
@@ -20,7 +19,7 @@ import { AgentAudit, type AuditPorts } from '../services/audit/agent-audit.ts';
 import { AuditLog } from '../services/audit/audit-log.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
-import { BudgetBook, type BudgetUsage, readBudgets } from '../services/budget-book.ts';
+import { BudgetBook } from '../services/budget-book.ts';
 import { CatchUp } from '../services/catch-up.ts';
 import { Check } from '../services/check.ts';
 import { Committer } from '../services/committer.ts';
@@ -28,13 +27,13 @@ import { DatasetLines } from '../services/dataset-lines.ts';
 import { Datasets } from '../services/datasets.ts';
 import { Distributor } from '../services/distributor.ts';
 import { DurabilityView } from '../services/durability-view.ts';
-import { HostClock, readHostTime } from '../services/host-clock.ts';
+import { HostClock } from '../services/host-clock.ts';
 import { registerJoin } from '../services/join.ts';
 import { KeyKeeper } from '../services/keys/key-keeper.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
-import { requireSomePath } from '../services/path-exists.ts';
 import { PackUse } from '../services/pack-use.ts';
+import { requireSomePath } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
@@ -45,13 +44,13 @@ import { Sync } from '../services/sync.ts';
 import { TripwireWatch } from '../services/tripwire-watch.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
+import { budgetRules } from './budget-rules.ts';
 import type { Config } from './config.ts';
 import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
-import { budgetRules } from './budget-rules.ts';
-import { Keeping, type KeepingPorts } from './keeping.ts';
+import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = ControlPorts &
@@ -99,8 +98,7 @@ type AgentParts = {
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly auditLog: AuditLog;
-  readonly hostTime: HostTime;
-  readonly budgets: BudgetUsage;
+  readonly kept: KeptRecords;
 };
 
 const defaultChunkAverage = 64 * 1024;
@@ -139,7 +137,7 @@ export class Agent implements AsyncDisposable {
   #release: (() => void)[] = [];
 
   private constructor(ports: AgentPorts, options: AgentOptions, parts: AgentParts) {
-    const { ledger, outbox, auditLog, hostTime } = parts;
+    const { ledger, outbox, auditLog, kept } = parts;
     const { clock, log, network, facts } = ports;
     const { agentKey: self, version } = options;
     this.#ports = ports;
@@ -156,7 +154,7 @@ export class Agent implements AsyncDisposable {
     this.view = new DurabilityView(ledger, facts);
     const budgets = new BudgetBook(
       { records: ports.promises, clock, log, ...budgetRules(this) },
-      parts.budgets,
+      kept.budgets,
     );
     const packUse = new PackUse({ ledger, facts, state: () => this.control.log.state });
     this.packUse = packUse;
@@ -209,15 +207,17 @@ export class Agent implements AsyncDisposable {
       ledger,
       cleared: () => this.control.log.state.cleared,
       ruleOf: (dataset) => tripwiresOf(this, dataset),
+      isUsable: (record) => !packUse.isDiscarded(record) && !isShredded(record),
     });
-    const hostClock = new HostClock({ ...shared, records: ports.promises }, hostTime);
+    const hostClock = new HostClock({ ...shared, records: ports.promises }, kept.hostTime);
     const controlled = { ...ports, ...shared, sync, store, hostClock };
     this.control = new ControlPlane({ ...controlled, statementSecret, onFatal });
     const control = this.control.log;
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
-    const kept = { ...ports, ...shared, hostClock, budgets, packUse, suspicion, store, storage };
-    this.keeping = new Keeping({ ...kept, control: this.control });
+    const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
+    const keeping = { ...ports, ...shared, ...judging, store, storage };
+    this.keeping = new Keeping({ ...keeping, control: this.control });
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, control: this.control.log },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
@@ -242,9 +242,8 @@ export class Agent implements AsyncDisposable {
     const outbox = await Outbox.open(ports.outboxShards, ports.index);
     const { auditStore: store, clock, log } = ports;
     const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
-    const hostTime = await readHostTime(ports.promises);
-    const budgets = await readBudgets(ports.promises, log);
-    const agent = new Agent(ports, options, { ledger, outbox, auditLog, hostTime, budgets });
+    const kept = await readKeptRecords(ports.promises, log);
+    const agent = new Agent(ports, options, { ledger, outbox, auditLog, kept });
     agent.#start();
     return agent;
   }

@@ -124,6 +124,6 @@ async function prune(agent: Agent): Promise<PruneReport> {
       next: 'run it on a host with the role storage: holdfast peer list',
     });
   }
-  const { discarded, recovered, purged, locked, reasons } = await trash.round();
-  return { discarded, recovered, purged, locked, reasons: [...reasons], trash: trashReport(agent) };
+  const { reasons, ...counts } = await trash.round();
+  return { ...counts, reasons: [...reasons], trash: trashReport(agent) };
 }

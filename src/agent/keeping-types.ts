@@ -123,6 +123,8 @@ export type PruneReport = {
   recovered: number;
   purged: number;
   locked: number;
+  /** Shards whose trash is over, and whose turn to be deleted has not come. */
+  waiting: number;
   trash: { shards: number; bytes: number };
   reasons: string[];
 };

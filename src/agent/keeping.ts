@@ -1,16 +1,21 @@
 import { codeOf } from '../core/errors.ts';
+import type { PackId } from '../core/ids.ts';
+import type { HostTime } from '../core/policy/conservative-time.ts';
 import type { DatasetRule } from '../core/policy/policy-terms.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
 import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
-import type { BudgetBook } from '../services/budget-book.ts';
+import { type BudgetBook, type BudgetUsage, readBudgets } from '../services/budget-book.ts';
 import { ExpiryKeeper } from '../services/control/expiry-keeper.ts';
+import { DeletionQuota } from '../services/deletion-quota.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
-import type { HostClock } from '../services/host-clock.ts';
-import type { Ledger } from '../services/ledger.ts';
+import { type HostClock, readHostTime } from '../services/host-clock.ts';
+import type { Ledger, ManifestRecord } from '../services/ledger.ts';
 import { LockKeeper } from '../services/lock-keeper.ts';
+import { type Orphan, OrphanBook, readOrphans } from '../services/orphan-book.ts';
+import { OrphanKeeper } from '../services/orphan-keeper.ts';
 import type { PackUse } from '../services/pack-use.ts';
 import { RetentionView } from '../services/retention-view.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
@@ -25,6 +30,22 @@ export type KeepingPorts = {
   readonly locks: LockLedger;
 };
 
+/** What this host had written down of it when it last ran. */
+export type KeptRecords = {
+  readonly hostTime: HostTime;
+  readonly budgets: BudgetUsage;
+  readonly orphans: ReadonlyMap<PackId, Orphan>;
+};
+
+/** @throws HoldfastError io-error */
+export async function readKeptRecords(records: RecordStore, log: Log): Promise<KeptRecords> {
+  return {
+    hostTime: await readHostTime(records),
+    budgets: await readBudgets(records, log),
+    orphans: await readOrphans(records, log),
+  };
+}
+
 export type KeepingOptions = KeepingPorts & {
   readonly hostClock: HostClock;
   readonly ledger: Ledger;
@@ -32,7 +53,9 @@ export type KeepingOptions = KeepingPorts & {
   readonly control: ControlPlane;
   readonly packUse: PackUse;
   readonly budgets: BudgetBook;
+  readonly orphans: KeptRecords['orphans'];
   readonly suspicion: Suspicion;
+  readonly isShredded: (record: ManifestRecord) => boolean;
   /** Undefined on an agent that holds no shards, as is `storage`. */
   readonly store: ShardStore | undefined;
   readonly storage: StoragePeer | undefined;
@@ -49,29 +72,32 @@ export class Keeping {
   /** Undefined on an agent that holds no shards. */
   readonly trash: TrashKeeper | undefined;
   readonly #options: KeepingOptions;
-  readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
+  readonly #duties: { run(options: Cancel): Promise<void> }[];
 
   constructor(options: KeepingOptions) {
     this.#options = options;
     this.hostClock = options.hostClock;
     this.locks = options.locks;
     const ruleFor = (name: string): DatasetRule => options.control.log.state.policy.ruleFor(name);
-    const { control, hostClock, store, storage } = options;
+    const { control, hostClock } = options;
     const state = (): ControlState => control.log.state;
     const shared = { ...options, control: control.log, state };
     this.retention = new RetentionView(shared);
     this.expiry = new ExpiryKeeper({ ...shared, retention: this.retention });
-    this.trash =
-      store === undefined || storage === undefined
-        ? undefined
-        : new TrashKeeper({ ...shared, store, storage });
     this.#duties = [
       hostClock,
       new LockKeeper({ ...options, ruleFor }),
       this.expiry,
       options.budgets,
-      ...(this.trash === undefined ? [] : [this.trash]),
     ];
+    const { store, storage } = options;
+    if (store === undefined || storage === undefined) return;
+    const { promises: records, log } = options;
+    const book = new OrphanBook(records, options.orphans);
+    const orphans = new OrphanKeeper({ ...shared, store, book, ruleFor });
+    const quota = new DeletionQuota({ records, store, log });
+    this.trash = new TrashKeeper({ ...shared, store, storage, quota, orphans, orphanBook: book });
+    this.#duties.push(orphans, this.trash);
   }
 
   /** Until the signal. */

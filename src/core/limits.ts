@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { dayMs, KiB, MiB, minuteMs, secondMs } from '../base/units.ts';
+import { dayMs, GiB, hourMs, KiB, MiB, minuteMs, secondMs } from '../base/units.ts';
 
 /** Every hard bound, each with its reason. Relations between bounds are asserted below. */
 export const limits = {
@@ -65,7 +65,27 @@ export const limits = {
   backupBytesInFlightMax: 32 * MiB,
   /** Opened frames kept by a restore. */
   restoreCacheBytesMax: 64 * MiB,
+  /**
+   * Each shard of a pack may be deleted in turns of its own: between the windows of two turns lies a day, in which
+   * a mistake can still be stopped. 31 hours move the window through the day, for hosts that are off at night.
+   */
+  deletionTurnMs: 31 * hourMs,
+  deletionWindowMs: 7 * hourMs,
+  /** Of its capacity a host deletes no more in a day, so that a wrong decision leaves time to be noticed. */
+  deletionPercentPerDay: 2,
+  /** A small disk may pass that share. */
+  deletionBytesPerDayMin: 1 * GiB,
+  /** What no snapshot has ever named may belong to a backup that still runs. */
+  orphanGraceMs: 30 * dayMs,
+  /** Of one source, while no newer snapshot of it has come: its first backup may take months on a slow line. */
+  orphanSilentGraceMs: 90 * dayMs,
 } as const;
+
+assert(
+  limits.deletionTurnMs - limits.deletionWindowMs >= dayMs,
+  'a day lies between two turns of deletion',
+);
+assert(limits.orphanSilentGraceMs >= limits.orphanGraceMs, 'a silent source gets more time');
 
 assert(limits.packSizeTarget + 2 * limits.frameSizeMax <= limits.packSizeMax, 'a full pack fits');
 assert(

@@ -20,8 +20,9 @@ export type LockKeeperOptions = {
 };
 
 const periodMs = 5 * secondMs;
-/** Assessed in one round: an agent that has been away may find thousands. */
+/** Assessed in one round: an agent that has been away may find thousands, and a thief may sign as many. */
 const roundMax = 256;
+const newestMax = 32;
 
 /**
  * Sets this host's locks: on each snapshot, once it is committed, by the rule of the policy and by this host's own
@@ -30,6 +31,8 @@ const roundMax = 256;
  */
 export class LockKeeper {
   readonly #options: LockKeeperOptions;
+  /** Of the snapshots without a lock: where the next round begins, so that none keeps the others waiting. */
+  #next = 0;
 
   constructor(options: LockKeeperOptions) {
     this.#options = options;
@@ -47,16 +50,27 @@ export class LockKeeper {
     const nowMs = hostClock.latestMs();
     // A lock that is counted from an unknown time would end at an unknown time.
     if (nowMs === 0) return 0;
+    const records = ledger.manifests();
+    const unlocked = records.filter(({ hash }) => locks.of(hash) === undefined);
     const wanted: SnapshotLock[] = [];
-    let assessed = 0;
-    for (const record of ledger.manifests()) {
-      const known = locks.of(record.hash);
-      if (known === undefined && assessed++ >= roundMax) continue;
-      const lock = await this.#wanted(record, known, nowMs);
+    for (const record of [
+      ...records.filter((one) => locks.of(one.hash)),
+      ...this.#some(unlocked),
+    ]) {
+      const lock = await this.#wanted(record, locks.of(record.hash), nowMs);
       if (lock !== undefined) wanted.push(lock);
     }
     await locks.extend(wanted);
     return wanted.length;
+  }
+
+  /** The next ones, and whatever is newest: what was just committed should not wait for a whole round. */
+  #some(unlocked: readonly ManifestRecord[]): Iterable<ManifestRecord> {
+    if (unlocked.length <= roundMax) return unlocked;
+    const begin = this.#next % unlocked.length;
+    this.#next = begin + roundMax;
+    const turn = [...unlocked.slice(begin), ...unlocked.slice(0, begin)].slice(0, roundMax);
+    return new Set([...turn, ...unlocked.slice(-newestMax)]);
   }
 
   /** Undefined: nothing is to be locked that is not. */

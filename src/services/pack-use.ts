@@ -3,7 +3,7 @@ import { manifestStream } from '../core/format/statement.ts';
 import { type AgentKey, type DatasetId, type FactHash, idBytes, type PackId } from '../core/ids.ts';
 import { hasSequence } from '../core/policy/sequence-ranges.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
-import { discarded, type Fate } from '../core/protocol/control/fate.ts';
+import { discarded } from '../core/protocol/control/fate.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 
@@ -14,14 +14,20 @@ export type PackUseOptions = {
   readonly state: () => ControlState;
 };
 
-/** A pack with the discarded snapshots that name it; `size` before coding. */
-export type UnneededPack = { readonly users: readonly ManifestRecord[]; readonly size: number };
+/** A pack with the discarded snapshots that name it, or may name it; `size` before coding. */
+export type UnneededPack = {
+  readonly users: readonly ManifestRecord[];
+  readonly size: number;
+  readonly k: number;
+  readonly m: number;
+};
 
 /** Packs that only discarded snapshots name; or why that cannot be told. */
 export type Unneeded =
   | { readonly packs: ReadonlyMap<PackId, UnneededPack> }
   | { readonly unknown: string };
 
+const listMissing = 'a list of packs has not arrived here';
 /** Candidates that are looked for in the lists of live snapshots at once: bounds the memory, not the result. */
 const candidatesMax = 50_000;
 
@@ -51,19 +57,24 @@ export class PackUse {
 
   /** Those packs of a dataset that nothing needs, as far as `isWanted` asks for them. */
   async unneeded(dataset: DatasetId, isWanted: (pack: PackId) => boolean): Promise<Unneeded> {
-    const reason = this.#objection(dataset);
+    const reason = this.objection(dataset);
     if (reason !== undefined) return { unknown: reason };
     const records = this.#options.ledger.manifests(dataset);
     const dead = records.filter((record) => this.isDiscarded(record));
     const live = new Set(records.filter((record) => !this.isDiscarded(record)).flatMap(segmentsOf));
-    const found = new Map<PackId, { users: Set<ManifestRecord>; size: number }>();
+    const found = new Map<
+      PackId,
+      Omit<UnneededPack, 'users'> & { readonly users: Set<ManifestRecord> }
+    >();
+    const unlisted = new Set<ManifestRecord>();
     for (const [segment, users] of usersOf(dead, live)) {
       const packs = await this.#packsOf(segment);
-      // A list that is lost names packs that stay: that costs space only.
-      for (const { pack, size } of packs ?? []) {
+      // What only a lost list names stays. But it may name any of the others too, and then its lock counts.
+      if (packs === undefined) for (const user of users) unlisted.add(user);
+      for (const { pack, size, k, m } of packs ?? []) {
         if (!isWanted(pack)) continue;
         if (found.size >= candidatesMax && !found.has(pack)) continue;
-        const known = found.get(pack) ?? { users: new Set(), size };
+        const known = found.get(pack) ?? { users: new Set(), size, k, m };
         for (const user of users) known.users.add(user);
         found.set(pack, known);
       }
@@ -71,26 +82,56 @@ export class PackUse {
     for (const segment of live) {
       if (found.size === 0) break;
       const packs = await this.#packsOf(segment);
-      if (packs === undefined) return { unknown: 'a list of packs has not arrived here' };
+      if (packs === undefined) return { unknown: listMissing };
       for (const { pack } of packs) found.delete(pack);
     }
-    const packs = [...found].map(
-      ([pack, { users, size }]) => [pack, { users: [...users], size }] as const,
-    );
+    const packs = [...found].map(([pack, { users, ...rest }]): [PackId, UnneededPack] => {
+      return [pack, { ...rest, users: [...new Set([...users, ...unlisted])] }];
+    });
     return { packs: new Map(packs) };
   }
 
+  /** Those of these packs that a snapshot which is not discarded is known to name; others may be needed as well. */
+  async needed(packs: ReadonlySet<PackId>): Promise<ReadonlySet<PackId>> {
+    const live = this.#options.ledger.manifests().filter((record) => !this.isDiscarded(record));
+    const found = new Set<PackId>();
+    for (const segment of new Set(live.flatMap(segmentsOf))) {
+      const listed = (await this.#packsOf(segment)) ?? [];
+      for (const { pack } of listed) if (packs.has(pack)) found.add(pack);
+    }
+    return found;
+  }
+
+  /** Which of these packs any snapshot names, discarded or not, in whatever dataset; or why that cannot be told. */
+  async named(
+    packs: ReadonlySet<PackId>,
+  ): Promise<{ readonly packs: ReadonlySet<PackId> } | { readonly unknown: string }> {
+    const { ledger, state } = this.#options;
+    for (const { head } of state().anchors.all()) {
+      const behind = this.#behind(head.writer, head);
+      if (behind !== undefined) return { unknown: behind };
+    }
+    const found = new Set<PackId>();
+    for (const segment of new Set(ledger.manifests().flatMap(segmentsOf))) {
+      const listed = await this.#packsOf(segment);
+      if (listed === undefined) return { unknown: listMissing };
+      for (const { pack } of listed) if (packs.has(pack)) found.add(pack);
+    }
+    return { packs: found };
+  }
+
   /** Why this host cannot judge what a dataset needs: a snapshot that it does not know may need anything. */
-  #objection(dataset: DatasetId): string | undefined {
-    const state = this.#options.state();
-    for (const { head } of state.anchors.all()) {
+  objection(dataset: DatasetId): string | undefined {
+    const { ledger, state } = this.#options;
+    for (const { head } of state().anchors.all()) {
       if (head.dataset !== dataset) continue;
       const behind = this.#behind(head.writer, head);
       if (behind !== undefined) return behind;
     }
-    const fates = state.fates.all().filter((fate: Fate) => fate.dataset === dataset);
-    const forked = fates.find(({ writer }) => this.isFrozen(writer));
-    return forked === undefined ? undefined : 'its writer has signed two histories';
+    const writers = new Set(ledger.manifests(dataset).map(({ statement }) => statement.writer));
+    for (const fate of state().fates.all()) if (fate.dataset === dataset) writers.add(fate.writer);
+    const hasForked = [...writers].some((writer) => this.isFrozen(writer));
+    return hasForked ? 'its writer has signed two histories' : undefined;
   }
 
   /** Nothing of a writer that has signed two histories expires: nobody knows which one is true. */

@@ -16,6 +16,8 @@ export type RetentionViewOptions = {
   readonly locks: LockLedger;
   readonly packUse: Pick<PackUse, 'isFrozen'>;
   readonly suspicion: Pick<Suspicion, 'verdicts'>;
+  /** Its keys were destroyed. */
+  readonly isShredded: (record: ManifestRecord) => boolean;
   readonly state: () => ControlState;
 };
 
@@ -107,6 +109,7 @@ export class RetentionView {
         tags: manifest.tags,
         keptBecause: await this.#keptBecause(record),
         isForgotten: hasSequence(fate?.forgotten ?? [], manifest.sequence),
+        isShredded: this.#options.isShredded(record),
       });
     }
     return facts;

@@ -24,6 +24,8 @@ export type SuspicionOptions = {
   readonly cleared: () => ClearedBook;
   /** What the policy says for a dataset. */
   readonly ruleOf: (dataset: DatasetId) => WireRule;
+  /** Whether it can still be restored, as far as that was decided: its keys are there, and it has not expired. */
+  readonly isUsable: (record: ManifestRecord) => boolean;
 };
 
 /** The snapshots of one dataset by one writer, oldest first, with what is to be thought of each. */
@@ -66,14 +68,16 @@ export class Suspicion {
   }
 
   /**
-   * The newest snapshot that was made before the first suspect one of its line: what a person will want back.
-   * It must not expire. Undefined while the line is not under suspicion.
+   * The newest snapshot that was made before the first suspect one of its line and can still be restored: what a
+   * person will want back. It must not expire. Undefined while the line is not under suspicion.
    */
   lastClean(dataset: DatasetId, writer: AgentKey): ManifestRecord | undefined {
     const line =
       this.lines(dataset).find((one) => one[0]?.record.statement.writer === writer) ?? [];
     const first = line.findIndex(({ verdict }) => verdict.state === 'suspect');
-    return first < 1 ? undefined : line[first - 1]?.record;
+    if (first < 1) return undefined;
+    const before = line.slice(0, first).map(({ record }) => record);
+    return before.findLast((record) => this.#options.isUsable(record));
   }
 
   /** What a person who is about to restore a snapshot should know of it; undefined: nothing. */

@@ -58,7 +58,8 @@ export class BackupBench {
       packUse: {
         unneeded: async (_, isWanted) => {
           const gone = this.expired().filter((pack) => isWanted(pack));
-          return { packs: new Map(gone.map((pack) => [pack, { users: [], size: 1 }])) };
+          const nobody = { users: [], size: 1, k: 1, m: 0 };
+          return { packs: new Map(gone.map((pack) => [pack, nobody])) };
         },
       },
       ...shared,

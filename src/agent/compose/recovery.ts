@@ -88,7 +88,12 @@ class Session implements RecoverySession {
     this.#view = new DurabilityView(ledger, cluster.facts);
     this.#lines = new DatasetLines(ledger);
     const cleared = new ClearedBook();
-    this.#suspicion = new Suspicion({ ledger, cleared: () => cleared, ruleOf: () => ({}) });
+    this.#suspicion = new Suspicion({
+      ledger,
+      cleared: () => cleared,
+      ruleOf: () => ({}),
+      isUsable: () => true,
+    });
     const around = { network, ledger, peers, view: this.#view };
     const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
     this.#session = new SnapshotSession({ ...around, ...tools });

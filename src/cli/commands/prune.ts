@@ -93,9 +93,10 @@ async function prune(context: CliContext): Promise<void> {
       ]),
     );
   }
-  const { discarded, recovered, purged, locked, trash, reasons } = report;
+  const { discarded, recovered, purged, locked, waiting, trash, reasons } = report;
   await output.print(
-    `This host: ${counted(discarded, 'shard')} put into the trash, ${recovered} taken back, ${purged} deleted, ${locked} kept by locks; ` +
+    `This host: ${counted(discarded, 'shard')} put into the trash, ${recovered} taken back, ${purged} deleted, ` +
+      `${locked} kept by locks, ${waiting} to be deleted when their turn comes; ` +
       `${counted(trash.shards, 'shard')} (${formatSize(trash.bytes)}) in the trash.`,
   );
   for (const reason of reasons)
@@ -107,7 +108,7 @@ const stageWords = {
   proposed: 'proposed: another site must reckon alike',
   veto: 'waits: undelete stops it',
   trash: 'in the trash: undelete brings it back',
-  emptying: 'gone: deleted at one site a day',
+  emptying: 'gone: deleted one shard of a pack a day',
 } as const;
 
 async function listQuarantines(context: CliContext): Promise<void> {

@@ -15,6 +15,8 @@ export type SnapshotFacts = {
   readonly keptBecause: string | undefined;
   /** Operators want it to go. */
   readonly isForgotten: boolean;
+  /** Its keys were destroyed: nobody can restore it any more. */
+  readonly isShredded?: boolean;
 };
 
 export type RetentionDecision = {
@@ -45,7 +47,7 @@ export function retain(
   keepWhateverRules(line, keep, nowMs);
   // What is forgotten neither counts for a rule nor is kept by one; nor does what may be a thief's.
   const counted = line.filter(
-    (one) => one.isCommitted && !one.isSuspect && !one.isForgotten && one.witnessedMs !== undefined,
+    (one) => isUsable(one) && !one.isSuspect && !one.isForgotten && one.witnessedMs !== undefined,
   );
   if (rule === undefined) {
     for (const one of line) if (!one.isForgotten) keep(one, 'the policy has no retention for it');
@@ -55,16 +57,23 @@ export function retain(
     keepWithin(counted, rule, { keep, nowMs });
     keepTagged(counted, rule, keep);
   }
-  return line.map(({ sequence, isForgotten, isCommitted }) => {
+  return line.map((one) => {
+    const { sequence } = one;
     const found = reasons.get(sequence) ?? [];
     if (found.length > 0) return { sequence, isKept: true, reasons: found };
-    const why = isForgotten
-      ? 'forgotten'
-      : isCommitted
-        ? 'no rule keeps it'
-        : 'it never became complete';
-    return { sequence, isKept: false, reasons: [why] };
+    return { sequence, isKept: false, reasons: [whyNot(one)] };
   });
+}
+
+function whyNot({ isForgotten, isShredded, isCommitted }: SnapshotFacts): string {
+  if (isForgotten) return 'forgotten';
+  if (isShredded === true) return 'its keys were destroyed';
+  return isCommitted ? 'no rule keeps it' : 'it never became complete';
+}
+
+/** Somebody could want it back, and get it. */
+function isUsable({ isCommitted, isShredded }: SnapshotFacts): boolean {
+  return isCommitted && isShredded !== true;
 }
 
 type Keep = (snapshot: SnapshotFacts, reason: string) => void;
@@ -80,9 +89,9 @@ function inOrder(snapshots: readonly SnapshotFacts[]): SnapshotFacts[] {
 }
 
 function keepWhateverRules(line: readonly SnapshotFacts[], keep: Keep, nowMs: number): void {
-  const newest = line.findLast(({ isCommitted }) => isCommitted);
+  const newest = line.findLast(isUsable);
   if (newest !== undefined) keep(newest, 'the newest that is committed');
-  const clean = line.findLast(({ isCommitted, isSuspect }) => isCommitted && !isSuspect);
+  const clean = line.findLast((one) => isUsable(one) && !one.isSuspect);
   if (clean !== undefined && clean !== newest) keep(clean, 'the newest that is not suspect');
   for (const one of line) {
     if (one.keptBecause !== undefined) keep(one, one.keptBecause);

@@ -8,10 +8,11 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { MemoryLockLedger } from '../../support/memory-lock-ledger.ts';
 
 const startMs = Date.UTC(2026, 0, 1);
-const nameOf = (i: number) => String(i).repeat(64) as StatementHash;
+const nameOf = (i: number) => String(i).padStart(64, '0') as StatementHash;
 
-/** Snapshots 1 and 2, of a dataset that was named db first. */
+/** Snapshots 1 and 2, or more, of a dataset that was named db first. */
 class Sample {
+  count = 2;
   readonly locks = new MemoryLockLedger();
   rule: DatasetRule = { match: '*', lock: { mode: 'compliance', forMs: 30 * dayMs } };
   nowMs = startMs;
@@ -19,13 +20,13 @@ class Sample {
   readonly asked: string[] = [];
 
   keeper(): LockKeeper {
-    const records = [1, 2].map((i) => ({
-      hash: nameOf(i),
-      statement: { writer: 'aa' },
-      manifest: { dataset: 'bb', sequence: i },
-    }));
     const ledger = {
-      manifests: () => records,
+      manifests: () =>
+        Array.from({ length: this.count }, (_, i) => ({
+          hash: nameOf(i + 1),
+          statement: { writer: 'aa' },
+          manifest: { dataset: 'bb', sequence: i + 1 },
+        })),
       roster: { datasetOf: () => ({ name: 'renamed', ruleName: 'db' }) },
     };
     const assess = async ({ hash }: { hash: StatementHash }) => ({
@@ -83,6 +84,19 @@ describe('a lock', () => {
     const sample = new Sample();
     await sample.keeper().round();
     expect(new Set(sample.asked)).toEqual(new Set(['db']));
+  });
+
+  test('is not kept waiting by a thousand snapshots that never become complete', async () => {
+    const sample = new Sample();
+    sample.count = 1000;
+    sample.committed.clear();
+    const middle = nameOf(600);
+    sample.committed.add(middle).add(nameOf(1000));
+    const keeper = sample.keeper();
+    await keeper.round();
+    expect(sample.locks.of(nameOf(1000))).toBeDefined();
+    for (let round = 0; round < 3; round++) await keeper.round();
+    expect(sample.locks.of(middle)).toBeDefined();
   });
 
   test('waits while this host does not know the time', async () => {

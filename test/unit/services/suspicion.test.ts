@@ -23,7 +23,10 @@ class Line {
     ledger: { manifests: () => [...this.records] },
     cleared: () => this.cleared,
     ruleOf: () => defaultTripwires,
+    isUsable: ({ hash }) => !this.gone.has(hash),
   });
+  /** Expired, or without keys. */
+  readonly gone = new Set<StatementHash>();
 
   add(changes: Partial<Changes>, writer = ada): StatementHash {
     const sequence = this.records.filter(({ statement }) => statement.writer === writer).length + 1;
@@ -104,6 +107,19 @@ describe('suspicion', () => {
       `snapshot ${second} looks suspect (1 canary file was changed or deleted); the last one from before it is ${first}`,
       `snapshot ${line.records[2]?.hash.slice(0, 8)} was made after ${second}, which looks suspect; the last one from before it is ${first}`,
     ]);
+  });
+
+  test('names no snapshot that has expired or whose keys were destroyed', () => {
+    const line = new Line();
+    const older = line.add(text);
+    const newer = line.add({});
+    line.add(attack);
+    line.gone.add(newer);
+    expect(line.suspicion.lastClean(web, ada)?.hash).toBe(older);
+    line.gone.add(older);
+    expect(line.suspicion.lastClean(web, ada)).toBeUndefined();
+    const [, , bad] = line.records;
+    expect(bad && line.suspicion.noticeOf(bad)).not.toContain('the last one from before it');
   });
 
   test('has nothing to say of a line without snapshots', () => {

@@ -1,6 +1,6 @@
-import { dayMs } from '../../../base/units.ts';
 import type { BodyOf, CommandId, SnapshotSelection } from '../../format/control-records.ts';
 import type { AgentKey, DatasetId } from '../../ids.ts';
+import { limits } from '../../limits.ts';
 import {
   firstCommon,
   hasSequence,
@@ -112,7 +112,7 @@ export class FateBook {
     if (fate === undefined || expiry === undefined) throw refusal('there is no such expiry');
     if (expiry.stage !== 'proposed') throw refusal('it was confirmed before');
     if (fate.quarantine !== undefined) throw refusal('the dataset is in quarantine');
-    if (by !== undefined) this.#requireOther(by, expiry.proposer);
+    this.#requireOther(by, expiry.proposer);
     this.#requireFree(fate, expiry.ranges);
     const { time, policy } = this.#context;
     const wait = time.begin(place, policy.current.expiry.vetoMs);
@@ -187,8 +187,8 @@ export class FateBook {
       } else if (expiry.stage === 'trash') {
         gone = union(gone, expiry.ranges);
         forgotten = without(forgotten, expiry.ranges);
-        const days = this.#context.members.sites().length;
-        const next = time.begin(place, days * dayMs);
+        const sites = this.#context.members.sites().length;
+        const next = time.begin(place, sites * limits.deletionTurnMs);
         expiries.push({ ...expiry, stage: 'emptying', wait: next });
       }
     }
@@ -217,10 +217,17 @@ export class FateBook {
     throw refusal(`${what} is held: ${held.reason}`);
   }
 
-  /** One host, or one site's, must not do it alone. */
-  #requireOther(by: ControlMember, proposer: AgentKey): void {
+  /** One host, or one site's, must not do it alone; an operator answers only for a host that has no other. */
+  #requireOther(by: ControlMember | undefined, proposer: AgentKey): void {
     const { members } = this.#context;
+    if (by === undefined) {
+      const others = members.all().filter(({ agent }) => agent !== proposer);
+      if (others.some(keepsCount))
+        throw refusal('another agent must reckon alike, not an operator');
+      return;
+    }
     if (by.agent === proposer) throw refusal('another agent must reckon alike');
+    if (!keepsCount(by)) throw refusal(`"${by.name}" neither stores nor votes`);
     const hasSites = members.sites().length > 1;
     if (hasSites && members.of(proposer)?.site === by.site) {
       throw refusal('an agent at another site must reckon alike');
@@ -240,6 +247,11 @@ export class FateBook {
   #set(fate: Fate): void {
     this.#fates.set(fate.writer + fate.dataset, fate);
   }
+}
+
+/** Whether an agent keeps what expiry is reckoned from, for others than itself. */
+function keepsCount({ roles }: ControlMember): boolean {
+  return roles.some((role) => role === 'storage' || role === 'voter' || role === 'witness');
 }
 
 /** Out of everything that is under way. */

@@ -12,7 +12,7 @@ export type Expiry = {
   readonly proposer: AgentKey;
   /**
    * proposed: one agent has reckoned so -> veto: another has reckoned alike, anybody may object -> trash: peers
-   * put aside what nothing else needs, and can take it back -> emptying: gone, and peers delete, one site a day.
+   * put aside what nothing else needs, and can take it back -> emptying: gone, and peers delete, one shard a day.
    */
   readonly stage: 'proposed' | 'veto' | 'trash' | 'emptying';
   /** Of the stage; undefined while proposed. */

@@ -168,3 +168,14 @@ test('weeks are those of ISO 8601', () => {
   expect(week('2027-01-04')).toBe('2027-W01');
   expect(week('2024-12-30')).toBe('2025-W01');
 });
+
+describe('a snapshot whose keys were destroyed', () => {
+  test('counts for no rule, and is not what is left to restore', () => {
+    const line = [snapshot(1, 0), snapshot(2, dayMs), snapshot(3, 2 * dayMs, { isShredded: true })];
+    expect(kept(line, { keepLast: 1 })).toEqual([2]);
+    const suspects = [...line, snapshot(4, 3 * dayMs, { isSuspect: true })];
+    expect(kept(suspects, { keepLast: 1 })).toEqual([2, 4]);
+    const held = line.map((one) => ({ ...one, keptBecause: 'held: case 12' }));
+    expect(kept(held, { keepLast: 1 })).toEqual([1, 2, 3]);
+  });
+});

@@ -9,7 +9,12 @@ import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
 import { rangesText } from '../../../../../src/core/policy/sequence-ranges.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { type Fate, stageOf } from '../../../../../src/core/protocol/control/fate.ts';
-import { type SampleAgent, secretOf, startMs } from '../../../../support/sample-cluster.ts';
+import {
+  type SampleAgent,
+  sampleAgent,
+  secretOf,
+  startMs,
+} from '../../../../support/sample-cluster.ts';
 import { bergen, commandId, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;
@@ -91,10 +96,10 @@ describe('an expiry', () => {
     pass(168);
     expect([stage(1), stage(3), stage(4)]).toEqual(['gone', 'live', 'gone']);
     expect(rangesText(fate().gone)).toBe('1 to 2, 4');
-    // Peers delete one site a day: four sites.
+    // Peers delete in turns of 31 hours: four sites.
     expect(fate().expiries.map(({ stage: last }) => last)).toEqual(['emptying']);
     pass(1);
-    pass(4 * 24);
+    pass(4 * 31);
     expect(fate().expiries).toEqual([]);
   });
 
@@ -128,9 +133,25 @@ describe('an expiry', () => {
     expect(confirm(id, turku)).toBe('it was confirmed before');
   });
 
-  test('may be confirmed by an operator where there is no other agent', () => {
+  test('may be confirmed by an operator only where there is no other agent', () => {
     const { id } = expire([[1, 1]]);
-    expect(log.byOperator({ kind: 'confirm-expiry', expiry: id })).toBe('applied');
+    const word = { kind: 'confirm-expiry', expiry: id } as const;
+    expect(log.byOperator(word)).toBe('another agent must reckon alike, not an operator');
+    for (const { agentKey } of [bergen, turku, riga]) {
+      log.byOperator({ kind: 'expel', agent: agentKey, reason: 'sold' });
+    }
+    expect(log.byOperator(word)).toBe('applied');
+  });
+
+  test('is not confirmed by who neither stores nor votes, or by the same site', () => {
+    const desk = sampleAgent('tromso', { roles: ['source'] });
+    const twin = sampleAgent('oslo', { name: 'oslo-twin' });
+    log.admit(desk);
+    log.admit(twin);
+    const { id } = expire([[1, 1]]);
+    expect(confirm(id, desk)).toBe('"tromso-host" neither stores nor votes');
+    expect(confirm(id, twin)).toBe('an agent at another site must reckon alike');
+    expect(confirm(id, riga)).toBe('applied');
   });
 
   test('that nobody has confirmed gives way to a newer one', () => {
