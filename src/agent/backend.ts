@@ -15,6 +15,7 @@ import { runDemo } from './compose/demo.ts';
 import { combineKit, proveShare, splitKit } from './compose/escrow.ts';
 import { changeKeys } from './compose/key-ceremony.ts';
 import { submitAsOperator } from './compose/operator.ts';
+import { provePolicy } from './compose/policy-proof.ts';
 import { makeOperatorKey } from './compose/operator-keys.ts';
 import { openPlanKeys } from './compose/plan-keys.ts';
 import { openRecovery } from './compose/recovery.ts';
@@ -34,6 +35,7 @@ export function createBackend(): Backend {
     submitAsOperator: (options) =>
       submitAsOperator(options, connectControl(socketOf(options.stateDir))),
     changeKeys: (options) => changeKeys(options, connectControl(socketOf(options.stateDir))),
+    provePolicy: (options) => provePolicy(options, connectControl(socketOf(options.stateDir))),
     makeOperatorKey,
     splitKit: (options) => splitKit(options, connectControl(socketOf(options.stateDir))),
     combineKit: (shares) => combineKit(shares),

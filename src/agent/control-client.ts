@@ -48,6 +48,7 @@ export function connectControl(socketPath: string): AgentApi {
     keyHolders: (request) => call('POST', '/v1/keys/holders', request),
     demote: (request) => call('POST', '/v1/datasets/demote', request),
     policy: () => call('GET', '/v1/policy'),
+    logProof: () => call('GET', '/v1/log-proof'),
     operators: () => call('GET', '/v1/operators'),
     proposals: () => call('GET', '/v1/proposals'),
     removedPeers: () => call('GET', '/v1/peers/removed'),

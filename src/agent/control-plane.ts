@@ -12,6 +12,7 @@ import type { Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { FactStore } from '../ports/statement-log.ts';
+import type { LogProof } from '../core/protocol/control/proven-log.ts';
 import { AnchorKeeper } from '../services/control/anchor-keeper.ts';
 import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
@@ -79,6 +80,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly keys: RunKeys;
   readonly writeRight: WriteRight;
   readonly #facts: FactStore;
+  readonly #generations: GenerationStore;
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
@@ -102,6 +104,7 @@ export class ControlPlane implements AsyncDisposable {
     const keys = new RunKeys(shared);
     this.keys = keys;
     this.#facts = options.facts;
+    this.#generations = options.generations;
     this.worker = new PlanWorker({ ...shared, keys, actions: actionsOf(shared, keys) });
     this.#duties = [
       control,
@@ -121,6 +124,15 @@ export class ControlPlane implements AsyncDisposable {
   /** Keeps a part of a grant, for the member that it is sealed to. Durable when resolved. */
   keepFact(hash: Uint8Array, fact: Uint8Array): Promise<void> {
     return this.#facts.put(hash, fact);
+  }
+
+  /** What proves the log, up to its newest complete checkpoint, to who knows the genesis alone; undefined: none yet. */
+  async proof(): Promise<LogProof | undefined> {
+    const { complete } = this.checkpoints;
+    if (complete === undefined) return undefined;
+    const { note, image, generation } = complete;
+    const start = generation === 1 ? undefined : await this.#generations.read();
+    return { note, image, decree: start?.envelope };
   }
 
   /** Lets other members speak to it. */

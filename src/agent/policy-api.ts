@@ -12,7 +12,16 @@ export function policyApi(agent: Agent): PolicyApi {
       await hearNews(agent);
       return policyReport(agent);
     },
+    logProof: async () => {
+      const { note, image, decree } = (await agent.control.proof()) ?? {};
+      if (note === undefined || image === undefined) return {};
+      return { note, image: base64(image), ...(decree && { decree: base64(decree) }) };
+    },
   };
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
 }
 
 function policyReport(agent: Agent): PolicyReport {

@@ -4,7 +4,17 @@ import type { PolicyDocument } from '../core/policy/policy-document.ts';
 export interface PolicyApi {
   /** As this host has applied the control log. */
   policy(): Promise<PolicyReport>;
+  /** The control log up to a checkpoint that a majority of its voters has signed; nothing: there is none yet. */
+  logProof(): Promise<LogProofReport>;
 }
+
+/** Base64 but for the note. */
+export type LogProofReport = {
+  note?: string;
+  image?: string;
+  /** Envelope of the decree that has begun the generation, where one has. */
+  decree?: string;
+};
 
 export type PolicyReport = PolicyVersion & {
   /** Oldest first, the version in force last. */

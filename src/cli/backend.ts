@@ -14,6 +14,8 @@ export interface Backend {
   submitAsOperator(options: OperatorOptions & { body: ControlBody }): Promise<CommandReport>;
   /** Wraps key epochs anew, with identities that open them, and submits that with the operators' signature. */
   changeKeys(options: KeyChangeOptions): Promise<KeyChangeReport>;
+  /** Verifies what the agent says of the policy, from the genesis and signatures alone. */
+  provePolicy(options: { stateDir: string }): Promise<PolicyProof>;
   /** Makes a signing key in a new file. @returns its public half, hexadecimal */
   makeOperatorKey(file: string): Promise<string>;
   /** Splits the recovery kit, and has operators sign the commitments. */
@@ -84,6 +86,15 @@ export type InitReport = {
   kitText: string;
   /** Where the operator's signing key was put, when it is a file. */
   operatorKeyFile?: string;
+};
+
+export type PolicyProof = {
+  /** By version: why it does not hold. */
+  problems: Record<number, { reason: string; isPending: boolean }>;
+  /** Up to where the log is proven; undefined: its voters have signed no checkpoint yet. */
+  checkpoint?: { generation: number; size: number };
+  /** Why the checkpoint that the agent has shown is worth nothing. */
+  objection?: string;
 };
 
 export type InviteOptions = {

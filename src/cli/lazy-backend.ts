@@ -7,6 +7,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     initCluster: async (options) => (await load()).initCluster(options),
     invite: async (options) => (await load()).invite(options),
     makeOperatorKey: async (file) => (await load()).makeOperatorKey(file),
+    provePolicy: async (options) => (await load()).provePolicy(options),
     submitAsOperator: async (options) => (await load()).submitAsOperator(options),
     decreeDocument: async (draft) => (await load()).decreeDocument(draft),
     readDecree: async (text) => (await load()).readDecree(text),

@@ -44,7 +44,10 @@ type Handlers = { [Kind in ExchangeKind]?: Handler<Kind> };
 /** What callers that are not members may ask for: a kit reads everything, an invite only joins. */
 const allowed: Readonly<Record<'invite' | 'recovery', ReadonlySet<ExchangeKind>>> = {
   invite: new Set(['hello', 'join']),
-  recovery: new Set(['hello', 'heads', 'statements', 'facts', 'head', 'keyRecord']),
+  recovery: new Set([
+    ...(['hello', 'heads', 'statements', 'facts', 'head', 'keyRecord'] as const),
+    ...(['controlLog', 'image', 'generation'] as const),
+  ]),
 };
 
 /** Of a peer that has tried what it may not, or sent what cannot be true. */

@@ -120,6 +120,11 @@ describe('two operators', () => {
     expect(datasets[0]?.epochs).toMatchObject([{ epoch: 1, record: 'held' }]);
   });
 
+  it('can show anybody who has signed which policy, down from the genesis', async () => {
+    const { out } = await cluster.expect(0, ['policy', 'log', '--json'], second);
+    expect(messages(out)[0]).toMatchObject({ version: 1, isVerified: true });
+  });
+
   it('put a member out, which is cut off within five seconds', async () => {
     const remove = ['peer', 'remove', second, '--reason', 'stolen', '--yes'];
     await cluster.expect(0, [...remove, ...by('ada', 'bea')], origin);

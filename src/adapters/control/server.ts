@@ -92,6 +92,7 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/layout', () => api.layout());
   app.get('/v1/datasets', () => api.datasets());
   app.get('/v1/policy', () => api.policy());
+  app.get('/v1/log-proof', () => api.logProof());
   app.get('/v1/operators', () => api.operators());
   app.get('/v1/proposals', () => api.proposals());
   app.get('/v1/peers/removed', () => api.removedPeers());

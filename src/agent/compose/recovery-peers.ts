@@ -8,8 +8,10 @@ import { decodeResponse, encodeRequest, throwFailure } from '../../core/format/e
 import type { RecoveryKit } from '../../core/format/recovery-kit.ts';
 import { recoverySecret } from '../../core/format/recovery-kit.ts';
 import type { PeerKey } from '../../core/ids.ts';
+import type { ProvenLog } from '../../core/protocol/control/proven-log.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Log } from '../../ports/runtime.ts';
+import { newestProvenLog } from '../../services/control/log-proofs.ts';
 import { KeyRing } from '../../services/keys/key-ring.ts';
 import { Ledger, type ManifestRecord } from '../../services/ledger.ts';
 import { Peers } from '../../services/peers.ts';
@@ -105,6 +107,26 @@ export class RecoveryPeers implements AsyncDisposable {
         .map(({ peerKey, addresses }) => meet(peerKey, addresses).catch(tolerate)),
     );
     signal.throwIfAborted();
+  }
+
+  /**
+   * The newest control log that a member reached can prove, taken over here: who was put out counts no more.
+   * @returns why there is none, where there is none
+   */
+  async provenLog({ signal }: { signal: AbortSignal }): Promise<ProvenLog | string> {
+    const timed = AbortSignal.any([signal, AbortSignal.timeout(memberTimeoutMs)]);
+    try {
+      const proven = await newestProvenLog(this, { signal: timed });
+      if (typeof proven === 'string') return proven;
+      const { roster } = this.ledger;
+      roster.adoptLog(proven.state);
+      roster.adoptPolicy(proven.state.policy.current);
+      return proven;
+    } catch (error) {
+      signal.throwIfAborted();
+      tolerate(error);
+      return (error as Error).message;
+    }
   }
 
   /** The identities that open a snapshot's packs. @throws HoldfastError wrong-key | key-needed | corrupt | shredded */

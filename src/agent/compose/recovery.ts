@@ -10,9 +10,12 @@ import { systemClock } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { RecoveryOptions } from '../../cli/backend.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
-import { type AgentKey, shortId } from '../../core/ids.ts';
+import { keyEpochsOf } from '../../core/format/manifest.ts';
+import { type AgentKey, type DatasetId, shortId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
+import type { ControlState } from '../../core/protocol/control/control-state.ts';
+import type { ProvenLog } from '../../core/protocol/control/proven-log.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
@@ -48,7 +51,8 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const { signal } = options;
   const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
   const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
-  return new Session({ cluster, compute, log, signal, stack: opening.move() });
+  const proven = await cluster.provenLog({ signal });
+  return new Session({ cluster, compute, proven, log, signal, stack: opening.move() });
 }
 
 /** Snapshots that are looked at for the latest usable one. */
@@ -60,6 +64,8 @@ type Opened = OpenedSnapshot & { record: ManifestRecord; notices: readonly strin
 type SessionParts = {
   readonly cluster: RecoveryPeers;
   readonly compute: Compute;
+  /** The control log, or why no member could prove any. */
+  readonly proven: ProvenLog | string;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly stack: AsyncDisposableStack;
@@ -74,25 +80,29 @@ const untouchedTarget: RestoreTarget = {
 class Session implements RecoverySession {
   readonly #parts: SessionParts;
   readonly #view: DurabilityView;
-  /** Without the control log: by the writers' own word. */
+  /** Where no log is proven: by the writers' own word. */
   readonly #lines: DatasetLines;
   readonly #clock: Clock = systemClock();
   readonly #session: SnapshotSession;
-  /** Without the control log: by the default wires, and as if nobody had cleared anything. */
+  /** Where no log is proven: by the default wires, and as if nobody had cleared anything. */
   readonly #suspicion: Suspicion;
+  readonly #state: ControlState | undefined;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    const { cluster, compute, log } = parts;
+    const { cluster, compute, log, proven } = parts;
+    const state = typeof proven === 'string' ? undefined : proven.state;
+    this.#state = state;
     const { network, ledger, peers } = cluster;
     this.#view = new DurabilityView(ledger, cluster.facts);
-    this.#lines = new DatasetLines(ledger);
-    const cleared = new ClearedBook();
+    this.#lines = new DatasetLines(ledger, (id) => state?.incarnations.of(id));
+    const cleared = state?.cleared ?? new ClearedBook();
+    const nameOf = (id: DatasetId): string =>
+      ledger.roster.datasets().find((one) => one.id === id)?.ruleName ?? '';
+    const ruleOf = (id: DatasetId) => state?.policy.ruleFor(nameOf(id)).tripwire ?? {};
     this.#suspicion = new Suspicion({
-      ledger,
-      cleared: () => cleared,
-      ruleOf: () => ({}),
-      isUsable: () => true,
+      ...{ ledger, cleared: () => cleared, ruleOf },
+      isUsable: (record) => !this.#isDestroyed(record),
     });
     const around = { network, ledger, peers, view: this.#view };
     const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
@@ -113,12 +123,11 @@ class Session implements RecoverySession {
     const dataset = filter.dataset === undefined ? undefined : this.#lines.find(filter.dataset).id;
     const onLine = this.#lines.onLine(dataset);
     const reports: SnapshotReport[] = [];
-    const { ring } = this.#parts.cluster;
     for (const record of ledger.manifests(dataset)) {
       if (!hasTags(record, filter.tags)) continue;
       const durability = await this.#view.assess(record);
       const report = snapshotReport(ledger, record, durability, onLine.has(record.hash));
-      reports.push({ ...report, ...((await ring.isShredded(record)) && { isShredded: true }) });
+      reports.push({ ...report, ...((await this.#isShredded(record)) && { isShredded: true }) });
     }
     return reports;
   }
@@ -142,7 +151,7 @@ class Session implements RecoverySession {
         record,
         // Only the newest can become `latest`; the others are named by their id.
         state: i < all.length - assessedMax ? 'placed' : (await this.#view.assess(record)).state,
-        isShredded: await this.#parts.cluster.ring.isShredded(record),
+        isShredded: await this.#isShredded(record),
       })),
     );
     const isUsable = (one: { state: string; isShredded: boolean }): boolean =>
@@ -154,8 +163,27 @@ class Session implements RecoverySession {
     return { ...(await this.#openRecord(snapshot.record)), notices: all };
   }
 
-  /** Which writer goes on with a dataset is for the control log to say, and a kit cannot ask it. */
+  /** By the log, else as the members say who were asked for the key. */
+  async #isShredded(record: ManifestRecord): Promise<boolean> {
+    return this.#isDestroyed(record) || this.#parts.cluster.ring.isShredded(record);
+  }
+
+  #isDestroyed({ manifest, statement }: ManifestRecord): boolean {
+    const of = { writer: statement.writer, dataset: manifest.dataset };
+    const isGone = (epoch: number) => this.#state?.keys.isDestroyed({ ...of, epoch }) === true;
+    return keyEpochsOf(manifest).some(isGone);
+  }
+
+  /** What holds only by the writers' own word, since no member could prove the control log. */
   #hearsay(record: ManifestRecord): string[] {
+    const { proven } = this.#parts;
+    if (typeof proven !== 'string') return [];
+    const unknown = `the control log could not be had (${proven}): what operators have cleared, destroyed or put out is not known here`;
+    return [unknown, ...this.#hearsayOfWriters(record)];
+  }
+
+  /** Which writer goes on with a dataset is for the control log to say. */
+  #hearsayOfWriters(record: ManifestRecord): string[] {
     const { roster } = this.#parts.cluster.ledger;
     const { id, name } = this.#datasetOf(record);
     const writers = roster.datasets().filter((one) => one.id === id);
@@ -205,10 +233,10 @@ class Session implements RecoverySession {
 
   /** Without those that were shredded: they are no reason not to look into the others. */
   async #readable(): Promise<ManifestRecord[]> {
-    const { ledger, ring } = this.#parts.cluster;
+    const { ledger } = this.#parts.cluster;
     const readable: ManifestRecord[] = [];
     for (const record of ledger.manifests()) {
-      if (!(await ring.isShredded(record))) readable.push(record);
+      if (!(await this.#isShredded(record))) readable.push(record);
     }
     return readable;
   }

@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
 import type { PolicyVersion } from '../../agent/policy-types.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import type { ClusterId } from '../../core/ids.ts';
-import { encodePolicy } from '../../core/policy/policy-text.ts';
-import { openEvidence } from '../../core/protocol/control/evidence.ts';
 import type { Register } from '../action.ts';
+import type { PolicyProof } from '../backend.ts';
 import { message } from '../json-fields.ts';
 import { type OperatorFlags, operatorOptions } from '../operator.ts';
 import { policyFile } from '../policy-file.ts';
@@ -91,66 +89,68 @@ async function approve(
 }
 
 async function log(context: CliContext): Promise<void> {
-  const { output } = context;
-  const agent = context.backend.control(context.stateDir);
-  const [{ history }, { clusterId }] = [await agent.policy(), await agent.coordinator()];
-  const checked = history.map((version, i) => ({
-    version,
-    problem: problemOf(version, history[i - 1], clusterId as ClusterId),
-  }));
+  const { output, backend, stateDir, stateFlag } = context;
+  const { history } = await backend.control(stateDir).policy();
+  const { problems, checkpoint, objection } = await backend.provePolicy({ stateDir });
   if (output.isJson) {
-    for (const { version, problem } of checked) {
-      const { evidence: _, ...facts } = version;
-      await output.json(message('policy_version', { ...facts, ...(problem && { problem }) }));
+    for (const { evidence: _, ...facts } of history) {
+      const problem = problems[facts.version]?.reason;
+      const isVerified = checkpoint !== undefined && problem === undefined;
+      await output.json(
+        message('policy_version', { ...facts, isVerified, ...(problem && { problem }) }),
+      );
     }
+    await output.json(message('policy_log', { ...checkpoint, ...(objection && { objection }) }));
   } else {
     await output.table(
-      [
-        { title: 'VERSION', align: 'right' },
-        { title: 'ENTRY', align: 'right' },
-        { title: 'TIME' },
-        { title: 'SIGNED BY' },
-        { title: 'VERIFIED' },
-      ],
-      checked.map(({ version, problem }) => [
-        String(version.version),
-        String(version.index),
-        version.timeMs === 0 ? '-' : formatTime(version.timeMs),
-        version.authors.length === 0 ? 'the genesis' : version.authors.join(', '),
-        problem ?? 'yes',
-      ]),
+      logColumns,
+      history.map((one) => logRow(one, problems, checkpoint !== undefined)),
+    );
+    if (checkpoint !== undefined) await output.remark(provenWords(checkpoint));
+  }
+  if (objection !== undefined) {
+    throw new HoldfastError(
+      'bad-signature',
+      `the log that this agent shows is not proven: ${objection}`,
+      {
+        next: 'ask another agent, and trust this one no more',
+      },
     );
   }
-  const broken = checked.find(({ problem }) => problem !== undefined);
+  if (checkpoint === undefined) {
+    throw new HoldfastError('no-quorum', 'no majority of the voters has signed the log yet', {
+      next: `holdfast coordinator status${stateFlag}`,
+    });
+  }
+  const [version, broken] = Object.entries(problems).find(([, one]) => !one.isPending) ?? [];
   if (broken === undefined) return;
-  throw new HoldfastError('bad-signature', `version ${broken.version.version}: ${broken.problem}`, {
+  throw new HoldfastError('bad-signature', `version ${version}: ${broken.reason}`, {
     next: 'ask another agent, and trust this one no more',
   });
 }
 
-/** Why a version does not prove itself: by its signatures, its document, and its place in the history. */
-function problemOf(
-  { version, document, authorKeys, evidence }: PolicyVersion,
-  before: PolicyVersion | undefined,
-  cluster: ClusterId,
-): string | undefined {
-  if (before !== undefined && version !== before.version + 1)
-    return 'a version before it is missing';
-  if (evidence.length === 0) return before === undefined ? undefined : 'nobody has signed it';
-  try {
-    const envelopes = evidence.map((text) => new Uint8Array(Buffer.from(text, 'base64')));
-    const { command, signers } = openEvidence(envelopes, cluster);
-    const { body } = command;
-    if (body.kind !== 'policy' || body.version !== version || body.base !== version - 1) {
-      return 'its signatures are for another command';
-    }
-    if (!Buffer.from(body.document).equals(encodePolicy(document))) {
-      return 'its signatures are for another document';
-    }
-    const unsigned = authorKeys.find((key) => !signers.has(key));
-    return unsigned === undefined ? undefined : `${unsigned.slice(0, 8)} has not signed it`;
-  } catch (error) {
-    if (error instanceof HoldfastError) return error.message;
-    throw error;
-  }
+const logColumns = [
+  { title: 'VERSION', align: 'right' },
+  { title: 'ENTRY', align: 'right' },
+  { title: 'TIME' },
+  { title: 'SIGNED BY' },
+  { title: 'VERIFIED' },
+] as const;
+
+function logRow(
+  { version, index, timeMs, authors }: PolicyVersion,
+  problems: PolicyProof['problems'],
+  isProven: boolean,
+): string[] {
+  return [
+    String(version),
+    String(index),
+    timeMs === 0 ? '-' : formatTime(timeMs),
+    authors.length === 0 ? 'the genesis' : authors.join(', '),
+    problems[version]?.reason ?? (isProven ? 'yes' : 'no'),
+  ];
+}
+
+function provenWords({ generation, size }: NonNullable<PolicyProof['checkpoint']>): string {
+  return `A majority of the voters, who follow from the genesis, has signed the log up to entry ${size} of generation ${generation}, which holds these versions.`;
 }

@@ -11,10 +11,7 @@ export function answerControl(serve: Pick<Serve, 'register'>, control: ControlLo
     await control.receive(memberOf(caller), decodeRaftMessage(message));
     return {};
   });
-  serve.register('image', async (asked, caller) => {
-    memberOf(caller);
-    return control.images.piece(asked);
-  });
+  serve.register('image', async (asked) => control.images.piece(asked));
   serve.register('propose', async ({ envelope, isTransfer, to, hops }, caller) => {
     memberOf(caller);
     if (isTransfer) {

@@ -1,10 +1,7 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
-import { decodeLogImage } from '../../core/format/log-image.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
-import { ControlState } from '../../core/protocol/control/control-state.ts';
-import { certified, isOf } from '../../core/protocol/control/log-checkpoint.ts';
-import { isVouchedFor } from '../../core/protocol/control/vouch-book.ts';
+import { isProven, readImage } from '../../core/protocol/control/proven-log.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
@@ -81,24 +78,19 @@ export class CheckpointFollower {
   /** Goes on from an image of the log if enough voters vouch for it; undefined when they do not. */
   take(note: string, image: Uint8Array): Complete | undefined {
     const { control, ledger } = this.#options;
-    const { tree, state: bytes } = decodeLogImage(image);
-    const state = ControlState.decode(bytes, ledger.roster.genesis, ledger.cluster);
+    const { cluster, roster } = ledger;
+    const read = readImage(image, { genesis: roster.genesis, cluster });
+    const { state, size } = read;
     const { voters } = state.config;
     const { generation } = control.status();
     if (!voters.every((voter) => this.#mayVote(voter)) || state.generation !== generation) {
       return undefined;
     }
-    const { cluster } = ledger;
-    // Who votes by the image's own word proves nothing: those whom this host knows must vouch for them.
     const { config, vouches } = control.state;
     const known = [config.voters, vouches.voters];
-    const links = state.vouches.all();
-    if (!isVouchedFor(note, { cluster, generation, known, links })) return undefined;
-    const checkpoint = certified(note, { cluster, generation, voters });
-    const head = { size: tree.size, root: tree.root(), stateHash: state.hash(), voters };
-    if (checkpoint === undefined || !isOf(checkpoint, head)) return undefined;
+    if (!isProven(note, read, { cluster, known })) return undefined;
     control.follow(image);
-    return { note, size: tree.size, generation, image };
+    return { note, size, generation, image };
   }
 
   /** By the operators' word, which this host has from the statements themselves. */

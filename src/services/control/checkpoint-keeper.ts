@@ -50,6 +50,11 @@ export class CheckpointKeeper {
     return this.#newest?.note;
   }
 
+  /** The same with the log up to there. */
+  get complete(): Complete | undefined {
+    return this.#newest;
+  }
+
   run(options: Cancel): Promise<void> {
     const failure = { level: 'info', message: 'no checkpoint of the control log' } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);

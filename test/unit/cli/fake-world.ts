@@ -28,6 +28,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     invite: async () => unexpected('invite'),
     submitAsOperator: async () => unexpected('submitAsOperator'),
     makeOperatorKey: async () => unexpected('makeOperatorKey'),
+    provePolicy: async () => unexpected('provePolicy'),
     decreeDocument: async () => unexpected('decreeDocument'),
     readDecree: async () => unexpected('readDecree'),
     signDecree: async () => unexpected('signDecree'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyReport } from '../../../src/agent/policy-types.ts';
-import type { Backend } from '../../../src/cli/backend.ts';
+import type { Backend, PolicyProof } from '../../../src/cli/backend.ts';
 import { encodePolicy } from '../../../src/core/policy/policy-text.ts';
 import { run, withAgent } from './fake-world.ts';
 
@@ -53,6 +53,49 @@ describe('policy show', () => {
     expect(out).toContain('Policy version 2, signed by Anna (71c2b995).');
     expect(out).toContain('site lost after  15 min of silence');
     expect(out).toContain('standby          mail at ber: no plan yet');
+  });
+});
+
+describe('policy log', () => {
+  const first = { ...policy, version: 1, index: 0, authors: [] };
+  const history = [first, policy];
+  const log = (proof: PolicyProof, args: string[] = []) =>
+    run(['policy', 'log', ...args], {
+      backend: withAgent(
+        { policy: async () => ({ ...policy, history }) },
+        { provePolicy: async () => proof },
+      ),
+    });
+  const checkpoint = { generation: 1, size: 9 };
+
+  it('says of each version whether the signed log holds it', async () => {
+    const { code, out, err } = await log({ problems: {}, checkpoint });
+    expect(code).toBe(0);
+    expect(out).toContain('the genesis');
+    expect(out.match(/ yes/g)).toHaveLength(2);
+    expect(err).toContain('up to entry 9 of generation 1');
+  });
+
+  it('ends with 23 when a version does not hold, or the log is not proven', async () => {
+    const problem = { reason: '2 operators had to sign it, 1 did', isPending: false };
+    const broken = await log({ problems: { 2: problem }, checkpoint });
+    expect(broken).toMatchObject({
+      code: 23,
+      err: expect.stringContaining('version 2: 2 operators'),
+    });
+    const forged = await log({ problems: {}, objection: 'no voters have signed it' });
+    expect(forged).toMatchObject({ code: 23, err: expect.stringContaining('not proven') });
+  });
+
+  it('does not cry wolf over a version that the next checkpoint will hold', async () => {
+    const problem = { reason: 'not in a checkpoint yet', isPending: true };
+    const { code, out } = await log({ problems: { 2: problem }, checkpoint });
+    expect(code).toBe(0);
+    expect(out).toContain('not in a checkpoint yet');
+  });
+
+  it('ends with 20 while no majority has signed any', async () => {
+    expect((await log({ problems: {} })).code).toBe(20);
   });
 });
 

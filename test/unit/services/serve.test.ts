@@ -57,6 +57,9 @@ const requests = {
   offer: { case: 'offer', value: {} },
   commit: { case: 'commit', value: {} },
   head: { case: 'head', value: {} },
+  controlLog: { case: 'controlLog', value: {} },
+  image: { case: 'image', value: {} },
+  generation: { case: 'generation', value: {} },
   inspect: { case: 'inspect', value: {} },
   join: { case: 'join', value: {} },
 } as const satisfies Record<string, Ask>;
@@ -65,6 +68,9 @@ function registerAll(): void {
   oslo.serve.register('offer', async () => ({ hadIt: true }));
   oslo.serve.register('commit', async () => ({ receipt: new Uint8Array() }));
   oslo.serve.register('head', async () => ({ indexes: [1] }));
+  oslo.serve.register('controlLog', async () => ({}));
+  oslo.serve.register('image', async () => ({}));
+  oslo.serve.register('generation', async () => ({}));
   oslo.serve.register('inspect', async () => ({ shards: [] }));
   oslo.serve.register('join', async () => ({ envelopes: [] }));
   oslo.serve.start();
@@ -89,7 +95,8 @@ describe('who may ask for what', () => {
 
   test('the recovery kit may read', async () => {
     const allowed = await allowedTo(cluster.recoveryKey);
-    expect(allowed).toEqual(['hello', 'heads', 'statements', 'facts', 'head']);
+    const log = ['controlLog', 'image', 'generation'];
+    expect(allowed).toEqual(['hello', 'heads', 'statements', 'facts', 'head', ...log]);
   });
 
   test('an invite may join', async () => {

@@ -49,6 +49,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     datasets: async () => notPartOfThisTest(),
     demote: async () => notPartOfThisTest(),
     policy: async () => notPartOfThisTest(),
+    logProof: async () => notPartOfThisTest(),
     operators: async () => notPartOfThisTest(),
     proposals: async () => notPartOfThisTest(),
     removedPeers: async () => notPartOfThisTest(),
