@@ -30,6 +30,7 @@ import { DurabilityView } from '../services/durability-view.ts';
 import { HostClock } from '../services/host-clock.ts';
 import { registerJoin } from '../services/join.ts';
 import { KeyKeeper } from '../services/keys/key-keeper.ts';
+import { EscrowWatch } from '../services/keys/escrow-watch.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
 import { PackUse } from '../services/pack-use.ts';
@@ -260,6 +261,8 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(this.#committer.run({ signal }));
     this.#tasks.push(this.audit.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
+    const watched = { control: this.control.log, alarms: this.alarms, clock, log };
+    this.#tasks.push(new EscrowWatch(watched).run({ signal }));
     this.#tasks.push(this.control.run({ signal }), this.keys.run({ signal }));
     this.#tasks.push(this.keeping.run({ signal }));
     this.#release.push(

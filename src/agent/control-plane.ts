@@ -1,4 +1,6 @@
-import type { AgentKey } from '../core/ids.ts';
+import { cosignCommand } from '../core/format/control-envelope.ts';
+import { commandIn } from '../core/format/control-peek.ts';
+import type { AgentKey, ClusterId } from '../core/ids.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { ControlJournal } from '../ports/control-journal.ts';
 import type { FenceStore, StepStore } from '../ports/fence-store.ts';
@@ -81,6 +83,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly writeRight: WriteRight;
   readonly #facts: FactStore;
   readonly #generations: GenerationStore;
+  readonly #signing: { readonly cluster: ClusterId; readonly secret: Uint8Array };
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
@@ -104,6 +107,7 @@ export class ControlPlane implements AsyncDisposable {
     const keys = new RunKeys(shared);
     this.keys = keys;
     this.#facts = options.facts;
+    this.#signing = { cluster: options.ledger.cluster, secret: options.statementSecret };
     this.#generations = options.generations;
     this.worker = new PlanWorker({ ...shared, keys, actions: actionsOf(shared, keys) });
     this.#duties = [
@@ -124,6 +128,12 @@ export class ControlPlane implements AsyncDisposable {
   /** Keeps a part of a grant, for the member that it is sealed to. Durable when resolved. */
   keepFact(hash: Uint8Array, fact: Uint8Array): Promise<void> {
     return this.#facts.put(hash, fact);
+  }
+
+  /** The command as this host brings it: a proof that a share is there is signed by its custodian's host, too. */
+  broughtHere(envelope: Uint8Array): Uint8Array {
+    if (commandIn(envelope).body.kind !== 'share-proof') return envelope;
+    return cosignCommand(envelope, this.#signing);
   }
 
   /** What proves the log, up to its newest complete checkpoint, to who knows the genesis alone; undefined: none yet. */

@@ -1,7 +1,7 @@
-import { dayMs } from '../base/units.ts';
 import { decodeKeyRecord, recipientId } from '../core/format/key-record.ts';
 import { keyEpochsOf } from '../core/format/manifest.ts';
-import type { Escrow } from '../core/protocol/control/escrow-book.ts';
+import { escrowHealth } from '../core/policy/escrow-health.ts';
+import { type Escrow, escrowFacts } from '../core/protocol/control/escrow-book.ts';
 import type { DatasetRecord, KeyEpoch } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
 import type {
@@ -13,8 +13,6 @@ import type {
 } from './key-types.ts';
 import { operatorName } from './operator-name.ts';
 
-/** A custodian shows every quarter that its share is still there. */
-export const proofPeriodMs = 92 * dayMs;
 const idLength = 12;
 
 /** Who can open what. */
@@ -123,25 +121,19 @@ export async function recordFacts(
 
 function escrowReport(agent: Agent, escrow: Escrow): EscrowReport {
   const { state } = agent.control.log;
-  const nowMs = Math.max(state.time.nowMs, escrow.timeMs) || agent.clock.nowMs();
-  const custodians = escrow.custodians.map(({ name, commitment }, i) => {
-    const proof = escrow.proofs.get(i + 1);
-    const dueMs = (proof?.timeMs ?? escrow.timeMs) + proofPeriodMs;
-    return {
-      share: i + 1,
-      name,
-      commitment: Buffer.from(commitment).toString('hex'),
-      ...(proof === undefined ? {} : { provedMs: proof.timeMs }),
-      dueMs,
-      isOverdue: nowMs > dueMs,
-    };
-  });
+  const facts = escrowFacts(escrow, state.keys.kit.version);
+  const { words, custodians, ...health } = escrowHealth(facts, state.time.nowMs);
   const { id, threshold, kitVersion, timeMs } = escrow;
   return {
-    ...{ id, threshold, kitVersion, timeMs },
-    isOutdated: kitVersion !== state.keys.kit.version,
-    alive: custodians.filter(({ isOverdue }) => !isOverdue).length,
-    custodians,
+    ...{ id, threshold, kitVersion, timeMs, isOutdated: facts.isOutdated },
+    ...health,
+    ...(words === undefined ? {} : { words }),
+    custodians: custodians.map(({ provedMs, ...one }, i) => ({
+      ...one,
+      share: i + 1,
+      commitment: Buffer.from(escrow.custodians[i]?.commitment ?? []).toString('hex'),
+      ...(provedMs === undefined ? {} : { provedMs }),
+    })),
   };
 }
 
@@ -157,27 +149,9 @@ export async function keyWarnings(agent: Agent): Promise<string[]> {
       `key epoch ${numbers} of ${name} is not sealed to the kit and recipients that count now: holdfast key rewrap --kit FILE, with the kit that it is sealed to`,
     );
   }
-  if (escrow !== undefined) return [...warnings, ...escrowWarnings(escrow)];
+  if (escrow !== undefined) return [...warnings, ...(escrow.words ? [escrow.words] : [])];
   if (custody === undefined) return warnings;
   const who = custody.custodians.map(({ name }) => name).join(', ');
   const next = 'holdfast key split --kit FILE -o DIR';
   return [...warnings, `the kit has not been split among its custodians (${who}) yet: ${next}`];
-}
-
-function escrowWarnings({ threshold, alive, isOutdated, custodians }: EscrowReport): string[] {
-  if (isOutdated) {
-    return ['the shares that custodians hold are of a kit that was replaced: holdfast key split'];
-  }
-  const overdue = custodians.filter(({ isOverdue }) => isOverdue).map(({ name }) => name);
-  const who = overdue.length === 0 ? '' : `; overdue: ${overdue.join(', ')}`;
-  const next = 'ask them to run holdfast key prove SHARE';
-  if (alive < threshold) {
-    return [
-      `the kit may no longer be recoverable from its custodians: ${alive} of ${custodians.length} have shown their share within a quarter, ${threshold} are needed${who}: ${next}, or split the kit anew: holdfast key split`,
-    ];
-  }
-  if (alive === threshold && alive < custodians.length) {
-    return [`no custodian may be lost any more: just ${threshold} shares are shown${who}: ${next}`];
-  }
-  return overdue.length === 0 ? [] : [`shares have not been shown for a quarter${who}: ${next}`];
 }

@@ -87,6 +87,10 @@ export type EscrowReport = {
   /** The kit was renewed since: these shares open nothing. */
   isOutdated: boolean;
   timeMs: number;
+  /** See EscrowState of core/policy/escrow-health. */
+  state: 'recoverable' | 'due' | 'overdue' | 'bare' | 'lost';
+  /** What a person should do; undefined: nothing. */
+  words?: string;
   /** Custodians that have shown their share lately, or have had no time yet to do so. */
   alive: number;
   custodians: CustodianReport[];

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import type { Role } from '../../src/core/format/records.ts';
 import type { AgentKey } from '../../src/core/ids.ts';
 import type { GenerationStart, GenerationStore } from '../../src/ports/generation-store.ts';
 import { answerControl } from '../../src/services/control/answer-control.ts';
@@ -43,11 +44,18 @@ export class ControlGroup implements AsyncDisposable {
   readonly #envelopes: readonly Uint8Array[];
   readonly #disks: Disk[] = [];
 
-  constructor(count: number) {
+  /** `rolesOf`: of each but the founder; the usual ones where it says nothing. */
+  constructor(
+    count: number,
+    rolesOf: (i: number) => readonly Role[] | undefined = () => undefined,
+  ) {
     const founder = sampleAgent('site-0');
     this.cluster = new SampleCluster('sample', { founder: founder.descriptor });
     Object.assign(this.cluster, { founder });
-    const others = Array.from({ length: count - 1 }, (_, i) => sampleAgent(`site-${i + 1}`));
+    const others = Array.from({ length: count - 1 }, (_, i) => {
+      const roles = rolesOf(i + 1);
+      return sampleAgent(`site-${i + 1}`, roles === undefined ? {} : { roles });
+    });
     this.agents = [founder, ...others];
     this.#envelopes = others.flatMap((agent) => this.cluster.admit(agent));
   }

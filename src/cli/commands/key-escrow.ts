@@ -186,7 +186,9 @@ async function prove(context: CliContext, file: string): Promise<void> {
       'not-permitted',
       `the control log refused it: ${command.reason ?? ''}`,
       {
-        next: `look which split counts: holdfast key list${context.stateFlag}`,
+        next: /role custodian/.test(command.reason ?? '')
+          ? `operators give this host the role: holdfast peer set HOST --role +custodian${context.stateFlag}`
+          : `look which split counts: holdfast key list${context.stateFlag}`,
       },
     );
   }

@@ -6,7 +6,7 @@ import type { ClusterId } from '../ids.ts';
 import { decodeCommand, encodeCommand } from './control-command.ts';
 import { anyCount } from './control-field.ts';
 import type { ControlCommand } from './control-records.ts';
-import { openEnvelope, sealEnvelope } from './envelope.ts';
+import { addSignature, openEnvelope, sealEnvelope } from './envelope.ts';
 import { integer } from './field.ts';
 
 /** A command out of its envelope, every signature checked. */
@@ -35,6 +35,14 @@ export function sealCommand(options: {
   const generation = BigInt(options.generation);
   // A statement's signature never passes for a command's: the type is part of what is signed.
   return sealEnvelope({ type: 'control', cluster, generation, payload, secrets });
+}
+
+/** The same envelope with the signature of one more. @throws HoldfastError bad-encoding | bad-signature */
+export function cosignCommand(
+  bytes: Uint8Array,
+  { cluster, secret }: { readonly cluster: ClusterId; readonly secret: Uint8Array },
+): Uint8Array {
+  return addSignature(bytes, { cluster, type: 'control', secret });
 }
 
 /**

@@ -6,7 +6,12 @@ import { HoldfastError } from '../errors.ts';
 import { type ClusterId, idBytes } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { decodeMessage, integer, malformed } from './field.ts';
-import { type Envelope, EnvelopeSchema, type Signature } from './gen/holdfast/v1/cluster_pb.js';
+import {
+  type Envelope,
+  EnvelopeSchema,
+  type Signature,
+  SignatureSchema,
+} from './gen/holdfast/v1/cluster_pb.js';
 import { operatorsMax } from './genesis.ts';
 
 /** What a signature covers besides the payload: it cannot be moved to another cluster or purpose. */
@@ -65,6 +70,19 @@ export function sealEnvelope(signed: Signed & { readonly secrets: readonly Uint8
     throw new HoldfastError('limit-exceeded', 'the statement is too large to sign', { details });
   }
   return { bytes, hash: hash('statement', message) };
+}
+
+/** The same payload with one signature more, by another key. @throws HoldfastError bad-encoding | bad-signature */
+export function addSignature(
+  bytes: Uint8Array,
+  { secret, ...expected }: { cluster: ClusterId; type: Signed['type']; secret: Uint8Array },
+): Uint8Array {
+  const { payload, generation } = openEnvelope(bytes, expected);
+  const envelope = decodeMessage(EnvelopeSchema, bytes, limits.envelopeSizeMax);
+  const signature = sign(secret, signedBytes({ ...expected, generation, payload }));
+  const added = create(SignatureSchema, { key: publicKeyOf(secret), signature });
+  envelope.signatures.push(added);
+  return toBinary(EnvelopeSchema, envelope);
 }
 
 /**

@@ -14,6 +14,11 @@ export type Member = AgentDescriptor & {
   hasRole(role: Role): boolean;
 };
 
+/** Whether others may follow the control log through this member, and have it pass on what they ask of the leader. */
+export function mayRelay({ hasRole }: Pick<Member, 'hasRole'>): boolean {
+  return hasRole('relay') || hasRole('voter') || hasRole('witness');
+}
+
 /** A grant of membership: the genesis gives one, each admission one. */
 export type Grant = {
   readonly descriptor: AgentDescriptor;

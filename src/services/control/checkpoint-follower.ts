@@ -2,6 +2,7 @@ import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
 import { isProven, readImage } from '../../core/protocol/control/proven-log.ts';
+import { mayRelay } from '../../core/protocol/member.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
@@ -48,7 +49,7 @@ export class CheckpointFollower {
     const periodMs = control.isAwaited ? awaitedPeriodMs : followPeriodMs;
     if (nowMs - this.#followedMs < periodMs) return undefined;
     this.#followedMs = nowMs;
-    for (const { peerKey } of peers.reachable()) {
+    for (const { peerKey } of peers.reachable().filter(mayRelay)) {
       if ((this.#distrustedUntilMs.get(peerKey) ?? 0) > nowMs) continue;
       const taken = await this.#through(peerKey, options);
       if (taken !== undefined) return taken;

@@ -2,6 +2,7 @@ import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { commandIn } from '../../core/format/control-peek.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { mayRelay } from '../../core/protocol/member.ts';
 import type { RaftInput, RaftOutcome, RaftStatus } from '../../core/protocol/raft/types.ts';
 import type { Cancel, Clock } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
@@ -130,6 +131,10 @@ export class LogRequests {
     const { leader } = this.#log.status();
     const { post } = this.#options;
     const none = { isAppended: false, readIndex: 0n };
+    const self = this.#options.ledger.roster.member(this.#log.self);
+    if (self === undefined || !mayRelay(self)) {
+      throw new HoldfastError('not-permitted', 'this host is no relay: it has not that role');
+    }
     if (leader === undefined || leader === this.#log.self) return none;
     if (envelope.length > 0) {
       const isAppended = await post.propose(leader, envelope, { mayPassOn: false });

@@ -3,6 +3,7 @@ import { idField } from '../../core/format/field.ts';
 import { encodeRaftMessage } from '../../core/format/raft-message.ts';
 import { type AgentKey, idBytes, type PeerKey } from '../../core/ids.ts';
 import type { Answer } from '../../core/protocol/exchange-kinds.ts';
+import { mayRelay } from '../../core/protocol/member.ts';
 import type { RaftMessage } from '../../core/protocol/raft/types.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
@@ -81,7 +82,7 @@ export class RaftPost {
     const direct = leader === undefined ? undefined : this.#peerOf(leader);
     if (direct !== undefined) return this.#ask(direct, { envelope, hops: 0 }, options);
     if (!mayPassOn) return undefined;
-    const others = peers.reachable();
+    const others = peers.reachable().filter(mayRelay);
     // Begins with another one each time: the first may be as lost as this host.
     const first = this.#turn++ % Math.max(1, others.length);
     const tried = [...others.slice(first), ...others.slice(0, first)].slice(0, othersMax);

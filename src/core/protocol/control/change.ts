@@ -3,7 +3,6 @@ import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-r
 import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
 import { isDestructive } from './destructive.ts';
-import { logTimed } from './escrow-book.ts';
 import { objectionTo } from './grant-approval.ts';
 import { type KeepingBody, keepingChange } from './keeping-change.ts';
 import {
@@ -62,7 +61,7 @@ export function changeOf(
       state.authority.requireVoter(place.signers);
       return state.vouches.check(body, place);
     case 'share-proof':
-      return state.escrow.checkProof(body, logTimed(state, place));
+      return state.escrow.checkProof(body, place, state);
     case 'admit':
       state.authority.requireVoter(place.signers);
       return state.members.checkAdmit(body, state.operators.current, place);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
 import type { CommandId, ControlBody } from '../../../../src/core/format/control-records.ts';
-import { ControlGroup } from '../../../support/control-group.ts';
+import type { Role } from '../../../../src/core/format/records.ts';
+import { ControlGroup, type ControlHost } from '../../../support/control-group.ts';
 
 let group: ControlGroup;
 
@@ -55,6 +56,31 @@ describe('a member with an empty log', () => {
     await group.until(() => seen().length === 3, 'it follows');
     expect([...seen()]).toEqual([2, 3, 4].map((i) => group.keyOf(i)).sort());
     expect(late.control.status().leader).toBeUndefined();
+  });
+});
+
+describe('a member that reaches no voter', () => {
+  /** Three voters, one that does not vote, and a late one that reaches that one alone. */
+  async function behind(roles: readonly Role[]): Promise<ControlHost> {
+    group = new ControlGroup(5, (i) => (i === 3 ? roles : undefined));
+    for (const i of [0, 1, 2, 3]) await group.start(i);
+    const isKnown = (): boolean => group.leader()?.control.state.members.all().length === 5;
+    await group.until(isKnown, 'the log knows all');
+    await pin(2, [0, 1, 2]);
+    for (const i of [0, 1, 2]) cut(4, i);
+    return group.start(4);
+  }
+
+  test('follows the log through a relay', async () => {
+    const late = await behind(['storage', 'relay']);
+    await group.until(() => late.control.state.config.voters.length === 3, 'it follows');
+  });
+
+  test('takes no log from a member that is no relay', async () => {
+    const late = await behind(['storage']);
+    const endMs = group.clock.monotonicMs() + 20_000;
+    await group.until(() => group.clock.monotonicMs() > endMs, 'much longer than following takes');
+    expect(late.control.state.config.voters).toEqual([group.keyOf(0)]);
   });
 });
 

@@ -5,7 +5,12 @@ import { publicKeyOf } from '../../../../../src/core/crypto/signature.ts';
 import type { BodyOf, SplitId } from '../../../../../src/core/format/control-records.ts';
 import { type AgentKey, type FactHash, idOf } from '../../../../../src/core/ids.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
-import { SampleCluster, secretOf, startMs } from '../../../../support/sample-cluster.ts';
+import {
+  SampleCluster,
+  sampleAgent,
+  secretOf,
+  startMs,
+} from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, substance, turku } from './sample-control.ts';
 
 let log: SampleControl;
@@ -145,6 +150,21 @@ describe('shares of the kit', () => {
     return { kind: 'share-proof', split: log.state.escrow.current?.id ?? none, share };
   }
 
+  /** The share signs, and the host of a custodian. */
+  function prove(
+    share: number,
+    { host = turku, timeMs = startMs, body = proof(share) } = {},
+  ): string {
+    const secretsOf = [secret(share), host.statementSecret];
+    const outcome = log.append(log.seal(body, secretsOf, { timeMs }));
+    return outcome.outcome === 'applied' ? 'applied' : outcome.reason;
+  }
+
+  beforeEach(() => {
+    const { agentKey: agent } = turku;
+    log.byOperator({ kind: 'roles', agent, add: ['custodian'], remove: [] });
+  });
+
   const none = toHex(new Uint8Array(32)) as SplitId;
 
   test('operators commit to them, of the kit in force alone', () => {
@@ -156,18 +176,35 @@ describe('shares of the kit', () => {
 
   test('a custodian shows its own share, and nobody elses', () => {
     log.byOperator(split);
-    expect(log.say(proof(1), secret(1))).toBe('applied');
-    expect(log.say(proof(2), secret(1))).toContain('the key of share 2 must sign this alone');
-    expect(log.byOperator(proof(2))).toContain('the key of share 2 must sign this alone');
-    expect(log.say({ ...proof(2), share: 4 }, secret(2))).toBe('the split has no share 4');
+    const must = 'the key of the share and the host of a custodian must sign this';
+    expect(prove(1)).toBe('applied');
+    expect(prove(1, { body: proof(2) })).toContain(must);
+    expect(log.byOperator(proof(2))).toContain(must);
+    expect(prove(2, { body: { ...proof(2), share: 4 } })).toBe('the split has no share 4');
     expect([...(log.state.escrow.current?.proofs.keys() ?? [])]).toEqual([1]);
     expect(copied().escrow.current).toEqual(log.state.escrow.current);
+  });
+
+  test('a proof counts only from the host of a custodian', () => {
+    log.byOperator(split);
+    expect(log.say(proof(1), secret(1))).toContain('the host of a custodian must sign this');
+    expect(prove(1, { host: bergen })).toBe('"bergen-host" has not the role custodian');
+    expect(prove(1, { host: sampleAgent('nowhere') })).toContain('is no member');
+  });
+
+  test('a proof that somebody has kept for later shows nothing of then', () => {
+    log.byOperator(split);
+    const kept = log.seal(proof(1), [secret(1), turku.statementSecret]);
+    sayTime(startMs + 2 * dayMs);
+    expect(log.append(kept)).toMatchObject({ reason: expect.stringContaining('more than a day') });
+    expect(prove(1, { timeMs: startMs + 9 * dayMs })).toContain('more than a day');
+    expect(prove(1, { timeMs: startMs + 2 * dayMs })).toBe('applied');
   });
 
   test('what a custodian shows counts from log time, not from its own clock', () => {
     log.byOperator(split);
     sayTime(400 * dayMs);
-    expect(log.say(proof(3), secret(3))).toBe('applied');
+    expect(prove(3, { timeMs: 400 * dayMs })).toBe('applied');
     expect(log.state.escrow.current?.proofs.get(3)?.timeMs).toBe(log.state.time.nowMs);
   });
 
@@ -175,7 +212,7 @@ describe('shares of the kit', () => {
     log.byOperator(split);
     const old = proof(1);
     log.byOperator({ ...split, threshold: 3 });
-    expect(log.say(old, secret(1))).toBe('the share is of another split than the newest');
+    expect(prove(1, { body: old })).toBe('the share is of another split than the newest');
     expect(log.state.escrow.current?.proofs.size).toBe(0);
   });
 });

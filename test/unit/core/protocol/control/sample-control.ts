@@ -66,11 +66,11 @@ export class SampleControl {
   seal(
     body: ControlBody,
     secrets: readonly Uint8Array[],
-    change: { id?: CommandId; generation?: number } = {},
+    change: { id?: CommandId; generation?: number; timeMs?: number } = {},
   ): Uint8Array {
     const id = change.id ?? commandId(`command ${this.#ids++}`);
     return sealCommand({
-      command: { id, timeMs: startMs, body },
+      command: { id, timeMs: change.timeMs ?? startMs, body },
       cluster: this.cluster.id,
       generation: change.generation ?? this.state.generation,
       secrets,

@@ -29,7 +29,7 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
   id: Uint8Array;
 
   /**
-   * for people: decides nothing
+   * for people: decides nothing, but for proofs of shares
    *
    * @generated from field: int64 time_ms = 2;
    */
