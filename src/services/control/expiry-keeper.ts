@@ -47,14 +47,11 @@ export class ExpiryKeeper {
 
   run(options: Cancel): Promise<void> {
     const failure = { level: 'info', message: 'expiry waits' } as const;
-    return repeat(
-      { ...this.#options, periodMs, failure },
-      (cancel) => this.#round(cancel),
-      options,
-    );
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
-  async #round(options: Cancel): Promise<void> {
+  /** One look at what may be proposed or confirmed. */
+  async round(options: Cancel): Promise<void> {
     const { control } = this.#options;
     if (control.isLeading) await this.#proposeDue(options);
     else if (control.status().leader !== undefined) await this.#confirmAll(options);
