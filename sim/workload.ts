@@ -97,7 +97,7 @@ export class Workload {
     if (manifests.length === 0) return;
     const record = this.#random.pick(manifests);
     const holdings: FactHash[] = [];
-    for (const { hash, count } of record.manifest.packSegments) {
+    for (const { hash, count } of record.shortList ?? []) {
       const masks = Array.from({ length: count }, () => this.#random.between(0, 7));
       const fact = encodeHolding({ segment: idBytes(hash), masks });
       await facts.put(factHash(fact), fact);

@@ -59,8 +59,8 @@ function missingFact(agents: readonly SimAgent[]): string | undefined {
     const manifests = run?.ledger.manifests() ?? [];
     const receipts = run?.ledger.allReceipts() ?? [];
     const named = [
-      ...manifests.flatMap(({ manifest }) => manifest.packSegments.map(({ hash }) => hash)),
-      ...receipts.flatMap(({ receipt }) => receipt.holdings),
+      ...manifests.flatMap(({ shortList = [] }) => shortList.map(({ hash }) => hash)),
+      ...receipts.flatMap(({ shortList = [] }) => shortList),
     ];
     const missing = named.find((hash) => somewhere.has(hash) && !disk.facts.has(hash));
     if (missing !== undefined) return `${name} lacks the fact ${missing.slice(0, 8)}`;

@@ -15,10 +15,10 @@ import { type ShardFile, shardName } from './shard-files.ts';
 /** The packs of a snapshot, as the facts on a disk say; undefined when they are not all there. */
 export function packsOn(
   { disk }: DataAgent,
-  { manifest }: ManifestRecord,
+  { shortList = [] }: ManifestRecord,
 ): PackEntry[] | undefined {
   const packs: PackEntry[] = [];
-  for (const { hash } of manifest.packSegments) {
+  for (const { hash } of shortList) {
     const fact = disk.device.facts.get(toHex(idBytes(hash)));
     if (fact === undefined || !equal(factHash(fact), idBytes(hash))) return undefined;
     packs.push(...decodePackSegment(fact));

@@ -39,13 +39,14 @@ import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
 import { answerStorage } from '../services/storage-answers.ts';
+import { StatementBudget } from '../services/statement-budget.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
 import { TripwireWatch } from '../services/tripwire-watch.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
-import { budgetRules } from './budget-rules.ts';
+import { budgetRules, statementRules } from './budget-rules.ts';
 import type { Config } from './config.ts';
 import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
@@ -125,6 +126,7 @@ export class Agent implements AsyncDisposable {
   readonly audit: AgentAudit;
   readonly packUse: PackUse;
   readonly keeping: Keeping;
+  readonly statementBudget: StatementBudget;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -151,7 +153,10 @@ export class Agent implements AsyncDisposable {
     const store = isStorage ? ports.shards : undefined;
     this.store = store;
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
-    this.sync = new Sync({ network, ledger, peers: this.peers, facts, clock, logger: log });
+    const saying = { records: ports.promises, ledger, clock, log, ...statementRules(this) };
+    const budget = new StatementBudget(saying, parts.kept.said);
+    this.statementBudget = budget;
+    this.sync = new Sync({ network, ledger, peers: this.peers, facts, budget, clock, logger: log });
     this.view = new DurabilityView(ledger, facts);
     const budgets = new BudgetBook(
       { records: ports.promises, clock, log, ...budgetRules(this) },
@@ -264,7 +269,7 @@ export class Agent implements AsyncDisposable {
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
     this.#tasks.push(this.control.run({ signal }), this.keys.run({ signal }));
-    this.#tasks.push(this.keeping.run({ signal }));
+    this.#tasks.push(this.keeping.run({ signal }), this.statementBudget.run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);

@@ -3,6 +3,7 @@ import type { DatasetId, StatementHash } from '../core/ids.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import { selectSnapshot } from '../services/select-snapshot.ts';
 import type { Agent } from './agent.ts';
+import { overBudgetText } from './budget-rules.ts';
 import { hearNews } from './coordinator-news.ts';
 import {
   datasetName,
@@ -88,10 +89,12 @@ function nameOf({ ledger }: Agent, { statement, manifest }: ManifestRecord): str
 }
 
 /** What a person should do something about, each with the next command. */
-export function keepingWarnings({ keeping }: Agent): string[] {
-  const { freeze } = keeping.hostClock;
-  if (freeze === undefined) return [];
-  return [`this host deletes nothing: ${freeze.reason}. Look at it, then: holdfast peer thaw`];
+export function keepingWarnings(agent: Agent): string[] {
+  const { freeze } = agent.keeping.hostClock;
+  const over = agent.statementBudget.over().map((one) => overBudgetText(agent, one));
+  if (freeze === undefined) return over;
+  const text = `this host deletes nothing: ${freeze.reason}. Look at it, then: holdfast peer thaw`;
+  return [text, ...over];
 }
 
 function datasetId({ ledger }: Agent, name: string | undefined): DatasetId | undefined {

@@ -18,6 +18,7 @@ import { type Orphan, OrphanBook, readOrphans } from '../services/orphan-book.ts
 import { OrphanKeeper } from '../services/orphan-keeper.ts';
 import type { PackUse } from '../services/pack-use.ts';
 import { RetentionView } from '../services/retention-view.ts';
+import { readSaid, type SaidBefore } from '../services/statement-budget.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
 import type { Suspicion } from '../services/suspicion.ts';
 import { TrashKeeper } from '../services/trash-keeper.ts';
@@ -35,6 +36,7 @@ export type KeptRecords = {
   readonly hostTime: HostTime;
   readonly budgets: BudgetUsage;
   readonly orphans: ReadonlyMap<PackId, Orphan>;
+  readonly said: SaidBefore;
 };
 
 /** @throws HoldfastError io-error */
@@ -43,6 +45,7 @@ export async function readKeptRecords(records: RecordStore, log: Log): Promise<K
     hostTime: await readHostTime(records),
     budgets: await readBudgets(records, log),
     orphans: await readOrphans(records, log),
+    said: await readSaid(records),
   };
 }
 

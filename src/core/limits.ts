@@ -47,6 +47,8 @@ export const limits = {
   inspectPacksMax: 256,
   /** Chunk list entries kept inside a tree entry; longer lists become chunks of their own. */
   inlineExtentsMax: 256,
+  /** Datasets of one writer: each is a sequence that every member keeps and names when heads are compared. */
+  datasetsPerWriterMax: 1024,
   /** Members of a cluster. */
   membersMax: 200,
   /** How long an invite may live. */

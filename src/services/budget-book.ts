@@ -12,12 +12,23 @@ export type BudgetBookOptions = {
   readonly records: RecordStore;
   /** What the signed policy allows a dataset, by the first name that it had. */
   readonly budgetFor: (writer: AgentKey, dataset: DatasetId) => Budget | undefined;
+  /** What it allows a source, all its datasets together: another name for a dataset makes no more room. */
+  readonly writerBudgetFor?: (writer: AgentKey) => Pick<Budget, 'perDay' | 'total'>;
   /** Conservative time; undefined: not known yet. */
   readonly nowMs: () => number | undefined;
-  /** A dataset has passed its budget and is taken all the same, for now. */
-  readonly onOver: (writer: AgentKey, dataset: DatasetId, reason: string) => void;
+  /** Something is over a budget: told once a day of each dataset, and again when no more of it is taken. */
+  readonly onOver: (excess: Excess) => void;
   readonly clock: Clock;
   readonly log: Log;
+};
+
+/** A dataset that is over a budget. */
+export type Excess = {
+  readonly writer: AgentKey;
+  readonly dataset: DatasetId;
+  readonly reason: string;
+  /** It is taken all the same, for now. */
+  readonly isTaken: boolean;
 };
 
 /** What one writer's dataset has had stored here: sizes of packs before coding, each once. */
@@ -29,6 +40,8 @@ export type BudgetUsage = ReadonlyMap<string, Usage>;
 const flushMs = 5 * secondMs;
 /** In quarantine a dataset may take as much again as its budget, and no more: disks are not endless. */
 const quarantineFactor = 2;
+/** Told ones that are remembered: a source that invents datasets must not fill the memory. */
+const saidMax = 4096;
 
 /**
  * What sources may store at this host. Over budget means that new shards are refused, or taken under quarantine;
@@ -47,33 +60,48 @@ export class BudgetBook {
   }
 
   /** @throws HoldfastError limit-exceeded (over budget) */
-  require({ writer, dataset, packSize }: ShardHead): void {
+  require({ writer, dataset, packSize: more }: ShardHead): void {
     const budget = this.#options.budgetFor(writer, dataset);
-    if (budget === undefined) return;
-    const reason = this.#excess(writer, dataset, { ...budget, more: packSize, factor: 1 });
+    const ofWriter = this.#options.writerBudgetFor?.(writer) ?? {};
+    const all = this.#excess(this.#ofWriter(writer), { ...ofWriter, more, factor: 1 });
+    const usage = this.#of(writer, dataset);
+    const own = this.#excess(usage, { ...budget, more, factor: 1 });
+    const reason = all ?? own;
     if (reason === undefined) return;
-    const { onOver, log } = this.#options;
-    const name = nameOf(writer, dataset);
-    const isNews = !this.#said.has(`${name}/${this.#day()}`);
-    this.#said.add(`${name}/${this.#day()}`);
-    if (isNews) log.log('warn', 'a source is over its budget', { writer, dataset, reason });
-    const limit = { ...budget, more: packSize, factor: quarantineFactor };
-    if (budget.over === 'quarantine' && this.#excess(writer, dataset, limit) === undefined) {
-      if (isNews) onOver(writer, dataset, reason);
-      return;
-    }
+    const limit = { ...budget, more, factor: quarantineFactor };
+    const mayTake = all === undefined && budget?.over === 'quarantine';
+    const isTaken = mayTake && this.#excess(usage, limit) === undefined;
+    this.#tell({ writer, dataset, reason, isTaken });
+    if (isTaken) return;
     throw new HoldfastError('limit-exceeded', `this peer takes no more of it: ${reason}`, {
       next: 'an operator raises the budget in the policy, or finds out who writes so much',
       details: { dataset },
     });
   }
 
-  /** The first shard of a pack has been stored here. */
+  #tell(excess: Excess): void {
+    const { writer, dataset, reason, isTaken } = excess;
+    const news = `${nameOf(writer, dataset)}/${this.#day()}/${isTaken}`;
+    if (this.#said.has(news)) return;
+    if (this.#said.size >= saidMax) this.#said.clear();
+    this.#said.add(news);
+    this.#options.log.log('warn', 'a source is over its budget', { writer, dataset, reason });
+    this.#options.onOver(excess);
+  }
+
+  /** The first shard of a pack is being stored here. */
   charge({ writer, dataset, packSize }: ShardHead): void {
     const usage = this.#of(writer, dataset);
     usage.dayBytes += packSize;
     usage.totalBytes += packSize;
     this.#dirty.add(nameOf(writer, dataset));
+  }
+
+  /** A pack that was charged did not come. */
+  giveBack({ writer, dataset, packSize }: ShardHead): void {
+    const usage = this.#of(writer, dataset);
+    usage.dayBytes = Math.max(0, usage.dayBytes - packSize);
+    this.refund(writer, dataset, packSize);
   }
 
   /** A pack is stored here no more. */
@@ -99,11 +127,9 @@ export class BudgetBook {
 
   /** Why so many bytes more would be too many; undefined: they are not. */
   #excess(
-    writer: AgentKey,
-    dataset: DatasetId,
-    { perDay, total, more, factor }: Budget & { more: number; factor: number },
+    { dayBytes, totalBytes }: Pick<Usage, 'dayBytes' | 'totalBytes'>,
+    { perDay, total, more, factor }: Partial<Budget> & { more: number; factor: number },
   ): string | undefined {
-    const { dayBytes, totalBytes } = this.#of(writer, dataset);
     if (perDay !== undefined && dayBytes + more > perDay * factor) {
       return `its budget is ${perDay} bytes a day, and ${dayBytes} were stored today`;
     }
@@ -111,6 +137,18 @@ export class BudgetBook {
       return `its budget is ${total} bytes, and ${totalBytes} are stored`;
     }
     return undefined;
+  }
+
+  /** All datasets together, also those that nobody has heard of. */
+  #ofWriter(writer: AgentKey): Pick<Usage, 'dayBytes' | 'totalBytes'> {
+    const day = this.#day();
+    const sum = { dayBytes: 0, totalBytes: 0 };
+    for (const [name, usage] of this.#usage) {
+      if (!name.startsWith(`budget-${writer}-`)) continue;
+      sum.totalBytes += usage.totalBytes;
+      if (usage.day >= day) sum.dayBytes += usage.dayBytes;
+    }
+    return sum;
   }
 
   #of(writer: AgentKey, dataset: DatasetId): Usage {

@@ -104,7 +104,8 @@ export class Committer {
       const outcome = await ledger.ingest(answer.receipt);
       if (outcome.outcome === 'gap') await sync.withPeer(peerKey);
       const receipt = ledger.receipts(record.hash).find((one) => one.agent === agent);
-      await sync.pullFacts(peerKey, receipt?.receipt.holdings ?? []);
+      const hashes = receipt === undefined ? [] : await ledger.holdings(receipt);
+      await sync.pullFacts(peerKey, hashes, agent);
       return true;
     } catch (error) {
       const code = codeOf(error);

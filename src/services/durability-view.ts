@@ -73,7 +73,7 @@ export class DurabilityView {
     const known = this.#packs.get(record.hash);
     if (known !== undefined) return known;
     const packs: PackEntry[] = [];
-    for (const { hash } of record.manifest.packSegments) {
+    for (const { hash } of await this.#ledger.packSegments(record)) {
       const segment = await this.#facts.get(idBytes(hash));
       if (segment === undefined) return undefined;
       packs.push(...decodePackSegment(segment));
@@ -100,9 +100,10 @@ export class DurabilityView {
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
     const masks: number[] = [];
-    for (const [i, hash] of receipt.receipt.holdings.entries()) {
+    const segments = await this.#ledger.packSegments(record);
+    for (const [i, hash] of (await this.#ledger.holdings(receipt)).entries()) {
       const fact = await this.#facts.get(idBytes(hash));
-      const segment = record.manifest.packSegments[i];
+      const segment = segments[i];
       if (fact === undefined || segment === undefined) return undefined;
       const holding = holdingFrom(fact, segment);
       if (holding === undefined) return undefined;

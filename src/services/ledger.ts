@@ -4,6 +4,7 @@ import { Semaphore } from '../base/concurrency.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import { sealEnvelope } from '../core/format/envelope.ts';
 import { clusterIdOf, decodeGenesis } from '../core/format/genesis.ts';
+import type { FactRef } from '../core/format/records.ts';
 import {
   encodeStatement,
   type Statement,
@@ -14,6 +15,7 @@ import {
   type AgentKey,
   type ClusterId,
   type DatasetId,
+  type FactHash,
   idOf,
   type StatementHash,
 } from '../core/ids.ts';
@@ -30,7 +32,12 @@ import type { Clock, Log } from '../ports/runtime.ts';
 import type { LogHead, StatementLog } from '../ports/statement-log.ts';
 import { type Fork, ForkBook, forkedStream } from './fork-book.ts';
 import { LedgerReplay } from './ledger-replay.ts';
-import { type ManifestRecord, type ReceiptRecord, StatementIndex } from './statement-index.ts';
+import {
+  type ManifestRecord,
+  type ReceiptRecord,
+  StatementIndex,
+  type StatementPlace,
+} from './statement-index.ts';
 
 export type { Fork } from './fork-book.ts';
 export type { ManifestRecord, ReceiptRecord } from './statement-index.ts';
@@ -275,6 +282,31 @@ export class Ledger {
 
   manifest(hash: StatementHash): ManifestRecord | undefined {
     return this.#index.manifest(hash);
+  }
+
+  /** How many there are, counted or not. */
+  get manifestCount(): number {
+    return this.#index.manifestCount;
+  }
+
+  /** The lists of packs that a snapshot needs. @throws HoldfastError corrupt | io-error */
+  async packSegments(record: ManifestRecord): Promise<readonly FactRef[]> {
+    if (record.shortList !== undefined) return record.shortList;
+    const body = await this.#bodyAt(record.statement);
+    return body.kind === 'manifest' ? body.packSegments : [];
+  }
+
+  /** What an agent has signed that it holds: one fact for each list of packs. @throws as `packSegments` */
+  async holdings(record: ReceiptRecord): Promise<readonly FactHash[]> {
+    if (record.shortList !== undefined) return record.shortList;
+    const body = await this.#bodyAt(record.statement);
+    return body.kind === 'receipt' ? body.holdings : [];
+  }
+
+  async #bodyAt({ writer, stream, sequence }: StatementPlace): Promise<StatementBody> {
+    const [envelope] = await this.read(writer, stream, sequence, 1);
+    assert(envelope !== undefined, 'what was accepted can be read again');
+    return reopenStatement(envelope, this.cluster).statement.body;
   }
 
   /** The newest of each agent. */

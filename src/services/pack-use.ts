@@ -60,14 +60,14 @@ export class PackUse {
     const reason = this.objection(dataset);
     if (reason !== undefined) return { unknown: reason };
     const records = this.#options.ledger.manifests(dataset);
+    const live = await this.#segmentsOfAll(records.filter((record) => !this.isDiscarded(record)));
     const dead = records.filter((record) => this.isDiscarded(record));
-    const live = new Set(records.filter((record) => !this.isDiscarded(record)).flatMap(segmentsOf));
     const found = new Map<
       PackId,
       Omit<UnneededPack, 'users'> & { readonly users: Set<ManifestRecord> }
     >();
     const unlisted = new Set<ManifestRecord>();
-    for (const [segment, users] of usersOf(dead, live)) {
+    for (const [segment, users] of await this.#usersOf(dead, live)) {
       const packs = await this.#packsOf(segment);
       // What only a lost list names stays. But it may name any of the others too, and then its lock counts.
       if (packs === undefined) for (const user of users) unlisted.add(user);
@@ -95,7 +95,7 @@ export class PackUse {
   async needed(packs: ReadonlySet<PackId>): Promise<ReadonlySet<PackId>> {
     const live = this.#options.ledger.manifests().filter((record) => !this.isDiscarded(record));
     const found = new Set<PackId>();
-    for (const segment of new Set(live.flatMap(segmentsOf))) {
+    for (const segment of await this.#segmentsOfAll(live)) {
       const listed = (await this.#packsOf(segment)) ?? [];
       for (const { pack } of listed) if (packs.has(pack)) found.add(pack);
     }
@@ -112,7 +112,7 @@ export class PackUse {
       if (behind !== undefined) return { unknown: behind };
     }
     const found = new Set<PackId>();
-    for (const segment of new Set(ledger.manifests().flatMap(segmentsOf))) {
+    for (const segment of await this.#segmentsOfAll(ledger.manifests())) {
       const listed = await this.#packsOf(segment);
       if (listed === undefined) return { unknown: listMissing };
       for (const { pack } of listed) if (packs.has(pack)) found.add(pack);
@@ -159,23 +159,31 @@ export class PackUse {
     const fact = await this.#options.facts.get(idBytes(segment));
     return fact === undefined ? undefined : decodePackSegment(fact);
   }
-}
 
-function segmentsOf({ manifest }: ManifestRecord): FactHash[] {
-  return manifest.packSegments.map(({ hash }) => hash);
-}
-
-/** The lists that only discarded snapshots have, with the snapshots. */
-function usersOf(
-  dead: readonly ManifestRecord[],
-  live: ReadonlySet<FactHash>,
-): Map<FactHash, ManifestRecord[]> {
-  const users = new Map<FactHash, ManifestRecord[]>();
-  for (const record of dead) {
-    for (const segment of segmentsOf(record)) {
-      if (live.has(segment)) continue;
-      users.set(segment, [...(users.get(segment) ?? []), record]);
+  async #segmentsOfAll(records: readonly ManifestRecord[]): Promise<Set<FactHash>> {
+    const segments = new Set<FactHash>();
+    for (const record of records) {
+      for (const segment of await this.#segmentsOf(record)) segments.add(segment);
     }
+    return segments;
   }
-  return users;
+
+  async #segmentsOf(record: ManifestRecord): Promise<FactHash[]> {
+    return (await this.#options.ledger.packSegments(record)).map(({ hash }) => hash);
+  }
+
+  /** The lists that only discarded snapshots have, with the snapshots. */
+  async #usersOf(
+    dead: readonly ManifestRecord[],
+    live: ReadonlySet<FactHash>,
+  ): Promise<Map<FactHash, ManifestRecord[]>> {
+    const users = new Map<FactHash, ManifestRecord[]>();
+    for (const record of dead) {
+      for (const segment of await this.#segmentsOf(record)) {
+        if (live.has(segment)) continue;
+        users.set(segment, [...(users.get(segment) ?? []), record]);
+      }
+    }
+    return users;
+  }
 }

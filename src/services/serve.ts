@@ -6,7 +6,7 @@ import { type AgentKey, idOf, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { AnswerInit, AskedValue, ExchangeKind } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
-import { headMessage } from '../core/protocol/stream-heads.ts';
+import { fairHeads, headMessage } from '../core/protocol/stream-heads.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { FactStore } from '../ports/statement-log.ts';
@@ -76,7 +76,7 @@ export class Serve {
     this.#options = options;
     this.#handlers = {
       hello: async () => this.#hello(),
-      heads: async () => ({ heads: options.ledger.heads().slice(0, headsMax).map(headMessage) }),
+      heads: async () => ({ heads: fairHeads(options.ledger.heads(), headsMax).map(headMessage) }),
       statements: (value) => this.#statements(value),
       facts: (value) => this.#facts(value),
     };

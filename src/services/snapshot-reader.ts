@@ -3,7 +3,7 @@ import { KeyedHasher } from '../core/crypto/hash.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { IndexTable } from '../core/format/index-table.ts';
-import type { BlobRef, Manifest, Root } from '../core/format/records.ts';
+import type { BlobRef, Root } from '../core/format/records.ts';
 import { decodeRoot } from '../core/format/root.ts';
 import {
   decodeEntries,
@@ -14,6 +14,7 @@ import {
 } from '../core/format/tree.ts';
 import type { Cancel } from '../ports/runtime.ts';
 import type { FrameReader, FrameRef } from './frame-reader.ts';
+import type { SnapshotHead } from './statement-index.ts';
 
 /** Names from the root of the snapshot down. */
 export type SnapshotPath = readonly Uint8Array[];
@@ -53,14 +54,14 @@ export function splitPath(path: Uint8Array): Uint8Array[] {
 
 /** One snapshot, opened: its tree and the content of its files, every chunk checked against its id. */
 export class SnapshotReader {
-  readonly manifest: Manifest;
+  readonly manifest: SnapshotHead;
   readonly root: Root;
   readonly #frames: FrameReader;
   readonly #index: IndexTable;
   readonly #hasher: KeyedHasher;
 
   private constructor(parts: {
-    manifest: Manifest;
+    manifest: SnapshotHead;
     root: Root;
     frames: FrameReader;
     index: IndexTable;
@@ -77,7 +78,7 @@ export class SnapshotReader {
    * @throws HoldfastError too-few-shards | not-found | corrupt | wrong-key | bad-encoding
    */
   static async open(
-    options: { manifest: Manifest; frames: FrameReader } & Cancel,
+    options: { manifest: SnapshotHead; frames: FrameReader } & Cancel,
   ): Promise<SnapshotReader> {
     const { manifest, frames, signal } = options;
     const cancel = signal === undefined ? {} : { signal };

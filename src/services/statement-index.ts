@@ -1,20 +1,37 @@
-import type { Manifest, Receipt } from '../core/format/records.ts';
+import type { FactRef, Manifest, Receipt } from '../core/format/records.ts';
 import type { Statement } from '../core/format/statement.ts';
-import type { AgentKey, DatasetId, StatementHash } from '../core/ids.ts';
+import type { AgentKey, DatasetId, FactHash, StatementHash } from '../core/ids.ts';
+
+/** Where a statement stands, without what it says. */
+export type StatementPlace = Pick<Statement, 'writer' | 'stream' | 'sequence' | 'timeMs'>;
+
+/** A manifest without its list of packs, which may be long: see `Ledger.packSegments`. */
+export type SnapshotHead = Omit<Manifest, 'packSegments'>;
 
 export type ManifestRecord = {
   /** The snapshot id. */
   readonly hash: StatementHash;
-  readonly statement: Statement;
-  readonly manifest: Manifest;
+  readonly statement: StatementPlace;
+  readonly manifest: SnapshotHead;
+  /** Undefined: the list is long and was left on disk. */
+  readonly shortList: readonly FactRef[] | undefined;
 };
 
 export type ReceiptRecord = {
   readonly agent: AgentKey;
   readonly hash: StatementHash;
-  readonly statement: Statement;
-  readonly receipt: Receipt;
+  readonly statement: StatementPlace;
+  /** See `Ledger.holdings` for the rest. */
+  readonly receipt: Omit<Receipt, 'holdings'>;
+  /** Undefined: there are many, and they were left on disk. */
+  readonly shortList: readonly FactHash[] | undefined;
 };
+
+/**
+ * Longer lists stay on disk: this one names the packs of 128 GiB. A writer can put 6000 into one statement, and
+ * must not fill everybody's memory.
+ */
+const shortListMax = 8;
 
 /** Manifests and receipts that have been accepted, by what they are asked for. */
 export class StatementIndex {
@@ -23,25 +40,38 @@ export class StatementIndex {
   readonly #receipts = new Map<StatementHash, Map<AgentKey, ReceiptRecord>>();
   /** When each agent first signed for a manifest, by its clock. */
   readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
+  readonly #texts = new Map<string, string>();
 
   /** Entries of one sequence must come in their order. */
   add(statement: Statement, hash: StatementHash): void {
-    const { body, writer } = statement;
-    if (body.kind === 'manifest') {
-      const record = { hash, statement, manifest: body };
-      this.#manifests.set(hash, record);
-      const records = this.#byDataset.get(body.dataset);
-      if (records === undefined) this.#byDataset.set(body.dataset, [record]);
-      else records.push(record);
-    } else if (body.kind === 'receipt') {
-      const receipts = this.#receipts.get(body.manifest) ?? new Map<AgentKey, ReceiptRecord>();
-      receipts.set(writer, { agent: writer, hash, statement, receipt: body });
-      this.#receipts.set(body.manifest, receipts);
-      const witnessed = this.#witnessed.get(body.manifest) ?? new Map<AgentKey, number>();
-      // Later ones tell of what was repaired since.
-      if (!witnessed.has(writer)) witnessed.set(writer, statement.timeMs);
-      this.#witnessed.set(body.manifest, witnessed);
-    }
+    const { body } = statement;
+    if (body.kind === 'manifest') this.#addManifest(this.#placeOf(statement), body, hash);
+    else if (body.kind === 'receipt') this.#addReceipt(this.#placeOf(statement), body, hash);
+  }
+
+  #addManifest(statement: StatementPlace, body: Manifest, hash: StatementHash): void {
+    const { packSegments, ...rest } = body;
+    const dataset = this.#once(body.dataset);
+    const [host, program] = [this.#once(body.host), this.#once(body.program)];
+    const manifest = { ...rest, dataset, host, program };
+    const record = { hash, statement, manifest, shortList: ifShort(packSegments) };
+    this.#manifests.set(hash, record);
+    const records = this.#byDataset.get(dataset);
+    if (records === undefined) this.#byDataset.set(dataset, [record]);
+    else records.push(record);
+  }
+
+  #addReceipt(statement: StatementPlace, body: Receipt, hash: StatementHash): void {
+    const { holdings, ...receipt } = body;
+    const { writer } = statement;
+    const record = { agent: writer, hash, statement, receipt, shortList: ifShort(holdings) };
+    const receipts = this.#receipts.get(body.manifest) ?? new Map<AgentKey, ReceiptRecord>();
+    receipts.set(writer, record);
+    this.#receipts.set(body.manifest, receipts);
+    const witnessed = this.#witnessed.get(body.manifest) ?? new Map<AgentKey, number>();
+    // Later ones tell of what was repaired since.
+    if (!witnessed.has(writer)) witnessed.set(writer, statement.timeMs);
+    this.#witnessed.set(body.manifest, witnessed);
   }
 
   /** Of one dataset in their sequence, or of all by the writers' clocks; newest last. */
@@ -52,6 +82,11 @@ export class StatementIndex {
       );
     }
     return [...this.#manifests.values()].sort((a, b) => a.statement.timeMs - b.statement.timeMs);
+  }
+
+  /** How many there are. */
+  get manifestCount(): number {
+    return this.#manifests.size;
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {
@@ -71,4 +106,24 @@ export class StatementIndex {
   allReceipts(): ReceiptRecord[] {
     return [...this.#receipts.values()].flatMap((receipts) => [...receipts.values()]);
   }
+
+  #placeOf({ writer, stream, sequence, timeMs }: Statement): StatementPlace {
+    return { writer: this.#once(writer), stream: this.#once(stream), sequence, timeMs };
+  }
+
+  /** One copy of a text that stands in thousands of statements. */
+  #once<Text extends string>(text: Text): Text {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known as Text;
+    if (this.#texts.size >= textsMax) this.#texts.clear();
+    this.#texts.set(text, text);
+    return text;
+  }
+}
+
+/** Writers, datasets, host names: a cluster has a few hundred; whoever invents more gains nothing. */
+const textsMax = 4096;
+
+function ifShort<Item>(list: readonly Item[]): readonly Item[] | undefined {
+  return list.length <= shortListMax ? list : undefined;
 }

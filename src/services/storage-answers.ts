@@ -55,6 +55,13 @@ async function signFor(
   { ledger, sync, storage }: StorageAnswersOptions,
 ): Promise<Uint8Array> {
   const { hash, statement } = openStatement(envelope, ledger.cluster);
+  const isKnown = ledger.manifest(idOf(hash)) !== undefined;
+  const objection = isKnown ? undefined : sync.objection(statement.writer, statement.stream);
+  if (objection !== undefined) {
+    throw new HoldfastError('limit-exceeded', `no more is taken of this member: ${objection}`, {
+      next: 'an operator looks at that host, or raises writers[].budget in the policy',
+    });
+  }
   const outcome = await ledger.ingest(envelope);
   if (
     outcome.outcome === 'refused' &&
@@ -69,8 +76,8 @@ async function signFor(
   if (record === undefined) {
     throw new HoldfastError('not-found', `manifest ${statement.sequence} was not accepted here`);
   }
-  const segments = record.manifest.packSegments.map((segment) => segment.hash);
-  await sync.pullFacts(peer, segments);
+  const segments = (await ledger.packSegments(record)).map(({ hash: segment }) => segment);
+  await sync.pullFacts(peer, segments, statement.writer);
   return storage.sign(record);
 }
 

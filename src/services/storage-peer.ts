@@ -24,7 +24,7 @@ export type StoragePeerOptions = {
   /** In the trash, or gone. */
   readonly isDiscarded: (record: ManifestRecord) => boolean;
   /** What each source may store here; undefined: as much as fits. */
-  readonly budgets?: Pick<BudgetBook, 'require' | 'charge'> | undefined;
+  readonly budgets?: Pick<BudgetBook, 'require' | 'charge' | 'giveBack'> | undefined;
   readonly log: Log;
 };
 
@@ -58,11 +58,17 @@ export class StoragePeer {
     const isNewPack = store.indexes(head.pack).length === 0;
     const { budgets } = this.#options;
     if (isNewPack) budgets?.require(head);
+    // At once: else whoever offers a thousand packs at the same moment passes with all of them.
+    if (isNewPack) budgets?.charge(head);
     const check = (): void => this.#requireWriter(from, head);
     const run = this.#pullInto(from, head, check).finally(() => this.#receiving.delete(name));
     this.#receiving.set(name, run);
-    await run;
-    if (isNewPack) budgets?.charge(head);
+    try {
+      await run;
+    } catch (error) {
+      if (isNewPack) budgets?.giveBack(head);
+      throw error;
+    }
     return { hadIt: false };
   }
 
@@ -156,7 +162,8 @@ export class StoragePeer {
     const { ledger, store } = this.#options;
     const holdings = await this.#holdings(record);
     const earlier = ledger.receipts(record.hash).find((receipt) => receipt.agent === ledger.self);
-    if (earlier !== undefined && String(earlier.receipt.holdings) === String(holdings)) {
+    const known = earlier === undefined ? undefined : await ledger.holdings(earlier);
+    if (earlier !== undefined && String(known) === String(holdings)) {
       const { writer, stream, sequence } = earlier.statement;
       const [envelope] = await ledger.read(writer, stream, sequence, 1);
       if (envelope !== undefined) return envelope;
@@ -178,7 +185,7 @@ export class StoragePeer {
     const found: Uint8Array[] = [];
     // A snapshot that needs a pack takes it back out of the trash.
     const trash = isDiscarded(record) ? [] : store.trash();
-    for (const { hash } of record.manifest.packSegments) {
+    for (const { hash } of await this.#options.ledger.packSegments(record)) {
       const segment = await facts.get(idBytes(hash));
       if (segment === undefined) {
         throw new HoldfastError('not-found', `pack segment ${hash.slice(0, 8)} has not arrived`);

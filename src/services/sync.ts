@@ -19,12 +19,15 @@ import { forkedStream } from './fork-book.ts';
 import { Gossip } from './gossip.ts';
 import type { Ledger } from './ledger.ts';
 import type { Peers } from './peers.ts';
+import type { StatementBudget } from './statement-budget.ts';
 
 export type SyncOptions = {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly peers: Peers;
   readonly facts: FactStore;
+  /** How much each writer may say; undefined: whatever it likes. */
+  readonly budget?: Pick<StatementBudget, 'room' | 'hasFactRoom' | 'delay' | 'charge'> | undefined;
   readonly clock: Clock;
   readonly logger?: Log;
 };
@@ -60,7 +63,7 @@ export class Sync implements AsyncDisposable {
   /** Peers that have been asked for our own statements since the start. */
   readonly #confirmed = new Set<PeerKey>();
   readonly #problems = new Map<PeerKey, string>();
-  #release: (() => void)[] = [];
+  readonly #release: (() => void)[] = [];
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -72,17 +75,21 @@ export class Sync implements AsyncDisposable {
     });
     // Here and not in start(): nothing may be signed before it, whatever is started first.
     options.ledger.beforeFirstAppend(() => this.#confirmOwn());
+    const stop = options.ledger.onStatement(({ statement: { writer, stream }, envelope }) => {
+      options.budget?.charge(writer, { statements: 1, bytes: envelope.length, stream });
+    });
+    this.#release.push(stop);
   }
 
   /** Follows connections, gossip and time until disposed. */
   start(): void {
     const { network } = this.#options;
-    this.#release = [
+    this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         if (isConnected && this.#isMember(peer)) this.#request(peer);
       }),
       this.#gossip.start(),
-    ];
+    );
     this.#run(this.#loop());
   }
 
@@ -110,9 +117,16 @@ export class Sync implements AsyncDisposable {
     }
   }
 
-  /** Facts that this peer should have and this host needs now. @throws as `withPeer` */
-  pullFacts(peer: PeerKey, hashes: readonly FactHash[]): Promise<void> {
-    return this.#needs.pullThese(peer, hashes, this.#cancel);
+  /** Facts that this peer should have and this host needs now; `writer`: whose budget they count against. @throws as `withPeer` */
+  pullFacts(peer: PeerKey, hashes: readonly FactHash[], writer?: AgentKey): Promise<void> {
+    return this.#needs.pullThese(peer, { hashes, writer }, this.#cancel);
+  }
+
+  /** Why no more statements of a sequence are taken today; undefined: they are. See StatementBudget. */
+  objection(writer: AgentKey, stream: string): string | undefined {
+    const { budget } = this.#options;
+    if (budget === undefined || budget.room(writer, stream) > 0) return undefined;
+    return budget.delay(writer, stream);
   }
 
   /** Statements known here that the peer lacked when it was last asked; undefined when it never was. */
@@ -176,17 +190,44 @@ export class Sync implements AsyncDisposable {
     for (let i = 0; i < requestsPerStreamMax; i++) {
       const own = ledger.head(head.writer, head.stream)?.sequence ?? 0;
       if (own >= head.sequence) break;
-      const more = await this.#pullRange(peer, head, own + 1);
+      const room = this.#room(head, own);
+      if (room === 0) break;
+      const more = await this.#pullRange(peer, head, own + 1, room);
       if (more === 0) break;
       count += more;
     }
     return count;
   }
 
+  /**
+   * How many statements from the first missing one on may be asked for now. What most others have taken has
+   * passed their budgets: it is counted here, and not held up.
+   */
+  #room({ writer, stream }: StreamHead, held: number): number {
+    const { budget } = this.#options;
+    const room = budget?.room(writer, stream) ?? Number.POSITIVE_INFINITY;
+    if (room > 0) return room;
+    const witnessed = this.#witnessed(writer, stream) - held;
+    if (witnessed <= 0) budget?.delay(writer, stream);
+    return Math.max(0, witnessed);
+  }
+
+  /** Up to where most of the others have a sequence, by their word; 0 where there are no others. */
+  #witnessed(writer: AgentKey, stream: string): number {
+    const { ledger } = this.#options;
+    const name = nameOf({ writer, stream });
+    const sequences = ledger.roster
+      .members()
+      .filter(({ agentKey }) => agentKey !== writer && agentKey !== ledger.self)
+      .map(({ peerKey }) => this.#heads.get(peerKey)?.get(name) ?? 0)
+      .sort((a, b) => b - a);
+    return sequences[sequences.length >> 1] ?? 0;
+  }
+
   /** One request. @returns how many statements were new and accepted. */
-  async #pullRange(peer: PeerKey, head: StreamHead, from: number): Promise<number> {
+  async #pullRange(peer: PeerKey, head: StreamHead, from: number, most = 1): Promise<number> {
     const { peers, ledger } = this.#options;
-    const count = Math.min(limits.statementsPerResponse, head.sequence - from + 1);
+    const count = Math.min(most, limits.statementsPerResponse, head.sequence - from + 1);
     const value = { writer: idBytes(head.writer), stream: head.stream, from: BigInt(from), count };
     const answer = await peers.ask(peer, { case: 'statements', value }, this.#cancel);
     let accepted = 0;

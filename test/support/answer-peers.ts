@@ -30,7 +30,7 @@ export function answerPeers(site: BackupSite, isStorage: boolean): void {
     if (record === undefined) throw new HoldfastError('not-found', 'not accepted here');
     await sync.pullFacts(
       peer,
-      record.manifest.packSegments.map((segment) => segment.hash),
+      (record.shortList ?? []).map((segment) => segment.hash),
     );
     return { receipt: await storage.sign(record) };
   });

@@ -1,6 +1,7 @@
 import { Ledger } from '../../src/services/ledger.ts';
 import { Peers } from '../../src/services/peers.ts';
 import { Serve } from '../../src/services/serve.ts';
+import type { StatementBudget } from '../../src/services/statement-budget.ts';
 import { Sync } from '../../src/services/sync.ts';
 import { collectingLog } from './collecting-log.ts';
 import type { LoopHub, LoopNetwork } from './loop-network.ts';
@@ -28,7 +29,12 @@ export async function sampleHost(
   {
     envelopes = [],
     log = new MemoryStatementLog(),
-  }: { envelopes?: readonly Uint8Array[]; log?: MemoryStatementLog } = {},
+    budgetOf,
+  }: {
+    envelopes?: readonly Uint8Array[];
+    log?: MemoryStatementLog;
+    budgetOf?: (ledger: Ledger) => StatementBudget;
+  } = {},
 ): Promise<SampleHost> {
   const { hub, cluster, clock, agent } = options;
   const facts = new MemoryFactStore();
@@ -47,7 +53,7 @@ export async function sampleHost(
     ...shared,
     usage: () => ({ shards: 3, bytes: 4096, freeBytes: 1_000_000 }),
   });
-  const sync = new Sync({ ...shared, peers });
+  const sync = new Sync({ ...shared, peers, budget: budgetOf?.(ledger) });
   return {
     agent,
     network,

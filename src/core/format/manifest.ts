@@ -93,7 +93,10 @@ function keyEpochsFrom({ keyEpoch, keyEpochs }: Message): Pick<Manifest, 'keyEpo
 }
 
 /** Every epoch whose identity opens packs of the snapshot, ascending. */
-export function keyEpochsOf({ keyEpoch, keyEpochs }: Manifest): readonly number[] {
+export function keyEpochsOf({
+  keyEpoch,
+  keyEpochs,
+}: Pick<Manifest, 'keyEpoch' | 'keyEpochs'>): readonly number[] {
   return keyEpochs ?? [keyEpoch];
 }
 

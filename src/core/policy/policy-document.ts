@@ -1,4 +1,4 @@
-import { dayMs, hourMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
+import { dayMs, GiB, hourMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
 
 /** Bounds of a policy document. A person must be able to read what is signed. */
 export const policyLimits = {
@@ -16,6 +16,9 @@ export const policyLimits = {
   /** Of locks and retention: longer than any archive law asks. */
   spanMaxMs: 100 * 365 * dayMs,
   keepMax: 100_000,
+  /** Fewer than a member says when it is well would cut it off. */
+  statementsPerDayMin: 100,
+  statementsPerDayMax: 10_000_000,
   /** Operators of a cluster: more approvals could never come. */
   approvalsMax: 16,
 } as const;
@@ -28,6 +31,9 @@ export const policyDefaults = {
   destructiveDelayMs: 72 * hourMs,
   vetoMs: 7 * dayMs,
   trashMs: 7 * dayMs,
+  /** Hourly backups of 50 datasets are 1200 a day. */
+  statementsPerDay: 5000,
+  statementBytesPerDay: GiB,
 } as const;
 
 /** A whole number and one of s, m, h, d, w, y: "72h". */
@@ -49,6 +55,22 @@ export type PolicyDocument = {
   readonly expiry?: { readonly veto?: DurationText; readonly trash?: DurationText };
   /** The first whose `match` fits a dataset's name counts. */
   readonly datasets?: readonly DatasetRuleText[];
+  /** The first whose `match` fits a member's name counts. */
+  readonly writers?: readonly WriterRuleText[];
+};
+
+/** What a member may have others keep, whatever its datasets are called. */
+export type WriterRuleText = {
+  /** `*` stands for any text, `?` for one character. */
+  readonly match: string;
+  readonly budget: {
+    /** Of packs, all its datasets together: what lies over it is refused. */
+    readonly perDay?: SizeText;
+    readonly total?: SizeText;
+    /** Signed statements that a peer takes in a day, and their bytes with the lists that they name. */
+    readonly statementsPerDay?: number;
+    readonly statementBytesPerDay?: SizeText;
+  };
 };
 
 /** Where a dataset goes when its site is lost, and by which plan. */

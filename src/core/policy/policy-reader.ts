@@ -2,7 +2,12 @@ import { dayMs, secondMs } from '../../base/units.ts';
 import { isTag } from '../format/manifest.ts';
 import { limits } from '../limits.ts';
 import { PlanFields, textOf, wrongField } from './plan-field.ts';
-import { type PolicyDocument, policyLimits, type StandbyRule } from './policy-document.ts';
+import {
+  type PolicyDocument,
+  policyLimits,
+  type StandbyRule,
+  type WriterRuleText,
+} from './policy-document.ts';
 import { durationOf, sizeOf } from './policy-quantity.ts';
 
 /**
@@ -35,6 +40,9 @@ export function policyDocumentFrom(value: unknown): PolicyDocument {
     }),
     ...fields.optional('datasets', (name) =>
       fields.list(name, { min: 0, max: policyLimits.rulesMax }, ruleFrom),
+    ),
+    ...fields.optional('writers', (name) =>
+      fields.list(name, { min: 0, max: policyLimits.rulesMax }, writerRuleFrom),
     ),
   };
   return fields.endWith(document);
@@ -108,6 +116,21 @@ function budgetFrom(fields: PlanFields): NonNullable<Rule['budget']> {
     ...fields.optional('perDay', (name) => sizeIn(fields, name)),
     ...fields.optional('total', (name) => sizeIn(fields, name)),
     ...fields.optional('over', (name) => fields.word(name, ['refuse', 'quarantine'] as const)),
+  });
+}
+
+function writerRuleFrom(value: unknown, path: string): WriterRuleText {
+  const fields = new PlanFields(value, path);
+  const budget = fields.object('budget');
+  const { statementsPerDayMin: min, statementsPerDayMax: max } = policyLimits;
+  return fields.endWith({
+    match: fields.text('match', policyLimits.patternLengthMax),
+    budget: budget.endWith({
+      ...budget.optional('perDay', (name) => sizeIn(budget, name)),
+      ...budget.optional('total', (name) => sizeIn(budget, name)),
+      ...budget.optional('statementsPerDay', (name) => budget.integer(name, min, max)),
+      ...budget.optional('statementBytesPerDay', (name) => sizeIn(budget, name)),
+    }),
   });
 }
 

@@ -8,6 +8,7 @@ import {
   policyDefaults,
   type RestoreRule,
   type TripwireRule,
+  type WriterRuleText,
 } from './policy-document.ts';
 import { durationOf, sizeOf } from './policy-quantity.ts';
 
@@ -22,6 +23,8 @@ export type PolicyTerms = {
   readonly expiry: { readonly vetoMs: number; readonly trashMs: number };
   /** In their order: the first that fits counts, see `ruleFor`. */
   readonly rules: readonly DatasetRule[];
+  /** In their order: the first that fits counts, see `writerBudgetFor`. */
+  readonly writers: readonly WriterRule[];
 };
 
 /** When a site counts as lost, and what follows. */
@@ -60,11 +63,25 @@ export type Budget = {
   readonly over: 'refuse' | 'quarantine';
 };
 
+/** What members of this name may have others keep. */
+export type WriterRule = { readonly match: string; readonly budget: WriterBudget };
+
+export type WriterBudget = {
+  /** Bytes of packs; undefined: no bound but the disk's. */
+  readonly perDay?: number;
+  readonly total?: number;
+  readonly statementsPerDay: number;
+  readonly statementBytesPerDay: number;
+};
+
+const { statementsPerDay, statementBytesPerDay } = policyDefaults;
+const plainBudget: WriterBudget = { statementsPerDay, statementBytesPerDay };
+
 const noRule: DatasetRule = { match: '*' };
 
 /** What a document means. `surviveSites`: what the genesis says, where the document does not. */
 export function termsOf(document: PolicyDocument, surviveSites: number): PolicyTerms {
-  const { survive, failover, expiry, datasets = [] } = document;
+  const { survive, failover, expiry, datasets = [], writers = [] } = document;
   return {
     surviveSites: survive?.sites ?? surviveSites,
     failover: {
@@ -83,6 +100,28 @@ export function termsOf(document: PolicyDocument, surviveSites: number): PolicyT
       trashMs: spanOf(expiry?.trash) ?? policyDefaults.trashMs,
     },
     rules: datasets.map(ruleOf),
+    writers: writers.map(writerRuleOf),
+  };
+}
+
+/** The budget of a member, by its name: that of the first rule that fits. */
+export function writerBudgetFor(
+  { writers }: Pick<PolicyTerms, 'writers'>,
+  name: string,
+): WriterBudget {
+  return writers.find(({ match }) => isNameLike(name, match))?.budget ?? plainBudget;
+}
+
+function writerRuleOf({ match, budget }: WriterRuleText): WriterRule {
+  const { perDay, total, statementBytesPerDay: bytes } = budget;
+  return {
+    match,
+    budget: {
+      ...(perDay !== undefined && { perDay: sizeOf(perDay) ?? 0 }),
+      ...(total !== undefined && { total: sizeOf(total) ?? 0 }),
+      statementsPerDay: budget.statementsPerDay ?? statementsPerDay,
+      statementBytesPerDay: bytes === undefined ? statementBytesPerDay : (sizeOf(bytes) ?? 0),
+    },
   };
 }
 

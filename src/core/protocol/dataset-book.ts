@@ -74,6 +74,12 @@ export class DatasetBook {
     if (dataset.keyEpoch > limits.keyEpochsMax) {
       throw new HoldfastError('limit-exceeded', `dataset "${dataset.name}" has too many epochs`);
     }
+    // By the writer's own sequence alone, so all members decide alike.
+    const count =
+      before === undefined ? this.all().filter((one) => one.writer === writer).length : 0;
+    if (count >= limits.datasetsPerWriterMax) {
+      throw new HoldfastError('limit-exceeded', `its writer has ${count} datasets already`);
+    }
     if (before === undefined || dataset.keyEpoch > before.keyEpoch) return;
     if (dataset.keyEpoch < before.keyEpoch) {
       throw new HoldfastError(

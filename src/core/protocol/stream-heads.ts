@@ -40,6 +40,24 @@ export function headMessage(head: {
   return { writer: idBytes(head.writer as AgentKey), stream, sequence: BigInt(sequence), hash };
 }
 
+/** At most so many heads; a writer with thousands of sequences leaves room for those of all others. */
+export function fairHeads<Head extends { readonly writer: string }>(
+  heads: readonly Head[],
+  countMax: number,
+): readonly Head[] {
+  if (heads.length <= countMax) return heads;
+  const counts = new Map<string, number>();
+  const ranked = heads.map((head) => {
+    const rank = counts.get(head.writer) ?? 0;
+    counts.set(head.writer, rank + 1);
+    return { head, rank };
+  });
+  return ranked
+    .toSorted((a, b) => a.rank - b.rank)
+    .slice(0, countMax)
+    .map(({ head }) => head);
+}
+
 /** The heads that a peer claims: at most one of each sequence. @throws HoldfastError bad-encoding */
 export function headsFrom(messages: readonly Message[]): StreamHead[] {
   const heads = new Map<string, StreamHead>();

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { dayMs } from '../../../src/base/units.ts';
 import type { ShardHead } from '../../../src/core/format/shard.ts';
 import type { Budget } from '../../../src/core/policy/policy-terms.ts';
-import { BudgetBook, readBudgets } from '../../../src/services/budget-book.ts';
+import { BudgetBook, type Excess, readBudgets } from '../../../src/services/budget-book.ts';
 import { collectingLog } from '../../support/collecting-log.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -15,6 +15,7 @@ const records = {
 };
 
 let budget: Budget | undefined;
+let ofWriter: Pick<Budget, 'perDay' | 'total'>;
 let nowMs: number;
 let over: string[];
 const log = collectingLog();
@@ -22,6 +23,7 @@ const log = collectingLog();
 beforeEach(() => {
   stored.clear();
   budget = { perDay: 100, total: 250, over: 'refuse' };
+  ofWriter = {};
   nowMs = 20_000 * dayMs;
   over = [];
 });
@@ -31,13 +33,14 @@ async function open(): Promise<BudgetBook> {
     ...{ records, log, clock: new ManualClock() },
     budgetFor: () => budget,
     nowMs: () => nowMs,
-    onOver: (_writer: string, _dataset: string, reason: string) => void over.push(reason),
+    onOver: ({ reason }: Excess) => void over.push(reason),
+    writerBudgetFor: () => ofWriter,
   };
   return new BudgetBook(options, await readBudgets(records, log));
 }
 
-const head = (packSize: number, writer = 'aa') =>
-  ({ writer, dataset: 'bb', packSize }) as unknown as ShardHead;
+const head = (packSize: number, writer = 'aa', dataset = 'bb') =>
+  ({ writer, dataset, packSize }) as unknown as ShardHead;
 
 function store(book: BudgetBook, size: number, writer?: string): void {
   book.require(head(size, writer));
@@ -88,6 +91,29 @@ describe('a budget', () => {
     for (let i = 0; i < 4; i++) store(book, 50);
     expect(over).toEqual(['its budget is 100 bytes a day, and 100 were stored today']);
     expect(() => store(book, 50)).toThrow('takes no more of it');
+    expect(over, 'people hear that it got worse').toHaveLength(2);
+  });
+
+  test('of a source counts all its datasets together, whatever it calls them', async () => {
+    ofWriter = { perDay: 100, total: 150 };
+    const book = await open();
+    for (const dataset of ['b1', 'b2']) {
+      book.require(head(50, 'aa', dataset));
+      book.charge(head(50, 'aa', dataset));
+    }
+    expect(() => book.require(head(1, 'aa', 'b3'))).toThrow('100 bytes a day');
+    nowMs += dayMs;
+    book.require(head(50, 'aa', 'b3'));
+    book.charge(head(50, 'aa', 'b3'));
+    expect(() => book.require(head(1, 'aa', 'b4'))).toThrow('150 bytes, and 150 are stored');
+    book.require(head(100, 'cc', 'b1'));
+  });
+
+  test('gets back what was promised and never came', async () => {
+    const book = await open();
+    store(book, 100);
+    book.giveBack(head(100));
+    store(book, 100);
   });
 
   test('is none where the policy says nothing', async () => {

@@ -33,7 +33,7 @@ async function sign(
   masks: readonly number[],
   change: { fact?: Uint8Array; isFactSent?: boolean } = {},
 ): Promise<void> {
-  const [segment] = record.manifest.packSegments;
+  const [segment] = record.shortList ?? [];
   const fact = change.fact ?? encodeHolding({ segment: idBytes(segment?.hash as FactHash), masks });
   const hash = factHash(fact);
   if (change.isFactSent !== false) await source.facts.put(hash, fact);
@@ -151,7 +151,7 @@ describe('a receipt does not count', () => {
 
   test('that names a fact which is no holding, and does not hide what others say', async () => {
     const record = await snapshot();
-    const [segment] = record.manifest.packSegments;
+    const [segment] = record.shortList ?? [];
     const wrong = await source.facts.get(idBytes(segment?.hash as FactHash));
     await sign(1, record, [], { fact: wrong as Uint8Array });
     await signAll(record, [0, 2, 3, 4]);

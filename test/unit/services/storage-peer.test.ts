@@ -205,7 +205,7 @@ describe('a receipt', () => {
     const record = site.ledger.manifests(home.id).at(-1);
     const receipts = site.ledger.receipts(record?.hash as never);
     const own = receipts.find(({ agent }) => agent === site.agent.agentKey);
-    const [hash] = own?.receipt.holdings ?? [];
+    const [hash] = own?.shortList ?? [];
     const holding = await site.facts.get(idBytes(hash as never));
     const sorted = packs.map(({ pack }) => pack).sort();
     const { masks } = decodeHolding(holding as Uint8Array);

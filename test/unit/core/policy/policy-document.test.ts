@@ -4,7 +4,12 @@ import { dayMs, GiB, hourMs } from '../../../../src/base/units.ts';
 import { isNameLike } from '../../../../src/core/policy/name-pattern.ts';
 import { policyLimits } from '../../../../src/core/policy/policy-document.ts';
 import { durationOf, durationText, sizeOf } from '../../../../src/core/policy/policy-quantity.ts';
-import { isRegionAllowed, ruleFor, termsOf } from '../../../../src/core/policy/policy-terms.ts';
+import {
+  isRegionAllowed,
+  ruleFor,
+  termsOf,
+  writerBudgetFor,
+} from '../../../../src/core/policy/policy-terms.ts';
 import {
   decodePolicy,
   encodePolicy,
@@ -32,6 +37,15 @@ describe('a policy document', () => {
     [{ siteLostAfter: '29s' }, 'siteLostAfter: must be from 30s to 30d'],
     [{ siteLostAfter: 30 }, 'siteLostAfter: must be a text'],
     [{ siteLostAfter: '1h30m' }, 'siteLostAfter: must be a whole number and one of s, m, h'],
+    [{ writers: [{ match: '*' }] }, 'writers[0].budget: is missing'],
+    [
+      { writers: [{ match: '*', budget: { statementsPerDay: 5 } }] },
+      'writers[0].budget.statementsPerDay: must be a whole number from 100 to',
+    ],
+    [
+      { writers: [{ match: '*', budget: { statementBytesPerDay: '0B' } }] },
+      'writers[0].budget.statementBytesPerDay: must be a whole number and one of B, KiB',
+    ],
     [{ failover: { action: 'hope' } }, 'failover.action: must be one of "alert"'],
     [
       { failover: { standby: [{ dataset: 'db', site: 'x' }] } },
@@ -107,6 +121,25 @@ describe('what a policy means', () => {
       budget: { perDay: 50 * GiB, over: 'refuse' },
     });
     expect(ruleFor(terms, 'web')).toEqual({ match: '*' });
+  });
+
+  test('a member may say what 50 datasets need every hour, and more where a rule allows it', () => {
+    const none = writerBudgetFor(termsOf({}, 1), 'db1');
+    expect(none).toEqual({ statementsPerDay: 5000, statementBytesPerDay: GiB });
+    expect(none.statementsPerDay).toBeGreaterThan(4 * 24 * 50);
+    const terms = termsOf(
+      {
+        writers: [
+          { match: 'db*', budget: { perDay: '2GiB', statementsPerDay: 9000 } },
+          { match: '*', budget: { total: '3GiB', statementBytesPerDay: '4GiB' } },
+        ],
+      },
+      1,
+    );
+    const db = { perDay: 2 * GiB, statementsPerDay: 9000, statementBytesPerDay: GiB };
+    expect(writerBudgetFor(terms, 'db1')).toEqual(db);
+    const other = { total: 3 * GiB, statementsPerDay: 5000, statementBytesPerDay: 4 * GiB };
+    expect(writerBudgetFor(terms, 'web')).toEqual(other);
   });
 
   test('a lock of mode none is no lock', () => {

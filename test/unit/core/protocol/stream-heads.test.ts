@@ -6,6 +6,7 @@ import {
   announcementSizeMax,
   decodeAnnouncement,
   encodeAnnouncement,
+  fairHeads,
   type StreamHead,
 } from '../../../../src/core/protocol/stream-heads.ts';
 
@@ -44,4 +45,13 @@ test('refuses an announcement that is too large', () => {
     headOf(i % 256, { stream: `manifests/${String(i).padStart(32, '0')}` }),
   );
   expect(() => decodeAnnouncement(encodeAnnouncement(heads))).toThrow(/over the limit/);
+});
+
+test('where not all heads fit, a writer of thousands crowds nobody out', () => {
+  const crowd = Array.from({ length: 50 }, (_, i) => headOf(1, { stream: `manifests/${i}` }));
+  const heads = [...crowd, headOf(2), headOf(3), headOf(3, { stream: 'receipts' })];
+  const fair = fairHeads(heads, 10);
+  expect(fair).toHaveLength(10);
+  for (const head of heads.slice(50)) expect(fair).toContain(head);
+  expect(fairHeads(heads, 100)).toBe(heads);
 });
