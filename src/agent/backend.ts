@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { initCluster, invite, join as joinCluster } from './compose/cluster-setup.ts';
+import { initCluster, join as joinCluster } from './compose/cluster-setup.ts';
+import { invite } from './compose/invite.ts';
 import {
   decreeDocument,
   decreeEnvelope,

@@ -30,6 +30,8 @@ export function commandWords(state: ControlState, body: ControlBody): string {
       ];
       return `roles of ${name(body.agent)}: ${changes.join(' ')}`;
     }
+    case 'invite':
+      return `invite one host: site ${body.site}, region ${body.region}, as ${body.roles.join(', ')}, through ${name(body.issuer)}, until ${new Date(body.notAfterMs).toISOString()}`;
     case 'expel':
       return `put ${name(body.agent)} out of the cluster: ${body.reason}`;
     case 'operators':

@@ -21,6 +21,7 @@ import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
+import { InviteKeeper } from '../services/control/invite-keeper.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
@@ -117,6 +118,7 @@ export class ControlPlane implements AsyncDisposable {
       this.checkpoints,
       new AnchorKeeper(shared),
       new OperatorKeeper(shared),
+      new InviteKeeper(shared),
       new TimeKeeper({ ...shared, time: options.hostClock }),
       new FenceVoter(shared),
       new SiteWatch(shared),

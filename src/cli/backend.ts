@@ -114,6 +114,8 @@ export type InviteReport = {
   region: string;
   roles: string[];
   expiresMs: number;
+  /** It admits nobody yet: other operators must sign. */
+  proposal?: NonNullable<CommandReport['proposal']>;
 };
 
 export type OperatorOptions = {

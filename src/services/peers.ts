@@ -76,7 +76,8 @@ export class Peers implements AsyncDisposable {
       ledger.onStatement(({ statement }) => {
         const { kind } = statement.body;
         if (kind === 'admission' || kind === 'address') this.#keepMembers();
-        if (kind === 'admission' || kind === 'invite') this.#run(() => network.enforceAdmission());
+        if (kind === 'admission' || kind === 'invite' || kind === 'proved-invite')
+          this.#run(() => network.enforceAdmission());
       }),
     ];
     this.#keepMembers();

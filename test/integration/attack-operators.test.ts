@@ -120,9 +120,23 @@ describe('two operators', () => {
     expect(datasets[0]?.epochs).toMatchObject([{ epoch: 1, record: 'held' }]);
   });
 
+  it('invite a host though they sign at different places', async () => {
+    const where = ['--site', 'late', '--region', 'eu', '--json'];
+    const { out } = await cluster.expect(24, ['invite', ...where, ...by('ada')], origin);
+    const file = join(cluster.root, 'late.code');
+    writeFileSync(file, String(messages(out)[0]?.code), { mode: 0o600 });
+    const { hash } = await proposalOf('invite');
+    await cluster.expect(0, ['approve', 'sign', hash.slice(0, 12), ...by('cle')], second);
+    cluster.prepare('late');
+    const joining = ['join', '--code-file', file, '--name', 'late', '--listen', '127.0.0.1:0'];
+    await until('its issuer has told of it', 10_000, async () => {
+      return (await cluster.run(joining, 'late')).code === 0;
+    });
+  });
+
   it('can show anybody who has signed which policy, down from the genesis', async () => {
     const { out } = await cluster.expect(0, ['policy', 'log', '--json'], second);
-    expect(messages(out)[0]).toMatchObject({ version: 1, isVerified: true });
+    expect(messages(out)[0]).toMatchObject({ version: 1, is_verified: true });
   });
 
   it('put a member out, which is cut off within five seconds', async () => {

@@ -7,6 +7,7 @@ import { concat, toHex, utf8 } from '../../src/base/bytes.ts';
 import { sealEnvelope } from '../../src/core/format/envelope.ts';
 import { encodeHolding, encodePackSegments, factHash } from '../../src/core/format/facts.ts';
 import { clusterIdOf, encodeDescriptor, encodeGenesis } from '../../src/core/format/genesis.ts';
+import { encodePolicy } from '../../src/core/policy/policy-text.ts';
 import { encodeIndexSegment } from '../../src/core/format/index-segment.ts';
 import { formatInvite } from '../../src/core/format/invite-code.ts';
 import { encodeFooter, encodePackHeader } from '../../src/core/format/pack.ts';
@@ -47,6 +48,13 @@ const corrupt = { outcome: 'corrupt' };
 const genesis = encodeGenesis(sample.genesis);
 const cluster = clusterIdOf(genesis);
 add('genesis', 'with one operator', genesis, { id: cluster });
+const custodians = ['Ada', 'Ben'].map((name) => ({ name, recipient: '' }));
+const founded = encodeGenesis({
+  ...sample.genesis,
+  policy: { ...sample.genesis.policy, document: encodePolicy({ destructiveDelay: '3s' }) },
+  custody: { threshold: 2, custodians },
+});
+add('genesis', 'with a policy and custodians', founded, { id: clusterIdOf(founded) });
 add('genesis', 'cut short', genesis.subarray(0, -3), badEncoding);
 add('descriptor', 'of a source that stores', encodeDescriptor(sample.descriptor));
 

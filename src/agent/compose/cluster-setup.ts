@@ -8,41 +8,25 @@ import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { hostLabel } from '../../adapters/system/host.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
 import { fromHex } from '../../base/bytes.ts';
-import type {
-  InitOptions,
-  InitReport,
-  InviteOptions,
-  InviteReport,
-  JoinOptions,
-  JoinReport,
-} from '../../cli/backend.ts';
+import type { InitOptions, InitReport, JoinOptions, JoinReport } from '../../cli/backend.ts';
 import { isAcceptableKey, publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import { sealEnvelope } from '../../core/format/envelope.ts';
 import { clusterIdOf, decodeGenesis, encodeGenesis } from '../../core/format/genesis.ts';
-import { formatInvite, inviteSecret, parseInvite } from '../../core/format/invite-code.ts';
-import type { AgentDescriptor, Genesis, Operator, Role } from '../../core/format/records.ts';
-import { isRole } from '../../core/format/records.ts';
+import { inviteSecret, parseInvite } from '../../core/format/invite-code.ts';
+import type { AgentDescriptor, Genesis, Operator } from '../../core/format/records.ts';
 import { formatKit, recoverySecret } from '../../core/format/recovery-kit.ts';
-import { clusterStream, encodeStatement } from '../../core/format/statement.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
 import { idOf } from '../../core/ids.ts';
-import { limits } from '../../core/limits.ts';
 import { encodePolicy } from '../../core/policy/policy-text.ts';
-import { generation } from '../../core/protocol/opened-statement.ts';
 import { initialLog } from '../../services/control/initial-log.ts';
 import { joinCluster } from '../../services/join.ts';
 import { Ledger } from '../../services/ledger.ts';
 import type { Entropy } from '../../ports/runtime.ts';
-import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
+import { defaultRoles } from './invite.ts';
 import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
 import { dialable, settle } from './listen-address.ts';
-import { operatorSecrets } from './operator-keys.ts';
 import { quietLog } from './quiet-log.ts';
-
-/** Roles of a member for which none were named. */
-const defaultRoles: readonly Role[] = ['source', 'storage', 'voter'];
 
 async function emptyState(path: string): Promise<StateDirectory> {
   const state = await openStateDirectory(path);
@@ -153,67 +137,6 @@ function custodyOf({ custody }: InitOptions): Pick<Genesis, 'custody'> {
   if (custody === undefined) return {};
   const custodians = custody.custodians.map(({ name, recipient = '' }) => ({ name, recipient }));
   return { custody: { threshold: custody.threshold, custodians } };
-}
-
-function rolesOf(names: readonly string[]): readonly Role[] {
-  for (const name of names) {
-    if (!isRole(name)) {
-      throw new HoldfastError('usage', `there is no role "${name}"`, {
-        next: 'roles: source storage voter witness relay auditor custodian',
-      });
-    }
-  }
-  return names.length === 0 ? defaultRoles : (names as readonly Role[]);
-}
-
-/** Signs an invite with the operator's key, hands it to the running agent, and makes the code. */
-export async function invite(options: InviteOptions, api: AgentApi): Promise<InviteReport> {
-  const entropy = systemEntropy();
-  const state = await openStateDirectory(options.stateDir, { create: false });
-  state.requireCluster(stateFiles.genesis);
-  const secrets = await operatorSecrets(options.stateDir, options.operatorKeyFiles);
-  const operatorSecret = secrets[0] as Uint8Array;
-  const operator = idOf<AgentKey>(publicKeyOf(operatorSecret));
-  const cluster = clusterIdOf(await state.readSecret(stateFiles.genesis));
-  if (options.ttlMs <= 0 || options.ttlMs > limits.inviteTtlMaxMs) {
-    throw new HoldfastError('usage', 'an invite lives at most 24 h', {
-      next: 'holdfast invite --ttl 24h ...',
-    });
-  }
-  const self = await api.identity();
-  const head = await api.operatorHead(operator);
-  const secret = entropy.bytes(32);
-  const nowMs = systemClock().nowMs();
-  const notAfterMs = nowMs + options.ttlMs;
-  const roles = rolesOf(options.roles);
-  const { site, region } = options;
-  const payload = encodeStatement({
-    writer: operator,
-    stream: clusterStream,
-    sequence: head.sequence + 1,
-    previous: fromHex(head.hash) as Uint8Array,
-    timeMs: nowMs,
-    body: {
-      kind: 'invite',
-      inviteKey: idOf<PeerKey>(publicKeyOf(inviteSecret(secret))),
-      site,
-      region,
-      roles,
-      notAfterMs,
-      issuer: self.agentKey as AgentKey,
-    },
-  });
-  const { bytes } = sealEnvelope({
-    type: 'statement',
-    cluster,
-    generation,
-    payload,
-    secrets,
-  });
-  await api.submit(Buffer.from(bytes).toString('base64'));
-  const contacts = [{ peer: self.peerKey as PeerKey, multiaddrs: self.addresses }];
-  const code = formatInvite({ cluster, secret, site, region, roles, notAfterMs, contacts });
-  return { code, site, region, roles: [...roles], expiresMs: notAfterMs };
 }
 
 /** Redeems an invite: this host becomes a member, with keys that it makes here. */

@@ -9,6 +9,7 @@ import type { Register } from '../action.ts';
 import { durationArgument, repeated } from '../arguments.ts';
 import type { JoinReport } from '../backend.ts';
 import { message } from '../json-fields.ts';
+import { notYet } from '../operator.ts';
 import { readAll } from '../read-all.ts';
 import { startAgent } from '../start-agent.ts';
 import { clean } from '../terminal-text.ts';
@@ -83,9 +84,13 @@ async function invite(context: CliContext, flags: InviteFlags): Promise<void> {
     operatorKeyFiles: (flags.operatorKey ?? []).map((file) => resolve(cwd, file)),
   });
   if (output.isJson) {
-    const { expiresMs, ...facts } = report;
+    const { expiresMs, proposal, ...facts } = report;
     const expires = new Date(expiresMs).toISOString();
-    await output.json({ ...message('invite', facts), expires });
+    await output.json({
+      ...message('invite', { ...facts, ...(proposal && { proposal }) }),
+      expires,
+    });
+    if (proposal !== undefined) throw notYet(context, proposal);
     return;
   }
   const span = formatSpan(flags.ttl);
@@ -97,6 +102,7 @@ async function invite(context: CliContext, flags: InviteFlags): Promise<void> {
   );
   // Alone on standard output, so that it can be piped to the other host.
   await output.print(clean(report.code));
+  if (report.proposal !== undefined) throw notYet(context, report.proposal);
 }
 
 async function join(context: CliContext, flags: JoinFlags): Promise<void> {

@@ -1,6 +1,6 @@
 import type { AgentKey, DatasetId, FactHash, PeerKey, StatementHash } from '../ids.ts';
 import type { EpochName } from './key-record.ts';
-import type { Operator, Role } from './records.ts';
+import type { Invite, Operator, Role } from './records.ts';
 
 declare const brand: unique symbol;
 
@@ -289,6 +289,7 @@ export type ControlBody =
   | { readonly kind: 'veto'; readonly hash: CommandHash; readonly reason: string }
   | ({ readonly kind: 'operators' } & OperatorChange)
   | ({ readonly kind: 'roles' } & RoleChange)
+  | ({ readonly kind: 'invite' } & Invite)
   | { readonly kind: 'expel'; readonly agent: AgentKey; readonly reason: string }
   | {
       readonly kind: 'time';

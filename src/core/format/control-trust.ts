@@ -11,10 +11,19 @@ import type {
   RolesCommand,
 } from './gen/holdfast/v1/control_pb.js';
 import { operatorFrom, operatorMessage, operatorsFrom } from './genesis.ts';
+import { inviteFrom, inviteMessage } from './invite.ts';
 import { rolesFrom } from './member.ts';
 import type { Role } from './records.ts';
 
-type TrustKind = 'propose' | 'approve' | 'deny' | 'veto' | 'operators' | 'roles' | 'expel';
+type TrustKind =
+  | 'propose'
+  | 'approve'
+  | 'deny'
+  | 'veto'
+  | 'operators'
+  | 'roles'
+  | 'expel'
+  | 'invite';
 export type TrustMessage = Extract<Message['body'], { case: TrustKind }>;
 export type TrustBody = BodyOf<TrustKind>;
 
@@ -26,6 +35,7 @@ const kinds: ReadonlySet<string> = new Set<TrustKind>([
   'operators',
   'roles',
   'expel',
+  'invite',
 ]);
 
 /** True when the message is about who may do what. */
@@ -66,6 +76,8 @@ export function trustBodyFrom(message: TrustMessage): TrustBody {
       if (agent === undefined) throw malformed('an expulsion names no agent');
       return { kind: 'expel', agent, reason: reasonFrom(message.value.reason) };
     }
+    case 'invite':
+      return { kind: 'invite', ...inviteFrom(message.value) };
     default:
       return assertNever(message);
   }
@@ -99,6 +111,8 @@ export function trustMessage(body: TrustBody) {
       const value = { agent: idBytes(body.agent), reason: body.reason };
       return { case: 'expel', value } as const;
     }
+    case 'invite':
+      return { case: 'invite', value: inviteMessage(body) } as const;
     default:
       return assertNever(body);
   }

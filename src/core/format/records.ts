@@ -230,6 +230,12 @@ export type OperatorsProof = {
   readonly evidence: readonly Uint8Array[];
 };
 
+/** An invite that operators have signed in the control log. */
+export type InviteEvidence = {
+  /** Envelopes that together hold the command, 1 to 17. */
+  readonly evidence: readonly Uint8Array[];
+};
+
 /** What a statement says. */
 export type StatementBody =
   | ({ readonly kind: 'invite' } & Invite)
@@ -238,7 +244,8 @@ export type StatementBody =
   | ({ readonly kind: 'dataset' } & Dataset)
   | ({ readonly kind: 'manifest' } & Manifest)
   | ({ readonly kind: 'receipt' } & Receipt)
-  | ({ readonly kind: 'operators' } & OperatorsProof);
+  | ({ readonly kind: 'operators' } & OperatorsProof)
+  | ({ readonly kind: 'proved-invite' } & InviteEvidence);
 
 /** Sealed, in a metadata pack: everything of a snapshot that only a key holder may see. */
 export type Root = {

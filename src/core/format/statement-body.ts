@@ -3,38 +3,26 @@ import { assertNever } from '../../base/assert.ts';
 import { KiB } from '../../base/units.ts';
 import { idBytes } from '../ids.ts';
 import { limits } from '../limits.ts';
-import {
-  boundedBytes,
-  exactBytes,
-  idField,
-  integer,
-  label,
-  malformed,
-  printableText,
-} from './field.ts';
+import { boundedBytes, exactBytes, idField, integer, malformed, printableText } from './field.ts';
 import type {
   Admission as AdmissionMessage,
   Dataset as DatasetMessage,
-  Invite as InviteMessage,
   Statement as Message,
   StatementSchema,
 } from './gen/holdfast/v1/cluster_pb.js';
 import { decodeDescriptor, operatorsMax } from './genesis.ts';
+import { inviteFrom, inviteMessage } from './invite.ts';
 import { manifestFrom, manifestMessage, receiptFrom, receiptMessage } from './manifest.ts';
-import { multiaddrsFrom, recipientFrom, rolesFrom } from './member.ts';
-import type { Admission, Dataset, Invite, StatementBody } from './records.ts';
+import { multiaddrsFrom, recipientFrom } from './member.ts';
+import type { Admission, Dataset, StatementBody } from './records.ts';
 
 type BodyMessage = NonNullable<MessageInitShape<typeof StatementSchema>['body']>;
 
 /** The message of a body. */
 export function bodyMessage(body: StatementBody): BodyMessage {
   switch (body.kind) {
-    case 'invite': {
-      const { kind, inviteKey, issuer, notAfterMs, ...rest } = body;
-      const keys = { inviteKey: idBytes(inviteKey), issuer: idBytes(issuer) };
-      const value = { ...rest, ...keys, roles: [...body.roles], notAfterMs: BigInt(notAfterMs) };
-      return { case: kind, value };
-    }
+    case 'invite':
+      return { case: body.kind, value: inviteMessage(body) };
     case 'admission': {
       const { kind, ...rest } = body;
       return { case: kind, value: { ...rest, inviteKey: idBytes(body.inviteKey) } };
@@ -54,6 +42,8 @@ export function bodyMessage(body: StatementBody): BodyMessage {
       return { case: body.kind, value: receiptMessage(body) };
     case 'operators':
       return { case: body.kind, value: { evidence: [...body.evidence] } };
+    case 'proved-invite':
+      return { case: 'provedInvite', value: { evidence: [...body.evidence] } };
     default:
       return assertNever(body);
   }
@@ -76,14 +66,10 @@ export function bodyFrom(message: Message['body']): StatementBody {
       return { kind: 'manifest', ...manifestFrom(message.value) };
     case 'receipt':
       return { kind: 'receipt', ...receiptFrom(message.value) };
-    case 'operators': {
-      const { evidence } = message.value;
-      // A proposal, and an approval of each operator at most.
-      integer(evidence.length, { min: 1, max: operatorsMax + 1 }, 'count of envelopes');
-      const size = { min: 1, max: limits.envelopeSizeMax };
-      const envelopes = evidence.map((one) => boundedBytes(one, size, 'envelope'));
-      return { kind: 'operators', evidence: envelopes };
-    }
+    case 'operators':
+      return { kind: 'operators', evidence: evidenceFrom(message.value) };
+    case 'provedInvite':
+      return { kind: 'proved-invite', evidence: evidenceFrom(message.value) };
     case undefined:
       throw malformed('the statement says nothing that this version knows');
     default:
@@ -91,16 +77,11 @@ export function bodyFrom(message: Message['body']): StatementBody {
   }
 }
 
-function inviteFrom(message: InviteMessage): Invite {
-  const anyTime = { min: 0, max: Number.MAX_SAFE_INTEGER };
-  return {
-    inviteKey: idField(message.inviteKey, 32, 'invite key'),
-    site: label(message.site, 'site'),
-    region: label(message.region, 'region'),
-    roles: rolesFrom(message.roles),
-    notAfterMs: integer(message.notAfterMs, anyTime, 'end of the invite'),
-    issuer: idField(message.issuer, 32, 'issuer'),
-  };
+function evidenceFrom({ evidence }: { evidence: Uint8Array[] }): Uint8Array[] {
+  // A proposal, and an approval of each operator at most.
+  integer(evidence.length, { min: 1, max: operatorsMax + 1 }, 'count of envelopes');
+  const size = { min: 1, max: limits.envelopeSizeMax };
+  return evidence.map((one) => boundedBytes(one, size, 'envelope'));
 }
 
 function admissionFrom(message: AdmissionMessage): Admission {

@@ -87,6 +87,14 @@ export class LogView {
     throw new HoldfastError('not-permitted', why);
   }
 
+  /** Whether so many have signed as any version of the operators asks for. @throws HoldfastError not-permitted */
+  requireEnough(signers: ReadonlySet<string>): void {
+    if (this.versions().some((one) => countOf(one, signers) >= one.threshold)) return;
+    const now = this.operators();
+    const why = `${now.threshold} operators must sign, ${countOf(now, signers)} did`;
+    throw new HoldfastError('not-permitted', why);
+  }
+
   /** A version of the operators that proves itself on top of a known one. @throws HoldfastError not-found | ... */
   provedBy(evidence: readonly Uint8Array[], cluster: ClusterId): OperatorChange {
     const { command, signers } = openEvidence(evidence, cluster);

@@ -13,7 +13,9 @@ import { DatasetBook, type DatasetRecord, type KeyEpoch } from './dataset-book.t
 import { InviteBook, type InviteState } from './invite-book.ts';
 import { admissionObjection, datasetObjection } from './roster-objection.ts';
 import { type LogState, LogView } from './log-view.ts';
+import { signedInvite } from './signed-invite.ts';
 import { type Grant, type InviteProof, type Member, memberOf, rankOf } from './member.ts';
+import { memberNamed } from './member-named.ts';
 
 export type { DatasetRecord, KeyEpoch } from './dataset-book.ts';
 export type { InviteState } from './invite-book.ts';
@@ -164,6 +166,10 @@ export class Roster {
         this.#requireMember(writer, body.kind, 'storage');
         this.#requireStill(writer, body.kind, 'storage');
         return () => {};
+      case 'proved-invite': {
+        this.#requireMember(writer, body.kind);
+        return this.#provedInviteChange(statement, proof);
+      }
       case 'operators':
         this.#requireMember(writer, body.kind);
         return this.#operatorsChange(writer, body.evidence);
@@ -229,23 +235,7 @@ export class Roster {
 
   /** By name, or by the first 4 or more characters of either key. @throws HoldfastError not-found | ambiguous */
   memberByName(text: string): Member {
-    const members = this.members();
-    const named = members.filter(({ name }) => name === text);
-    const isPrefix = (key: string): boolean => text.length >= 4 && key.startsWith(text);
-    const found =
-      named.length > 0
-        ? named
-        : members.filter(({ agentKey, peerKey }) => isPrefix(agentKey) || isPrefix(peerKey));
-    if (found.length > 1) {
-      throw new HoldfastError('ambiguous', `${found.length} members answer to "${text}"`, {
-        next: 'holdfast peer list',
-        details: { keys: found.map(({ peerKey }) => shortId(peerKey)).join(' ') },
-      });
-    }
-    if (found[0] !== undefined) return found[0];
-    throw new HoldfastError('not-found', `there is no member "${text}"`, {
-      next: 'holdfast peer list',
-    });
+    return memberNamed(this.members(), text);
   }
 
   /** Sites with their members, by name. A site's region is that of its first member. */
@@ -281,6 +271,11 @@ export class Roster {
   /** Statements have told of this version of the operators. */
   isTold(version: OperatorChange): boolean {
     return this.#log.isTold(version);
+  }
+
+  /** A statement has told of an invite of this key, whether or not it still admits. */
+  isInvited(inviteKey: PeerKey): boolean {
+    return this.#invites.of(inviteKey).length > 0;
   }
 
   /** What is known of the invites of one key that still admit; usually one. */
@@ -320,6 +315,15 @@ export class Roster {
   /** By id, unique name, or id prefix. @throws HoldfastError not-found | ambiguous */
   dataset(text: string, records = this.#datasets.all()): DatasetRecord {
     return this.#datasets.find(text, records);
+  }
+
+  #provedInviteChange(statement: Statement, { hash }: InviteProof): () => void {
+    const found = signedInvite({ statement, signers: [] }, this.cluster);
+    if (found === undefined) throw refusal('this evidence is about no invite of its writer');
+    const { invited, signers, timeMs } = found;
+    this.#log.requireEnough(signers);
+    this.#invites.checkInvite(invited, timeMs);
+    return () => this.#invites.add(invited, { hash, signers });
   }
 
   #operatorsChange(writer: AgentKey, evidence: readonly Uint8Array[]): () => void {

@@ -99,6 +99,8 @@ function wordsOf(body: ControlBody): string {
       const changes = [...body.add.map((one) => `+${one}`), ...body.remove.map((one) => `-${one}`)];
       return `agent ${shortId(body.agent)}: ${changes.join(' ')}`;
     }
+    case 'invite':
+      return `site ${body.site}, region ${body.region}, as ${body.roles.join(', ')}`;
     case 'expel':
       return `agent ${shortId(body.agent)}: ${body.reason}`;
     case 'key-destroy':

@@ -1,6 +1,8 @@
 import { decodeDescriptor } from '../../core/format/genesis.ts';
+import type { Invite, StatementBody } from '../../core/format/records.ts';
 import { clusterStream } from '../../core/format/statement.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { commandOfEvidence } from '../../core/protocol/control/evidence.ts';
 import { reopenStatement } from '../../core/protocol/opened-statement.ts';
 import type { Ledger } from '../ledger.ts';
 
@@ -22,9 +24,10 @@ export async function membershipProof(
       from += envelopes.length;
       for (const envelope of envelopes) {
         const { body } = reopenStatement(envelope, ledger.cluster).statement;
-        if (body.kind === 'invite') {
-          const known = invites.get(body.inviteKey) ?? [];
-          invites.set(body.inviteKey, [...known, { issuer: body.issuer, envelope }]);
+        const invited = inviteIn(body);
+        if (invited !== undefined) {
+          const known = invites.get(invited.inviteKey) ?? [];
+          invites.set(invited.inviteKey, [...known, { issuer: invited.issuer, envelope }]);
         }
         if (body.kind !== 'admission') continue;
         if (decodeDescriptor(body.descriptor).statementKey !== agent) continue;
@@ -37,4 +40,12 @@ export async function membershipProof(
     if (invite !== undefined) return { invite: invite.envelope, admission: envelope };
   }
   return undefined;
+}
+
+/** Judged when it came: its signatures need not be looked at again. */
+function inviteIn(body: StatementBody): Invite | undefined {
+  if (body.kind === 'invite') return body;
+  if (body.kind !== 'proved-invite') return undefined;
+  const command = commandOfEvidence(body.evidence);
+  return command.body.kind === 'invite' ? command.body : undefined;
 }

@@ -239,6 +239,7 @@ export const bodies: readonly ControlBody[] = [
   },
   { kind: 'roles', agent: agentKey, add: ['auditor'], remove: ['source', 'voter'] },
   { kind: 'expel', agent: agentKey, reason: 'stolen from the office' },
+  sample.bodies.invite as ControlBody,
   {
     kind: 'decree',
     generation: 2,

@@ -13,6 +13,7 @@ import type { AgentDescriptor, Genesis, Role } from '../../format/records.ts';
 import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../../ids.ts';
 import { limits } from '../../limits.ts';
 import { InviteBook } from '../invite-book.ts';
+import { signedInvite } from '../signed-invite.ts';
 import { type OpenedStatement, openStatement } from '../opened-statement.ts';
 import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
@@ -119,6 +120,18 @@ export class MemberBook {
     return () => this.#set({ ...member, roles, invites: [...member.invites, used] });
   }
 
+  /**
+   * Nothing changes here: the issuer tells of it in a statement, which admits like any other invite. Signed at one
+   * place it needs no log.
+   * @throws HoldfastError not-permitted
+   */
+  checkProposedInvite(body: BodyOf<'invite'>, { isRipe, timeMs }: CommandPlace): Change {
+    if (isRipe !== true) throw refusal('an invite that all sign at once is a statement');
+    if (this.of(body.issuer) === undefined) throw refusal('the issuer of the invite is no member');
+    new InviteBook(this.#genesis, this.#cluster).checkInvite(body, timeMs);
+    return () => {};
+  }
+
   /** @throws HoldfastError not-permitted */
   checkRoles({ agent, add, remove }: BodyOf<'roles'>): Change {
     const member = this.#require(agent);
@@ -195,16 +208,17 @@ export class MemberBook {
     admission: OpenedStatement,
     { operators, threshold }: OperatorChange,
   ): { descriptor: AgentDescriptor; issuer: AgentKey } {
-    const { body: invited, writer, timeMs } = invite.statement;
     const { body: admitted, writer: issuer } = admission.statement;
-    if (invited.kind !== 'invite' || admitted.kind !== 'admission') {
+    const signed = signedInvite(invite, this.#cluster);
+    if (signed === undefined || admitted.kind !== 'admission') {
       throw refusal('these statements are no invite and admission');
     }
-    const signers = new Set<string>(invite.signers.map(toHex));
+    const { invited, signers, timeMs } = signed;
+    const { body, writer } = invite.statement;
+    const isInSequence = body.kind !== 'invite' || operators.some(({ key }) => key === writer);
     const count = operators.filter(({ key }) => signers.has(key)).length;
-    if (!operators.some(({ key }) => key === writer) || count < threshold) {
+    if (count < threshold || !isInSequence)
       throw refusal('the invite is not signed by enough operators');
-    }
     const book = new InviteBook(this.#genesis, this.#cluster);
     book.checkInvite(invited, timeMs);
     book.add(invited);

@@ -13,6 +13,7 @@ const operatorsKinds = [
   'operators',
   'roles',
   'expel',
+  'invite',
   'keys',
   'key-destroy',
   'split',
@@ -71,6 +72,8 @@ export function operatorsChange(
       return state.members.checkRoles(body);
     case 'expel':
       return state.members.checkExpel(body, authors, place);
+    case 'invite':
+      return state.members.checkProposedInvite(body, place);
     case 'keys':
       return state.keys.checkKeys(body, { ...place, authors });
     case 'key-destroy':

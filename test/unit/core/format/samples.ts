@@ -119,6 +119,7 @@ export const bodies: Readonly<Record<StatementBody['kind'], StatementBody>> = {
     agentSignature: filled(12, 64),
   },
   operators: { kind: 'operators', evidence: [filled(13), filled(14, 40)] },
+  'proved-invite': { kind: 'proved-invite', evidence: [filled(13), filled(15, 40)] },
   address: {
     kind: 'address',
     multiaddrs: ['/ip4/192.0.2.1/tcp/7420', '/dns4/nas.example/tcp/7420'],

@@ -382,6 +382,12 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
      */
     value: OperatorsProof;
     case: "operators";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ProvedInvite proved_invite = 46;
+     */
+    value: ProvedInvite;
+    case: "provedInvite";
   } | { case: undefined; value?: undefined };
 };
 
@@ -410,6 +416,26 @@ export declare type OperatorsProof = Message<"holdfast.v1.OperatorsProof"> & {
  * Use `create(OperatorsProofSchema)` to create a new message.
  */
 export declare const OperatorsProofSchema: GenMessage<OperatorsProof>;
+
+/**
+ * Said by the issuer of an invite that operators have signed one after the other; its authority lies inside.
+ *
+ * @generated from message holdfast.v1.ProvedInvite
+ */
+export declare type ProvedInvite = Message<"holdfast.v1.ProvedInvite"> & {
+  /**
+   * envelopes that together hold an invite command and its signatures
+   *
+   * @generated from field: repeated bytes evidence = 1;
+   */
+  evidence: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.ProvedInvite.
+ * Use `create(ProvedInviteSchema)` to create a new message.
+ */
+export declare const ProvedInviteSchema: GenMessage<ProvedInvite>;
 
 /**
  * Signed by an operator. Whoever holds the secret half of invite_key may join once, through the issuer.

@@ -8,7 +8,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { KeyDestroyCommand, KeysCommand, KeysImage, ShareProofCommand, SplitCommand } from "./keys_pb.js";
-import type { Operator } from "./cluster_pb.js";
+import type { Invite, Operator } from "./cluster_pb.js";
 
 /**
  * Describes the file holdfast/v1/control.proto.
@@ -272,6 +272,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: KeyDestroyCommand;
     case: "keyDestroy";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.Invite invite = 120;
+     */
+    value: Invite;
+    case: "invite";
   } | {
     /**
      * @generated from field: holdfast.v1.SplitCommand split = 62;
