@@ -17,6 +17,7 @@ import type { FactStore, StatementLog } from '../ports/statement-log.ts';
 import { Alarms } from '../services/alarms.ts';
 import { AgentAudit, type AuditPorts } from '../services/audit/agent-audit.ts';
 import { AuditLog } from '../services/audit/audit-log.ts';
+import type { HarmWatch } from '../services/audit/harm-watch.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
 import { BudgetBook } from '../services/budget-book.ts';
@@ -39,19 +40,20 @@ import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
 import { answerStorage } from '../services/storage-answers.ts';
-import { StatementBudget } from '../services/statement-budget.ts';
+import type { StatementBudget } from '../services/statement-budget.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
 import { TripwireWatch } from '../services/tripwire-watch.ts';
 import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
-import { budgetRules, statementRules } from './budget-rules.ts';
+import { budgetRules, statementBudget } from './budget-rules.ts';
 import type { Config } from './config.ts';
 import { withConfig } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
+import { forgery, harmWatch, syncRules } from './harm.ts';
 import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
 
 /** Everything that an agent needs of the world. */
@@ -127,6 +129,7 @@ export class Agent implements AsyncDisposable {
   readonly packUse: PackUse;
   readonly keeping: Keeping;
   readonly statementBudget: StatementBudget;
+  readonly harm: HarmWatch;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -153,10 +156,11 @@ export class Agent implements AsyncDisposable {
     const store = isStorage ? ports.shards : undefined;
     this.store = store;
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
-    const saying = { records: ports.promises, ledger, clock, log, ...statementRules(this) };
-    const budget = new StatementBudget(saying, parts.kept.said);
+    const budget = statementBudget(this, ports, kept.said);
     this.statementBudget = budget;
-    this.sync = new Sync({ network, ledger, peers: this.peers, facts, budget, clock, logger: log });
+    this.harm = harmWatch(this, ports);
+    const saidTo = { network, ledger, facts, clock, logger: log };
+    this.sync = new Sync({ ...saidTo, peers: this.peers, budget, ...syncRules(this) });
     this.view = new DurabilityView(ledger, facts);
     const budgets = new BudgetBook(
       { records: ports.promises, clock, log, ...budgetRules(this) },
@@ -203,10 +207,10 @@ export class Agent implements AsyncDisposable {
     });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
     const { note: audit } = auditLog;
-    const around = { network, ledger, facts, clock, version, logger: log, audit };
-    this.#serve = new Serve({ ...around, ...usage });
+    const refusals = { audit, onRefused: forgery.bind(undefined, this) };
+    this.#serve = new Serve({ ...saidTo, version, ...refusals, ...usage });
     const { statementSecret, onFatal } = options;
-    const { sync } = this;
+    const { sync, harm } = this;
     const { hooks } = ports;
     this.alarms = new Alarms({ hooks, command: options.config.alerts.command, log, audit });
     this.suspicion = new Suspicion({
@@ -222,10 +226,10 @@ export class Agent implements AsyncDisposable {
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
-    const keeping = { ...ports, ...shared, ...judging, store, storage };
+    const keeping = { ...ports, ...shared, ...judging, store, storage, audit };
     this.keeping = new Keeping({ ...keeping, control: this.control });
     this.audit = new AgentAudit({
-      ...{ ...shared, statementSecret, alarms: this.alarms, control: this.control.log },
+      ...{ ...shared, statementSecret, alarms: this.alarms, harm, control },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
     });
   }
@@ -264,7 +268,7 @@ export class Agent implements AsyncDisposable {
     const signal = this.#stop.signal;
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
-    this.#tasks.push(this.audit.run({ signal }));
+    this.#tasks.push(this.audit.run({ signal }), this.harm.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
@@ -279,16 +283,9 @@ export class Agent implements AsyncDisposable {
     );
     if (this.#storage !== undefined) {
       const catchUp = new CatchUp({
-        ledger: this.ledger,
+        ...{ ...this, log, storage: this.#storage, store: this.#ports.shards },
         self: this.#options.agentKey,
-        network,
-        peers: this.peers,
-        view: this.view,
-        store: this.#ports.shards,
-        storage: this.#storage,
         isDiscarded: (record) => this.packUse.isDiscarded(record),
-        clock,
-        log,
       });
       this.#tasks.push(catchUp.run({ signal }));
     }

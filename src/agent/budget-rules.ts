@@ -4,8 +4,8 @@ import { type AgentKey, type DatasetId, shortId } from '../core/ids.ts';
 import { dayMs } from '../base/units.ts';
 import { type Budget, writerBudgetFor, type WriterBudget } from '../core/policy/policy-terms.ts';
 import type { BudgetBookOptions, Excess } from '../services/budget-book.ts';
-import type { OverBudget, StatementBudgetOptions } from '../services/statement-budget.ts';
-import type { Agent } from './agent.ts';
+import { type OverBudget, type SaidBefore, StatementBudget } from '../services/statement-budget.ts';
+import type { Agent, AgentPorts } from './agent.ts';
 
 /** What the policy allows sources, and what happens when that is not enough. Read when it is needed. */
 export function budgetRules(
@@ -27,14 +27,18 @@ export function budgetRules(
 }
 
 /** How much members may say, and who hears of it when that is not enough. */
-export function statementRules(
+export function statementBudget(
   agent: Agent,
-): Pick<StatementBudgetOptions, 'budgetFor' | 'nowMs' | 'onOver'> {
-  return {
-    budgetFor: (writer) => writerBudget(agent, writer),
+  { promises, clock, log }: Pick<AgentPorts, 'promises' | 'clock' | 'log'>,
+  said: SaidBefore,
+): StatementBudget {
+  const options = {
+    budgetFor: (writer: AgentKey) => writerBudget(agent, writer),
     nowMs: () => agent.keeping.hostClock.nowMs(),
-    onOver: (over) => tellOfStatements(agent, over),
+    onOver: (over: OverBudget) => tellOfStatements(agent, over),
   };
+  const { ledger } = agent;
+  return new StatementBudget({ records: promises, ledger, clock, log, ...options }, said);
 }
 
 /** One sentence for people about a member whose statements wait. */

@@ -33,11 +33,23 @@ function report(agent: Agent, dataset: DatasetRecord): IncarnationReport {
     source: agent.nameOf(incarnations.of(dataset.id)?.holders[0]?.agent ?? dataset.writer),
     ...stateFields(agent, incarnations.of(dataset.id)),
     isolated,
+    ...frozenField(agent, dataset),
     here: { mayWrite: may, reason },
   };
 }
 
-type StateFields = Omit<IncarnationReport, 'name' | 'id' | 'source' | 'isolated' | 'here'>;
+function frozenField(agent: Agent, { id }: DatasetRecord): Pick<IncarnationReport, 'frozen'> {
+  const writers = agent.ledger.roster.datasets().filter((one) => one.id === id);
+  const frozen = writers.filter(({ writer }) => agent.packUse.isFrozen(writer));
+  if (frozen.length === 0) return {};
+  const names = frozen.map(({ writer }) => agent.nameOf(writer)).join(', ');
+  return { frozen: `${names} has signed two histories: nothing of it expires` };
+}
+
+type StateFields = Omit<
+  IncarnationReport,
+  'name' | 'id' | 'source' | 'isolated' | 'frozen' | 'here'
+>;
 
 function stateFields(agent: Agent, known: Incarnation | undefined): StateFields {
   if (known === undefined) return { state: 'open', incarnation: 0, reinstated: [], holders: [] };

@@ -34,6 +34,8 @@ export type IncarnationReport = {
   certificate?: SlotReport;
   /** Agents that operators have attested to be off, as far as it concerns this dataset. */
   isolated: { agent: string; agentKey: string; reason: string }[];
+  /** Why nothing of it expires, and what its source signs there counts no more; undefined: all is well. */
+  frozen?: string;
   /** Whether this host may write it now, and why. */
   here: { mayWrite: boolean; reason: string };
 };

@@ -7,6 +7,7 @@ import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { Audit } from '../services/audit/audit-log.ts';
 import { type BudgetBook, type BudgetUsage, readBudgets } from '../services/budget-book.ts';
 import { ExpiryKeeper } from '../services/control/expiry-keeper.ts';
 import { DeletionQuota } from '../services/deletion-quota.ts';
@@ -64,6 +65,7 @@ export type KeepingOptions = KeepingPorts & {
   readonly storage: StoragePeer | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Audit;
 };
 
 /** What an agent does so that what was promised is kept, and what has had its time goes. */

@@ -23,6 +23,8 @@ export type ServeOptions = {
   readonly usage?: () => { shards: number; bytes: number; freeBytes: number };
   readonly logger?: Log;
   readonly audit?: Audit;
+  /** Whoever asked has tried what it may not, or sent what cannot be true. */
+  readonly onRefused?: (peer: PeerKey, code: ErrorCode, reason: string) => void;
 };
 
 /** Who asks, as its connection proves. */
@@ -151,6 +153,7 @@ export class Serve {
     const actor = this.#options.ledger.roster.memberByPeer(peer)?.name ?? shortId(peer);
     const event = { actor, action: `asked for: ${asked}`, subject: '', detail: problem } as const;
     this.#options.audit?.({ ...event, kind: 'refusal', outcome: 'refused' });
+    this.#options.onRefused?.(peer, error.code, problem);
   }
 
   #hello(): AnswerInit<'hello'> {

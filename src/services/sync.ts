@@ -1,6 +1,6 @@
 import { equal } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
-import { HoldfastError } from '../core/errors.ts';
+import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import { clusterStream, receiptStream } from '../core/format/statement.ts';
 import {
   type AgentKey,
@@ -28,6 +28,10 @@ export type SyncOptions = {
   readonly facts: FactStore;
   /** How much each writer may say; undefined: whatever it likes. */
   readonly budget?: Pick<StatementBudget, 'room' | 'hasFactRoom' | 'delay' | 'charge'> | undefined;
+  /** Own statements came from others that were missing here: this host's disk went back in time. */
+  readonly onOwnLearnt?: (stream: string, count: number) => void;
+  /** A peer has handed out what cannot be true. */
+  readonly onRefused?: (peer: PeerKey, code: ErrorCode, reason: string) => void;
   readonly clock: Clock;
   readonly logger?: Log;
 };
@@ -196,6 +200,8 @@ export class Sync implements AsyncDisposable {
       if (more === 0) break;
       count += more;
     }
+    const isOwn = head.writer === ledger.self && count > 0;
+    if (isOwn) this.#options.onOwnLearnt?.(head.stream, count);
     return count;
   }
 
@@ -234,15 +240,20 @@ export class Sync implements AsyncDisposable {
     for (const envelope of answer.envelopes.slice(0, count)) {
       // A view of the whole response would stay in memory with it.
       const result = await ledger.ingest(envelope.slice());
-      if (result.outcome === 'refused') this.#noteRefusal(peer, head, result.reason);
+      if (result.outcome === 'refused') this.#noteRefusal(peer, head, result);
       if (result.outcome === 'refused' || result.outcome === 'gap') break;
       if (result.outcome === 'accepted') accepted++;
     }
     return accepted;
   }
 
-  #noteRefusal(peer: PeerKey, { writer, stream }: StreamHead, reason: string): void {
+  #noteRefusal(
+    peer: PeerKey,
+    { writer, stream }: StreamHead,
+    { code, reason }: { readonly code: ErrorCode; readonly reason: string },
+  ): void {
     const context = { peer, writer, stream, reason };
+    this.#options.onRefused?.(peer, code, reason);
     this.#options.logger?.log('debug', 'a statement from a peer was refused', context);
   }
 

@@ -1,5 +1,5 @@
 import { secondMs } from '../base/units.ts';
-import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
+import { type AgentKey, type DatasetId, type PackId, shortId } from '../core/ids.ts';
 import { isDeletionTurn } from '../core/policy/deletion-turn.ts';
 import { lockEnd } from '../core/policy/lock.ts';
 import { hasSequence } from '../core/policy/sequence-ranges.ts';
@@ -7,6 +7,7 @@ import type { ControlState } from '../core/protocol/control/control-state.ts';
 import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { Audit } from './audit/audit-log.ts';
 import type { BudgetBook } from './budget-book.ts';
 import { repeat } from './control/duty.ts';
 import type { DeletionQuota } from './deletion-quota.ts';
@@ -40,8 +41,11 @@ export type TrashKeeperOptions = {
   readonly state: () => ControlState;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit?: Audit | undefined;
 };
 
+/** Packs whose refused deletion was noted; afterwards some are noted again. */
+const notedMax = 4096;
 const periodMs = 10 * secondMs;
 
 /** A pack that may go here: whose it was, and how it was coded. */
@@ -64,6 +68,7 @@ export class TrashKeeper {
   readonly #options: TrashKeeperOptions;
   readonly #judge: TrashJudge;
   #running: Promise<TrashRound> | undefined;
+  readonly #noted = new Set<PackId>();
 
   constructor(options: TrashKeeperOptions) {
     this.#options = options;
@@ -100,8 +105,10 @@ export class TrashKeeper {
     if (freeze !== undefined || nowMs === undefined) return look;
     const turn = new Round(judgement, nowMs, look, store.trash());
     for (const [pack, one] of judgement.unneeded) {
-      if (await this.#isLocked(turn, one.users)) look.locked += this.#held(pack);
-      else if (!(await this.#letGo(turn, pack, one))) break;
+      if (await this.#isLocked(turn, one.users)) {
+        look.locked += this.#held(pack);
+        this.#noteLocked(pack);
+      } else if (!(await this.#letGo(turn, pack, one))) break;
     }
     for (const [pack, orphan] of lost) {
       if (!(await this.#letOrphanGo(turn, { pack, ...orphan }))) break;
@@ -131,6 +138,7 @@ export class TrashKeeper {
     if (look.recovered === 0) return;
     await store.sync();
     this.#options.log.log('info', 'shards came back out of the trash', { shards: look.recovered });
+    this.#note('took shards back out of the trash', `${look.recovered} shards`, 'done');
     await this.#signAgain();
   }
 
@@ -204,8 +212,23 @@ export class TrashKeeper {
       await store.discard(pack, index);
       look.discarded++;
     }
-    if (held.length > 0) log.log('info', 'a pack was put into the trash', { pack });
+    if (held.length > 0) {
+      log.log('info', 'a pack was put into the trash', { pack });
+      this.#note('put into the trash', `pack ${shortId(pack)}`, 'done');
+    }
     return held.length > 0;
+  }
+
+  /** Something would go, and this host's own promise keeps it: said once. */
+  #noteLocked(pack: PackId): void {
+    if (this.#noted.has(pack)) return;
+    if (this.#noted.size >= notedMax) this.#noted.clear();
+    this.#noted.add(pack);
+    this.#note('kept, since its lock has not ended', `pack ${shortId(pack)}`, 'refused');
+  }
+
+  #note(action: string, subject: string, outcome: 'done' | 'refused'): void {
+    this.#options.audit?.({ kind: 'expiry', actor: 'this host', action, subject, outcome });
   }
 
   #isGone({ statement, manifest }: ManifestRecord): boolean {
@@ -236,6 +259,7 @@ export class TrashKeeper {
       log.log('info', 'a shard was deleted from the trash', { pack, index });
     }
     look.purged += count;
+    if (count > 0) this.#note('deleted for good', `pack ${shortId(pack)}`, 'done');
     if (count > 0 && count === shards.length) budgets?.refund(writer, dataset, packSize);
     return true;
   }

@@ -130,6 +130,7 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['source', dataset.source],
     ['state', `${state}: ${stateWords[state]}`],
     ['incarnation', `${incarnation}, live at ${liveAt(dataset)}`],
+    ...(dataset.frozen === undefined ? [] : [['FROZEN', dataset.frozen] as [string, string]]),
     ...dataset.isolated.map(({ agent, reason }): [string, string] => [
       'isolated',
       `${agent}: ${reason}`,

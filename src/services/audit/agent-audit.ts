@@ -11,6 +11,7 @@ import type { Serve } from '../serve.ts';
 import { auditDecisions, decisionPlace } from './audit-events.ts';
 import { AuditKeeper } from './audit-keeper.ts';
 import type { AuditLog } from './audit-log.ts';
+import type { HarmWatch } from './harm-watch.ts';
 import { AuditWitness } from './audit-witness.ts';
 
 export type AuditPorts = {
@@ -26,6 +27,7 @@ export type AgentAuditOptions = {
   readonly peers: Peers;
   readonly control: Pick<ControlAccess, 'onApplied' | 'state'>;
   readonly alarms: Alarms;
+  readonly harm: Pick<HarmWatch, 'commandRefused'>;
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
   readonly clock: Clock;
@@ -51,7 +53,11 @@ export class AgentAudit {
     const { log: audit, witness } = this;
     this.keeper = new AuditKeeper({ ...options, audit, witness, log: logger });
     this.#stop = auditDecisions({
+      cluster: ledger.cluster,
       control: options.control,
+      isOperator: (key) =>
+        options.control.state.operators.current.operators.some((one) => one.key === key),
+      onUsurped: (...usurped) => options.harm.commandRefused(...usurped),
       audit: audit.note,
       last: audit.lastDecision === undefined ? undefined : decisionPlace(audit.lastDecision),
       nameOf: (key) => nameOf(options, key),

@@ -1,22 +1,43 @@
 import { codeOf } from '../../core/errors.ts';
-import { signersIn } from '../../core/format/control-peek.ts';
+import { openCommand } from '../../core/format/control-envelope.ts';
 import { decodeCommand } from '../../core/format/control-command.ts';
 import type { BodyOf, ControlBody } from '../../core/format/control-records.ts';
-import { type AgentKey, shortId } from '../../core/ids.ts';
+import { type AgentKey, type ClusterId, shortId } from '../../core/ids.ts';
+import { isOperatorsBody } from '../../core/protocol/control/operators-change.ts';
 import type { AppliedCommand, ControlAccess } from '../control/control-access.ts';
 import type { Audit } from './audit-log.ts';
 
 /** Said so often by machines that they would hide what people decide. */
 const silent: ReadonlySet<ControlBody['kind']> = new Set(['time', 'anchor', 'assign']);
 
+/** What one operator is enough for. */
+const operatorSaid: ReadonlySet<ControlBody['kind']> = new Set([
+  'thaw',
+  'hold',
+  'undelete',
+  'clear-quarantine',
+  'clear-suspect',
+  'plan-decision',
+  'abandon',
+  'propose',
+  'approve',
+  'deny',
+]);
+
 export type DecisionAuditOptions = {
+  readonly cluster: ClusterId;
   readonly control: Pick<ControlAccess, 'onApplied'>;
+  readonly isOperator: (key: AgentKey) => boolean;
+  /** A void command that only operators may say, and that none has signed. */
+  readonly onUsurped?: (command: UsurpedCommand, kind: string, reason: string) => void;
   readonly audit: Audit;
   /** The newest decision that the log tells of: after a start, entries are applied again. */
   readonly last: LogPlace | undefined;
   /** A member or an operator, as people know it. */
   readonly nameOf: (key: AgentKey) => string;
 };
+
+export type UsurpedCommand = { readonly signers: readonly string[]; readonly place: string };
 
 type LogPlace = { readonly generation: number; readonly index: number };
 
@@ -28,14 +49,20 @@ export function auditDecisions(options: DecisionAuditOptions): () => void {
     if (silent.has(command.body.kind) || !isAfter(command, last)) return;
     last = { generation: command.generation, index: command.index };
     const { body, outcome, generation, index } = command;
+    const keys = signers(command, options.cluster);
+    const names = keys.map(nameOf);
     audit({
       kind: 'decision',
-      actor: signers(command).map(nameOf).join(', '),
+      actor: names.length === 0 ? 'nobody: its signatures do not hold' : names.join(', '),
       action: body.kind,
       subject: `entry ${generation}/${index}`,
       outcome: outcome.outcome === 'applied' ? 'done' : 'refused',
       detail: outcome.outcome === 'applied' ? wordsOf(body) : outcome.reason,
     });
+    const isUsurped = isForOperators(body) && !keys.some(options.isOperator);
+    if (outcome.outcome === 'applied' || !isUsurped) return;
+    const usurped = { signers: names, place: `${generation}/${index}` };
+    options.onUsurped?.(usurped, body.kind, outcome.reason);
   });
 }
 
@@ -50,9 +77,14 @@ function isAfter(a: LogPlace, b: LogPlace): boolean {
   return a.generation > b.generation || (a.generation === b.generation && a.index > b.index);
 }
 
-function signers({ envelope }: AppliedCommand): readonly AgentKey[] {
+function isForOperators(body: ControlBody): boolean {
+  return isOperatorsBody(body) || operatorSaid.has(body.kind);
+}
+
+/** Those whose signatures hold: anybody can write another's key beside bytes that are none. */
+function signers({ envelope }: AppliedCommand, cluster: ClusterId): readonly AgentKey[] {
   try {
-    return signersIn(envelope);
+    return [...openCommand(envelope, cluster).signers] as AgentKey[];
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     return [];

@@ -1,8 +1,9 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
-import type { DatasetId } from '../../core/ids.ts';
+import { type DatasetId, shortId } from '../../core/ids.ts';
 import { rangesOf, rangesText, without } from '../../core/policy/sequence-ranges.ts';
 import type { Expiry, Fate } from '../../core/protocol/control/fate.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { Audit } from '../audit/audit-log.ts';
 import type { HostClock } from '../host-clock.ts';
 import type { JudgedStream, RetentionView } from '../retention-view.ts';
 import type { ControlLog } from './control-log.ts';
@@ -14,6 +15,7 @@ export type ExpiryKeeperOptions = {
   readonly hostClock: Pick<HostClock, 'nowMs' | 'freeze'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit?: Audit | undefined;
 };
 
 const periodMs = 5 * secondMs;
@@ -144,5 +146,9 @@ export class ExpiryKeeper {
     this.#refused.add(expiry.id);
     const context = { dataset, sequences: rangesText(other), proposer: expiry.proposer };
     log.log('warn', 'not confirmed: by the reckoning of this host these snapshots stay', context);
+    const event = { actor: 'this host', action: 'did not confirm an expiry' } as const;
+    const subject = `dataset ${shortId(dataset)}`;
+    const detail = `snapshots ${context.sequences} stay by its reckoning`;
+    this.#options.audit?.({ ...event, kind: 'expiry', subject, outcome: 'refused', detail });
   }
 }
