@@ -265,6 +265,7 @@ function configOf(name: string): Config {
     storage: { reserve: 0 },
     log: { level: 'info' },
     alerts: {},
+    leases: {},
     compression: { level: 1 },
     datasets: { [name]: { ...dataset, paths: ['/data'], chunkAverage: 16 * 1024 } },
   };

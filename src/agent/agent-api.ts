@@ -25,16 +25,16 @@ import { auditApi, auditBackup } from './audit-api.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
-import { keyApi } from './key-api.ts';
-import { keyWarnings } from './key-report.ts';
 import { keepingApi, keepingWarnings } from './keeping-api.ts';
 import { snapshotKeeping } from './keeping-report.ts';
+import { keyApi } from './key-api.ts';
+import { keyWarnings } from './key-report.ts';
 import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
-import { trustApi } from './trust-api.ts';
 import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
+import { trustApi } from './trust-api.ts';
 
 /** The agent's answers to its clients. */
 export function agentApi(agent: Agent, stop: () => void): AgentApi {

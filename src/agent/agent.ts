@@ -221,7 +221,8 @@ export class Agent implements AsyncDisposable {
     });
     const hostClock = new HostClock({ ...shared, records: ports.promises }, kept.hostTime);
     const controlled = { ...ports, ...shared, sync, store, hostClock };
-    this.control = new ControlPlane({ ...controlled, statementSecret, onFatal });
+    const { alarms } = this;
+    this.control = new ControlPlane({ ...controlled, statementSecret, alarms, onFatal });
     const control = this.control.log;
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;

@@ -46,6 +46,14 @@ const datasetName = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,127}$/u, {
   error: 'is no dataset name: letters, digits, . _ - only',
 });
 
+const argv = z.array(z.string().max(4096)).min(1).max(64);
+
+const leasePrograms = z.strictObject({
+  start: argv.exactOptional(),
+  stop: argv,
+  watchdog: absolutePath.exactOptional(),
+});
+
 const schema = z.strictObject({
   listen: z.array(multiaddr).min(1).max(16).default(['/ip4/0.0.0.0/tcp/7420']),
   announce: z.array(multiaddr).max(16).default([]),
@@ -58,12 +66,11 @@ const schema = z.strictObject({
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
-  alerts: z
-    .strictObject({ command: z.array(z.string().max(4096)).min(1).max(64).exactOptional() })
-    .prefault({}),
+  alerts: z.strictObject({ command: argv.exactOptional() }).prefault({}),
   compression: z.strictObject({ level: z.int().min(1).max(19).default(3) }).prefault({}),
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),
+  leases: z.record(datasetName, leasePrograms).default({}),
 });
 
 type Immutable<T> = T extends object ? { readonly [Key in keyof T]: Immutable<T[Key]> } : T;
@@ -151,6 +158,7 @@ function keyPath(path: readonly PropertyKey[]): string {
 /** The keys that the schema knows where an unknown one was met. */
 function keysAt(path: readonly PropertyKey[]): string[] {
   if (path[0] === 'datasets') return Object.keys(dataset.shape);
+  if (path[0] === 'leases' && path.length > 1) return Object.keys(leasePrograms.shape);
   const section: unknown = path.length === 0 ? schema : Reflect.get(schema.shape, path[0] ?? '');
   const object = section instanceof z.ZodPrefault ? section.unwrap() : section;
   return object instanceof z.ZodObject ? Object.keys(object.shape) : [];

@@ -6,6 +6,7 @@ import type { ControlJournal } from '../ports/control-journal.ts';
 import type { FenceStore, StepStore } from '../ports/fence-store.ts';
 import type { GenerationStore } from '../ports/generation-store.ts';
 import type { HookRunner } from '../ports/hook.ts';
+import type { LeaseGuard } from '../ports/lease-guard.ts';
 import type { Network } from '../ports/network.ts';
 import type { ProbeRunner } from '../ports/probe.ts';
 import type { RestorePlaces } from '../ports/restore-place.ts';
@@ -15,6 +16,7 @@ import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { LogProof } from '../core/protocol/control/proven-log.ts';
+import type { Alarms } from '../services/alarms.ts';
 import { AnchorKeeper } from '../services/control/anchor-keeper.ts';
 import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
@@ -23,6 +25,7 @@ import { DecreeKeeper } from '../services/control/decree-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { InviteKeeper } from '../services/control/invite-keeper.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
+import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import type { HostClock } from '../services/host-clock.ts';
@@ -31,6 +34,8 @@ import type { Peers } from '../services/peers.ts';
 import { PlanCoordinator } from '../services/plan/coordinator.ts';
 import { Failover } from '../services/plan/failover.ts';
 import { FenceVoter } from '../services/plan/fence-voter.ts';
+import { LeaseKeeper } from '../services/plan/lease-keeper.ts';
+import { LeaseWatch } from '../services/plan/lease-watch.ts';
 import { RestoreStep } from '../services/plan/restore-step.ts';
 import { RunKeys } from '../services/plan/run-keys.ts';
 import { SiteWatch } from '../services/plan/site-watch.ts';
@@ -50,6 +55,8 @@ export type ControlPorts = {
   readonly probes: ProbeRunner;
   readonly hooks: HookRunner;
   readonly places: RestorePlaces;
+  /** Undefined on a host that has no programs to start and stop. */
+  readonly leaseGuard?: LeaseGuard;
 };
 
 export type ControlPlaneOptions = ControlPorts & {
@@ -70,6 +77,7 @@ export type ControlPlaneOptions = ControlPorts & {
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
   readonly hostClock: HostClock;
+  readonly alarms?: Alarms;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -91,8 +99,9 @@ export class ControlPlane implements AsyncDisposable {
   constructor(options: ControlPlaneOptions) {
     const control = new ControlLog({ ...options, journal: options.controlJournal });
     this.log = control;
-    this.writeRight = new WriteRight(control);
     const shared = { ...options, control };
+    const leases = new LeaseKeeper({ ...shared, guard: options.leaseGuard });
+    this.writeRight = new WriteRight(control, leases);
     const { roster } = options.ledger;
     roster.adoptLog(control.state);
     roster.adoptPolicy(control.state.policy.current);
@@ -121,6 +130,8 @@ export class ControlPlane implements AsyncDisposable {
       new InviteKeeper(shared),
       new TimeKeeper({ ...shared, time: options.hostClock }),
       new FenceVoter(shared),
+      leases,
+      new LeaseWatch(shared),
       new SiteWatch(shared),
       new Failover(shared),
       new PlanCoordinator({ ...shared, worker: this.worker }),

@@ -1,3 +1,4 @@
+import type { DatasetId } from '../core/ids.ts';
 import type { Incarnation } from '../core/protocol/control/incarnation-book.ts';
 import type { Certificate, Slot } from '../core/protocol/control/slot.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
@@ -34,6 +35,7 @@ function report(agent: Agent, dataset: DatasetRecord): IncarnationReport {
     ...stateFields(agent, incarnations.of(dataset.id)),
     isolated,
     ...frozenField(agent, dataset),
+    ...leaseFields(agent, dataset.id),
     here: { mayWrite: may, reason },
   };
 }
@@ -46,9 +48,19 @@ function frozenField(agent: Agent, { id }: DatasetRecord): Pick<IncarnationRepor
   return { frozen: `${names} has signed two histories: nothing of it expires` };
 }
 
+function leaseFields(agent: Agent, dataset: DatasetId): Pick<IncarnationReport, 'lease'> {
+  const { leases } = agent.control.log.state;
+  const lease = leases.all().find((one) => one.dataset === dataset);
+  if (lease === undefined) return {};
+  const { holder, forMs, incarnation, lapsed } = lease;
+  const isHeld = leases.of(dataset) !== undefined;
+  const fields = { holder: agent.nameOf(holder), forMs, incarnation, isHeld };
+  return { lease: { ...fields, lapsed: lapsed.map((voter) => agent.nameOf(voter)) } };
+}
+
 type StateFields = Omit<
   IncarnationReport,
-  'name' | 'id' | 'source' | 'isolated' | 'frozen' | 'here'
+  'name' | 'id' | 'source' | 'isolated' | 'frozen' | 'lease' | 'here'
 >;
 
 function stateFields(agent: Agent, known: Incarnation | undefined): StateFields {

@@ -36,6 +36,16 @@ export type IncarnationReport = {
   isolated: { agent: string; agentKey: string; reason: string }[];
   /** Why nothing of it expires, and what its source signs there counts no more; undefined: all is well. */
   frozen?: string;
+  /** The newest lease under which a copy has run. */
+  lease?: {
+    holder: string;
+    incarnation: number;
+    forMs: number;
+    /** The live copy runs under it, as far as the log knows. */
+    isHeld: boolean;
+    /** Voters that have seen it run out. */
+    lapsed: string[];
+  };
   /** Whether this host may write it now, and why. */
   here: { mayWrite: boolean; reason: string };
 };

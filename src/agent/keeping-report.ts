@@ -1,6 +1,6 @@
 import { type AgentKey, type DatasetId, shortId } from '../core/ids.ts';
-import type { Retention } from '../core/policy/policy-terms.ts';
 import { durationText } from '../core/policy/policy-quantity.ts';
+import type { Retention } from '../core/policy/policy-terms.ts';
 import { countOf, hasSequence, rangesText } from '../core/policy/sequence-ranges.ts';
 import { type Fate, stageOf } from '../core/protocol/control/fate.ts';
 import type { HoldRecord } from '../core/protocol/control/hold-book.ts';

@@ -41,11 +41,12 @@ function policyVersion(agent: Agent, { value, ...rest }: book.PolicyVersion): Po
     failover: {
       siteLostAfterMs: failover.siteLostAfterMs,
       action: failover.action,
-      rules: failover.rules.map(({ dataset, standbySite, plan }) => ({
+      rules: failover.rules.map(({ dataset, standbySite, plan, leaseMs }) => ({
         dataset: datasetName(agent, dataset),
         datasetId: dataset,
         standbySite,
         ...(plan === undefined ? {} : { plan }),
+        ...(leaseMs === undefined ? {} : { leaseMs }),
       })),
     },
     decreeNoticeMs: value.decreeNoticeMs,

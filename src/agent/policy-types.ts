@@ -56,4 +56,6 @@ export type FailoverRuleReport = {
   standbySite: string;
   /** Hash of the plan that restores it there. */
   plan?: string;
+  /** So long after it was last heard of, its live copy has stopped itself. */
+  leaseMs?: number;
 };

@@ -82,9 +82,10 @@ function policyLines({
     `  failover         ${failover.action}: ${action}`,
     `  decree notice    ${formatSpan(decreeNoticeMs)}`,
     `  destructive      ${formatSpan(destructiveDelayMs)} of waiting, in which an auditor may stop it`,
-    ...failover.rules.map(({ dataset, standbySite, plan }) => {
+    ...failover.rules.map(({ dataset, standbySite, plan, leaseMs }) => {
       const how = plan === undefined ? 'no plan yet' : `plan ${plan.slice(0, 12)}`;
-      return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}`;
+      const lease = leaseMs === undefined ? '' : `, lease ${formatSpan(leaseMs)}`;
+      return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}${lease}`;
     }),
     ...(document.datasets ?? []).map(
       ({ match, ...rule }) =>

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { processMint } from '../../adapters/age/mint-process.ts';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openSealingProcess } from '../../adapters/age/sealing-process.ts';
@@ -23,6 +24,7 @@ import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { systemHooks } from '../../adapters/system/hook.ts';
 import { hostName } from '../../adapters/system/host.ts';
+import { ProcessLeaseGuard } from '../../adapters/system/lease-guard.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemProbes } from '../../adapters/system/probe.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
@@ -32,6 +34,7 @@ import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
 import type { Contact } from '../../core/format/records.ts';
 import type { PeerKey } from '../../core/ids.ts';
 import type { GenerationStore } from '../../ports/generation-store.ts';
+import type { LeaseGuard } from '../../ports/lease-guard.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { SecretStore } from '../../ports/secrets.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
@@ -116,6 +119,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
         hooks: systemHooks(),
+        ...guardOf(state, config),
         places: restorePlaces({ forbidden: [realpathSync(state.path)] }),
         generations: generationStore(state),
         auditStore: stack.use(await openAuditStore(state.paths.audit, log)),
@@ -154,6 +158,14 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   await untilAborted(AbortSignal.any([signal, stop.signal]));
   log.log('info', 'agent stopping', {});
   if (stop.signal.reason instanceof HoldfastError) throw stop.signal.reason;
+}
+
+/** A host that starts and stops nothing has no guard. */
+function guardOf(state: StateDirectory, config: Config): { leaseGuard?: LeaseGuard } {
+  const programs = new Map(Object.entries(config.leases));
+  if (programs.size === 0) return {};
+  const directory = join(state.path, 'leases');
+  return { leaseGuard: new ProcessLeaseGuard({ directory, programs }) };
 }
 
 function openStore(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { IncarnationReport, SlotReport } from '../../agent/dataset-types.ts';
+import { formatSpan } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { AgentKey, DatasetId } from '../../core/ids.ts';
 import type { Register } from '../action.ts';
@@ -135,6 +136,7 @@ async function show(context: CliContext, name: string): Promise<void> {
       'isolated',
       `${agent}: ${reason}`,
     ]),
+    ...leaseFact(dataset),
     ...(dataset.reinstated.length === 0
       ? []
       : [['reinstated', dataset.reinstated.join(', ')] as [string, string]]),
@@ -166,6 +168,17 @@ async function show(context: CliContext, name: string): Promise<void> {
       String(one.generation),
     ]),
   );
+}
+
+function leaseFact({ lease }: IncarnationReport): [string, string][] {
+  if (lease === undefined) return [];
+  const { holder, incarnation, forMs, isHeld, lapsed } = lease;
+  const span = formatSpan(forMs);
+  const seen = lapsed.length === 0 ? '' : `; seen to run out by ${lapsed.join(', ')}`;
+  const text = isHeld
+    ? `${holder} stops its copy unless the quorum hears of it every ${span}${seen}`
+    : `incarnation ${incarnation} at ${holder} ran under one of ${span}${seen}`;
+  return [['lease', text]];
 }
 
 function votesFor({ incarnation, target, grants, voters, plan, run, step }: SlotReport): string {

@@ -11,6 +11,9 @@ import type { CliContext } from '../world.ts';
 /** A standby site for a dataset, and the hash of the plan that restores it there; site undefined: no rule more. */
 type Standby = { dataset: string; site?: string; plan?: string };
 
+/** How long a copy may run unheard; undefined: silence proves nothing. */
+type Lease = { dataset: string; ms?: number };
+
 type SetFlags = OperatorFlags & {
   surviveSites?: number;
   failover?: 'alert' | 'repair' | 'restore';
@@ -18,6 +21,7 @@ type SetFlags = OperatorFlags & {
   decreeNotice?: number;
   destructiveDelay?: string;
   standby?: Standby[];
+  lease?: Lease[];
 };
 
 /** policy set: edits the document in force. */
@@ -40,6 +44,11 @@ export function addPolicySet(policy: Command, register: Register): void {
       '--standby <dataset=site:planhash>',
       'restore this dataset there with this plan; DATASET= takes the rule away; repeatable',
       standbyArgument,
+    )
+    .option(
+      '--lease <dataset=duration>',
+      'so long after it was last heard of, the live copy has stopped itself: see docs/control.md; DATASET= ends it; repeatable',
+      leaseArgument,
     );
   register<SetFlags>(operatorOptions(setCommand), (context, { options }) => set(context, options));
 }
@@ -58,6 +67,14 @@ function standbyArgument(value: string, before: readonly Standby[] | undefined):
   return [...(before ?? []), standby];
 }
 
+function leaseArgument(value: string, before: readonly Lease[] | undefined): Lease[] {
+  const at = value.lastIndexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Give DATASET=DURATION, as web=2m, or DATASET=.');
+  const [dataset, span] = [value.slice(0, at), value.slice(at + 1)];
+  const lease = { dataset, ...(span === '' ? {} : { ms: durationArgument(span) }) };
+  return [...(before ?? []), lease];
+}
+
 async function set(context: CliContext, flags: SetFlags): Promise<void> {
   const before = await context.backend.control(context.stateDir).policy();
   await submitPolicy(context, flags, before, await changed(context, before.document, flags));
@@ -68,9 +85,11 @@ async function changed(
   before: PolicyDocument,
   flags: SetFlags,
 ): Promise<PolicyDocument> {
-  const { surviveSites, failover, siteLostAfter, decreeNotice, destructiveDelay, standby } = flags;
-  const wishes = [surviveSites, failover, siteLostAfter, decreeNotice, destructiveDelay, standby];
-  if (wishes.every((wish) => wish === undefined)) {
+  const { surviveSites, failover, siteLostAfter, decreeNotice, destructiveDelay } = flags;
+  const { standby = [], lease = [] } = flags;
+  const wishes = [surviveSites, failover, siteLostAfter, decreeNotice, destructiveDelay];
+  const isRuled = standby.length + lease.length > 0;
+  if (!isRuled && wishes.every((wish) => wish === undefined)) {
     throw new HoldfastError('usage', 'name what to change', { next: 'holdfast policy set --help' });
   }
   const rules = before.failover?.standby ?? [];
@@ -83,7 +102,7 @@ async function changed(
     failover: {
       ...before.failover,
       ...(failover === undefined ? {} : { action: failover }),
-      ...(standby === undefined ? {} : { standby: await withStandby(context, rules, standby) }),
+      ...(isRuled ? { standby: await withRules(context, rules, { standby, lease }) } : {}),
     },
   };
 }
@@ -94,24 +113,46 @@ function wholeSeconds(ms: number): string {
   throw new HoldfastError('usage', 'a policy counts in whole seconds');
 }
 
-async function withStandby(
+async function withRules(
   context: CliContext,
   rules: readonly StandbyRule[],
-  standby: readonly Standby[],
+  { standby, lease }: { standby: readonly Standby[]; lease: readonly Lease[] },
 ): Promise<StandbyRule[]> {
-  const datasets = await context.backend.control(context.stateDir).datasets();
+  const idOf = await datasetNames(context);
   let next = [...rules];
   for (const { dataset: name, site, plan } of standby) {
-    const found = datasets.filter((one) => one.name === name || one.id === name);
-    const dataset = found[0]?.id;
-    if (dataset === undefined || found.length > 1) {
-      const what = dataset === undefined ? 'there is no dataset' : 'several datasets are called';
-      throw new HoldfastError('not-found', `${what} ${JSON.stringify(name)}`, {
-        next: `holdfast dataset list${context.stateFlag}`,
+    const dataset = idOf(name);
+    const before = next.find((rule) => rule.dataset === dataset);
+    next = next.filter((rule) => rule !== before);
+    const kept = before?.lease === undefined ? {} : { lease: before.lease };
+    const rule = { dataset, ...kept, ...(plan === undefined ? {} : { plan }) };
+    if (site !== undefined) next.push({ ...rule, site });
+  }
+  for (const { dataset: name, ms } of lease) {
+    const dataset = idOf(name);
+    const before = next.find((rule) => rule.dataset === dataset);
+    if (before === undefined) {
+      throw new HoldfastError('usage', `no rule says where ${JSON.stringify(name)} goes`, {
+        next: `holdfast policy set --standby ${name}=SITE:PLANHASH --lease ${name}=2m`,
       });
     }
-    next = next.filter((rule) => rule.dataset !== dataset);
-    if (site !== undefined) next.push({ dataset, site, ...(plan === undefined ? {} : { plan }) });
+    const { lease: _, ...rest } = before;
+    const rule = ms === undefined ? rest : { ...rest, lease: wholeSeconds(ms) };
+    next = next.map((one) => (one === before ? rule : one));
   }
   return next;
+}
+
+/** @returns what finds the id of a name or an id. */
+async function datasetNames(context: CliContext): Promise<(name: string) => string> {
+  const datasets = await context.backend.control(context.stateDir).datasets();
+  return (name) => {
+    const found = datasets.filter((one) => one.name === name || one.id === name);
+    const dataset = found[0]?.id;
+    if (dataset !== undefined && found.length === 1) return dataset;
+    const what = dataset === undefined ? 'there is no dataset' : 'several datasets are called';
+    throw new HoldfastError('not-found', `${what} ${JSON.stringify(name)}`, {
+      next: `holdfast dataset list${context.stateFlag}`,
+    });
+  };
 }

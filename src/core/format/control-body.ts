@@ -4,8 +4,8 @@ import { limits } from '../limits.ts';
 import { headFrom } from './anchor-head.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
-import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { keepingFrom } from './control-keeping.ts';
+import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
@@ -73,6 +73,8 @@ export function bodyFrom(message: Message['body']): ControlBody {
     case 'isolate':
     case 'reinstate':
     case 'abandon':
+    case 'lease':
+    case 'leaseLapse':
       return incarnationFrom(message);
     case undefined:
       throw malformed('the command says nothing that this version knows');

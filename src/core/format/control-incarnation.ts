@@ -1,6 +1,7 @@
 import { assertNever } from '../../base/assert.ts';
 import type { DatasetId } from '../ids.ts';
 import { anyCount, fenceFrom, reasonFrom } from './control-field.ts';
+import { controlLimits } from './control-limits.ts';
 import { runFrom } from './control-plan.ts';
 import type { ControlBody, FenceVote, Promotion } from './control-records.ts';
 import { idField, integer, label, printableText } from './field.ts';
@@ -12,7 +13,17 @@ import type {
 
 type IncarnationMessage = Extract<
   Message['body'],
-  { case: 'promote' | 'fenceVote' | 'demote' | 'isolate' | 'reinstate' | 'abandon' }
+  {
+    case:
+      | 'promote'
+      | 'fenceVote'
+      | 'demote'
+      | 'isolate'
+      | 'reinstate'
+      | 'abandon'
+      | 'lease'
+      | 'leaseLapse';
+  }
 >;
 
 /** A body about who holds a dataset. @throws HoldfastError bad-encoding */
@@ -25,6 +36,21 @@ export function incarnationFrom(message: IncarnationMessage): ControlBody {
     case 'demote': {
       const { dataset, incarnation } = message.value;
       return { kind: 'demote', dataset: datasetFrom(dataset), incarnation };
+    }
+    case 'lease': {
+      const { dataset, incarnation, forMs } = message.value;
+      const lasting = integer(forMs, { min: 0, max: controlLimits.leaseMaxMs }, 'lease');
+      return { kind: 'lease', dataset: datasetFrom(dataset), incarnation, forMs: lasting };
+    }
+    case 'leaseLapse': {
+      const { dataset, incarnation, generation, index } = message.value;
+      return {
+        kind: 'lease-lapse',
+        dataset: datasetFrom(dataset),
+        incarnation,
+        generation: integer(generation, { ...anyCount, min: 1 }, 'generation'),
+        index: integer(index, { ...anyCount, min: 1 }, 'index'),
+      };
     }
     case 'isolate': {
       const { agent, dataset, reason } = message.value;

@@ -29,6 +29,8 @@ export const controlLimits = {
   statementSizeMax: 16 * KiB,
   /** How long operators may make a decree wait. */
   noticeMaxMs: 30 * dayMs,
+  /** After a longer silence a person decides. */
+  leaseMaxMs: dayMs,
   /** Shares of a kit: people who can be asked. */
   custodiansMax: 32,
   /** Sets of recipients changed at once: of hybrid recipients each may take 32 KiB. */

@@ -59,6 +59,8 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     case 'isolate':
     case 'reinstate':
     case 'abandon':
+    case 'lease':
+    case 'lease-lapse':
       return incarnationMessage(body);
     case 'plan':
     case 'grant':
@@ -105,7 +107,15 @@ function planMessage(body: BodyOf<PlanKind>): BodyMessage {
   }
 }
 
-type IncarnationKind = 'promote' | 'fence-vote' | 'demote' | 'isolate' | 'reinstate' | 'abandon';
+type IncarnationKind =
+  | 'promote'
+  | 'fence-vote'
+  | 'demote'
+  | 'isolate'
+  | 'reinstate'
+  | 'abandon'
+  | 'lease'
+  | 'lease-lapse';
 
 function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
   const dataset = body.dataset === undefined ? none : idBytes(body.dataset);
@@ -125,6 +135,15 @@ function incarnationMessage(body: BodyOf<IncarnationKind>): BodyMessage {
     }
     case 'demote':
       return { case: 'demote', value: { dataset, incarnation: body.incarnation } };
+    case 'lease': {
+      const { incarnation } = body;
+      return { case: 'lease', value: { dataset, incarnation, forMs: BigInt(body.forMs) } };
+    }
+    case 'lease-lapse': {
+      const [generation, index] = [BigInt(body.generation), BigInt(body.index)];
+      const { incarnation } = body;
+      return { case: 'leaseLapse', value: { dataset, incarnation, generation, index } };
+    }
     case 'isolate': {
       const value = { agent: idBytes(body.agent), dataset, reason: body.reason };
       return { case: 'isolate', value };

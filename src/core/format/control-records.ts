@@ -231,6 +231,23 @@ export type QuarantineMark = {
   readonly reason: string;
 };
 
+/** A holder's promise that its copy is off so long after it has said this, unless it says it anew. */
+export type LeaseRenewal = {
+  readonly dataset: DatasetId;
+  readonly incarnation: number;
+  /** 0: no lease is held any more. */
+  readonly forMs: number;
+};
+
+/** A voter's word that a renewal has run out, by the time that has passed at the voter. */
+export type LeaseLapse = {
+  readonly dataset: DatasetId;
+  readonly incarnation: number;
+  /** Of the renewal. */
+  readonly generation: number;
+  readonly index: number;
+};
+
 /** What a command of the control log says. */
 export type ControlBody =
   | ({ readonly kind: 'layout' } & Layout)
@@ -254,6 +271,8 @@ export type ControlBody =
   | ({ readonly kind: 'promote' } & Promotion)
   | ({ readonly kind: 'fence-vote' } & FenceVote)
   | { readonly kind: 'demote'; readonly dataset: DatasetId; readonly incarnation: number }
+  | ({ readonly kind: 'lease' } & LeaseRenewal)
+  | ({ readonly kind: 'lease-lapse' } & LeaseLapse)
   | {
       readonly kind: 'isolate';
       readonly agent: AgentKey;

@@ -11,6 +11,9 @@ export const policyLimits = {
   /** Shorter silences are everyday: a restart, a route that changes. */
   siteLostAfterMinMs: 30 * secondMs,
   noticeMaxMs: 30 * dayMs,
+  /** Shorter ones would end with every restart of an agent. */
+  leaseMinMs: 20 * secondMs,
+  leaseMaxMs: dayMs,
   /** How long operators may make themselves wait. */
   delayMaxMs: 366 * dayMs,
   /** Of locks and retention: longer than any archive law asks. */
@@ -80,6 +83,8 @@ export type StandbyRule = {
   readonly site: string;
   /** Hash of a restore plan, hexadecimal. */
   readonly plan?: string;
+  /** So long after it was last heard of, the live copy has stopped itself: only then a plan may promote by itself. */
+  readonly lease?: DurationText;
 };
 
 export type DatasetRuleText = {

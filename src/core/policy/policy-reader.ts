@@ -63,12 +63,15 @@ function failoverFrom(fields: PlanFields): NonNullable<PolicyDocument['failover'
   });
 }
 
+const leaseBounds = { min: policyLimits.leaseMinMs, max: policyLimits.leaseMaxMs };
+
 function standbyFrom(value: unknown, path: string): StandbyRule {
   const fields = new PlanFields(value, path);
   return fields.endWith({
     dataset: fields.hex('dataset', 16),
     site: fields.label('site'),
     ...fields.optional('plan', (name) => fields.hex(name, 32)),
+    ...fields.optional('lease', (name) => durationIn(fields, name, leaseBounds)),
   });
 }
 

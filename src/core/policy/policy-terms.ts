@@ -40,6 +40,8 @@ export type FailoverRule = {
   readonly dataset: DatasetId;
   readonly standbySite: string;
   readonly plan: PlanHash | undefined;
+  /** Undefined: silence proves nothing, and a person must say that the live copy is off. */
+  readonly leaseMs: number | undefined;
 };
 
 /** What holds for the datasets whose name fits. What is undefined is not asked for. */
@@ -87,10 +89,11 @@ export function termsOf(document: PolicyDocument, surviveSites: number): PolicyT
     failover: {
       siteLostAfterMs: spanOf(document.siteLostAfter) ?? policyDefaults.siteLostAfterMs,
       action: failover?.action ?? policyDefaults.failoverAction,
-      rules: (failover?.standby ?? []).map(({ dataset, site, plan }) => ({
+      rules: (failover?.standby ?? []).map(({ dataset, site, plan, lease }) => ({
         dataset: dataset as DatasetId,
         standbySite: site,
         plan: plan as PlanHash | undefined,
+        leaseMs: spanOf(lease),
       })),
     },
     decreeNoticeMs: spanOf(document.decreeNotice) ?? policyDefaults.decreeNoticeMs,

@@ -3,9 +3,11 @@ import { secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import type { PlanDataset, PlanStep } from '../../core/policy/restore-plan.ts';
 import type { Incarnation } from '../../core/protocol/control/incarnation-book.ts';
+import type { Lease } from '../../core/protocol/control/lease-book.ts';
 import type { Slot } from '../../core/protocol/control/slot.ts';
 import type { Cancel } from '../../ports/runtime.ts';
 import { backOffMs } from './back-off.ts';
+import { lapseAfterMs } from './lease-watch.ts';
 import type { RunView } from './run-view.ts';
 import { promotionTarget } from './worker-choice.ts';
 
@@ -58,9 +60,27 @@ export class PromotionDriver {
       const why = `the plan promotes "${this.#step.dataset}" elsewhere than it was restored`;
       return this.#escalate(why, known, options);
     }
-    const obstacle = this.#obstacle(known);
-    if (obstacle !== undefined) return this.#escalate(obstacle, known, options);
-    return this.#open(target.agent, known, options);
+    await this.#awaitLapse(options);
+    const current = this.#incarnation();
+    if (current === undefined || this.#view.found?.run.state !== 'running') return false;
+    const obstacle = this.#obstacle(current);
+    if (obstacle !== undefined) return this.#escalate(obstacle, current, options);
+    return this.#open(target.agent, current, options);
+  }
+
+  /** While the live copy runs under a lease, silence will prove that it is off: until then, or until it renews. */
+  async #awaitLapse(options: Cancel): Promise<void> {
+    const { clock, control, log, name } = this.#view.tools;
+    const { id, name: dataset } = this.#dataset();
+    const first = control.state.leases.of(id);
+    if (first === undefined) return;
+    const endMs = clock.monotonicMs() + 2 * lapseAfterMs(first.forMs);
+    log.log('info', 'a promotion waits for a lease to run out', { ...name, dataset });
+    while (clock.monotonicMs() < endMs && this.#view.found?.run.state === 'running') {
+      const lease = control.state.leases.of(id);
+      if (lease === undefined || isNewer(lease, first)) return;
+      await clock.sleep(pollMs, options);
+    }
   }
 
   async #open(target: AgentKey, known: Incarnation, options: Cancel): Promise<boolean> {
@@ -118,8 +138,10 @@ export class PromotionDriver {
       return `incarnation ${incarnation} is being voted on for another plan`;
     if (state !== 'live') return undefined;
     const where = this.#view.memberName(holder);
+    const lease = this.#view.tools.control.state.leases.of(known.dataset);
+    const renews = lease === undefined ? '' : `, and ${where} renews its lease`;
     return (
-      `nothing proves that incarnation ${incarnation} at ${where} is off: let ${where} demote itself, ` +
+      `nothing proves that incarnation ${incarnation} at ${where} is off${renews}: let ${where} demote itself, ` +
       'or let operators attest that it is powered off or cut off (isolate), ' +
       'or wait until a slot that was opened for it is dead'
     );
@@ -172,4 +194,9 @@ export class PromotionDriver {
     const names = silent.map((voter) => this.#view.memberName(voter));
     return names.sort().join(', ');
   }
+}
+
+function isNewer(lease: Lease, { generation, index }: Lease): boolean {
+  if (lease.generation !== generation) return lease.generation > generation;
+  return lease.index > index;
 }

@@ -3,6 +3,7 @@ import { codeOf, HoldfastError } from '../../core/errors.ts';
 import type { DatasetId } from '../../core/ids.ts';
 import type { ApplyOutcome } from '../../core/protocol/control/control-state.ts';
 import type { ControlAccess } from '../control/control-access.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
 
 export type WrittenDataset = { readonly id: DatasetId; readonly name: string };
 
@@ -14,16 +15,18 @@ const newsTimeoutMs = 2 * secondMs;
  * signed, since another copy may have become the live one meanwhile, or while this host was off, cut off or
  * asleep. Giving the right up waits for what is being signed, and lets nothing new be signed.
  *
- * Without a quorum the last known word counts: who is cut off may go on. That is why nobody may be promoted on
- * silence alone.
+ * Without a quorum the last known word counts: who is cut off may go on, unless it holds a lease. That is why
+ * nobody may be promoted on silence alone, and somebody may when a lease has run out.
  */
 export class WriteRight {
   readonly #control: ControlAccess;
+  readonly #leases: Pick<LeaseKeeper, 'allows'>;
   readonly #givenUp = new Set<DatasetId>();
   readonly #signing = new Map<DatasetId, Set<Promise<unknown>>>();
 
-  constructor(control: ControlAccess) {
+  constructor(control: ControlAccess, leases: Pick<LeaseKeeper, 'allows'>) {
     this.#control = control;
+    this.#leases = leases;
   }
 
   /** Hears the newest word of the log, where it can be had. @throws HoldfastError not-permitted */
@@ -86,6 +89,10 @@ export class WriteRight {
   #require({ id, name }: WrittenDataset): void {
     const { state, self } = this.#control;
     const { may, reason } = state.mayWrite(self, id);
+    if (may && !this.#leases.allows(id)) {
+      const what = `this host may not back up dataset ${name} now: its lease has run out, and no quorum has renewed it`;
+      throw new HoldfastError('no-quorum', what, { next: 'holdfast coordinator status' });
+    }
     if (may && !this.#givenUp.has(id)) return;
     const why = may ? 'it is giving its copy up, and waits for a quorum' : reason;
     throw new HoldfastError('not-permitted', `this host may not back up dataset ${name}: ${why}`, {

@@ -1,5 +1,6 @@
 import { assertNever } from '../../../base/assert.ts';
 import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-records.ts';
+import type { DatasetId } from '../../ids.ts';
 import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
 import { isDestructive } from './destructive.ts';
@@ -150,6 +151,16 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
     }
     case 'demote':
       return incarnations.checkDemote(body, authority.requireMember(place.signers).agent);
+    case 'lease':
+      return state.leases.checkRenewal(body, {
+        signer: authority.requireMember(place.signers).agent,
+        policyMs: leaseMsOf(state, body.dataset),
+        place,
+      });
+    case 'lease-lapse': {
+      const { agent } = authority.requireVoter(place.signers);
+      return state.leases.checkLapse(body, agent, config.voters);
+    }
     case 'anchor':
       authority.requireVoter(place.signers);
       return state.anchors.check(body.heads, members, place);
@@ -167,6 +178,11 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
     default:
       return assertNever(body);
   }
+}
+
+/** What the policy gives a dataset: the lease of its standby rule. */
+function leaseMsOf({ policy }: ControlState, dataset: DatasetId): number | undefined {
+  return policy.current.failover.rules.find((rule) => rule.dataset === dataset)?.leaseMs;
 }
 
 /** The plan says what may be promoted where and after what; the incarnation, whether it may be now. */

@@ -20,6 +20,7 @@ import { datasetImages, datasetsFrom } from './incarnation-image.ts';
 import type { KeyBook } from './key-book.ts';
 import { keysImage, loadKeys } from './key-image.ts';
 import type { LayoutBook } from './layout-book.ts';
+import type { LeaseBook } from './lease-book.ts';
 import type { MemberBook } from './member-book.ts';
 import type { OperatorBook } from './operator-book.ts';
 import type { PlanBook } from './plan-book.ts';
@@ -28,9 +29,9 @@ import type { PolicyBook } from './policy-book.ts';
 import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
-import type { VouchBook } from './vouch-book.ts';
 import type { ThawBook } from './thaw-book.ts';
 import type { TimeBook } from './time-book.ts';
+import type { VouchBook } from './vouch-book.ts';
 
 /** What an image is made of; a ControlState has all of it. */
 export type ControlParts = {
@@ -41,6 +42,7 @@ export type ControlParts = {
   readonly policy: PolicyBook;
   readonly plans: PlanBook;
   readonly incarnations: IncarnationBook;
+  readonly leases: LeaseBook;
   readonly anchors: AnchorBook;
   readonly sites: SiteBook;
   readonly decrees: DecreeBook;
@@ -107,6 +109,7 @@ function imageOf(state: ControlParts): ControlImage {
     finished: finishedImages(state.plans),
     datasets: datasetImages(state.incarnations),
     isolations: state.incarnations.isolations.image(),
+    leases: state.leases.image(),
     anchors: state.anchors.image(),
     sites: state.sites.image(),
     decrees: state.decrees.image(),
@@ -143,6 +146,7 @@ function load(state: ControlParts, image: ControlImage): void {
   state.plans.load(plansFrom(image.plans), finishedFrom(image.finished));
   state.incarnations.load(datasetsFrom(image.datasets));
   state.incarnations.isolations.load(image.isolations);
+  state.leases.load(image.leases);
   state.anchors.load(image.anchors);
   state.sites.load(image.sites);
   state.decrees.load(image.decrees);

@@ -21,6 +21,7 @@ import { HoldBook } from './hold-book.ts';
 import { IncarnationBook } from './incarnation-book.ts';
 import { KeyBook } from './key-book.ts';
 import { LayoutBook } from './layout-book.ts';
+import { LeaseBook } from './lease-book.ts';
 import { MemberBook } from './member-book.ts';
 import { OperatorBook } from './operator-book.ts';
 import { PlanBook } from './plan-book.ts';
@@ -29,9 +30,9 @@ import { ProposalBook } from './proposal-book.ts';
 import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
-import { VouchBook } from './vouch-book.ts';
 import { ThawBook } from './thaw-book.ts';
 import { TimeBook, type TimeWait } from './time-book.ts';
+import { VouchBook } from './vouch-book.ts';
 
 /** A committed entry of the control log, of kind `command`. */
 export type ControlEntry = {
@@ -70,6 +71,7 @@ export class ControlState {
   readonly policy: PolicyBook;
   readonly plans = new PlanBook();
   readonly incarnations: IncarnationBook;
+  readonly leases: LeaseBook;
   readonly anchors = new AnchorBook();
   readonly sites = new SiteBook();
   readonly decrees = new DecreeBook();
@@ -97,6 +99,7 @@ export class ControlState {
     this.policy = new PolicyBook(genesis);
     this.fates = new FateBook(this);
     this.incarnations = new IncarnationBook(cluster, genesis.byzantineVoters);
+    this.leases = new LeaseBook(this.incarnations, genesis.byzantineVoters);
     this.operators = new OperatorBook(genesis);
     this.authority = new Authority(this.operators, this.members, this.config);
     this.keys = new KeyBook(genesis);

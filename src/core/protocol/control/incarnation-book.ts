@@ -11,8 +11,8 @@ import {
   grantIn,
   isGrantOf,
   openSlot,
-  type SnapshotPlace,
   type Slot,
+  type SnapshotPlace,
   slotState,
   withVote,
 } from './slot.ts';
@@ -204,6 +204,11 @@ export class IncarnationBook {
     if (known.holder !== signer) throw refusal('only the holder may demote itself');
     if (known.state !== 'live') throw refusal(`incarnation ${known.incarnation} is ${known.state}`);
     return () => this.#set({ ...known, state: 'off' });
+  }
+
+  /** live -> off, since the holder's lease has run out: see LeaseBook. */
+  lapse(dataset: DatasetId): void {
+    this.#set({ ...this.#require(dataset), state: 'off' });
   }
 
   /** live -> off, of all that the agent holds, by the operators' word. @throws HoldfastError not-permitted */

@@ -36,6 +36,7 @@ export function beginGeneration(state: ControlState, envelope: Uint8Array): Cont
   next.vouches.restart(decree.voters);
   next.time.votersChanged();
   next.incarnations.closeSlots();
+  next.leases.votersReplaced();
   next.plans.dropAssignments();
   next.proposals.endAll('it was signed for a generation that is over', 0);
   const { version } = next.layout.current;

@@ -10,12 +10,13 @@ class Scene implements AsyncDisposable {
   readonly cast = new PlanCast();
   readonly writer: Actor;
   readonly right: WriteRight;
+  isLeaseHeld = true;
 
   constructor() {
     this.cast.submit(planOf(this.cast));
     this.cast.lead('cairo');
     this.writer = this.cast.actor('oslo');
-    this.right = new WriteRight(this.writer.control);
+    this.right = new WriteRight(this.writer.control, { allows: () => this.isLeaseHeld });
   }
 
   /** Operators attest that the writer is off. */
@@ -90,4 +91,13 @@ test('a demotion of which nobody has heard yet stops backups until it was said a
   await expect(scene.right.ask(written)).rejects.toMatchObject({ code: 'not-permitted' });
   expect(await scene.right.demote(written)).toMatchObject({ outcome: 'applied' });
   await expect(scene.right.ask(written)).rejects.toThrow(/is off/);
+});
+
+test('a host whose lease has run out writes nothing, also without a quorum', async () => {
+  await using scene = new Scene();
+  scene.writer.control.isCut = true;
+  scene.isLeaseHeld = false;
+  await expect(scene.right.ask(written)).rejects.toMatchObject({ code: 'no-quorum' });
+  const signed = scene.right.sign(written, async () => 'signed');
+  await expect(signed).rejects.toMatchObject({ code: 'no-quorum' });
 });

@@ -262,6 +262,18 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
     case: "vouch";
   } | {
     /**
+     * @generated from field: holdfast.v1.LeaseCommand lease = 28;
+     */
+    value: LeaseCommand;
+    case: "lease";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.LeaseLapseCommand lease_lapse = 29;
+     */
+    value: LeaseLapseCommand;
+    case: "leaseLapse";
+  } | {
+    /**
      * @generated from field: holdfast.v1.KeysCommand keys = 60;
      */
     value: KeysCommand;
@@ -635,6 +647,71 @@ export declare type PromoteCommand = Message<"holdfast.v1.PromoteCommand"> & {
  * Use `create(PromoteCommandSchema)` to create a new message.
  */
 export declare const PromoteCommandSchema: GenMessage<PromoteCommand>;
+
+/**
+ * Signed by the holder: its copy runs no longer than `for_ms` after it has signed this, unless it signs anew.
+ *
+ * @generated from message holdfast.v1.LeaseCommand
+ */
+export declare type LeaseCommand = Message<"holdfast.v1.LeaseCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: uint32 incarnation = 2;
+   */
+  incarnation: number;
+
+  /**
+   * 0: it holds no lease any more
+   *
+   * @generated from field: uint64 for_ms = 3;
+   */
+  forMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.LeaseCommand.
+ * Use `create(LeaseCommandSchema)` to create a new message.
+ */
+export declare const LeaseCommandSchema: GenMessage<LeaseCommand>;
+
+/**
+ * Signed by a voter: by its own steady clock the renewal lies longer back than the lease, and a margin.
+ *
+ * @generated from message holdfast.v1.LeaseLapseCommand
+ */
+export declare type LeaseLapseCommand = Message<"holdfast.v1.LeaseLapseCommand"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: uint32 incarnation = 2;
+   */
+  incarnation: number;
+
+  /**
+   * of the renewal, with its log index
+   *
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 4;
+   */
+  index: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.LeaseLapseCommand.
+ * Use `create(LeaseLapseCommandSchema)` to create a new message.
+ */
+export declare const LeaseLapseCommandSchema: GenMessage<LeaseLapseCommand>;
 
 /**
  * Signed by a voter. A certificate is a quorum of these, as they were signed.
@@ -1627,6 +1704,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
   vouches: string[];
 
   /**
+   * sorted by dataset
+   *
+   * @generated from field: repeated holdfast.v1.LeaseImage leases = 21;
+   */
+  leases: LeaseImage[];
+
+  /**
    * since 1970; 0 until a majority has spoken
    *
    * @generated from field: int64 log_time_ms = 35;
@@ -1675,6 +1759,56 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
  * Use `create(ControlImageSchema)` to create a new message.
  */
 export declare const ControlImageSchema: GenMessage<ControlImage>;
+
+/**
+ * The newest renewal of a lease, and who has said that it has run out.
+ *
+ * @generated from message holdfast.v1.LeaseImage
+ */
+export declare type LeaseImage = Message<"holdfast.v1.LeaseImage"> & {
+  /**
+   * @generated from field: bytes dataset = 1;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: uint32 incarnation = 2;
+   */
+  incarnation: number;
+
+  /**
+   * @generated from field: bytes holder = 3;
+   */
+  holder: Uint8Array;
+
+  /**
+   * @generated from field: uint64 for_ms = 4;
+   */
+  forMs: bigint;
+
+  /**
+   * @generated from field: uint64 generation = 5;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 6;
+   */
+  index: bigint;
+
+  /**
+   * voters, sorted
+   *
+   * @generated from field: repeated bytes lapsed = 7;
+   */
+  lapsed: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.LeaseImage.
+ * Use `create(LeaseImageSchema)` to create a new message.
+ */
+export declare const LeaseImageSchema: GenMessage<LeaseImage>;
 
 /**
  * @generated from message holdfast.v1.HoldImage
