@@ -8,7 +8,7 @@ import type { AppliedCommand, ControlAccess } from '../control/control-access.ts
 import type { Audit } from './audit-log.ts';
 
 /** Said so often by machines that they would hide what people decide. */
-const silent: ReadonlySet<ControlBody['kind']> = new Set(['time', 'anchor', 'assign']);
+const silent: ReadonlySet<ControlBody['kind']> = new Set(['time', 'anchor', 'assign', 'lease']);
 
 /** What one operator is enough for. */
 const operatorSaid: ReadonlySet<ControlBody['kind']> = new Set([

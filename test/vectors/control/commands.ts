@@ -19,6 +19,8 @@ const byAgent = [
   'promote',
   'fence-vote',
   'demote',
+  'lease',
+  'lease-lapse',
   'anchor',
   'site-report',
   'admit',

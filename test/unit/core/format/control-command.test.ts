@@ -85,6 +85,8 @@ const bodies: readonly ControlBody[] = [
   { kind: 'fence-vote', dataset, incarnation: 1, generation: 1, target: agent, fence },
   { kind: 'fence-vote', dataset, incarnation: 1, generation: 1, target: undefined, fence },
   { kind: 'demote', dataset, incarnation: 0 },
+  { kind: 'lease', dataset, incarnation: 0, forMs: 60_000 },
+  { kind: 'lease-lapse', dataset, incarnation: 0, generation: 1, index: 12 },
   { kind: 'isolate', agent, dataset, reason: 'off' },
   { kind: 'isolate', agent, dataset: undefined, reason: 'off' },
   { kind: 'reinstate', agent, dataset },
