@@ -1,6 +1,7 @@
 import { cosignCommand } from '../core/format/control-envelope.ts';
 import { commandIn } from '../core/format/control-peek.ts';
 import type { AgentKey, ClusterId } from '../core/ids.ts';
+import type { LogProof } from '../core/protocol/control/proven-log.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { ControlJournal } from '../ports/control-journal.ts';
 import type { FenceStore, StepStore } from '../ports/fence-store.ts';
@@ -15,7 +16,6 @@ import type { Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { FactStore } from '../ports/statement-log.ts';
-import type { LogProof } from '../core/protocol/control/proven-log.ts';
 import type { Alarms } from '../services/alarms.ts';
 import { AnchorKeeper } from '../services/control/anchor-keeper.ts';
 import { answerControl } from '../services/control/answer-control.ts';
