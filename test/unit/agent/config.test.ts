@@ -36,13 +36,24 @@ it('fills in the defaults when there is no file', () => {
     log: { level: 'info' },
     compression: { level: 3 },
     datasets: {},
+    leases: {},
   });
 });
 
 it('loads the example, which shows every key', () => {
   const config = loadConfig(example);
   expect(Object.keys(config).sort()).toEqual(
-    ['alerts', 'announce', 'compression', 'datasets', 'listen', 'log', 'storage', 'threads'].sort(),
+    [
+      'alerts',
+      'announce',
+      'compression',
+      'datasets',
+      'leases',
+      'listen',
+      'log',
+      'storage',
+      'threads',
+    ].sort(),
   );
   expect(config.storage).toEqual({ reserve: 10 * 2 ** 30, limit: 500 * 2 ** 30 });
   expect(Object.keys(config.datasets)).toEqual(['documents', 'media']);
