@@ -44,7 +44,10 @@ export class Operator {
 
   /** Makes a plan of a draft, signs it, and grants the keys: what `restore plan` and `restore run` do. */
   async begin(through: string, draft: PlanDraft): Promise<PlanProposal> {
-    const proposal = await this.#fleet.api(through).resolvePlan({ draft });
+    return this.#carryOut(through, await this.#fleet.api(through).resolvePlan({ draft }));
+  }
+
+  async #carryOut(through: string, proposal: PlanProposal): Promise<PlanProposal> {
     const { text, hash } = proposal;
     const peers = this.#fleet.awake.map(({ index }) => `/ip4/${addressOf(index)}/tcp/7420`);
     const stateDir = this.#fleet.state(through);
@@ -65,11 +68,16 @@ export class Operator {
   /** `begin`, tried again when no quorum answers: what was submitted before goes on with the same run. */
   async beginForSure(through: string, draft: PlanDraft): Promise<PlanProposal> {
     let proposal: PlanProposal | undefined;
+    let isBegun = false;
     const problem = await insist(async () => {
-      proposal = await this.begin(through, draft);
+      // A draft that is resolved anew may name a newer snapshot: that would be a second plan for one place.
+      proposal ??= await this.#fleet.api(through).resolvePlan({ draft });
+      await this.#carryOut(through, proposal);
+      isBegun = true;
       return true;
     }, beginMaxMs);
-    if (proposal === undefined) throw new Error(`no plan could be submitted: ${problem}`);
+    if (proposal === undefined || !isBegun)
+      throw new Error(`no plan could be submitted: ${problem}`);
     return proposal;
   }
 
