@@ -22,7 +22,6 @@ import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
-import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { InviteKeeper } from '../services/control/invite-keeper.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';

@@ -11,6 +11,7 @@ import { firstPolicy } from './control/policy-book.ts';
 import { type DatasetRule, type PolicyTerms, ruleFor } from '../policy/policy-terms.ts';
 import { DatasetBook, type DatasetRecord, type KeyEpoch } from './dataset-book.ts';
 import { InviteBook, type InviteState } from './invite-book.ts';
+import { admissionObjection, datasetObjection } from './roster-objection.ts';
 import { type LogState, LogView } from './log-view.ts';
 import { signedInvite } from './signed-invite.ts';
 import { type Grant, type InviteProof, type Member, memberOf, rankOf } from './member.ts';
