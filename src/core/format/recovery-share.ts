@@ -65,7 +65,7 @@ const introduction = (threshold: number, count: number): string => `# HOLDFAST R
 # Keep it as you would keep a key, and give it to nobody who does not
 # prove to you that backups must be restored.
 #
-# Four times a year, show that you still have it, on a member host:
+# Four times a year, show that you still have it, on a custodian's host:
 #
 #   holdfast key prove FILE
 #
