@@ -50,7 +50,7 @@ export function addKeyEscrow(key: Command, register: Register): void {
   );
   const proveCommand = key
     .command('prove')
-    .description('As a custodian, on a member host: show that you still have your share.')
+    .description('On a host with the role custodian: show that you still have your share.')
     .argument('<share>', 'the file of the share; - reads standard input');
   register(proveCommand, (context, { args }) => prove(context, args[0] ?? ''));
 }
