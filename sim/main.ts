@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { controlMain } from './control/main.ts';
 import { dataMain } from './data/main.ts';
+import { keepingMain } from './keeping/main.ts';
 import { mutants } from './mutants.ts';
 import { type Outcome, Simulation } from './simulation.ts';
 
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     control: { type: 'boolean', default: false },
     data: { type: 'boolean', default: false },
+    keeping: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
@@ -65,6 +67,10 @@ async function main(): Promise<boolean> {
     const { trace: hasTrace, mutants: isHunt } = values;
     const steps = values.steps === undefined ? undefined : Number(values.steps);
     return dataMain({ seed: first, steps, swarm: minutes, hasTrace, isHunt });
+  }
+  if (values.keeping) {
+    const { trace: hasTrace, mutants: isHunt } = values;
+    return keepingMain({ seed: first, swarm: minutes, hasTrace, isHunt });
   }
   if (minutes === undefined) return (await play(first)).violation === undefined;
   return (await swarm(first, minutes)).length === 0;
