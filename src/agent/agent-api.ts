@@ -25,6 +25,7 @@ import { auditApi, auditBackup } from './audit-api.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { datasetApi } from './dataset-api.ts';
+import { drillApi, drillStatus, drillWarnings } from './drill-api.ts';
 import { keepingApi, keepingWarnings } from './keeping-api.ts';
 import { snapshotKeeping } from './keeping-report.ts';
 import { keyApi } from './key-api.ts';
@@ -60,6 +61,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...trustApi(agent),
     ...auditApi(agent),
     ...planApi(agent),
+    ...drillApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();
@@ -102,6 +104,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     warnings: [
       ...tripwireWarnings(agent),
       ...keepingWarnings(agent),
+      ...drillWarnings(agent),
       ...status.warnings(),
       ...(await keyWarnings(agent)),
     ],
@@ -142,6 +145,7 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
           },
         }),
     snapshots: state.snapshots,
+    drill: drillStatus(agent, dataset),
     words: newest?.words ?? agent.status.words(),
   };
 }

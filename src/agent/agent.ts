@@ -27,6 +27,7 @@ import { Committer } from '../services/committer.ts';
 import { DatasetLines } from '../services/dataset-lines.ts';
 import { Datasets } from '../services/datasets.ts';
 import { Distributor } from '../services/distributor.ts';
+import { DrillKeeper } from '../services/drill/drill-keeper.ts';
 import { DurabilityView } from '../services/durability-view.ts';
 import { HostClock } from '../services/host-clock.ts';
 import { registerJoin } from '../services/join.ts';
@@ -130,6 +131,7 @@ export class Agent implements AsyncDisposable {
   readonly keeping: Keeping;
   readonly statementBudget: StatementBudget;
   readonly harm: HarmWatch;
+  readonly drills: DrillKeeper;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -224,6 +226,7 @@ export class Agent implements AsyncDisposable {
     const { alarms } = this;
     this.control = new ControlPlane({ ...controlled, statementSecret, alarms, onFatal });
     const control = this.control.log;
+    this.drills = new DrillKeeper({ ...shared, lines, control, alarms: this.alarms });
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
@@ -269,12 +272,11 @@ export class Agent implements AsyncDisposable {
     const signal = this.#stop.signal;
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
-    this.#tasks.push(this.audit.run({ signal }), this.harm.run({ signal }));
+    const duties = [this.audit, this.harm, this.control, this.keys, this.keeping, this.drills];
+    for (const duty of [...duties, this.statementBudget]) this.#tasks.push(duty.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
-    this.#tasks.push(this.control.run({ signal }), this.keys.run({ signal }));
-    this.#tasks.push(this.keeping.run({ signal }), this.statementBudget.run({ signal }));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);

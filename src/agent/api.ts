@@ -2,6 +2,7 @@ import type { AuditApi } from './audit-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
+import type { DrillApi, DrillRequest, DrillRunEvent, DrillStatus } from './drill-types.ts';
 import type { KeepingApi, SnapshotKeeping } from './keeping-types.ts';
 import type { KeyApi } from './key-types.ts';
 import type { LayoutApi } from './layout-types.ts';
@@ -25,6 +26,7 @@ export interface AgentApi
     TripwireApi,
     TrustApi,
     AuditApi,
+    DrillApi,
     PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
@@ -103,6 +105,8 @@ export type DatasetStatus = {
   /** The newest of all, when it is not the one above. */
   pending?: { snapshot: string; state: CommitState; timeMs: number; missing: string[] };
   snapshots: number;
+  /** The last rehearsal of a restore; undefined from an agent of an older version. */
+  drill?: DrillStatus;
   /** In plain words: "survives any 2 sites; costs 1.67x". */
   words: string;
 };
@@ -259,6 +263,8 @@ export interface RecoverySession extends AsyncDisposable {
   diff(request: { from: string; to: string; path: string }): AsyncIterable<DiffReport>;
   dump(request: { snapshot: string; path: string }): AsyncIterable<Uint8Array>;
   restore(request: RestoreRequest): AsyncIterable<RestoreEvent>;
+  /** Restores into a staging area, verifies, and measures since the session was asked for. */
+  drill(request: DrillRequest): AsyncIterable<DrillRunEvent>;
 }
 
 export type EntryReport = {

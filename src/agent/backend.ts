@@ -13,6 +13,7 @@ import {
   signDecree,
 } from './compose/decree-document.ts';
 import { runDemo } from './compose/demo.ts';
+import { proveDrills } from './compose/drill-evidence.ts';
 import { combineKit, proveShare, splitKit } from './compose/escrow.ts';
 import { changeKeys } from './compose/key-ceremony.ts';
 import { submitAsOperator } from './compose/operator.ts';
@@ -55,6 +56,7 @@ export function createBackend(): Backend {
     },
     startAgent,
     openRecovery,
+    proveDrills,
     openPlanKeys: (options) => openPlanKeys(options, connectControl(socketOf(options.stateDir))),
     control: (stateDir) => connectControl(socketOf(stateDir)),
     repairIndex: ({ stateDir }) => repairIndex(stateDir),

@@ -2,6 +2,7 @@ import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
 import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
+import type { DrillReport } from '../core/policy/drill-report.ts';
 import type { ControlBody, RecipientSet } from '../core/format/control-records.ts';
 import type { PolicyDocument } from '../core/policy/policy-document.ts';
 
@@ -37,6 +38,8 @@ export interface Backend {
   /** Starts an agent of its own process group, and resolves once it answers. */
   startAgent(options: AgentOptions): Promise<{ pid: number }>;
   openRecovery(options: RecoveryOptions): Promise<RecoverySession>;
+  /** Checks every signature of an evidence file, without any network. @throws HoldfastError bad-encoding | bad-signature | ... */
+  proveDrills(evidence: DrillEvidence): Promise<ProvenDrills>;
   /** Opens the keys of a plan's packs with the kit, and can then give them to agents. */
   openPlanKeys(options: PlanKeysOptions): Promise<PlanKeys>;
   /** Does not connect yet: the first call meets `agent-not-running`. */
@@ -242,6 +245,33 @@ export type GrantOptions = OperatorOptions & {
 
 /** Of one agent: how many packs it may open, or why it may not. */
 export type GrantReport = { agent: string; packs?: number; problem?: string };
+
+/** What an evidence file holds: everything that is needed to check it, and what somebody has claimed beside that. */
+export type DrillEvidence = {
+  format: 'holdfast-drills-1';
+  /** Of the program that has made it. */
+  version: string;
+  createdMs: number;
+  /** Reports of drills that ended before are in it, and not shown. */
+  sinceMs: number;
+  /** Base64. */
+  genesis: string;
+  /** Whole sequences of signed statements, base64. */
+  statements: string[];
+  /** How far the control log fixes each agent's reports: by the word of who has made this file. */
+  anchored: { agent: string; sequence: number }[];
+};
+
+export type ProvenDrills = {
+  cluster: { id: string; name: string };
+  /** Newest last. */
+  drills: {
+    id: string;
+    agent: { key: string; name: string; site: string };
+    sequence: number;
+    report: DrillReport;
+  }[];
+};
 
 export type RepairReport = { shards: number; quarantined: number; statements: number };
 

@@ -1,5 +1,6 @@
 import { AssertionError } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
+import { runbookOfError } from '../core/runbooks.ts';
 import type { Output } from './output.ts';
 import { clean } from './terminal-text.ts';
 
@@ -10,6 +11,7 @@ export async function reportFailure(
   options: { isVerbose: boolean },
 ): Promise<number> {
   const failure = failureOf(error);
+  const runbook = runbookOfError(failure.code);
   if (output.isJson) {
     const { code, message, next, details } = failure;
     await output.complainJson({
@@ -18,6 +20,7 @@ export async function reportFailure(
       exit_code: failure.exitCode,
       message,
       ...(next !== undefined && { next }),
+      ...(runbook !== undefined && { runbook }),
       ...(Object.keys(details).length > 0 && { details }),
     });
     return failure.exitCode;
@@ -25,6 +28,7 @@ export async function reportFailure(
   const lines = failure.message.split('\n').map(clean);
   await output.complain(`${output.style('holdfast:', 'red')} ${lines.join('\n')}`);
   if (options.isVerbose) await output.complain(...traceOf(error));
+  if (runbook !== undefined) await output.complain(`runbook: ${runbook}`);
   if (failure.next !== undefined) {
     await output.complain(`${output.style('next:', 'bold')} ${clean(failure.next)}`);
   }

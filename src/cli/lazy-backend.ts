@@ -17,6 +17,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     runAgent: async (options, cancel) => (await load()).runAgent(options, cancel),
     startAgent: async (options) => (await load()).startAgent(options),
     openRecovery: async (options) => (await load()).openRecovery(options),
+    proveDrills: async (evidence) => (await load()).proveDrills(evidence),
     openPlanKeys: async (options) => (await load()).openPlanKeys(options),
     splitKit: async (options) => (await load()).splitKit(options),
     combineKit: async (shares) => (await load()).combineKit(shares),

@@ -14,6 +14,7 @@ import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
 import { addInit } from './commands/init.ts';
 import { addKey } from './commands/key.ts';
+import { addDrill } from './commands/drill.ts';
 import { addForget } from './commands/forget.ts';
 import { addHold } from './commands/hold.ts';
 import { addLayout } from './commands/layout.ts';
@@ -45,7 +46,7 @@ export type HelpOutput = {
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 10 no cluster here, 11 state directory in use,
 12 wrong or missing key, 20 no quorum, 21 too few shards, 22 below policy, 23 signature or tampering,
-24 not permitted, or more must sign, 26 unsafe target, 130 interrupted.
+24 not permitted, or more must sign, 25 drill or objective missed, 26 unsafe target, 130 interrupted.
 Environment: HOLDFAST_STATE_DIR, HOLDFAST_CONFIG, HOLDFAST_KIT_FILE, HOLDFAST_PROGRESS_INTERVAL, NO_COLOR.`;
 
 /** The whole command line: every command with its options, bound to its handler. */
@@ -95,6 +96,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addForget(program, register);
   addPrune(program, register);
   addTripwire(program, register);
+  addDrill(program, register);
   addKey(program, register);
   addAudit(program, register);
   program.commandsGroup('With the recovery kit:');

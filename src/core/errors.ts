@@ -30,6 +30,8 @@ export const errorTable = {
   'invite-expired': { exit: 24, retry: false },
   'invite-used': { exit: 24, retry: false },
   'invite-unknown': { exit: 24, retry: false },
+  'drill-failed': { exit: 25, retry: false },
+  'objective-missed': { exit: 25, retry: false },
   'unsafe-target': { exit: 26, retry: false },
   corrupt: { exit: 23, retry: false },
   'not-found': { exit: 1, retry: false },

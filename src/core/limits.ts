@@ -27,6 +27,8 @@ export const limits = {
   messageSizeMax: 1 * MiB,
   /** One statement with its signatures. */
   envelopeSizeMax: 256 * KiB,
+  /** One drill report: every member keeps every one. */
+  drillReportSizeMax: 16 * KiB,
   /** One fact. */
   factSizeMax: 64 * KiB,
   /** age recipients of one key record: hybrid ones take 2 KiB each, and a record is a fact. */

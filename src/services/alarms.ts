@@ -1,5 +1,6 @@
 import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
+import { runbookOfAlarm } from '../core/runbooks.ts';
 import type { HookRunner } from '../ports/hook.ts';
 import type { Cancel, Log } from '../ports/runtime.ts';
 import type { Audit } from './audit/audit-log.ts';
@@ -40,7 +41,9 @@ export class Alarms {
   /** Resolves when the program has ended. One that fails is noted, and not called again for this. */
   async raise(alarm: Alarm, { signal }: Cancel = {}): Promise<void> {
     const { command, hooks, log } = this.#options;
-    const { kind, subject, text, facts } = alarm;
+    const { kind, subject, text } = alarm;
+    const runbook = runbookOfAlarm(kind);
+    const facts = { ...alarm.facts, ...(runbook === undefined ? {} : { runbook }) };
     const name = `${kind} ${subject}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);

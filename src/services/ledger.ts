@@ -33,6 +33,7 @@ import type { LogHead, StatementLog } from '../ports/statement-log.ts';
 import { type Fork, ForkBook, forkedStream } from './fork-book.ts';
 import { LedgerReplay } from './ledger-replay.ts';
 import {
+  type DrillRecord,
   type ManifestRecord,
   type ReceiptRecord,
   StatementIndex,
@@ -40,7 +41,7 @@ import {
 } from './statement-index.ts';
 
 export type { Fork } from './fork-book.ts';
-export type { ManifestRecord, ReceiptRecord } from './statement-index.ts';
+export type { DrillRecord, ManifestRecord, ReceiptRecord } from './statement-index.ts';
 
 export type LedgerOptions = {
   readonly genesisBytes: Uint8Array;
@@ -307,6 +308,11 @@ export class Ledger {
     const [envelope] = await this.read(writer, stream, sequence, 1);
     assert(envelope !== undefined, 'what was accepted can be read again');
     return reopenStatement(envelope, this.cluster).statement.body;
+  }
+
+  /** Of all agents, by their clocks; newest last. */
+  drills(): DrillRecord[] {
+    return this.#index.drills();
   }
 
   /** The newest of each agent. */

@@ -7,20 +7,29 @@ export type FilterVerdict = 'take' | 'pass' | 'leave';
 export class RestoreFilter {
   readonly #include: readonly PathPattern[];
   readonly #exclude: readonly PathPattern[];
+  readonly #draws: ((path: Uint8Array) => boolean) | undefined;
 
-  constructor(patterns: { include: readonly PathPattern[]; exclude: readonly PathPattern[] }) {
-    this.#include = patterns.include;
-    this.#exclude = patterns.exclude;
+  /** `draws`: of what patterns would take, only such files. */
+  constructor(choice: {
+    include: readonly PathPattern[];
+    exclude: readonly PathPattern[];
+    draws?: (path: Uint8Array) => boolean;
+  }) {
+    this.#include = choice.include;
+    this.#exclude = choice.exclude;
+    this.#draws = choice.draws;
   }
 
   /** True when everything is taken. */
   get takesAll(): boolean {
-    return this.#include.length === 0 && this.#exclude.length === 0;
+    const isOpen = this.#include.length === 0 && this.#exclude.length === 0;
+    return isOpen && this.#draws === undefined;
   }
 
   /** `above`: the verdict on the directory that the entry is in. */
   judge(path: Uint8Array, isDirectory: boolean, above: 'take' | 'pass'): FilterVerdict {
     if (this.#exclude.some((pattern) => pattern.matches(path, isDirectory))) return 'leave';
+    if (!isDirectory && this.#draws?.(path) === false) return 'leave';
     if (above === 'take') return 'take';
     if (this.#include.some((pattern) => pattern.matches(path, isDirectory))) return 'take';
     if (isDirectory && this.#include.some((pattern) => pattern.couldMatchBelow(path)))

@@ -20,6 +20,8 @@ export type RestoreOrder = {
   /** See paths below `path`. */
   readonly include: readonly PathPattern[];
   readonly exclude: readonly PathPattern[];
+  /** Only such files, of those that patterns take. */
+  readonly draws?: (path: Uint8Array) => boolean;
   readonly overwrite: Overwrite;
   readonly dryRun: boolean;
 };
@@ -62,6 +64,8 @@ export type RestoreOptions = {
   readonly clock: Clock;
   /** Of the PackReader behind `reader`. */
   readonly stats: () => PackReaderStats;
+  /** Called as content arrives. */
+  readonly onBytes?: (count: number) => void;
   readonly signal: AbortSignal;
 };
 
@@ -126,6 +130,7 @@ class Restore {
     this.#walk = new RestoreWalk({ reader, filter, path, root: this.#root, prefetches, signal });
     const onBytes = (count: number): void => {
       this.#bytesDone += count;
+      options.onBytes?.(count);
     };
     this.#writer = new RestoreWriter({ reader, overwrite: order.overwrite, signal, onBytes });
   }

@@ -27,13 +27,20 @@ export type ReceiptRecord = {
   readonly shortList: readonly FactHash[] | undefined;
 };
 
+export type DrillRecord = {
+  readonly hash: StatementHash;
+  readonly statement: StatementPlace;
+  /** Canonical JSON, as it was signed. */
+  readonly report: Uint8Array;
+};
+
 /**
  * Longer lists stay on disk: this one names the packs of 128 GiB. A writer can put 6000 into one statement, and
  * must not fill everybody's memory.
  */
 const shortListMax = 8;
 
-/** Manifests and receipts that have been accepted, by what they are asked for. */
+/** Manifests, receipts and drill reports that have been accepted, by what they are asked for. */
 export class StatementIndex {
   readonly #manifests = new Map<StatementHash, ManifestRecord>();
   readonly #byDataset = new Map<DatasetId, ManifestRecord[]>();
@@ -42,11 +49,16 @@ export class StatementIndex {
   readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
   readonly #texts = new Map<string, string>();
 
+  readonly #drills: DrillRecord[] = [];
+
   /** Entries of one sequence must come in their order. */
   add(statement: Statement, hash: StatementHash): void {
     const { body } = statement;
     if (body.kind === 'manifest') this.#addManifest(this.#placeOf(statement), body, hash);
     else if (body.kind === 'receipt') this.#addReceipt(this.#placeOf(statement), body, hash);
+    else if (body.kind === 'drill') {
+      this.#drills.push({ hash, statement: this.#placeOf(statement), report: body.report });
+    }
   }
 
   #addManifest(statement: StatementPlace, body: Manifest, hash: StatementHash): void {
@@ -87,6 +99,11 @@ export class StatementIndex {
   /** How many there are. */
   get manifestCount(): number {
     return this.#manifests.size;
+  }
+
+  /** By the writers' clocks, newest last. */
+  drills(): DrillRecord[] {
+    return this.#drills.toSorted((a, b) => a.statement.timeMs - b.statement.timeMs);
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {

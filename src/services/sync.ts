@@ -1,7 +1,7 @@
 import { equal } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
-import { clusterStream, receiptStream } from '../core/format/statement.ts';
+import { clusterStream, drillStream, receiptStream } from '../core/format/statement.ts';
 import {
   type AgentKey,
   type DatasetId,
@@ -169,7 +169,9 @@ export class Sync implements AsyncDisposable {
     const { roster } = this.#options.ledger;
     if (this.#options.ledger.isFrozen(writer, stream)) return false;
     if (stream === clusterStream) return roster.isOperator(writer) || roster.isWriter(writer);
-    if (stream === receiptStream) return roster.member(writer) !== undefined;
+    if (stream === receiptStream || stream === drillStream) {
+      return roster.member(writer) !== undefined;
+    }
     const forked = forkedStream(stream);
     if (forked !== undefined) {
       return forkedStream(forked) === undefined && this.#isWanted(writer, forked);

@@ -3,6 +3,7 @@ import type { AgentApi } from '../../agent/api.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
+import { addDrills } from './drill-routes.ts';
 import { addKeys } from './key-routes.ts';
 import {
   auditBody,
@@ -49,6 +50,7 @@ export async function serveControl(options: {
   addPlans(app, api);
   addKeeping(app, api);
   addKeys(app, api);
+  addDrills(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });
   const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));

@@ -30,6 +30,8 @@ export type StatePaths = {
   readonly audit: string;
   /** What this host has promised to keep, and what time it was. */
   readonly locks: string;
+  /** Where drills restore; empty while none runs. */
+  readonly staging: string;
 };
 
 const subdirectories = [
@@ -45,6 +47,7 @@ const subdirectories = [
   'staged-keys',
   'audit',
   'locks',
+  'staging',
 ] as const;
 
 /** Keys, genesis and small JSON records: far below this, so that a planted file cannot fill the memory. */

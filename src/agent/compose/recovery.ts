@@ -38,11 +38,14 @@ import type {
   RestoreRequest,
   SnapshotReport,
 } from '../api.ts';
+import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
 import { snapshotReport } from '../snapshot-report.ts';
+import { stagedDrill } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 
 /** Restores and reads with the kit alone: no agent, no state, any members that answer. */
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
+  const beganMs = systemClock().monotonicMs();
   await using opening = new AsyncDisposableStack();
   opening.use(boundMemory());
   const level = process.env.HOLDFAST_LOG_LEVEL === 'debug' ? 'debug' : 'error';
@@ -52,7 +55,8 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
   const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
   const proven = await cluster.provenLog({ signal });
-  return new Session({ cluster, compute, proven, log, signal, stack: opening.move() });
+  const parts = { cluster, compute, proven, log, signal, beganMs };
+  return new Session({ ...parts, stack: opening.move() });
 }
 
 /** Snapshots that are looked at for the latest usable one. */
@@ -68,6 +72,8 @@ type SessionParts = {
   readonly proven: ProvenLog | string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** When it was asked for, by the monotonic clock. */
+  readonly beganMs: number;
   readonly stack: AsyncDisposableStack;
 };
 
@@ -281,6 +287,18 @@ class Session implements RecoverySession {
     const clock = this.#clock;
     const full = { ...order, snapshot: record.hash };
     yield* restoreSnapshot({ reader, target, order: full, clock, stats, signal });
+  }
+
+  async *drill(request: DrillRequest): AsyncGenerator<DrillRunEvent> {
+    const { cluster, signal, beganMs } = this.#parts;
+    const opened = await this.#open(request.snapshot);
+    await using _ = opened.frames;
+    for (const message of opened.notices) yield { type: 'notice', message };
+    const dataset = this.#datasetOf(opened.record);
+    const records = this.#lines.line(dataset.id);
+    const { roster } = cluster.ledger;
+    const around = { dataset, records, roster, view: this.#view, clock: this.#clock };
+    yield* stagedDrill(request, { ...around, opened, signal, beganMs });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { PlanDraft, PlanEstimate, PlanProposal } from '../../agent/plan-types.ts';
 import { stepInWords } from '../../agent/plan-words.ts';
 import { formatSize, formatSpan } from '../../base/quantity.ts';
@@ -8,6 +8,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { Probe } from '../../core/policy/restore-plan.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
+import { checkArgument } from '../probe-argument.ts';
 import { shellWord } from '../shell-word.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -45,26 +46,6 @@ export function addRestorePlans(restore: Command, register: Register): void {
   register<PlanFlags>(planCommand, (context, { args, options }) => plan(context, args, options));
   addPlanRun(restore, register);
   addPlanStatus(restore, register);
-}
-
-function checkArgument(value: string, before: readonly Probe[] | undefined): Probe[] {
-  return [...(before ?? []), probeOf(value)];
-}
-
-function probeOf(value: string): Probe {
-  if (/^https?:\/\//.test(value)) return { kind: 'http', url: value, expect: 200 };
-  const tcp = /^tcp:(?:\/\/)?(.+)$/.exec(value)?.[1];
-  if (tcp !== undefined) return { kind: 'tcp', address: tcp };
-  const [, sha256, file] = /^sha256:([0-9a-fA-F]{64}):(\/.+)$/.exec(value) ?? [];
-  if (sha256 !== undefined && file !== undefined) {
-    return { kind: 'digest', file, sha256: sha256.toLowerCase() };
-  }
-  if (value.startsWith('/')) {
-    return { kind: 'command', argv: value.split(/ +/).filter((word) => word !== '') };
-  }
-  throw new InvalidArgumentError(
-    'Give http://.., tcp:HOST:PORT, sha256:HEX:/FILE, or /PROGRAM ARGUMENTS.',
-  );
 }
 
 async function plan(context: CliContext, args: readonly string[], flags: PlanFlags): Promise<void> {

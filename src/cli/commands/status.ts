@@ -3,6 +3,7 @@ import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts
 import { formatSize, formatSpan } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
+import { againstTarget, outcomeWords } from '../drill-words.ts';
 import { message } from '../json-fields.ts';
 import type { Cell } from '../table.ts';
 import { clean, counted, formatTime } from '../terminal-text.ts';
@@ -57,7 +58,7 @@ async function printJson(
 }
 
 async function printDatasets(
-  { output, stateFlag }: CliContext,
+  { output, stateFlag, nowMs }: CliContext,
   status: StatusReport,
 ): Promise<void> {
   if (status.datasets.length === 0) {
@@ -81,6 +82,8 @@ async function printDatasets(
   );
   for (const dataset of status.datasets) {
     await output.print(`  ${clean(dataset.name)}: ${clean(dataset.words)}`);
+    const drill = drillWords(dataset.drill, nowMs());
+    if (drill !== undefined) await output.print(`  ${clean(dataset.name)}: ${drill}`);
     if (dataset.pending !== undefined) {
       const { snapshot, state, timeMs, missing } = dataset.pending;
       const waits = missing.length === 0 ? '' : `, waits for ${clean(missing.join(', '))}`;
@@ -88,6 +91,19 @@ async function printDatasets(
       await output.print(output.style(`  ${clean(dataset.name)}: ${line}`, 'yellow'));
     }
   }
+}
+
+/** The last rehearsal of a restore, and what it has measured. */
+function drillWords(drill: DatasetStatus['drill'], nowMs: number): string | undefined {
+  if (drill === undefined) return undefined;
+  const { last, objectives, state } = drill;
+  if (last === undefined) return 'never drilled: nobody knows how long a restore takes';
+  const ago = `last drill ${formatSpan(nowMs - last.timeMs)} ago`;
+  const due = state === 'overdue' ? ', OVERDUE' : '';
+  const { outcome, rtoMs, rpoMs, isRtoReckoned } = last;
+  const rto = againstTarget(rtoMs, objectives.rtoMs, isRtoReckoned);
+  const rpo = againstTarget(rpoMs, objectives.rpoMs);
+  return `${ago}${due}: ${outcomeWords(outcome)}; RTO ${rto}; RPO ${rpo}`;
 }
 
 function datasetRow(dataset: DatasetStatus): Cell[] {

@@ -8,7 +8,14 @@ import { keepingFrom } from './control-keeping.ts';
 import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
-import type { AnchorHead, ControlBody, Decree, Layout, PolicyChange } from './control-records.ts';
+import type {
+  AnchorHead,
+  ControlBody,
+  Decree,
+  DrillHead,
+  Layout,
+  PolicyChange,
+} from './control-records.ts';
 import { isTrustMessage, trustBodyFrom } from './control-trust.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
@@ -54,6 +61,8 @@ export function bodyFrom(message: Message['body']): ControlBody {
       const manifest = idField<StatementHash>(message.value.manifest, 32, 'manifest');
       return { kind: 'clear-suspect', manifest, reason: reasonFrom(message.value.reason) };
     }
+    case 'drill':
+      return { kind: 'drill', ...drillHeadFrom(message.value) };
     case 'time':
       return { kind: 'time', logTimeMs: integer(message.value.timeMs, anyTime, 'log time') };
     case 'thaw':
@@ -81,6 +90,14 @@ export function bodyFrom(message: Message['body']): ControlBody {
     default:
       return assertNever(message);
   }
+}
+
+/** The head of an agent's drill reports in a message. @throws HoldfastError bad-encoding */
+export function drillHeadFrom(message: { sequence: bigint; hash: Uint8Array }): DrillHead {
+  return {
+    sequence: integer(message.sequence, { min: 1, max: 2 ** 48 }, 'sequence of a drill report'),
+    hash: idField<StatementHash>(message.hash, 32, 'drill report'),
+  };
 }
 
 const anyTime = { min: 1, max: Number.MAX_SAFE_INTEGER };

@@ -40,6 +40,10 @@ export function bodyMessage(body: ControlBody): BodyMessage {
       const value = { manifest: idBytes(body.manifest), reason: body.reason };
       return { case: 'clearSuspect', value };
     }
+    case 'drill': {
+      const value = { sequence: BigInt(body.sequence), hash: idBytes(body.hash) };
+      return { case: 'drill', value };
+    }
     case 'time':
       return { case: 'time', value: { timeMs: BigInt(body.logTimeMs) } };
     case 'thaw':

@@ -329,11 +329,19 @@ export type ControlBody =
     }
   | { readonly kind: 'confirm-expiry'; readonly expiry: CommandId }
   | ({ readonly kind: 'quarantine' } & QuarantineMark)
+  | ({ readonly kind: 'drill' } & DrillHead)
   | {
       readonly kind: 'clear-quarantine';
       readonly dataset: DatasetId;
       readonly writer: AgentKey;
     };
+
+/** The newest drill report of whoever says so. */
+export type DrillHead = {
+  /** In its stream of drill reports. */
+  readonly sequence: number;
+  readonly hash: StatementHash;
+};
 
 /** One command: what is signed and appended to the control log. */
 export type ControlCommand = {

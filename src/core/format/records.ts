@@ -245,7 +245,8 @@ export type StatementBody =
   | ({ readonly kind: 'manifest' } & Manifest)
   | ({ readonly kind: 'receipt' } & Receipt)
   | ({ readonly kind: 'operators' } & OperatorsProof)
-  | ({ readonly kind: 'proved-invite' } & InviteEvidence);
+  | ({ readonly kind: 'proved-invite' } & InviteEvidence)
+  | { readonly kind: 'drill'; readonly report: Uint8Array };
 
 /** Sealed, in a metadata pack: everything of a snapshot that only a key holder may see. */
 export type Root = {

@@ -44,6 +44,8 @@ export function bodyMessage(body: StatementBody): BodyMessage {
       return { case: body.kind, value: { evidence: [...body.evidence] } };
     case 'proved-invite':
       return { case: 'provedInvite', value: { evidence: [...body.evidence] } };
+    case 'drill':
+      return { case: body.kind, value: { report: body.report } };
     default:
       return assertNever(body);
   }
@@ -70,6 +72,11 @@ export function bodyFrom(message: Message['body']): StatementBody {
       return { kind: 'operators', evidence: evidenceFrom(message.value) };
     case 'provedInvite':
       return { kind: 'proved-invite', evidence: evidenceFrom(message.value) };
+    case 'drill': {
+      // What it says is for its readers to judge: a later version may say more than this one knows.
+      const size = { min: 2, max: limits.drillReportSizeMax };
+      return { kind: 'drill', report: boundedBytes(message.value.report, size, 'drill report') };
+    }
     case undefined:
       throw malformed('the statement says nothing that this version knows');
     default:

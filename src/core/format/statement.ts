@@ -29,6 +29,8 @@ export const clusterStream = 'cluster';
 
 export const receiptStream = 'receipts';
 
+export const drillStream = 'drills';
+
 /** The stream of a dataset's manifests. */
 export function manifestStream(dataset: DatasetId): string {
   return `manifests/${dataset}`;
@@ -37,7 +39,8 @@ export function manifestStream(dataset: DatasetId): string {
 /** The only stream in which such a statement may stand: readers rely on a stream holding one matter. */
 export function streamOf(body: StatementBody): string {
   if (body.kind === 'manifest') return manifestStream(body.dataset);
-  return body.kind === 'receipt' ? receiptStream : clusterStream;
+  if (body.kind === 'receipt') return receiptStream;
+  return body.kind === 'drill' ? drillStream : clusterStream;
 }
 
 const zeroHash = new Uint8Array(32);

@@ -93,7 +93,8 @@ function workFrom(fields: PlanFields): Work {
 
 const probeKinds = ['command', 'http', 'tcp', 'digest'] as const;
 
-function probeFrom(value: unknown, path: string): Probe {
+/** One question. @throws HoldfastError bad-encoding */
+export function probeFrom(value: unknown, path: string): Probe {
   const fields = new PlanFields(value, path);
   const probe = probeOf(fields);
   fields.end();

@@ -1,3 +1,4 @@
+import type { Probe } from './restore-plan.ts';
 import { dayMs, GiB, hourMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
 
 /** Bounds of a policy document. A person must be able to read what is signed. */
@@ -24,6 +25,8 @@ export const policyLimits = {
   statementsPerDayMax: 10_000_000,
   /** Operators of a cluster: more approvals could never come. */
   approvalsMax: 16,
+  /** Of one drill: each may take a minute. */
+  checksMax: 16,
 } as const;
 
 /** What holds where a document says nothing: nothing happens by itself before a person has looked. */
@@ -104,6 +107,23 @@ export type DatasetRuleText = {
   readonly regions?: readonly string[];
   readonly restore?: RestoreRule;
   readonly tripwire?: TripwireRule;
+  /** How much may be lost, and how long a restore may take. */
+  readonly objectives?: { readonly rpo?: DurationText; readonly rto?: DurationText };
+  readonly drill?: DrillRuleText;
+};
+
+/** How restores of a dataset are rehearsed. */
+export type DrillRuleText = {
+  /** Older than this, the newest successful drill is overdue. */
+  readonly every?: DurationText;
+  /** How much a drill without a person restores. */
+  readonly sample?: SizeText;
+  /** Hours in which drills begin by themselves, UTC: "22:00-06:00". */
+  readonly window?: string;
+  /** What must hold of what was restored; files are paths in the snapshot. */
+  readonly checks?: readonly Probe[];
+  /** Whether a drill without a person runs commands among the checks. */
+  readonly commands?: 'run' | 'skip';
 };
 
 /** How many snapshots of each kind are kept. */

@@ -2,6 +2,8 @@ import { dayMs, secondMs } from '../../base/units.ts';
 import { isTag } from '../format/manifest.ts';
 import { limits } from '../limits.ts';
 import { PlanFields, textOf, wrongField } from './plan-field.ts';
+import { hoursOf } from './load-window.ts';
+import { probeFrom } from './plan-reader.ts';
 import {
   type PolicyDocument,
   policyLimits,
@@ -85,6 +87,8 @@ function ruleFrom(value: unknown, path: string): Rule {
     ...fields.optional('regions', (name) => textsIn(fields, name, isRegionPattern)),
     ...fields.optional('restore', (name) => restoreFrom(fields.object(name))),
     ...fields.optional('tripwire', (name) => tripwireFrom(fields.object(name))),
+    ...fields.optional('objectives', (name) => objectivesFrom(fields.object(name))),
+    ...fields.optional('drill', (name) => drillFrom(fields.object(name))),
   });
 }
 
@@ -152,6 +156,34 @@ function tripwireFrom(fields: PlanFields): NonNullable<Rule['tripwire']> {
     ...fields.optional('entropyPercent', percent),
     ...fields.optional('canaries', (name) => textsIn(fields, name, (text) => text.startsWith('/'))),
   });
+}
+
+const objectiveSpan = { min: secondMs, max: policyLimits.spanMaxMs };
+
+function objectivesFrom(fields: PlanFields): NonNullable<Rule['objectives']> {
+  return fields.endWith({
+    ...fields.optional('rpo', (name) => durationIn(fields, name, objectiveSpan)),
+    ...fields.optional('rto', (name) => durationIn(fields, name, objectiveSpan)),
+  });
+}
+
+function drillFrom(fields: PlanFields): NonNullable<Rule['drill']> {
+  const { checksMax } = policyLimits;
+  return fields.endWith({
+    ...fields.optional('every', (name) => durationIn(fields, name, objectiveSpan)),
+    ...fields.optional('sample', (name) => sizeIn(fields, name)),
+    ...fields.optional('window', (name) => windowIn(fields, name)),
+    ...fields.optional('checks', (name) =>
+      fields.list(name, { min: 1, max: checksMax }, probeFrom),
+    ),
+    ...fields.optional('commands', (name) => fields.word(name, ['run', 'skip'] as const)),
+  });
+}
+
+function windowIn(fields: PlanFields, name: string): string {
+  const text = fields.text(name, 11);
+  if (hoursOf(text) !== undefined) return text;
+  throw wrongField(fields.at(name), 'must be two times of day, as "22:00-06:00" (UTC)');
 }
 
 function isRegionPattern(text: string): boolean {

@@ -1,8 +1,10 @@
 import type { PlanHash } from '../format/control-records.ts';
 import type { DatasetId } from '../ids.ts';
+import { type Hours, hoursOf } from './load-window.ts';
 import { isNameLike } from './name-pattern.ts';
 import {
   type DatasetRuleText,
+  type DrillRuleText,
   type KeepCounts,
   type PolicyDocument,
   policyDefaults,
@@ -11,6 +13,7 @@ import {
   type WriterRuleText,
 } from './policy-document.ts';
 import { durationOf, sizeOf } from './policy-quantity.ts';
+import type { Probe } from './restore-plan.ts';
 
 /** A policy document in numbers, with what holds where it says nothing. */
 export type PolicyTerms = {
@@ -55,6 +58,21 @@ export type DatasetRule = {
   readonly regions?: readonly string[];
   readonly restore?: RestoreRule;
   readonly tripwire?: TripwireRule;
+  /** Undefined parts are not asked for. */
+  readonly objectives?: Objectives;
+  readonly drill?: DrillRule;
+};
+
+/** What a restore must reach. */
+export type Objectives = { readonly rpoMs?: number; readonly rtoMs?: number };
+
+export type DrillRule = {
+  /** Undefined: nobody asks for drills. */
+  readonly everyMs?: number;
+  readonly sampleBytes?: number;
+  readonly window?: Hours;
+  readonly checks: readonly Probe[];
+  readonly runsCommands: boolean;
 };
 
 export type Retention = KeepCounts & { readonly keepWithinMs?: number };
@@ -138,7 +156,8 @@ export function isRegionAllowed({ regions }: DatasetRule, region: string): boole
   return regions === undefined || regions.some((pattern) => isNameLike(region, pattern));
 }
 
-function ruleOf({ match, retention, lock, budget, ...rest }: DatasetRuleText): DatasetRule {
+function ruleOf(text: DatasetRuleText): DatasetRule {
+  const { match, retention, lock, budget, objectives, drill, ...rest } = text;
   const forMs = spanOf(lock?.for);
   return {
     match,
@@ -148,6 +167,8 @@ function ruleOf({ match, retention, lock, budget, ...rest }: DatasetRuleText): D
       ? {}
       : { lock: { mode: lock.mode, forMs } }),
     ...(budget === undefined ? {} : { budget: budgetOf(budget) }),
+    ...(objectives === undefined ? {} : { objectives: objectivesOf(objectives) }),
+    ...(drill === undefined ? {} : { drill: drillOf(drill) }),
   };
 }
 
@@ -165,6 +186,27 @@ function budgetOf({ perDay, total, over }: NonNullable<DatasetRuleText['budget']
     over: over ?? 'refuse',
     ...(day === undefined ? {} : { perDay: day }),
     ...(all === undefined ? {} : { total: all }),
+  };
+}
+
+function objectivesOf({ rpo, rto }: NonNullable<DatasetRuleText['objectives']>): Objectives {
+  const [rpoMs, rtoMs] = [spanOf(rpo), spanOf(rto)];
+  return {
+    ...(rpoMs === undefined ? {} : { rpoMs }),
+    ...(rtoMs === undefined ? {} : { rtoMs }),
+  };
+}
+
+function drillOf({ every, sample, window, checks, commands }: DrillRuleText): DrillRule {
+  const everyMs = spanOf(every);
+  const sampleBytes = sample === undefined ? undefined : sizeOf(sample);
+  const hours = window === undefined ? undefined : hoursOf(window);
+  return {
+    ...(everyMs === undefined ? {} : { everyMs }),
+    ...(sampleBytes === undefined ? {} : { sampleBytes }),
+    ...(hours === undefined ? {} : { window: hours }),
+    checks: checks ?? [],
+    runsCommands: commands === 'run',
   };
 }
 

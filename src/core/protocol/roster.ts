@@ -170,6 +170,10 @@ export class Roster {
         this.#requireMember(writer, body.kind);
         return this.#provedInviteChange(statement, proof);
       }
+      case 'drill':
+        this.#requireMember(writer, body.kind);
+        this.#requireStill(writer, body.kind);
+        return () => {};
       case 'operators':
         this.#requireMember(writer, body.kind);
         return this.#operatorsChange(writer, body.evidence);

@@ -37,6 +37,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     runAgent: async () => unexpected('runAgent'),
     startAgent: async () => unexpected('startAgent'),
     openRecovery: async () => unexpected('openRecovery'),
+    proveDrills: async () => unexpected('proveDrills'),
     openPlanKeys: async () => unexpected('openPlanKeys'),
     splitKit: async () => unexpected('splitKit'),
     combineKit: async () => unexpected('combineKit'),

@@ -116,7 +116,12 @@ describe('a failing command', () => {
     });
     const { code, out, err } = await run(['status'], { backend: failing(error) });
     expect({ code, out }).toEqual({ code: 20, out: '' });
-    expect(err).toBe('holdfast: two of five voters\nnext: holdfast peer list\n');
+    const lines = [
+      'holdfast: two of five voters',
+      'runbook: docs/runbooks/quorum-lost.md',
+      'next: holdfast peer list',
+    ];
+    expect(err).toBe(`${lines.join('\n')}\n`);
   });
 
   it('prints one JSON line with --json', async () => {
@@ -130,6 +135,7 @@ describe('a failing command', () => {
         exit_code: 23,
         message: 'older',
         next: 'x',
+        runbook: 'docs/runbooks/corrupt-peer.md',
         details: { sequence: 3 },
       },
     ]);

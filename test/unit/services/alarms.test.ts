@@ -36,6 +36,7 @@ describe('alarms', () => {
         environment: {
           ...{ HOLDFAST_ALARM: 'suspect-snapshot', HOLDFAST_SUBJECT: 'abcd' },
           ...{ HOLDFAST_TEXT: 'look at it', HOLDFAST_DATASET: 'web' },
+          HOLDFAST_RUNBOOK: 'docs/runbooks/ransomware.md',
         },
       },
     ]);

@@ -102,6 +102,18 @@ describe('a round with a peer', () => {
     expect(await late.sync.withPeer(oslo.network.self)).toEqual({ statements: 0, facts: 0 });
   });
 
+  test('brings the drill reports of members', async () => {
+    const oslo = await host(cluster.founder);
+    const report = new TextEncoder().encode('{"version":1}');
+    await soon(oslo.ledger.append('drills', { kind: 'drill', report }));
+    oslo.serve.start();
+    const other = await host(bergen);
+    other.serve.start();
+    await meet(other, oslo);
+    await other.sync.withPeer(oslo.network.self);
+    expect(other.ledger.drills().map((drill) => drill.report)).toEqual([report]);
+  });
+
   test('takes more statements than one response holds', async () => {
     const oslo = await host(cluster.founder);
     const count = limits.statementsPerResponse + 9;

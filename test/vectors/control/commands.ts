@@ -29,6 +29,7 @@ const byAgent = [
   'expire',
   'confirm-expiry',
   'quarantine',
+  'drill',
 ];
 
 /** A command as the one who may say it has signed it. */

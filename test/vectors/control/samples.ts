@@ -270,6 +270,7 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'confirm-expiry', expiry: filledId },
   { kind: 'quarantine', dataset, writer: agentKey, sequence: 4, reason: 'over its budget' },
   { kind: 'clear-quarantine', dataset, writer: agentKey },
+  { kind: 'drill', sequence: 7, hash: idOf(filled(61)) },
   { kind: 'clear-suspect', manifest: idOf(filled(41)), reason: 'a migration, done by Anna' },
 ];
 

@@ -168,6 +168,10 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
       const reporter = authority.requireMember(place.signers);
       return state.sites.check(body, reporter, { place, members, voters: config.voters });
     }
+    case 'drill':
+      return state.drills.check(body, authority.requireMember(place.signers).agent, {
+        sinceMs: state.time.nowMs,
+      });
     case 'time': {
       const say = state.time.check(body, authority.requireVoter(place.signers).agent, place);
       return () => {

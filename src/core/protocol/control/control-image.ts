@@ -10,6 +10,7 @@ import type { ClearedBook } from './cleared-book.ts';
 import type { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { DecreeBook } from './decree-book.ts';
+import type { DrillBook } from './drill-book.ts';
 import type { EscrowBook } from './escrow-book.ts';
 import type { FateBook } from './fate-book.ts';
 import { fateImages, fatesFrom } from './fate-image.ts';
@@ -58,6 +59,7 @@ export type ControlParts = {
   readonly escrow: EscrowBook;
   readonly thaws: ThawBook;
   readonly holds: HoldBook;
+  readonly drills: DrillBook;
   readonly fates: FateBook;
   knownIds(): readonly CommandId[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
@@ -123,6 +125,7 @@ function imageOf(state: ControlParts): ControlImage {
     thaws: state.thaws.image(),
     holds: state.holds.image(),
     fates: fateImages(state.fates.all()),
+    drills: state.drills.image(),
   });
 }
 
@@ -159,4 +162,5 @@ function load(state: ControlParts, image: ControlImage): void {
   state.thaws.load(image.thaws);
   state.holds.load(image.holds);
   state.fates.load(fatesFrom(image.fates));
+  state.drills.load(image.drills);
 }

@@ -13,6 +13,7 @@ import { ClearedBook } from './cleared-book.ts';
 import { ConfigBook } from './config-book.ts';
 import { controlBounds } from './control-bounds.ts';
 import { encodeParts, hashParts, type LogPosition, loadParts } from './control-image.ts';
+import { DrillBook } from './drill-book.ts';
 import { DecreeBook } from './decree-book.ts';
 import { EscrowBook } from './escrow-book.ts';
 import { FateBook } from './fate-book.ts';
@@ -83,6 +84,7 @@ export class ControlState {
   readonly escrow: EscrowBook;
   readonly thaws = new ThawBook();
   readonly holds = new HoldBook();
+  readonly drills = new DrillBook();
   readonly fates: FateBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Map<CommandId, Uint8Array>();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { concat } from '../../../../src/base/bytes.ts';
+import { concat, utf8 } from '../../../../src/base/bytes.ts';
 import { leafHashes, merkleRoot } from '../../../../src/core/coding/merkle.ts';
 import { publicKeyOf } from '../../../../src/core/crypto/signature.ts';
 import { HoldfastError } from '../../../../src/core/errors.ts';
@@ -118,6 +118,7 @@ export const bodies: Readonly<Record<StatementBody['kind'], StatementBody>> = {
     inviteSignature: filled(11, 64),
     agentSignature: filled(12, 64),
   },
+  drill: { kind: 'drill', report: utf8('{"version":1}') },
   operators: { kind: 'operators', evidence: [filled(13), filled(14, 40)] },
   'proved-invite': { kind: 'proved-invite', evidence: [filled(13), filled(15, 40)] },
   address: {

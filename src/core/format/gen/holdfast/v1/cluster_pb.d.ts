@@ -316,7 +316,7 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
   writer: Uint8Array;
 
   /**
-   * "cluster", "receipts", or "manifests/<dataset id, hex>"
+   * "cluster", "receipts", "drills", or "manifests/<dataset id, hex>"
    *
    * @generated from field: string stream = 2;
    */
@@ -388,6 +388,12 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
      */
     value: ProvedInvite;
     case: "provedInvite";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.Drill drill = 50;
+     */
+    value: Drill;
+    case: "drill";
   } | { case: undefined; value?: undefined };
 };
 
@@ -396,6 +402,26 @@ export declare type Statement = Message<"holdfast.v1.Statement"> & {
  * Use `create(StatementSchema)` to create a new message.
  */
 export declare const StatementSchema: GenMessage<Statement>;
+
+/**
+ * What a rehearsal of a restore has shown, said by the agent whose host has run it.
+ *
+ * @generated from message holdfast.v1.Drill
+ */
+export declare type Drill = Message<"holdfast.v1.Drill"> & {
+  /**
+   * canonical JSON
+   *
+   * @generated from field: bytes report = 1;
+   */
+  report: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.Drill.
+ * Use `create(DrillSchema)` to create a new message.
+ */
+export declare const DrillSchema: GenMessage<Drill>;
 
 /**
  * Said by a member that follows the control log, for those who do not know it yet; its authority lies inside.

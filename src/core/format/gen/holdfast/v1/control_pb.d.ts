@@ -302,6 +302,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: ShareProofCommand;
     case: "shareProof";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.DrillCommand drill = 140;
+     */
+    value: DrillCommand;
+    case: "drill";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1574,6 +1580,33 @@ export declare type ClearQuarantineCommand = Message<"holdfast.v1.ClearQuarantin
 export declare const ClearQuarantineCommandSchema: GenMessage<ClearQuarantineCommand>;
 
 /**
+ * Signed by a member: its newest drill report, which fixes all before it.
+ *
+ * @generated from message holdfast.v1.DrillCommand
+ */
+export declare type DrillCommand = Message<"holdfast.v1.DrillCommand"> & {
+  /**
+   * in its stream "drills"
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * envelope hash of that statement
+   *
+   * @generated from field: bytes hash = 2;
+   */
+  hash: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.DrillCommand.
+ * Use `create(DrillCommandSchema)` to create a new message.
+ */
+export declare const DrillCommandSchema: GenMessage<DrillCommand>;
+
+/**
  * Everything that a log has led to, up to last_index. Lists are sorted by their keys or by age.
  *
  * @generated from message holdfast.v1.ControlImage
@@ -1752,6 +1785,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.FateImage fates = 39;
    */
   fates: FateImage[];
+
+  /**
+   * sorted by agent
+   *
+   * @generated from field: repeated holdfast.v1.DrillImage drills = 100;
+   */
+  drills: DrillImage[];
 };
 
 /**
@@ -1759,6 +1799,39 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
  * Use `create(ControlImageSchema)` to create a new message.
  */
 export declare const ControlImageSchema: GenMessage<ControlImage>;
+
+/**
+ * The newest anchored drill report of an agent.
+ *
+ * @generated from message holdfast.v1.DrillImage
+ */
+export declare type DrillImage = Message<"holdfast.v1.DrillImage"> & {
+  /**
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: bytes hash = 3;
+   */
+  hash: Uint8Array;
+
+  /**
+   * @generated from field: int64 log_time_ms = 4;
+   */
+  logTimeMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.DrillImage.
+ * Use `create(DrillImageSchema)` to create a new message.
+ */
+export declare const DrillImageSchema: GenMessage<DrillImage>;
 
 /**
  * The newest renewal of a lease, and who has said that it has run out.

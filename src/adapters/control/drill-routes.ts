@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { AgentApi } from '../../agent/api.ts';
+import { checked, noBody } from './requests.ts';
+
+const termsBody = z.strictObject({ dataset: z.string().min(1).max(128).exactOptional() });
+// limits.drillReportSizeMax, and what UTF-16 makes of it.
+const reportBody = z.strictObject({ report: z.string().min(2).max(32_768) });
+
+/** Requests about rehearsals of restores. */
+export function addDrills(app: FastifyInstance, api: AgentApi): void {
+  app.get('/v1/drills', () => api.drills());
+  app.post('/v1/drills/terms', (request) =>
+    api.drillTerms(checked(termsBody, request.body, 'the body')),
+  );
+  app.post('/v1/drills', (request) =>
+    api.recordDrill(checked(reportBody, request.body, 'the body')),
+  );
+  app.post('/v1/drills/evidence', (request) => {
+    checked(noBody, request.body, 'the body');
+    return api.drillEvidence();
+  });
+}

@@ -1,0 +1,129 @@
+import { utf8 } from '../base/bytes.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { clusterStream, drillStream } from '../core/format/statement.ts';
+import { limits } from '../core/limits.ts';
+import { decodeDrillReport } from '../core/policy/drill-report.ts';
+import type { DatasetRecord } from '../core/protocol/roster.ts';
+import type { Agent } from './agent.ts';
+import type { DrillApi, DrillEntry, DrillStatus, DrillTerms } from './drill-types.ts';
+
+export function drillApi(agent: Agent): DrillApi {
+  return {
+    drillTerms: async ({ dataset }) => drillTerms(agent, dataset),
+    recordDrill: ({ report }) => recordDrill(agent, report),
+    drills: async () => entries(agent),
+    drillEvidence: () => evidence(agent),
+  };
+}
+
+function drillTerms(agent: Agent, dataset: string | undefined): DrillTerms {
+  const { ledger } = agent;
+  const { roster } = ledger;
+  const { name, site, agentKey } = agent.member();
+  const rule =
+    dataset === undefined ? undefined : roster.ruleFor(agent.lines.find(dataset).ruleName);
+  return {
+    cluster: { id: ledger.cluster, name: roster.genesis.name },
+    agent: { name, site, key: agentKey },
+    policyVersion: roster.policy.version,
+    objectives: rule?.objectives ?? {},
+    approvals: { needed: rule?.restore?.approvals ?? 0, by: [...(rule?.restore?.by ?? [])] },
+    checks: [...(rule?.drill?.checks ?? [])],
+  };
+}
+
+async function recordDrill(agent: Agent, text: string): Promise<{ id: string }> {
+  const bytes = utf8(text);
+  if (bytes.length > limits.drillReportSizeMax) {
+    throw new HoldfastError('limit-exceeded', 'the drill report is too large to sign');
+  }
+  const report = decodeDrillReport(bytes);
+  const self = agent.member();
+  // What others run is theirs to sign.
+  if (report.agent.key !== self.agentKey || report.cluster.id !== agent.ledger.cluster) {
+    throw new HoldfastError('usage', 'the report is not of a drill that was run on this host');
+  }
+  const { hash } = await agent.ledger.append(drillStream, { kind: 'drill', report: bytes });
+  agent.audit.log.note({
+    kind: 'restore',
+    actor: self.name,
+    action: `drill ${report.kind}`,
+    subject: report.dataset?.name ?? report.where,
+    outcome: report.outcome === 'failed' ? 'refused' : 'done',
+    detail: report.outcome,
+  });
+  return { id: hash };
+}
+
+function entries(agent: Agent): DrillEntry[] {
+  return agent.drills.history.all().map(({ record, report, isAnchored }) => ({
+    id: record.hash,
+    agent: agent.nameOf(record.statement.writer),
+    sequence: record.statement.sequence,
+    timeMs: record.statement.timeMs,
+    isAnchored,
+    report,
+  }));
+}
+
+/** Whole sequences: one that is left out would show. */
+async function evidence(agent: Agent): Promise<{ genesis: string; statements: string[] }> {
+  const { ledger } = agent;
+  const statements: Uint8Array[] = [];
+  for (const { writer, stream, sequence } of ledger.heads()) {
+    if (stream !== clusterStream && stream !== drillStream) continue;
+    for (let from = 1; from <= sequence; ) {
+      const batch = await ledger.read(writer, stream, from, limits.statementsPerResponse);
+      if (batch.length === 0) break;
+      statements.push(...batch);
+      from += batch.length;
+    }
+  }
+  return { genesis: base64(ledger.genesisBytes), statements: statements.map(base64) };
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}
+
+/** How a dataset stands with its drills, for `status`. */
+export function drillStatus(agent: Agent, dataset: DatasetRecord): DrillStatus {
+  const { ledger } = agent;
+  const drills = agent.drills.history;
+  const rule = ledger.roster.ruleFor(dataset.ruleName);
+  const last = drills.of(dataset.id).findLast(({ report }) => report.kind === 'dataset');
+  const everyMs = rule.drill?.everyMs;
+  return {
+    state: drills.stateOf(dataset),
+    ...(everyMs === undefined ? {} : { everyMs }),
+    ...(last === undefined ? {} : { last: lastOf(agent, last) }),
+    objectives: rule.objectives ?? {},
+  };
+}
+
+/** Datasets that the policy wants rehearsed, and that were not in time. */
+export function drillWarnings(agent: Agent): string[] {
+  return agent.lines.all().flatMap((dataset) => {
+    const state = agent.drills.history.stateOf(dataset);
+    if (state !== 'overdue' && state !== 'never') return [];
+    const what = state === 'never' ? 'was never drilled' : 'has an overdue drill';
+    return [`${dataset.name} ${what}: holdfast drill run dataset ${dataset.name} --kit FILE`];
+  });
+}
+
+function lastOf(
+  agent: Agent,
+  { record, report }: ReturnType<Agent['drills']['history']['all']>[number],
+): NonNullable<DrillStatus['last']> {
+  const { rtoMs, rpoMs } = report.times;
+  return {
+    id: record.hash,
+    timeMs: report.endedMs,
+    outcome: report.outcome,
+    scope: report.scope,
+    ...(rtoMs === undefined ? {} : { rtoMs }),
+    ...(rpoMs === undefined ? {} : { rpoMs }),
+    isRtoReckoned: report.isRtoReckoned,
+    agent: agent.nameOf(record.statement.writer),
+  };
+}
