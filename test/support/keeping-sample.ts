@@ -3,6 +3,7 @@ import { hourMs, MiB } from '../../src/base/units.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { encodePackSegments, type PackEntry } from '../../src/core/format/facts.ts';
 import { noChanges } from '../../src/core/format/manifest.ts';
+import type { FactRef } from '../../src/core/format/records.ts';
 import {
   type AgentKey,
   type FactHash,
@@ -51,6 +52,7 @@ export class KeepingSample {
   freeze: { number: number; reason: string; sinceMs: number } | undefined;
   readonly #listeners: ((event: unknown) => void)[] = [];
   readonly #codes = new Map<string, PackEntry>();
+  readonly #lists = new Map<StatementHash, readonly FactRef[]>();
 
   /** `self`: whose host it is. */
   constructor(self: SampleAgent = bergen) {
@@ -62,6 +64,7 @@ export class KeepingSample {
       self: self.agentKey,
       roster: { datasets: () => [one], datasetOf: () => one },
       manifests: () => [...this.records],
+      packSegments: async ({ hash: name }: ManifestRecord) => this.#lists.get(name) ?? [],
       forks: () => this.forks,
       witnessed: (name: StatementHash) => this.witnesses.get(name) ?? new Map(),
       receipts: () => [{ agent: self.agentKey }],
@@ -131,6 +134,7 @@ export class KeepingSample {
       manifest,
       statement,
     } as unknown as ManifestRecord;
+    this.#lists.set(record.hash, manifest.packSegments);
     this.records.push(record);
     this.committed.add(record.hash);
     for (const listener of this.#listeners) listener({ statement });
