@@ -1,10 +1,31 @@
-const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+/** Of each byte its two digits, as character codes. */
+const hexCodes = Uint16Array.from({ length: 512 }, (_, at) => {
+  const digit = at % 2 === 0 ? at >> 5 : (at >> 1) & 15;
+  return '0123456789abcdef'.charCodeAt(digit);
+});
+/** Bytes at a time: the stack must bear them. */
+const hexStep = 1024;
 
-/** Lower-case hexadecimal text, two characters a byte. */
+/**
+ * Lower-case hexadecimal text, two characters a byte. Made in one piece: V8 keeps a text that was put together bit
+ * by bit as a tree of its pieces, ten times as large, and ids stand in memory by the thousand.
+ */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += hexDigits[byte];
+  for (let at = 0; at < bytes.length; at += hexStep) {
+    text += hexOf(bytes.subarray(at, at + hexStep));
+  }
   return text;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  const codes = new Uint16Array(2 * bytes.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const at = 2 * (bytes[i] as number);
+    codes[2 * i] = hexCodes[at] as number;
+    codes[2 * i + 1] = hexCodes[at + 1] as number;
+  }
+  return String.fromCharCode(...codes);
 }
 
 /** Of each character code below 103 its value as a digit, or 255. */
@@ -90,7 +111,7 @@ export function printable(bytes: Uint8Array): string {
 }
 
 function escaped(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => `\\x${hexDigits[byte]}`).join('');
+  return Array.from(bytes, (byte) => `\\x${hexOf(Uint8Array.of(byte))}`).join('');
 }
 
 /**
