@@ -278,6 +278,7 @@ function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
       bytesAdded: result.bytesAdded,
       bytesStored: result.bytesStored,
       durationMs: result.durationMs,
+      ...(result.loopDelayP99Ms !== undefined && { loopDelayP99Ms: result.loopDelayP99Ms }),
     },
   };
 }

@@ -3,10 +3,12 @@ import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
+import { compressionLevel } from '../core/policy/compression.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
+import type { LoopWatch } from '../ports/loop-watch.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
 import type { PackSealing, Sealer } from '../ports/sealer.ts';
@@ -80,6 +82,7 @@ export type AgentPorts = ControlPorts &
     readonly stagedKeyRecords: KeyRecordStore;
     readonly compute: Compute;
     readonly source: Source;
+    readonly watchLoop?: () => LoopWatch;
   };
 
 export type AgentOptions = {
@@ -375,7 +378,7 @@ export class Agent implements AsyncDisposable {
       tags: full.tags,
       host: hostName,
       program: `holdfast ${version}`,
-      compressionLevel: config.compression.level,
+      compressionLevel: compressionLevel(full.compression, config.compression.level),
       dryRun: request.dryRun,
       force: request.force,
       canaries: canariesOf(this.control, name),

@@ -1,3 +1,4 @@
+import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AuditApi } from './audit-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
@@ -179,6 +180,8 @@ export type BackupRequest = {
   dryRun: boolean;
   /** Read every file even when it looks unchanged. */
   force: boolean;
+  /** In place of what the configuration says. */
+  compression?: CompressionMode;
 };
 
 export type BackupEvent =
@@ -216,6 +219,8 @@ export type BackupSummary = {
   bytesAdded: number;
   bytesStored: number;
   durationMs: number;
+  /** 99th percentile of how late the agent's thread was meanwhile. */
+  loopDelayP99Ms?: number;
 };
 
 export type CheckRequest = { readData: boolean; dataset?: string };

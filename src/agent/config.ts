@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { compressionModes } from '../core/policy/compression.ts';
 import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
 import { GiB, KiB } from '../base/units.ts';
@@ -38,6 +39,7 @@ const dataset = z.strictObject({
   excludeIfPresent: patterns,
   excludeLargerThan: size.exactOptional(),
   oneFileSystem: z.boolean().default(false),
+  compression: z.enum(compressionModes).exactOptional(),
   tags: z.array(z.string().min(1).max(128)).max(64).default([]),
   chunkAverage: chunkAverage.exactOptional(),
 });
@@ -67,7 +69,7 @@ const schema = z.strictObject({
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
   alerts: z.strictObject({ command: argv.exactOptional() }).prefault({}),
-  compression: z.strictObject({ level: z.int().min(1).max(19).default(3) }).prefault({}),
+  compression: z.strictObject({ level: z.int().min(0).max(19).default(3) }).prefault({}),
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),
   leases: z.record(datasetName, leasePrograms).default({}),

@@ -9,6 +9,7 @@ export function withConfig(
   configured: DatasetConfig | undefined,
 ): BackupRequest {
   if (configured === undefined) return request;
+  const compression = request.compression ?? configured.compression;
   const largest = request.excludeLargerThan ?? configured.excludeLargerThan;
   return {
     ...request,
@@ -19,5 +20,6 @@ export function withConfig(
     excludeCaches: configured.excludeCaches || request.excludeCaches,
     oneFileSystem: configured.oneFileSystem || request.oneFileSystem,
     ...(largest === undefined ? {} : { excludeLargerThan: largest }),
+    ...(compression === undefined ? {} : { compression }),
   };
 }

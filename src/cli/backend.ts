@@ -223,6 +223,8 @@ export type RecoveryOptions = {
   kitText: string;
   /** Multiaddrs, with or without the peer id; empty: those written in the kit. */
   peers: string[];
+  /** Of an agent on this host: the shards in it need no network. */
+  stateDir?: string;
   signal: AbortSignal;
 };
 

@@ -45,14 +45,14 @@ export async function recoveryOf(
   context: CliContext,
   flags: RecoveryFlags,
 ): Promise<RecoveryOptions> {
-  const { cwd, output, signal, stdin } = context;
+  const { cwd, output, signal, stateDir, stdin } = context;
   const file = kitFileOf(context, flags);
   if (flags.share !== undefined) {
     const { kitText, problems } = await context.backend.combineKit(
       await readShares(context, flags.share),
     );
     for (const problem of problems) await output.remark(`not used: ${clean(problem)}`);
-    return { kitText, peers: flags.peer ?? (await localAddresses(context)), signal };
+    return { kitText, peers: flags.peer ?? (await localAddresses(context)), stateDir, signal };
   }
   if (file === undefined) throw keyNeeded(context);
   const kit = await readKit(file === '-' ? file : resolve(cwd, file), { stdin, signal });
@@ -62,7 +62,7 @@ export async function recoveryOf(
     );
   }
   const peers = flags.peer ?? (await localAddresses(context));
-  return { kitText: kit.text, peers, signal };
+  return { kitText: kit.text, peers, stateDir, signal };
 }
 
 function keyNeeded({ argv }: CliContext): HoldfastError {

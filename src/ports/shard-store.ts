@@ -38,6 +38,9 @@ export interface ShardStore extends AsyncDisposable {
   usage(): { shards: number; bytes: number; freeBytes: number };
 }
 
+/** Shards that can be read. Whoever asks checks the leaves that come. */
+export type ShardSource = Pick<ShardStore, 'indexes' | 'head' | 'read'>;
+
 export interface ShardWriter {
   /** The first leaf that is still missing; equals the leaf count when nothing is. */
   readonly nextLeaf: number;

@@ -14,6 +14,7 @@ import { limits } from '../core/limits.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { codeInWords } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
+import type { LoopWatch } from '../ports/loop-watch.ts';
 import type { BackupJob, BackupOptions, BackupProgress, BackupResult } from './backup.ts';
 import { ContentSink } from './content-sink.ts';
 import type { KnownSegment } from './dataset-index.ts';
@@ -44,6 +45,7 @@ export class BackupRun implements Disposable {
   readonly #scan: TreeScan;
   readonly #index: IndexWriter;
   readonly #placer: PackPlacer;
+  readonly #loop: LoopWatch | undefined;
   #problems = 0;
   #bytesSent = 0;
   /** Ahead of the counts, which know a file only once it is complete. */
@@ -67,6 +69,7 @@ export class BackupRun implements Disposable {
     const of = { writer, dataset: job.own.dataset.id };
     this.#code = options.view.code(of);
     this.#startMs = options.clock.monotonicMs();
+    this.#loop = options.watchLoop?.();
     this.#sink = this.#createSink();
     this.#scan = this.#createScan();
     this.#placer = new PackPlacer({ ...options, of });
@@ -115,6 +118,8 @@ export class BackupRun implements Disposable {
   /** Erases the keys of packs that were begun and not closed. */
   [Symbol.dispose](): void {
     for (const writer of this.#writers) writer.erase();
+    this.#loop?.[Symbol.dispose]();
+    this.#job.own.index.forgetIds();
   }
 
   #createIndexWriter(): IndexWriter {
@@ -381,6 +386,7 @@ export class BackupRun implements Disposable {
       bytesAdded: this.#sink.bytesWritten,
       bytesStored: this.#bytesStored,
       durationMs: this.#o.clock.monotonicMs() - this.#startMs,
+      loopDelayP99Ms: this.#loop?.p99Ms(),
     };
   }
 }

@@ -5,6 +5,7 @@ import type { AgentKey } from '../core/ids.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Compute } from '../ports/compute.ts';
+import type { LoopWatch } from '../ports/loop-watch.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
 import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { Source } from '../ports/source.ts';
@@ -62,6 +63,8 @@ export type BackupResult = {
   readonly bytesAdded: number;
   readonly bytesStored: number;
   readonly durationMs: number;
+  /** Where somebody watched. */
+  readonly loopDelayP99Ms: number | undefined;
 };
 
 export type BackupOptions = {
@@ -77,6 +80,7 @@ export type BackupOptions = {
   readonly openSealing?: () => PackSealing;
   readonly entropy: Entropy;
   readonly clock: Clock;
+  readonly watchLoop?: () => LoopWatch;
   readonly log: Log;
   readonly facts: FactStore;
   readonly distributor: Distributor;

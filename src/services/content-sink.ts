@@ -62,6 +62,7 @@ export class ContentSink {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#failure !== undefined) throw this.#failure;
+    await this.#options.index.rememberIds();
   }
 
   #bytesInFlight(): number {

@@ -11,6 +11,7 @@ import type { BlobRef } from '../core/format/records.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
+import { ChunkTable } from './chunk-table.ts';
 
 /** A pack that this source has written for a dataset and that is durable somewhere. */
 export type KnownPack = {
@@ -29,6 +30,9 @@ export type KnownSegment = {
   readonly count: number;
   readonly packs: readonly number[];
 };
+
+/** So many cost nothing worth mentioning. */
+const lookupsMin = 1000;
 
 /** In place of a pack that was lost. The other flags: 0 to be listed in an index segment, 1 listed. */
 const forgottenFlag = 2;
@@ -63,6 +67,9 @@ export class DatasetIndex {
   readonly #segments = new Map<number, KnownSegment>();
   readonly #epochs = new Map<number, number>();
   #freshFrom = 1;
+  /** Ids of all chunks in the store, while a backup looks for many. */
+  #table: { readonly ids: ChunkTable; isComplete: boolean } | undefined;
+  #lookups = 0;
   #nextOrdinal = 1;
 
   private constructor(store: KeyValue, dataset: DatasetId) {
@@ -136,10 +143,31 @@ export class DatasetIndex {
 
   /** The pack that a chunk lies in, or undefined when it has to be stored. */
   find(id: Uint8Array): number | undefined {
+    this.#lookups++;
+    if (this.#table?.isComplete === true && !this.#table.ids.mayHave(id)) return undefined;
     const value = this.#store.get(this.#key(bounds.chunk, id));
     if (value === undefined) return undefined;
     const ordinal = new DataView(value.buffer, value.byteOffset).getUint32(0);
     return this.#packs.has(ordinal) ? ordinal : undefined;
+  }
+
+  /**
+   * Brings the ids of all chunks into memory once looking them up on disk has cost as much; call it now and then during
+   * a backup. `forgetIds` lets go of them.
+   */
+  async rememberIds(): Promise<void> {
+    const known = this.segments().reduce((sum, { count }) => sum + count, 0);
+    if (this.#table !== undefined || this.#lookups < Math.max(lookupsMin, known / 3)) return;
+    const table = { ids: new ChunkTable(known), isComplete: false };
+    this.#table = table;
+    const start = this.#prefix.length + 1;
+    for await (const { key } of this.#range(bounds.chunk)) table.ids.add(key.subarray(start));
+    table.isComplete = true;
+  }
+
+  forgetIds(): void {
+    this.#table = undefined;
+    this.#lookups = 0;
   }
 
   /** Records a pack whose shards are all durable, here in the outbox or on peers. Survives power loss. */
@@ -165,6 +193,7 @@ export class DatasetIndex {
       operations.push({ type: 'put', key, value: ordinalBytes(keyEpoch) });
     }
     await this.#store.batch(operations, { durable: true });
+    for (const { id } of records) this.#table?.ids.add(id);
     this.#packs.set(ordinal, pack);
     this.#ordinals.set(entry.pack, ordinal);
   }

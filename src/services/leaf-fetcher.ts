@@ -11,7 +11,7 @@ import {
 import { idBytes, type PeerKey, shortId } from '../core/ids.ts';
 import type { Network } from '../ports/network.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
-import type { ShardStore } from '../ports/shard-store.ts';
+import type { ShardSource } from '../ports/shard-store.ts';
 import { HolderHistory, type ShardHolder } from './holder-history.ts';
 
 /** Neighbouring leaves of one shard. */
@@ -23,7 +23,7 @@ const headsMax = 512;
 export type LeafFetcherOptions = {
   readonly network: Network;
   /** Undefined on a host that holds no shards. */
-  readonly store: ShardStore | undefined;
+  readonly store: ShardSource | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };

@@ -9,7 +9,7 @@ import { limits } from '../core/limits.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
-import type { ShardStore } from '../ports/shard-store.ts';
+import type { ShardSource } from '../ports/shard-store.ts';
 import { type Attempt, AttemptsFailed, firstSuccesses } from './hedged-attempts.ts';
 import type { ShardHolder } from './holder-history.ts';
 import { LeafFetcher, peerName } from './leaf-fetcher.ts';
@@ -31,7 +31,7 @@ export type PackReaderOptions = {
   readonly network: Network;
   readonly source: PackSource;
   /** Undefined on a host that holds no shards. */
-  readonly store?: ShardStore;
+  readonly store?: ShardSource;
   /** Asks every reachable member what it holds of a pack, when receipts do not suffice. */
   readonly probe?: (pack: PackId, options: Cancel) => Promise<readonly ShardHolder[]>;
   readonly compute: Compute;
@@ -298,7 +298,7 @@ export class PackReader {
 function withSelf(
   pack: PackId,
   holders: readonly ShardHolder[],
-  store: ShardStore | undefined,
+  store: ShardSource | undefined,
 ): ShardHolder[] {
   const others = holders.filter(({ peer }) => peer !== 'self');
   const site = holders.find(({ peer }) => peer === 'self')?.site ?? 'here';

@@ -5,7 +5,7 @@ import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Sealer } from '../ports/sealer.ts';
-import type { ShardStore } from '../ports/shard-store.ts';
+import type { ShardSource } from '../ports/shard-store.ts';
 import type { DurabilityView } from './durability-view.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ShardHolder } from './holder-history.ts';
@@ -20,7 +20,7 @@ export type SnapshotSessionOptions = {
   readonly peers: Peers;
   readonly view: DurabilityView;
   /** Undefined on a host that holds no shards. */
-  readonly store?: ShardStore;
+  readonly store?: ShardSource;
   readonly compute: Compute;
   readonly sealer: Sealer;
   readonly clock: Clock;

@@ -6,8 +6,11 @@ type Entry = { readonly key: Uint8Array; readonly value: Uint8Array };
 /** An index in memory: entries in one array sorted by key. */
 export class MemoryKeyValue implements KeyValue {
   #entries: Entry[] = [];
+  /** How often `get` was called. */
+  getCount = 0;
 
   get(key: Uint8Array): Uint8Array | undefined {
+    this.getCount++;
     const entry = this.#entries[this.#position(key)];
     return entry !== undefined && compare(entry.key, key) === 0 ? entry.value.slice() : undefined;
   }

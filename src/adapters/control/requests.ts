@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compressionModes } from '../../core/policy/compression.ts';
 import { HoldfastError } from '../../core/errors.ts';
 
 // The bounds keep one request within the body limit of the server; nobody types as much.
@@ -27,6 +28,7 @@ export const backupBody = z.strictObject({
   excludeCaches: z.boolean(),
   excludeLargerThan: z.int().nonnegative().exactOptional(),
   oneFileSystem: z.boolean(),
+  compression: z.enum(compressionModes).exactOptional(),
   dryRun: z.boolean(),
   force: z.boolean(),
 });

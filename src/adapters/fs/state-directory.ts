@@ -198,3 +198,8 @@ function noCluster(path: string): HoldfastError {
     details: { path },
   });
 }
+
+/** Where the agent of a state directory keeps the shards that it holds. */
+export function shardDirectoryOf(stateDir: string): string {
+  return new StateDirectory(stateDir).paths.shards;
+}

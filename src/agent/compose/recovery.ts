@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { ageSealer } from '../../adapters/age/sealer.ts';
 import { openComputePool } from '../../adapters/compute/pool.ts';
+import { openShardReader } from '../../adapters/fs/shard-reader.ts';
+import { shardDirectoryOf } from '../../adapters/fs/state-directory.ts';
 import { openTarget } from '../../adapters/fs/target.ts';
 import { checkTarget } from '../../adapters/fs/target-check.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
@@ -19,6 +21,7 @@ import type { ProvenLog } from '../../core/protocol/control/proven-log.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
+import type { ShardSource } from '../../ports/shard-store.ts';
 import type { RestoreTarget, TargetDirectory } from '../../ports/target.ts';
 import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
 import { DatasetLines } from '../../services/dataset-lines.ts';
@@ -55,7 +58,10 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
   const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
   const proven = await cluster.provenLog({ signal });
-  const parts = { cluster, compute, proven, log, signal, beganMs };
+  const { stateDir } = options;
+  const store = stateDir === undefined ? undefined : openShardReader(shardDirectoryOf(stateDir));
+  if (store !== undefined) opening.use(store);
+  const parts = { cluster, compute, proven, store, log, signal, beganMs };
   return new Session({ ...parts, stack: opening.move() });
 }
 
@@ -70,6 +76,8 @@ type SessionParts = {
   readonly compute: Compute;
   /** The control log, or why no member could prove any. */
   readonly proven: ProvenLog | string;
+  /** What this host holds itself. */
+  readonly store: ShardSource | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** When it was asked for, by the monotonic clock. */
@@ -96,7 +104,7 @@ class Session implements RecoverySession {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    const { cluster, compute, log, proven } = parts;
+    const { cluster, compute, store, log, proven } = parts;
     const state = typeof proven === 'string' ? undefined : proven.state;
     this.#state = state;
     const { network, ledger, peers } = cluster;
@@ -112,7 +120,8 @@ class Session implements RecoverySession {
     });
     const around = { network, ledger, peers, view: this.#view };
     const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
-    this.#session = new SnapshotSession({ ...around, ...tools });
+    const here = store === undefined ? {} : { store };
+    this.#session = new SnapshotSession({ ...around, ...tools, ...here });
   }
 
   get cluster(): { id: string; name: string } {

@@ -26,6 +26,7 @@ import { systemHooks } from '../../adapters/system/hook.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { ProcessLeaseGuard } from '../../adapters/system/lease-guard.ts';
 import { openLog } from '../../adapters/system/log.ts';
+import { watchLoop } from '../../adapters/system/loop-watch.ts';
 import { systemProbes } from '../../adapters/system/probe.ts';
 import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
 import { utf8 } from '../../base/bytes.ts';
@@ -116,6 +117,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         stagedKeyRecords: openKeyRecordStore(state.paths['staged-keys']),
         compute,
         source,
+        watchLoop,
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
         hooks: systemHooks(),

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { BackupEvent, BackupRequest, BackupSummary } from '../../agent/api.ts';
 import { formatElapsed, formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { type CompressionMode, compressionModes } from '../../core/policy/compression.ts';
 import type { Register } from '../action.ts';
 import { repeated, repeatedList, sizeArgument } from '../arguments.ts';
 import { untilInterrupted } from '../events.ts';
@@ -26,6 +27,7 @@ type BackupFlags = {
   tag?: string[];
   dryRun?: true;
   force?: true;
+  compression?: CompressionMode;
 };
 
 /** Makes a snapshot. */
@@ -48,7 +50,10 @@ export function addBackup(program: Command, register: Register): void {
     .option('-x, --one-file-system', 'do not follow mounts')
     .option('--tag <tag>', 'tag the snapshot; repeatable, or separated by commas', repeatedList)
     .option('-n, --dry-run', 'show what would be done')
-    .option('-f, --force', 'read every file, even when it looks unchanged');
+    .option('-f, --force', 'read every file, even when it looks unchanged')
+    .addOption(
+      new Option('--compression <mode>', 'how hard to compress').choices(compressionModes),
+    );
   register<BackupFlags>(command, async (context, { args, options }) => {
     const request = await requestOf(context, args, options);
     const summary = await follow(context, request);
@@ -84,6 +89,7 @@ async function requestOf(
     oneFileSystem: flags.oneFileSystem === true,
     dryRun: flags.dryRun === true,
     force: flags.force === true,
+    ...(flags.compression !== undefined && { compression: flags.compression }),
   };
 }
 
@@ -211,6 +217,9 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
     data_stored: summary.bytesStored,
     error_count: summary.problems,
     total_duration: summary.durationMs / secondMs,
+    ...(summary.loopDelayP99Ms !== undefined && {
+      loop_delay_p99_ms: Math.round(summary.loopDelayP99Ms * 10) / 10,
+    }),
   };
 }
 

@@ -77,6 +77,21 @@ describe('chunks', () => {
     expect(index.records(ordinal)).toEqual([]);
   });
 
+  test('are found the same when their ids are kept in memory', async () => {
+    const first = await addPack(1, [1, 2]);
+    for (let i = 0; i < 1000; i++) index.find(chunk(3));
+    await index.rememberIds();
+    const gets = store.getCount;
+    expect([1, 2, 3].map((i) => index.find(chunk(i)))).toEqual([first, first, undefined]);
+    expect(store.getCount - gets).toBe(2);
+    const second = await addPack(2, [3]);
+    expect(index.find(chunk(3))).toBe(second);
+    await index.forgetPacks([packIdAt(1)]);
+    expect(index.find(chunk(1))).toBeUndefined();
+    index.forgetIds();
+    expect(index.find(chunk(3))).toBe(second);
+  });
+
   test('of another dataset are unknown', async () => {
     await addPack(1, [1]);
     const other = await DatasetIndex.open(store, work);

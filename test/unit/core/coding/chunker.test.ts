@@ -3,6 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { concat, toHex } from '../../../../src/base/bytes.ts';
 import { MiB } from '../../../../src/base/units.ts';
 import { Chunker, type CutRule } from '../../../../src/core/coding/chunker.ts';
+import { kernelScan, plainScan } from '../../../../src/core/coding/cut-scan.ts';
+import {
+  type Kernel,
+  type KernelKind,
+  loadKernel,
+} from '../../../../src/core/coding/kernels/kernel.ts';
 import { hash } from '../../../../src/core/crypto/hash.ts';
 import { byteStream, bytesOf } from '../../../support/byte-stream.ts';
 import vectors from '../../../vectors/chunker.json' with { type: 'json' };
@@ -31,6 +37,47 @@ function contentsOf(bytes: Uint8Array, chunker: Chunker): Set<string> {
   }
   return contents;
 }
+
+describe.each<KernelKind>(['relaxed-simd', 'simd'])('code compiled for %s', (kind) => {
+  const scan = kernelScan(cutKey, loadKernel(kind) as Kernel);
+  const plain = plainScan(cutKey);
+
+  test.each(vectors.cases)(
+    'cuts as in the vector, and as plain code does: $name',
+    ({ data, cutKey: text, cuts, ...sizes }) => {
+      const key = bytesOf(text);
+      const compiled = new Chunker(
+        { ...sizes, cutKey: key },
+        kernelScan(key, loadKernel(kind) as Kernel),
+      );
+      const reference = new Chunker({ ...sizes, cutKey: key }, plainScan(key));
+      expect(cutsOf(byteStream(data.label, data.size), compiled)).toEqual(cuts);
+      expect(cutsOf(byteStream(data.label, data.size), reference)).toEqual(cuts);
+    },
+  );
+
+  test('finds what plain code finds, wherever the search begins and ends', () => {
+    const bytes = byteStream('anywhere', 200_000);
+    const range = fc.record({ from: fc.integer({ min: 64, max: 150_000 }), size: fc.nat(50_000) });
+    fc.assert(
+      fc.property(range, fc.integer({ min: 0, max: 3 }), ({ from, size }, bits) => {
+        const mask = bits === 0 ? 0 : -1 << (32 - bits);
+        const place = { from, to: from + size };
+        expect(scan(bytes, place, mask)).toBe(plain(bytes, place, mask));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('finds what plain code finds in bytes that repeat', () => {
+    for (const period of [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 100]) {
+      const pattern = byteStream(`period ${period}`, period);
+      const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => pattern[i % period] as number);
+      const place = { from: 100, to: bytes.length };
+      expect(scan(bytes, place, 0), `period ${period}`).toBe(plain(bytes, place, 0));
+    }
+  });
+});
 
 describe('next', () => {
   test.each(vectors.cases)(

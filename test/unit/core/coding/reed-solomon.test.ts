@@ -2,11 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../../../../src/base/bytes.ts';
 import {
+  type Kernel,
+  type KernelKind,
+  loadKernel,
+} from '../../../../src/core/coding/kernels/kernel.ts';
+import { kernelCombine, plainCombine } from '../../../../src/core/coding/linear-combination.ts';
+import {
   codingMatrix,
   encodeParity,
   reconstruct,
 } from '../../../../src/core/coding/reed-solomon.ts';
 import { byteStream, bytesOf } from '../../../support/byte-stream.ts';
+import { expectSame } from '../../../support/same-bytes.ts';
 import vectors from '../../../vectors/reed-solomon.json' with { type: 'json' };
 
 function shardsOf(k: number, m: number, size = 32): Uint8Array[] {
@@ -27,6 +34,36 @@ function* subsets(from: number, count: number, start = 0): Generator<number[]> {
 test.each(vectors.cases)('a $k + $m code gives the parity of the vector', (vector) => {
   expect(codingMatrix(vector.k, vector.m).map(toHex)).toEqual(vector.matrix);
   expect(encodeParity(vector.data.map(bytesOf), vector.m).map(toHex)).toEqual(vector.parity);
+});
+
+describe.each<KernelKind>(['relaxed-simd', 'simd'])('code compiled for %s', (kind) => {
+  const kernel = loadKernel(kind);
+  const combine = kernelCombine(kernel as Kernel);
+
+  test.each(vectors.cases)(
+    'gives the parity of the vector of $k + $m, as plain code does',
+    (vector) => {
+      const data = vector.data.map(bytesOf);
+      expect(encodeParity(data, vector.m, combine).map(toHex)).toEqual(vector.parity);
+      expect(encodeParity(data, vector.m, plainCombine).map(toHex)).toEqual(vector.parity);
+    },
+  );
+
+  test.each([
+    [1, 1, 1],
+    [4, 2, 16_384],
+    [3, 3, 16_385],
+    [8, 3, 50_001],
+    [22, 22, 1000],
+  ])('rebuilds what was lost of %i + %i shards of %i bytes', (k, m, size) => {
+    const shards = shardsOf(k, m, size);
+    const present = shards.map((bytes, index) => ({ index, bytes })).slice(m);
+    const wanted = Array.from({ length: m }, (_, index) => index);
+    const rebuilt = reconstruct({ k, m, present, wanted, combine });
+    for (const [i, shard] of rebuilt.entries()) expectSame(shard, shards[i] as Uint8Array);
+    const plain = reconstruct({ k, m, present, wanted, combine: plainCombine });
+    for (const [i, shard] of plain.entries()) expectSame(shard, shards[i] as Uint8Array);
+  });
 });
 
 describe('codingMatrix', () => {

@@ -1,0 +1,29 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { benchArguments } from './arguments.ts';
+import { macro } from './macro.ts';
+import { micro } from './micro.ts';
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort(new Error('interrupted'));
+  });
+}
+
+try {
+  const options = benchArguments(process.argv.slice(2));
+  mkdirSync(options.work, { recursive: true });
+  // Directories of clusters too: everything is on the disk that is to be measured.
+  process.env.TMPDIR = options.work;
+  try {
+    if (options.kind === 'macro') await macro(options, stop.signal);
+    else await micro(options, stop.signal);
+  } finally {
+    rmSync(options.work, { recursive: true, force: true });
+  }
+} catch (error) {
+  const words = error instanceof Error ? error.message : String(error);
+  console.error(stop.signal.aborted ? 'interrupted' : words);
+  process.exitCode = stop.signal.aborted ? 130 : 1;
+}
