@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { benchArguments } from './arguments.ts';
+import { curves } from './curves.ts';
 import { macro } from './macro.ts';
 import { micro } from './micro.ts';
 
@@ -18,7 +19,8 @@ try {
   process.env.TMPDIR = options.work;
   try {
     if (options.kind === 'macro') await macro(options, stop.signal);
-    else await micro(options, stop.signal);
+    else if (options.kind === 'micro') await micro(options, stop.signal);
+    else await curves(options, stop.signal);
   } finally {
     rmSync(options.work, { recursive: true, force: true });
   }

@@ -177,7 +177,7 @@ function sealing(text: Uint8Array, noise: Uint8Array): Stage[] {
         noises.map((frame, i) => {
           const cipher = createCipheriv('aes-256-gcm', secret, Buffer.alloc(12, i));
           cipher.update(frame);
-          cipher.final();
+          return cipher.final();
         }),
       limitWords: 'AES-256-GCM alone',
     },
