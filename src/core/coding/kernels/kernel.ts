@@ -1,6 +1,6 @@
 import { plainSimd, relaxedSimd } from '../gen/kernels.ts';
 
-/** Compiled loops and the memory that they work on; see kernels.as.ts for what they do. */
+/** Compiled loops and the memory that they work on; see kernels.as for what they do. */
 export type Kernel = {
   readonly findCut: (
     from: number,

@@ -1,4 +1,4 @@
-// @ts-nocheck AssemblyScript, compiled by `npm run kernels`. The plain TypeScript beside it says what this computes:
+// AssemblyScript, compiled by `npm run kernels`. The plain TypeScript beside it says what this computes:
 // ../chunk-scan.ts for findCut, ../gf256.ts for combine.
 
 /** Exact for indexes below 16, which is all that is asked for: so both builds give the same bytes. */
