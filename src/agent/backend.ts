@@ -4,65 +4,66 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { initCluster, join as joinCluster } from './compose/cluster-setup.ts';
-import { invite } from './compose/invite.ts';
-import {
-  decreeDocument,
-  decreeEnvelope,
-  readDecree,
-  signDecree,
-} from './compose/decree-document.ts';
-import { runDemo } from './compose/demo.ts';
-import { proveDrills } from './compose/drill-evidence.ts';
-import { combineKit, proveShare, splitKit } from './compose/escrow.ts';
-import { changeKeys } from './compose/key-ceremony.ts';
-import { submitAsOperator } from './compose/operator.ts';
-import { makeOperatorKey } from './compose/operator-keys.ts';
-import { openPlanKeys } from './compose/plan-keys.ts';
-import { provePolicy } from './compose/policy-proof.ts';
-import { openRecovery } from './compose/recovery.ts';
-import { repairIndex } from './compose/repair-index.ts';
-import { runAgent } from './compose/run-agent.ts';
+import type { AgentApi } from './api.ts';
 import type { Config } from './config.ts';
 import { loadConfig, locateConfig } from './config.ts';
 import { connectControl } from './control-client.ts';
 
 const startWithinMs = 20_000;
 
+// Each is loaded when it is called: a restore must not wait for the code of the agent.
+const cluster = () => import('./compose/cluster-setup.ts');
+const decree = () => import('./compose/decree-document.ts');
+const escrow = () => import('./compose/escrow.ts');
+
 /** What stands behind the commands on a real machine. */
 export function createBackend(): Backend {
   return {
-    initCluster: (options) => initCluster(options, configOf(options).config),
-    invite: (options) => invite(options, connectControl(socketOf(options.stateDir))),
-    submitAsOperator: (options) =>
-      submitAsOperator(options, connectControl(socketOf(options.stateDir))),
-    changeKeys: (options) => changeKeys(options, connectControl(socketOf(options.stateDir))),
-    provePolicy: (options) => provePolicy(options, connectControl(socketOf(options.stateDir))),
-    makeOperatorKey,
-    splitKit: (options) => splitKit(options, connectControl(socketOf(options.stateDir))),
-    combineKit: (shares) => combineKit(shares),
-    proveShare: ({ stateDir, text }) => proveShare(text, connectControl(socketOf(stateDir))),
-    decreeDocument: async (draft) => decreeDocument(draft),
-    readDecree: async (text) => readDecree(text),
-    signDecree,
-    decreeEnvelope: async (text) => decreeEnvelope(text),
-    join: (options) => joinCluster(options, configOf(options).config),
-    runAgent: (options, { signal }) => {
+    initCluster: async (options) =>
+      (await cluster()).initCluster(options, configOf(options).config),
+    invite: async (options) =>
+      (await import('./compose/invite.ts')).invite(options, controlOf(options)),
+    submitAsOperator: async (options) =>
+      (await import('./compose/operator.ts')).submitAsOperator(options, controlOf(options)),
+    changeKeys: async (options) =>
+      (await import('./compose/key-ceremony.ts')).changeKeys(options, controlOf(options)),
+    provePolicy: async (options) =>
+      (await import('./compose/policy-proof.ts')).provePolicy(options, controlOf(options)),
+    makeOperatorKey: async (file) =>
+      (await import('./compose/operator-keys.ts')).makeOperatorKey(file),
+    splitKit: async (options) => (await escrow()).splitKit(options, controlOf(options)),
+    combineKit: async (shares) => (await escrow()).combineKit(shares),
+    proveShare: async (options) => (await escrow()).proveShare(options.text, controlOf(options)),
+    decreeDocument: async (draft) => (await decree()).decreeDocument(draft),
+    readDecree: async (text) => (await decree()).readDecree(text),
+    signDecree: async (options) => (await decree()).signDecree(options),
+    decreeEnvelope: async (text) => (await decree()).decreeEnvelope(text),
+    join: async (options) => (await cluster()).join(options, configOf(options).config),
+    runAgent: async (options, { signal }) => {
       const { config } = configOf(options);
+      const { runAgent } = await import('./compose/run-agent.ts');
       return runAgent(
         { stateDir: options.stateDir, config, logLevel: options.logLevel ?? config.log.level },
         signal,
       );
     },
     startAgent,
-    openRecovery,
-    proveDrills,
-    openPlanKeys: (options) => openPlanKeys(options, connectControl(socketOf(options.stateDir))),
+    openRecovery: async (options) => (await import('./compose/recovery.ts')).openRecovery(options),
+    proveDrills: async (options) =>
+      (await import('./compose/drill-evidence.ts')).proveDrills(options),
+    openPlanKeys: async (options) =>
+      (await import('./compose/plan-keys.ts')).openPlanKeys(options, controlOf(options)),
     control: (stateDir) => connectControl(socketOf(stateDir)),
-    repairIndex: ({ stateDir }) => repairIndex(stateDir),
-    demo: (options, { signal }) => runDemo(options, signal),
+    repairIndex: async ({ stateDir }) =>
+      (await import('./compose/repair-index.ts')).repairIndex(stateDir),
+    demo: async (options, { signal }) =>
+      (await import('./compose/demo.ts')).runDemo(options, signal),
     loadConfig: (options) => Promise.resolve(configOf(options)),
   };
+}
+
+function controlOf({ stateDir }: { readonly stateDir: string }): AgentApi {
+  return connectControl(socketOf(stateDir));
 }
 
 function socketOf(stateDir: string): string {

@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { benchArguments } from './arguments.ts';
 import { curves } from './curves.ts';
 import { macro } from './macro.ts';
@@ -13,8 +14,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const options = benchArguments(process.argv.slice(2));
-  mkdirSync(options.work, { recursive: true });
+  const given = benchArguments(process.argv.slice(2));
+  mkdirSync(given.work, { recursive: true });
+  // A directory of our own, since all of it is removed in the end.
+  const options = { ...given, work: mkdtempSync(join(given.work, 'bench-')) };
   // Directories of clusters too: everything is on the disk that is to be measured.
   process.env.TMPDIR = options.work;
   try {

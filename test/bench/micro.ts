@@ -6,8 +6,10 @@ import { markdownTable, writePart } from './report.ts';
 import { type Stage, stagesOf } from './stages.ts';
 import { short } from './statistics.ts';
 
-const repeatsMin = 7;
-const stageMs = 700;
+const batches = 3;
+/** The kernel counts a thread's time in ticks of up to 4 ms: a batch must be much longer. */
+const batchCpuMs = 250;
+const repeatsMin = 5;
 
 /** Each stage of the data path by itself: what a core does with it, and what the machine would allow. */
 export async function micro(options: BenchArguments, signal: AbortSignal): Promise<void> {
@@ -25,7 +27,7 @@ export async function micro(options: BenchArguments, signal: AbortSignal): Promi
     console.error(`${stage.name.padEnd(14)} ${short(ours).padStart(6)} of ${short(limit)} MB/s`);
   }
   const text = `${markdownTable(rows)}
-Bytes of input for each second of one core's time, the best of at least ${repeatsMin} rounds; stages that wait for
+Bytes of input for each second of one core's time, the best of ${batches} batches; stages that wait for
 the disk by the clock. Measured on ${machineWords(directory)}.`;
   console.log(text);
   if (options.report !== undefined && options.only.length === 0) {
@@ -35,10 +37,12 @@ the disk by the clock. Measured on ${machineWords(directory)}.`;
 
 async function speedOf(stage: Stage, work: () => unknown): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
-  const endMs = performance.now() + stageMs;
-  for (let i = 0; i < repeatsMin || performance.now() < endMs; i++) {
-    const seconds = stage.isTimedByClock ? await clockOf(work) : cpuOf(work);
-    best = Math.min(best, seconds);
+  if (stage.isTimedByClock) {
+    for (let i = 0; i < repeatsMin; i++) best = Math.min(best, await clockOf(work));
+  } else {
+    // The first calls are slower: code is compiled meanwhile.
+    for (let i = 0; i < 2; i++) work();
+    for (let i = 0; i < batches; i++) best = Math.min(best, cpuOf(work));
   }
   return stage.bytes / best / 1e6;
 }
@@ -49,10 +53,12 @@ async function clockOf(work: () => unknown): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
-/** CPU time of this thread, which others on the machine do not lengthen much. */
+/** CPU seconds of this thread for one call, which others on the machine do not lengthen much. */
 function cpuOf(work: () => unknown): number {
   const before = process.threadCpuUsage();
-  work();
-  const { user, system } = process.threadCpuUsage(before);
-  return Math.max(1, user + system) / 1e6;
+  for (let calls = 1; ; calls++) {
+    work();
+    const { user, system } = process.threadCpuUsage(before);
+    if (user + system >= batchCpuMs * 1000) return (user + system) / 1e6 / calls;
+  }
 }

@@ -4,6 +4,8 @@ import { assert } from '../../base/assert.ts';
 /** Bytes that sealing adds. */
 export const aeadTagSize = 16;
 
+const none = new Uint8Array(0);
+
 type Binding = {
   /** 32 bytes. */
   readonly key: Uint8Array;
@@ -13,16 +15,24 @@ type Binding = {
   readonly additional: Uint8Array;
 };
 
-/** AES-256-GCM. @returns ciphertext followed by the tag (16 bytes), a fresh array. */
-export function sealAead(job: Binding & { readonly plain: Uint8Array }): Uint8Array {
+/**
+ * AES-256-GCM. @returns ciphertext followed by the tag (16 bytes), a fresh array.
+ * @param job.first bytes that stand before `plain`: putting them there first would copy all of it.
+ */
+export function sealAead(
+  job: Binding & { readonly plain: Uint8Array; readonly first?: Uint8Array },
+): Uint8Array {
   checkSizes(job);
   // A key object would keep a copy until it is collected; the cipher erases its own when it is final.
   const cipher = createCipheriv('aes-256-gcm', job.key, job.nonce);
   cipher.setAAD(job.additional);
-  const sealed = new Uint8Array(job.plain.length + aeadTagSize);
-  sealed.set(cipher.update(job.plain));
+  const { first = none, plain } = job;
+  const sealed = new Uint8Array(first.length + plain.length + aeadTagSize);
+  // In this mode as many bytes come out as go in.
+  if (first.length > 0) sealed.set(cipher.update(first));
+  sealed.set(cipher.update(plain), first.length);
   cipher.final();
-  sealed.set(cipher.getAuthTag(), job.plain.length);
+  sealed.set(cipher.getAuthTag(), first.length + plain.length);
   return sealed;
 }
 

@@ -46,8 +46,9 @@ export function sealFrame(job: {
   readonly level: number;
 }): Uint8Array {
   const { nonce, additional } = binding(job.context);
-  const plain = encode(job.plain, job.level);
-  return sealAead({ key: job.key, nonce, additional, plain });
+  const { codec, data } = encode(job.plain, job.level);
+  const first = Uint8Array.of(codec);
+  return sealAead({ key: job.key, nonce, additional, first, plain: data });
 }
 
 /**
@@ -88,13 +89,13 @@ function binding(context: FrameContext): { nonce: Uint8Array; additional: Uint8A
   return { nonce, additional };
 }
 
-function encode(plain: Uint8Array, level: number): Uint8Array {
+function encode(plain: Uint8Array, level: number): { codec: number; data: Uint8Array } {
   assert(Number.isInteger(level) && level >= 0 && level <= levelMax, 'a zstd level');
   if (level > 0 && looksCompressible(plain)) {
     const packed = compress(plain, level);
-    if (isWorthIt(packed.length, plain.length)) return withCodec(codecZstd, packed);
+    if (isWorthIt(packed.length, plain.length)) return { codec: codecZstd, data: packed };
   }
-  return withCodec(codecStored, plain);
+  return { codec: codecStored, data: plain };
 }
 
 function compress(bytes: Uint8Array, level: number): Uint8Array {
@@ -122,13 +123,6 @@ function looksCompressible(plain: Uint8Array): boolean {
     samples.set(plain.subarray(start, start + probeSampleSize), i * probeSampleSize);
   }
   return isWorthIt(compress(samples, 1).length, samples.length);
-}
-
-function withCodec(codec: number, data: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(1 + data.length);
-  bytes[0] = codec;
-  bytes.set(data, 1);
-  return bytes;
 }
 
 function decode(
