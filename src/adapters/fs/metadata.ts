@@ -1,12 +1,14 @@
 import { chmodSync, closeSync, constants, fchmodSync, lchownSync, openSync } from 'node:fs';
 import { kindOf, type TreeEntry } from '../../core/format/tree.ts';
 import type { TargetProblem } from '../../ports/target.ts';
-import { setTimes } from './native.ts';
+import { setTimes, setTimesOf } from './native.ts';
 import { errnoOf } from './system-error.ts';
 import { writeXattrs } from './xattrs.ts';
 
 /** O_PATH of Linux, which node:fs does not name: holds any node without opening what it stands for. */
 const O_PATH = 0o10000000;
+
+export type Owner = { readonly uid: number; readonly gid: number };
 
 /** What another user, file system or container would allow; everything else ends the restore. */
 const refusals = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
@@ -23,7 +25,12 @@ export function isRefusal(error: unknown): boolean {
  * becomes the time of modification. Links are not followed; files and directories give their descriptor too.
  */
 export function applyMetadata(
-  node: { readonly path: Buffer; readonly fd?: number },
+  node: {
+    readonly path: Buffer;
+    readonly fd?: number;
+    /** Whose it is already, where that is known. */
+    readonly owner?: Owner;
+  },
   entry: TreeEntry,
 ): TargetProblem[] {
   const problems: TargetProblem[] = [];
@@ -35,8 +42,10 @@ export function applyMetadata(
       problems.push({ what: `${what} not set (${errnoOf(error)})` });
     }
   };
-  const { path, fd } = node;
-  attempt(`owner ${entry.uid}:${entry.gid}`, () => lchownSync(path, entry.uid, entry.gid));
+  const { path, fd, owner } = node;
+  if (owner?.uid !== entry.uid || owner.gid !== entry.gid) {
+    attempt(`owner ${entry.uid}:${entry.gid}`, () => lchownSync(path, entry.uid, entry.gid));
+  }
   for (const what of writeXattrs(path, entry.xattrs)) problems.push({ what });
   if (kindOf(entry.mode) !== 'symlink') {
     const mode = entry.mode & 0o7777;
@@ -44,7 +53,9 @@ export function applyMetadata(
       fd === undefined ? changeNodeMode(path, mode) : fchmodSync(fd, mode),
     );
   }
-  attempt('time', () => setTimes(path, entry.mtimeNs));
+  attempt('time', () =>
+    fd === undefined ? setTimes(path, entry.mtimeNs) : setTimesOf(fd, entry.mtimeNs),
+  );
   return problems;
 }
 

@@ -10,8 +10,10 @@ export function decideOverwrite(
   entry: TreeEntry,
   overwrite: Overwrite,
 ): 'write' | 'same' | 'skip' {
+  // Whatever stands there: looking would cost a system call a file.
+  if (overwrite === 'always') return 'write';
   const standing = statOf(path);
-  if (standing === undefined || overwrite === 'always') return 'write';
+  if (standing === undefined) return 'write';
   if (isSame(path, standing, entry)) return 'same';
   if (overwrite === 'never') return 'skip';
   if (overwrite === 'if-changed') return 'write';

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { TreeEntry } from '../../core/format/tree.ts';
 import type { TargetProblem } from '../../ports/target.ts';
 import type { DirectoryHandle } from './directory-handle.ts';
-import { applyMetadata } from './metadata.ts';
+import { applyMetadata, type Owner } from './metadata.ts';
 import { errnoOf } from './system-error.ts';
 
 /** Readable by nobody else until owner and mode are right. */
@@ -33,10 +33,11 @@ export class PartialFile {
     return this.#isOpen;
   }
 
-  /** Metadata, then the name; when that fails nothing is left. */
-  complete(): TargetProblem[] {
+  /** Metadata, then the name; when that fails nothing is left. @param owner that new files here have. */
+  complete(owner: Owner): TargetProblem[] {
     try {
-      const problems = applyMetadata({ path: this.#path, fd: this.fd }, this.#entry);
+      const node = { path: this.#path, fd: this.fd, owner };
+      const problems = applyMetadata(node, this.#entry);
       giveName(this.#directory, this.#path, this.#entry.name);
       this.#close();
       return problems;

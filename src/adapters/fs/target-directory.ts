@@ -1,4 +1,12 @@
-import { fchmodSync, linkSync, mkdirSync, promises, symlinkSync, writeSync } from 'node:fs';
+import {
+  fchmodSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  promises,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
 import { assert } from '../../base/assert.ts';
 import { printable } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -6,7 +14,7 @@ import { kindOf, type TreeEntry } from '../../core/format/tree.ts';
 import type { Overwrite, TargetDirectory, TargetFile, TargetProblem } from '../../ports/target.ts';
 import { type DirectoryHandle, isEntryName } from './directory-handle.ts';
 import { statOf, statOfFd } from './file-facts.ts';
-import { applyMetadata, isRefusal } from './metadata.ts';
+import { applyMetadata, isRefusal, type Owner } from './metadata.ts';
 import { makeNode } from './native.ts';
 import { decideOverwrite } from './overwrite.ts';
 import { giveName, PartialFile, removeIfThere } from './partial-file.ts';
@@ -21,6 +29,8 @@ export const openMode = 0o700;
 export class FsTargetDirectory implements TargetDirectory {
   readonly #handle: DirectoryHandle;
   readonly #partials: PartialNames;
+  /** Of new files here: ours, and whatever group this directory and its file system give them. */
+  #owner: Owner | undefined;
 
   private constructor(handle: DirectoryHandle, partials: PartialNames) {
     this.#handle = handle;
@@ -83,7 +93,7 @@ export class FsTargetDirectory implements TargetDirectory {
       const partial = this.#newPartial(entry);
       try {
         for (let done = 0; done < content.length; ) done += writeSync(partial.fd, content, done);
-        return partial.complete();
+        return partial.complete(this.#ownerOf(partial));
       } catch (error) {
         partial.discard();
         throw error;
@@ -95,12 +105,21 @@ export class FsTargetDirectory implements TargetDirectory {
     return this.#doing(entry, 'create', () => {
       const partial = this.#newPartial(entry);
       try {
-        return new FsTargetFile(partial, entry);
+        return new FsTargetFile(partial, entry, this.#ownerOf(partial));
       } catch (error) {
         partial.discard();
         throw error;
       }
     });
+  }
+
+  /** All new files of a directory have the same. */
+  #ownerOf({ fd }: PartialFile): Owner {
+    if (this.#owner === undefined) {
+      const { uid, gid } = fstatSync(fd);
+      this.#owner = { uid, gid };
+    }
+    return this.#owner;
   }
 
   #newPartial(entry: TreeEntry): PartialFile {
