@@ -291,7 +291,7 @@ export class BackupRun implements Disposable {
   async #rememberDirectories(): Promise<void> {
     const { index } = this.#job.own;
     const isDurable = ({ record }: FinishedDirectory): boolean =>
-      record.entries.every(({ packs }) => packs.every((ordinal) => index.pack(ordinal)));
+      [record, ...record.entries].every(({ packs }) => packs.every((one) => index.pack(one)));
     const finished = this.#scan.finished.splice(0);
     const ready = finished.filter(isDurable);
     this.#scan.finished.unshift(...finished.filter((directory) => !isDurable(directory)));

@@ -79,6 +79,8 @@ export function recordOf(
     ctimeNs: facts.ctimeNs,
     inode: facts.inode,
     device: facts.device,
+    mtimeNs: facts.mtimeNs,
+    size: kindOf(facts.mode) === 'file' ? facts.size : 0,
     isSettled: isSettled ?? facts.ctimeNs < visit.settledBefore,
     packs: [...packs],
     record: encodeEntry(entry),

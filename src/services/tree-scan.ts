@@ -1,9 +1,8 @@
-import { concat } from '../base/bytes.ts';
+import { concat, equal } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
 import { hash, KeyedHasher } from '../core/crypto/hash.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
-import { earlierEntry } from '../core/format/catalog-record.ts';
 import { RecordCutter } from '../core/format/record-cutter.ts';
 import { encodeExtent, kindOf } from '../core/format/tree.ts';
 import { limits } from '../core/limits.ts';
@@ -103,7 +102,7 @@ export class TreeScan {
     const known = this.#options.force ? undefined : this.#options.index.directory(path);
     const earlier = new CatalogCursor(known);
     const settledBefore = BigInt(this.#options.clock.nowMs()) * 1_000_000n - settleNs;
-    const records: Promise<Listed>[] = [];
+    const records: (Listed | Promise<Listed>)[] = [];
     for (const entry of await this.#list(directory, path, known)) {
       const child = concat([path, slash, entry.name]);
       if (!this.#options.selection.takes(child, entry)) continue;
@@ -112,7 +111,7 @@ export class TreeScan {
       records.push((await this.#visit(visit)).record);
     }
     const release = await this.#options.pendingDirectories.acquire();
-    const stored = this.#storeAndClose(directory, path, records).finally(release);
+    const stored = this.#storeAndClose(directory, path, records, known).finally(release);
     stored.catch(() => {});
     return { stored };
   }
@@ -120,10 +119,11 @@ export class TreeScan {
   async #storeAndClose(
     directory: SourceDirectory,
     path: Uint8Array,
-    records: readonly Promise<Listed>[],
+    records: readonly (Listed | Promise<Listed>)[],
+    known: CatalogRecord | undefined,
   ): Promise<StoredTree> {
     await using _ = directory;
-    return await this.#store(path, records);
+    return await this.#store(path, records, known);
   }
 
   /** A directory that cannot be read does not end the backup of the others. */
@@ -143,7 +143,7 @@ export class TreeScan {
     }
   }
 
-  async #visit(visit: Visit): Promise<{ record: Promise<Listed> }> {
+  async #visit(visit: Visit): Promise<{ record: Listed | Promise<Listed> }> {
     const kind = kindOf(visit.entry.facts.mode);
     if (kind === 'directory') return this.#directory(visit);
     const { before, entry } = visit;
@@ -161,28 +161,22 @@ export class TreeScan {
 
   /** Unchanged on disk, and everything that it needs is still known to be durable. */
   #isReusable(before: CatalogEntry, facts: FileFacts): boolean {
-    if (
-      !before.isSettled ||
-      before.ctimeNs !== facts.ctimeNs ||
-      before.inode !== facts.inode ||
-      before.device !== facts.device ||
-      before.packs.some((ordinal) => this.#options.index.pack(ordinal) === undefined)
-    ) {
-      return false;
-    }
-    const entry = earlierEntry(before);
     return (
-      entry !== undefined &&
-      entry.mtimeNs === facts.mtimeNs &&
-      (kindOf(facts.mode) !== 'file' || entry.size === facts.size)
+      before.isSettled &&
+      before.ctimeNs === facts.ctimeNs &&
+      before.inode === facts.inode &&
+      before.device === facts.device &&
+      before.mtimeNs === facts.mtimeNs &&
+      (kindOf(facts.mode) !== 'file' || before.size === facts.size) &&
+      this.#areKnown(before.packs)
     );
   }
 
-  #reuse(
-    visit: Visit,
-    before: CatalogEntry,
-    kind: string | undefined,
-  ): { record: Promise<Listed> } {
+  #areKnown(packs: readonly number[]): boolean {
+    return packs.every((ordinal) => this.#options.index.pack(ordinal) !== undefined);
+  }
+
+  #reuse(visit: Visit, before: CatalogEntry, kind: string | undefined): { record: Listed } {
     if (kind === 'file') {
       this.counts.files++;
       this.counts.filesUnmodified++;
@@ -190,7 +184,7 @@ export class TreeScan {
     } else {
       this.counts.others++;
     }
-    return { record: Promise.resolve(before) };
+    return { record: before };
   }
 
   async #special(visit: Visit, isLink: boolean): Promise<Listed> {
@@ -231,9 +225,13 @@ export class TreeScan {
     }
     const xattrs = child.ownXattrs();
     const { stored } = await this.walk(child, visit.path, device);
-    const record = stored.then((tree) =>
-      recordOf(visit, buildEntry(this.#options.source, visit, facts, { xattrs, tree }), []),
-    );
+    const record = stored.then((tree) => {
+      const entry = buildEntry(this.#options.source, visit, facts, { xattrs, tree });
+      const { before } = visit;
+      const now = recordOf(visit, entry, []);
+      // The same object says to the directory above that nothing in it has changed.
+      return before !== undefined && equal(before.record, now.record) ? before : now;
+    });
     record.catch(() => {});
     return { record };
   }
@@ -318,24 +316,43 @@ export class TreeScan {
     return id;
   }
 
-  async #store(path: Uint8Array, pending: readonly Promise<Listed>[]): Promise<StoredTree> {
+  async #store(
+    path: Uint8Array,
+    pending: readonly (Listed | Promise<Listed>)[],
+    known: CatalogRecord | undefined,
+  ): Promise<StoredTree> {
     const entries: CatalogEntry[] = [];
     for (const entry of await Promise.all(pending)) {
       if (entry === undefined) continue;
       entries.push(entry);
       for (const pack of entry.packs) this.neededPacks.add(pack);
     }
+    if (known !== undefined && this.#isUnchanged(known, entries)) {
+      for (const pack of known.packs) this.neededPacks.add(pack);
+      return known.tree;
+    }
     await this.#options.sink.ready();
     const tree: Uint8Array[] = [];
+    const packs = new Set<number>();
     const cutter = new RecordCutter();
     for (const { record } of entries) {
       const chunk = cutter.add(record, hash('path', nameIn(record)));
-      if (chunk !== undefined) tree.push(this.#storeMetadata(chunk, this.neededPacks));
+      if (chunk !== undefined) tree.push(this.#storeMetadata(chunk, packs));
     }
     const last = cutter.finish();
-    if (last !== undefined) tree.push(this.#storeMetadata(last, this.neededPacks));
-    this.finished.push({ path, record: { entries } });
+    if (last !== undefined) tree.push(this.#storeMetadata(last, packs));
+    for (const pack of packs) this.neededPacks.add(pack);
+    this.finished.push({ path, record: { entries, tree, packs: [...packs] } });
     return tree;
+  }
+
+  /** Everything in it is what the catalog remembers, and its stream is stored: nothing is left to do. */
+  #isUnchanged(known: CatalogRecord, entries: readonly CatalogEntry[]): boolean {
+    return (
+      entries.length === known.entries.length &&
+      entries.every((entry, i) => entry === known.entries[i]) &&
+      this.#areKnown(known.packs)
+    );
   }
 }
 

@@ -116,6 +116,8 @@ export type ScanResult = {
   readonly neededPacks: ReadonlySet<number>;
   readonly missing: readonly string[];
   readonly reads: readonly string[];
+  /** Directories whose streams were stored, and not taken over from the catalog. */
+  readonly directoriesStored: readonly string[];
 };
 
 /** Scans real directories into a store that keeps chunks in memory. The source may serve several benches. */
@@ -182,6 +184,7 @@ export class ScanBench {
       neededPacks: scan.neededPacks,
       missing: selection.missing().map(printable),
       reads: this.source.reads.slice(before),
+      directoriesStored: scan.finished.map(({ path }) => printable(path)),
     };
   }
 

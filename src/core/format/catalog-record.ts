@@ -7,12 +7,21 @@ import { decodeEntries } from './tree.ts';
  * What a source remembers of one directory, so that unchanged files are not read again.
  * Local to the source; losing it costs one full read.
  */
-export type CatalogRecord = { readonly entries: readonly CatalogEntry[] };
+export type CatalogRecord = {
+  readonly entries: readonly CatalogEntry[];
+  /** Chunk ids of the directory's stream. */
+  readonly tree: readonly Uint8Array[];
+  /** Ordinals of the packs that the stream's chunks lie in. */
+  readonly packs: readonly number[];
+};
 
 export type CatalogEntry = {
   readonly ctimeNs: bigint;
   readonly inode: bigint;
   readonly device: bigint;
+  readonly mtimeNs: bigint;
+  /** Of files, bytes; else 0. */
+  readonly size: number;
   /** The record had settled when it was read: its ctime lay far enough in the past. */
   readonly isSettled: boolean;
   /** Ordinals of the packs that the entry's content lies in. */
@@ -21,20 +30,26 @@ export type CatalogEntry = {
   readonly record: Uint8Array;
 };
 
-const entryHeaderSize = 8 + 8 + 8 + 1 + 4 + 4;
+const entryHeaderSize = 8 + 8 + 8 + 8 + 8 + 1 + 4 + 4;
+const idSize = 32;
 
-/** For each entry: ctime, inode, device, settled, pack count, record size, packs, record. */
+/**
+ * Count of chunk ids, count of packs, ids, packs; then for each entry: ctime, inode, device, mtime, size, settled, pack
+ * count, record size, packs, record.
+ */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
-  const parts: Uint8Array[] = [];
+  const parts: Uint8Array[] = [headOf(record)];
   for (const entry of record.entries) {
     const header = new Uint8Array(entryHeaderSize + 4 * entry.packs.length);
     const view = new DataView(header.buffer);
     view.setBigInt64(0, entry.ctimeNs);
     view.setBigUint64(8, entry.inode);
     view.setBigUint64(16, entry.device);
-    view.setUint8(24, entry.isSettled ? 1 : 0);
-    view.setUint32(25, entry.packs.length);
-    view.setUint32(29, entry.record.length);
+    view.setBigInt64(24, entry.mtimeNs);
+    view.setFloat64(32, entry.size);
+    view.setUint8(40, entry.isSettled ? 1 : 0);
+    view.setUint32(41, entry.packs.length);
+    view.setUint32(45, entry.record.length);
     entry.packs.forEach((pack, i) => {
       view.setUint32(entryHeaderSize + 4 * i, pack);
     });
@@ -43,32 +58,59 @@ export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
   return concat(parts);
 }
 
+function headOf({ tree, packs }: CatalogRecord): Uint8Array {
+  const head = new Uint8Array(8 + idSize * tree.length + 4 * packs.length);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, tree.length);
+  view.setUint32(4, packs.length);
+  tree.forEach((id, i) => {
+    head.set(id, 8 + idSize * i);
+  });
+  packs.forEach((pack, i) => {
+    view.setUint32(8 + idSize * tree.length + 4 * i, pack);
+  });
+  return head;
+}
+
 /** @throws HoldfastError bad-encoding */
 export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   try {
     const entries: CatalogEntry[] = [];
-    let at = 0;
+    const packsFrom = 8 + idSize * view.getUint32(0);
+    let at = packsFrom + 4 * view.getUint32(4);
+    if (at > bytes.length) throw new RangeError('head size');
+    const tree = Array.from({ length: view.getUint32(0) }, (_, i) =>
+      bytes.subarray(8 + idSize * i, 8 + idSize * (i + 1)),
+    );
+    const packs = numbersAt(view, packsFrom, view.getUint32(4));
     while (at < bytes.length) {
-      const packCount = view.getUint32(at + 25);
+      const packCount = view.getUint32(at + 41);
       const start = at + entryHeaderSize + 4 * packCount;
-      const end = start + view.getUint32(at + 29);
+      const end = start + view.getUint32(at + 45);
       if (end > bytes.length) throw new RangeError('entry size');
-      const packsAt = at + entryHeaderSize;
       entries.push({
         ctimeNs: view.getBigInt64(at),
         inode: view.getBigUint64(at + 8),
         device: view.getBigUint64(at + 16),
-        isSettled: view.getUint8(at + 24) === 1,
-        packs: Array.from({ length: packCount }, (_, i) => view.getUint32(packsAt + 4 * i)),
+        mtimeNs: view.getBigInt64(at + 24),
+        size: view.getFloat64(at + 32),
+        isSettled: view.getUint8(at + 40) === 1,
+        packs: numbersAt(view, at + entryHeaderSize, packCount),
         record: bytes.subarray(start, end),
       });
       at = end;
     }
-    return { entries };
+    return { entries, tree, packs };
   } catch (cause) {
     throw new HoldfastError('bad-encoding', 'a catalog record is damaged', { cause });
   }
+}
+
+function numbersAt(view: DataView, at: number, count: number): number[] {
+  const numbers: number[] = [];
+  for (let i = 0; i < count; i++) numbers.push(view.getUint32(at + 4 * i));
+  return numbers;
 }
 
 /** The TreeEntry inside a catalog entry. @throws HoldfastError bad-encoding */

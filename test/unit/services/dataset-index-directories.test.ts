@@ -25,21 +25,26 @@ describe('directories', () => {
         ctimeNs: 5n,
         inode: 6n,
         device: 7n,
+        mtimeNs: 8n,
+        size: 9,
         isSettled: true,
         packs: [1],
         record: encodeEntry(entryWith({ name: utf8('a') })),
       },
     ],
+    tree: [new Uint8Array(32).fill(1)],
+    packs: [2],
   };
+  const empty: CatalogRecord = { entries: [], tree: [], packs: [] };
 
   test('are remembered by their paths, the newest record of each', async () => {
     await index.rememberDirectories([
       { path: utf8('/a'), record },
       { path: utf8('/b'), record },
     ]);
-    await index.rememberDirectories([{ path: utf8('/a'), record: { entries: [] } }]);
+    await index.rememberDirectories([{ path: utf8('/a'), record: empty }]);
     const again = await DatasetIndex.open(store, home);
-    expect(again.directory(utf8('/a'))).toEqual({ entries: [] });
+    expect(again.directory(utf8('/a'))).toEqual(empty);
     expect(again.directory(utf8('/b'))).toEqual(record);
     expect(again.directory(utf8('/c'))).toBeUndefined();
     expect((await DatasetIndex.open(store, work)).directory(utf8('/b'))).toBeUndefined();

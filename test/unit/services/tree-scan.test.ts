@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { equal, utf8 } from '../../../src/base/bytes.ts';
 import { kindOf } from '../../../src/core/format/tree.ts';
-import { noise } from '../../support/build-snapshot.ts';
+import { DatasetIndex } from '../../../src/services/dataset-index.ts';
+import { dataset, noise } from '../../support/build-snapshot.ts';
 import { ScanBench, type ScanResult, TroubledSource } from '../../support/scan-bench.ts';
 import { scratchDirectory } from '../../support/scratch-directory.ts';
 
@@ -162,6 +163,27 @@ describe('a second scan', () => {
     expect(after.neededPacks).toEqual(before.neededPacks);
     expect(after.counts).toMatchObject({ files: 5, filesUnmodified: 5, bytes: 330_009 });
     expect(after.counts.bytesRead).toBe(0);
+  });
+
+  test('takes unchanged directories over as they are, and stores those above a change', async () => {
+    const below = (paths: readonly string[]): string[] =>
+      paths.filter((path) => path.startsWith(root)).map((path) => path.slice(root.length));
+    expect(below((await bench.scan([root])).directoriesStored)).toEqual([]);
+    writeFileSync(at('b/e/f'), 'other');
+    const changed = await bench.scan([root]);
+    expect(below(changed.directoriesStored).toSorted()).toEqual(['', '/b', '/b/e']);
+    expectContent(changed, { 'b/e/f': utf8('other'), 'b/d': noise(300_000, 4) });
+  });
+
+  test('stores a directory again whose stream lies in a pack that was lost', async () => {
+    const first = await bench.scan([root]);
+    const index = await DatasetIndex.open(bench.store, dataset);
+    const packs = [...index.packs()].map(({ entry }) => entry.pack);
+    await index.forgetPacks(packs);
+    bench.chunks.clear();
+    const again = await bench.scan([root]);
+    expect(again.entries.size).toBe(first.entries.size);
+    expectContent(again, { 'b/e/f': utf8('deep') });
   });
 
   test('that is forced reads everything, and stores nothing again', async () => {
