@@ -65,8 +65,11 @@ export const limits = {
   syncPeriodMs: 10 * secondMs,
   /** Unconnected members are dialled again this often. */
   reconnectPeriodMs: 3 * secondMs,
-  /** Bytes being sealed, coded and sent at once by one backup, beside its two open packs. */
-  backupBytesInFlightMax: 32 * MiB,
+  /**
+   * Bytes being sealed, coded and sent at once by one backup, beside its two open packs. A pack counts twice while it is
+   * coded: with less than a third one, nothing would be read meanwhile.
+   */
+  backupBytesInFlightMax: 48 * MiB,
   /** Opened frames kept by a restore. */
   restoreCacheBytesMax: 64 * MiB,
   /**

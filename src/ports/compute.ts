@@ -22,8 +22,8 @@ export interface Compute extends AsyncDisposable {
     context: FrameContext;
     plainSizeMax: number;
   }): Promise<Uint8Array>;
-  /** Splits a pack into k data shards, adds m parity shards, hashes leaves. */
-  encode(job: { pack: Uint8Array; k: number; m: number }): Promise<EncodedPack>;
+  /** Splits a pack, given in pieces of any size, into k data shards, adds m parity shards, hashes leaves. */
+  encode(job: { parts: readonly Uint8Array[]; k: number; m: number }): Promise<EncodedPack>;
   /**
    * Rebuilds the same byte range of the wanted shards from that range of any k others.
    * @returns one array per wanted index, in order.

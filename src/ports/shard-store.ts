@@ -44,8 +44,11 @@ export type ShardSource = Pick<ShardStore, 'indexes' | 'head' | 'read'>;
 export interface ShardWriter {
   /** The first leaf that is still missing; equals the leaf count when nothing is. */
   readonly nextLeaf: number;
-  /** Appends leaves in order; `bytes` is one or more whole leaves (the shard's last may be short). */
-  append(bytes: Uint8Array): Promise<void>;
+  /**
+   * Appends leaves in order; `bytes` is one or more whole leaves (the shard's last may be short).
+   * @param options.isOwn this process has just hashed these bytes itself: they need no second look
+   */
+  append(bytes: Uint8Array, options?: { readonly isOwn?: boolean }): Promise<void>;
   /** File content durable, shard listed. @throws AssertionError before the last leaf. */
   finish(): Promise<void>;
   /** Keeps what has arrived for a later resume. Call once, instead of finish. */

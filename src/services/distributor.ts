@@ -1,7 +1,7 @@
 import { release } from '../base/bytes.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { ShardHead } from '../core/format/shard.ts';
-import { leafCountOf, shardHeadMessage } from '../core/format/shard.ts';
+import { shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Assignment } from '../core/policy/placement.ts';
@@ -129,10 +129,8 @@ export class Distributor {
     const store = this.#options.store;
     if (store === undefined) throw new HoldfastError('not-permitted', 'this agent holds no shards');
     const writer = await store.write(head);
-    for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf += limits.pullLeavesMax) {
-      const end = Math.min(bytes.length, (leaf + limits.pullLeavesMax) * limits.leafSize);
-      await writer.append(bytes.subarray(leaf * limits.leafSize, end));
-    }
+    const from = writer.nextLeaf * limits.leafSize;
+    if (from < bytes.length) await writer.append(bytes.subarray(from), { isOwn: true });
     await writer.finish();
     await store.sync();
   }

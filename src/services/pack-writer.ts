@@ -1,11 +1,10 @@
 import { assert } from '../base/assert.ts';
-import { release } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { FrameContext, PackType } from '../core/format/frame.ts';
 import { footerIndex } from '../core/format/frame.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
-import { assemblePack, encodeFooter, encodePackHeader } from '../core/format/pack.ts';
+import { encodeFooter, encodePackHeader, packParts } from '../core/format/pack.ts';
 import type { BlobRef } from '../core/format/records.ts';
 import { packIdOf } from '../core/format/shard.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
@@ -239,20 +238,19 @@ export class PackWriter {
       sealedKey: await pack.sealedKey,
     });
     const sealed = frames.map((frame) => frame.sealed);
-    const bytes = assemblePack(header, sealed, sealedFooter);
+    // Before they go to another thread: then nothing of them is left here.
+    const headerSize = header.length;
     const frameSizes = sealed.map((frame) => frame.length);
-    for (const frame of sealed) release(frame);
-    assert(bytes.length <= limits.packSizeMax, 'a pack stays within its bound');
+    const { parts, size } = packParts(header, sealed, sealedFooter);
     const { k, m } = this.#options.code;
-    const size = bytes.length;
-    const encoded = await this.#options.compute.encode({ pack: bytes, k, m });
+    const encoded = await this.#options.compute.encode({ parts, k, m });
     const id = packIdOf({ k, m, packSize: size, roots: encoded.roots });
     return {
       ordinal: pack.ordinal,
       entry: { pack: id, k, m, type: this.#options.type, size },
       keyEpoch: this.#options.keyEpoch,
       encoded,
-      records: recordsOf(id, header.length, frames, frameSizes),
+      records: recordsOf(id, headerSize, frames, frameSizes),
       bytesDense: frames.reduce((sum, frame) => sum + frame.bytesDense, 0),
     };
   }

@@ -236,7 +236,7 @@ function coding(noise: Uint8Array): Stage[] {
       name: 'encode-pack',
       words: 'a pack into shards of 4+2, leaves hashed',
       bytes: size,
-      run: () => encodePack({ pack: noise, k: 4, m: 2 }),
+      run: () => encodePack({ parts: [noise], k: 4, m: 2 }),
       limit: () => {
         for (let at = 0; at < 1.5 * size; at += limits.leafSize) {
           hasher.reset();
@@ -265,7 +265,7 @@ async function storing(
   const store1 = async (): Promise<void> => {
     const bytes = noise.slice();
     new DataView(bytes.buffer).setUint32(0, ++count);
-    const { roots, leaves } = encodePack({ pack: bytes, k: 1, m: 0 });
+    const { roots, leaves } = encodePack({ parts: [bytes], k: 1, m: 0 });
     const code = { k: 1, m: 0, packSize: size };
     const head = {
       ...code,

@@ -210,7 +210,7 @@ export async function writtenPack(
   options: { k?: number; m?: number; type?: 'data' | 'metadata'; size?: number } = {},
 ): Promise<WrittenPack> {
   const { k = 1, m = 0, type = 'data', size = 200_000 } = options;
-  const encoded = await compute.encode({ pack: noise(size, seed), k, m });
+  const encoded = await compute.encode({ parts: [noise(size, seed)], k, m });
   const pack = packIdOf({ k, m, packSize: size, roots: encoded.roots });
   return {
     keyEpoch: 1,

@@ -306,7 +306,7 @@ export class SampleSnapshot {
   ): Promise<PackId> {
     const { bytes, frames } = await this.#seal(chunks, type);
     const size = bytes.length;
-    const encoded = await this.compute.encode({ pack: bytes, k, m });
+    const encoded = await this.compute.encode({ parts: [bytes], k, m });
     const { roots } = encoded;
     const pack = packIdOf({ k, m, packSize: size, roots });
     this.entries.set(pack, { pack, k, m, type, size });

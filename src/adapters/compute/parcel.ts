@@ -29,8 +29,9 @@ function movedRequest(request: JobRequest, mover: Mover): JobRequest {
       return { kind: 'openFrame', input: { ...bound, plainSizeMax, sealed: mover.move(sealed) } };
     }
     case 'encode': {
-      const { pack, k, m } = request.input;
-      return { kind: 'encode', input: { k, m, pack: mover.move(pack) } };
+      const { parts, k, m } = request.input;
+      const moved = parts.map((part) => mover.move(part));
+      return { kind: 'encode', input: { k, m, parts: moved } };
     }
     case 'reconstruct': {
       const { k, m, present, wanted } = request.input;

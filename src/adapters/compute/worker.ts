@@ -30,7 +30,7 @@ function ownedBy(request: JobRequest): readonly Uint8Array[] {
     case 'openFrame':
       return [request.input.sealed];
     case 'encode':
-      return [request.input.pack];
+      return request.input.parts;
     case 'reconstruct':
       return request.input.present.map(({ bytes }) => bytes);
     default:

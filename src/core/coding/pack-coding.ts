@@ -13,15 +13,17 @@ export type EncodedPack = {
   readonly roots: readonly Uint8Array[];
 };
 
-/** Cuts a pack (at least 1 byte) into k data shards, adds m parity shards, hashes the leaves of each. */
+/**
+ * Cuts a pack (at least 1 byte) into k data shards, adds m parity shards, hashes the leaves of each.
+ * @param job.parts the pack, in pieces of any size: putting them together is part of the work.
+ */
 export function encodePack(job: {
-  readonly pack: Uint8Array;
+  readonly parts: readonly Uint8Array[];
   readonly k: number;
   readonly m: number;
 }): EncodedPack {
-  const { pack, k, m } = job;
-  assert(pack.length > 0, 'a pack has bytes');
-  const data = slices(pack, k);
+  const { parts, k, m } = job;
+  const data = slices(parts, k);
   if (k === 1) return copies(data[0] as Uint8Array, 1 + m);
   const shards = [...data, ...encodeParity(data, m)];
   const leaves = shards.map((shard) => leafHashes(shard, limits.leafSize));
@@ -29,13 +31,22 @@ export function encodePack(job: {
 }
 
 /** Each slice has memory of its own, so that a shard that was sent can be freed. */
-function slices(pack: Uint8Array, k: number): Uint8Array[] {
-  const size = shardSizeOf({ k, packSize: pack.length });
-  return Array.from({ length: k }, (_, index) => {
-    const slice = new Uint8Array(size);
-    slice.set(pack.subarray(index * size, (index + 1) * size));
-    return slice;
-  });
+function slices(parts: readonly Uint8Array[], k: number): Uint8Array[] {
+  const packSize = parts.reduce((sum, part) => sum + part.length, 0);
+  assert(packSize > 0, 'a pack has bytes');
+  const size = shardSizeOf({ k, packSize });
+  const slices = Array.from({ length: k }, () => new Uint8Array(size));
+  let at = 0;
+  for (const part of parts) {
+    for (let done = 0; done < part.length; ) {
+      const slice = slices[Math.floor(at / size)] as Uint8Array;
+      const piece = part.subarray(done, done + size - (at % size));
+      slice.set(piece, at % size);
+      done += piece.length;
+      at += piece.length;
+    }
+  }
+  return slices;
 }
 
 /** With one data shard every shard is the pack, so one array and one hashing serve all. */

@@ -66,21 +66,31 @@ export function decodePackHeader(bytes: Uint8Array): PackHeader & { readonly siz
 }
 
 /**
- * The whole pack, from its encoded header, its sealed frames in order, and its sealed footer.
+ * The pieces of a pack in order, from its encoded header, its sealed frames in order, and its sealed footer.
  * @throws HoldfastError limit-exceeded (over limits.packSizeMax)
  */
+export function packParts(
+  header: Uint8Array,
+  frames: readonly Uint8Array[],
+  sealedFooter: Uint8Array,
+): { readonly parts: readonly Uint8Array[]; readonly size: number } {
+  const trailer = new LayoutWriter(trailerSize).uint32(sealedFooter.length).text('HFPE').done();
+  const parts = [header, ...frames, sealedFooter, trailer];
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  if (size > limits.packSizeMax) {
+    const details = { size, sizeMax: limits.packSizeMax };
+    throw new HoldfastError('limit-exceeded', 'the pack is too large', { details });
+  }
+  return { parts, size };
+}
+
+/** The whole pack in one array. @throws as packParts */
 export function assemblePack(
   header: Uint8Array,
   frames: readonly Uint8Array[],
   sealedFooter: Uint8Array,
 ): Uint8Array {
-  const trailer = new LayoutWriter(trailerSize).uint32(sealedFooter.length).text('HFPE').done();
-  const pack = concat([header, ...frames, sealedFooter, trailer]);
-  if (pack.length > limits.packSizeMax) {
-    const details = { size: pack.length, sizeMax: limits.packSizeMax };
-    throw new HoldfastError('limit-exceeded', 'the pack is too large', { details });
-  }
-  return pack;
+  return concat(packParts(header, frames, sealedFooter).parts);
 }
 
 /**

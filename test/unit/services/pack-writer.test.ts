@@ -126,6 +126,27 @@ async function roundTrip(
   return packs;
 }
 
+/** Takes over what it is given, as threads do. */
+const takingCompute: Compute = {
+  ...compute,
+  encode: async (job) => {
+    const parts = job.parts.map((part) => part.slice());
+    for (const { buffer, byteLength } of job.parts) {
+      if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer();
+    }
+    return compute.encode({ ...job, parts });
+  },
+};
+
+test('says where chunks lie when nothing of the pack is left here', async () => {
+  const { writer, packs } = writerOf({ compute: takingCompute });
+  const chunk = chunkAt(1, 50_000);
+  writer.add(chunk.id, chunk.bytes);
+  await writer.flush();
+  const [found] = await readBack(packs[0] as WrittenPack);
+  expect(equal(found?.bytes ?? new Uint8Array(), chunk.bytes)).toBe(true);
+});
+
 describe('every chunk comes back, in order, from packs within their bounds', () => {
   test('of tiny, usual and huge chunks that compress or do not', async () => {
     const sizes = fc.oneof(

@@ -35,12 +35,12 @@ describe.each([
     [3, 0],
   ])('encodes a pack for a %i + %i code as the core does', async (k, m) => {
     const pack = byteStream('pack', 300_001);
-    const encoded = await compute.encode({ pack: pack.slice(), k, m });
-    expect(encoded).toEqual(encodePack({ pack, k, m }));
+    const encoded = await compute.encode({ parts: [pack.slice()], k, m });
+    expect(encoded).toEqual(encodePack({ parts: [pack], k, m }));
   });
 
   test('rebuilds shards in the order wanted', async () => {
-    const { shards } = encodePack({ pack: byteStream('pack', 90_000), k: 2, m: 2 });
+    const { shards } = encodePack({ parts: [byteStream('pack', 90_000)], k: 2, m: 2 });
     const present = [3, 1].map((index) => ({
       index,
       bytes: (shards[index] as Uint8Array).slice(),
@@ -67,7 +67,7 @@ describe.each([
   test('does many jobs at once, each with its own answer', async () => {
     const packs = Array.from({ length: 40 }, (_value, i) => byteStream(`pack ${i}`, 1000 + i));
     const encoded = await Promise.all(
-      packs.map((pack) => compute.encode({ pack: pack.slice(), k: 2, m: 1 })),
+      packs.map((pack) => compute.encode({ parts: [pack.slice()], k: 2, m: 1 })),
     );
     const joined = encoded.map(({ shards }, i) => concat(shards.slice(0, 2)).subarray(0, 1000 + i));
     expect(joined).toEqual(packs);
@@ -79,7 +79,7 @@ describe.each([
     const failure = await compute.openFrame(job).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(HoldfastError);
     expect(failure).toMatchObject({ code: 'corrupt', details: { frame: 'frame 1' } });
-    const { shards } = await compute.encode({ pack: Uint8Array.of(1), k: 1, m: 0 });
+    const { shards } = await compute.encode({ parts: [Uint8Array.of(1)], k: 1, m: 0 });
     expect(shards[0]?.[0]).toBe(1);
   });
 

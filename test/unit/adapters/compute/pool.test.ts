@@ -31,7 +31,7 @@ describe('memory', () => {
   test('of a whole array moves to the thread, and is not copied', async () => {
     await using pool = openComputePool({ threads: 1 });
     const pack = byteStream('pack', 1000);
-    const encoded = pool.encode({ pack, k: 2, m: 1 });
+    const encoded = pool.encode({ parts: [pack], k: 2, m: 1 });
     expect(pack).toHaveLength(0);
     expect((await encoded).shards).toHaveLength(3);
   });
@@ -39,7 +39,7 @@ describe('memory', () => {
   test('of a part of an array is copied', async () => {
     await using pool = openComputePool({ threads: 1 });
     const whole = byteStream('pack', 1000);
-    await pool.encode({ pack: whole.subarray(0, 999), k: 2, m: 1 });
+    await pool.encode({ parts: [whole.subarray(0, 999)], k: 2, m: 1 });
     expect(whole).toHaveLength(1000);
   });
 
