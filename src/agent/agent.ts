@@ -52,7 +52,7 @@ import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import { budgetRules, statementBudget } from './budget-rules.ts';
 import type { Config } from './config.ts';
-import { withConfig } from './configured-request.ts';
+import { fullRequest } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { canariesOf, tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
@@ -352,22 +352,12 @@ export class Agent implements AsyncDisposable {
       throw new HoldfastError('not-permitted', 'this agent does not have the role source');
     }
     const name = request.dataset ?? this.member().name;
-    const configured = request.paths === undefined ? config.datasets[name] : undefined;
-    if (configured === undefined && (request.paths ?? []).length === 0) {
-      throw new HoldfastError('usage', `dataset ${name} is not in the configuration`, {
-        next: 'holdfast backup --dataset NAME PATH.., or add it to the configuration file',
-      });
-    }
-    const full = withConfig(request, configured);
-    const given = configured?.paths.map((path) => new TextEncoder().encode(path));
-    const decoded = (request.paths ?? []).map(
-      (path) => new Uint8Array(Buffer.from(path, 'base64')),
-    );
-    const { selection, paths } = selectionOf(full, given ?? decoded, this.#options.stateDir);
+    const { full, given, chunkAverage } = fullRequest(request, config.datasets, name);
+    const { selection, paths } = selectionOf(full, given, this.#options.stateDir);
     // A source whose disk went back in time learns its own newest statements from its peers first.
     await this.ledger.ready();
     if (!this.datasets.isKnown(name)) await requireSomePath(this.#ports.source, paths);
-    const own = await this.datasets.ensure(name, configured?.chunkAverage ?? defaultChunkAverage);
+    const own = await this.datasets.ensure(name, chunkAverage ?? defaultChunkAverage);
     await this.control.writeRight.ask(own.dataset);
     return {
       own,
