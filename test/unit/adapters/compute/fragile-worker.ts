@@ -7,10 +7,10 @@ parentPort?.on('message', (request: JobRequest) => {
   if (request.kind === 'openFrame') process.exit(3);
   if (request.kind === 'reconstruct') throw new Error('thrown outside of any job');
   if (request.kind !== 'encode') return;
-  const { pack } = request.input;
+  const { parts } = request.input;
   const answer: JobAnswer = {
     isDone: true,
-    result: { kind: 'encode', output: { shards: [pack], leaves: [], roots: [] } },
+    result: { kind: 'encode', output: { shards: parts, leaves: [], roots: [] } },
   };
   parentPort?.postMessage(answer);
 });

@@ -24,7 +24,7 @@ function sealJob() {
 }
 
 function encodeJob() {
-  return { pack: byteStream('pack', 10), k: 1, m: 0 };
+  return { parts: [byteStream('pack', 10)], k: 1, m: 0 };
 }
 
 describe('memory', () => {
@@ -65,9 +65,9 @@ describe('a thread that ends', () => {
     const failing = crash(pool);
     const waiting = pool.encode(encodeJob());
     await expect(failing).rejects.toMatchObject({ code: 'failed' });
-    expect((await waiting).shards).toEqual([encodeJob().pack]);
+    expect((await waiting).shards).toEqual(encodeJob().parts);
     await expect(crash(pool)).rejects.toMatchObject({ code: 'failed' });
-    expect((await pool.encode(encodeJob())).shards).toEqual([encodeJob().pack]);
+    expect((await pool.encode(encodeJob())).shards).toEqual(encodeJob().parts);
   });
 
   test('because its file cannot be loaded fails the job', async () => {
