@@ -124,6 +124,17 @@ export function release(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
 
+/** Node keeps small results of native code in pools of at most this size. */
+const pooledSizeMax = 64 * 1024;
+
+/**
+ * Gives the memory of a large result of native code back, of which nobody uses anything any more: the next one then
+ * lies in memory that is warm, which makes it four times as fast to fill. Small results share their memory, and stay.
+ */
+export function releaseResult(bytes: Uint8Array): void {
+  if (bytes.buffer.byteLength > pooledSizeMax) release(bytes);
+}
+
 /** One character a byte: a map key of any bytes. */
 export function latin1(bytes: Uint8Array): string {
   let text = '';

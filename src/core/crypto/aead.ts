@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
+import { releaseResult } from '../../base/bytes.ts';
 
 /** Bytes that sealing adds. */
 export const aeadTagSize = 16;
@@ -30,7 +31,9 @@ export function sealAead(
   const sealed = new Uint8Array(first.length + plain.length + aeadTagSize);
   // In this mode as many bytes come out as go in.
   if (first.length > 0) sealed.set(cipher.update(first));
-  sealed.set(cipher.update(plain), first.length);
+  const body = cipher.update(plain);
+  sealed.set(body, first.length);
+  releaseResult(body);
   cipher.final();
   sealed.set(cipher.getAuthTag(), first.length + plain.length);
   return sealed;

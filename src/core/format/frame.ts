@@ -1,6 +1,6 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '../../base/assert.ts';
-import { utf8 } from '../../base/bytes.ts';
+import { releaseResult, utf8 } from '../../base/bytes.ts';
 import { openAead, sealAead } from '../crypto/aead.ts';
 import { HoldfastError } from '../errors.ts';
 
@@ -48,7 +48,9 @@ export function sealFrame(job: {
   const { nonce, additional } = binding(job.context);
   const { codec, data } = encode(job.plain, job.level);
   const first = Uint8Array.of(codec);
-  return sealAead({ key: job.key, nonce, additional, first, plain: data });
+  const sealed = sealAead({ key: job.key, nonce, additional, first, plain: data });
+  if (data !== job.plain) releaseResult(data);
+  return sealed;
 }
 
 /**
@@ -69,6 +71,7 @@ export function openFrame(job: {
     throw damaged(job.context, 'is damaged or does not belong to this place of this pack');
   }
   const opened = decode(plain, job);
+  releaseResult(plain);
   if (opened.length > job.plainSizeMax) throw damaged(job.context, 'is larger than it may be');
   return opened;
 }
@@ -94,6 +97,7 @@ function encode(plain: Uint8Array, level: number): { codec: number; data: Uint8A
   if (level > 0 && looksCompressible(plain)) {
     const packed = compress(plain, level);
     if (isWorthIt(packed.length, plain.length)) return { codec: codecZstd, data: packed };
+    releaseResult(packed);
   }
   return { codec: codecStored, data: plain };
 }
@@ -141,7 +145,9 @@ function decode(
       params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
     });
     // Copied: it is a part of a larger buffer.
-    return new Uint8Array(inflated);
+    const opened = new Uint8Array(inflated);
+    releaseResult(inflated);
+    return opened;
   } catch (cause) {
     throw damaged(job.context, 'does not inflate within its bound', cause);
   }
