@@ -266,6 +266,8 @@ function configOf(name: string): Config {
     log: { level: 'info' },
     alerts: {},
     leases: {},
+    repair: { enabled: true, bandwidth: 0 },
+    scrub: { bandwidth: 0 },
     compression: { level: 1 },
     datasets: { [name]: { ...dataset, paths: ['/data'], chunkAverage: 16 * 1024 } },
   };

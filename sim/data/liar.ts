@@ -47,7 +47,7 @@ export function lyingStore(store: ShardStore, lie: Lie, world: World): ShardStor
     purge: (pack, index) => store.purge(pack, index),
     trash: () => store.trash(),
     rebuild: () => store.rebuild(),
-    list: () => store.list(),
+    list: (first) => store.list(first),
     usage: () => ({ ...store.usage(), freeBytes: 2 ** 40 }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -241,8 +241,9 @@ export class SimShards implements ShardStore {
     return { shards: this.#files.files.size, quarantined };
   }
 
-  async *list(): AsyncIterable<{ pack: PackId; index: number; size: number }> {
+  async *list(first?: number): AsyncIterable<{ pack: PackId; index: number; size: number }> {
     for (const { pack, index, bytes } of [...this.#files.files.values()]) {
+      if (first !== undefined && Number.parseInt(pack.slice(0, 2), 16) !== first) continue;
       yield { pack, index, size: bytes.length };
     }
   }

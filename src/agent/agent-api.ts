@@ -34,6 +34,7 @@ import { layoutApi } from './layout-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
+import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
 import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
 
@@ -59,6 +60,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...policyApi(agent),
     ...tripwireApi(agent),
     ...trustApi(agent),
+    ...upkeepApi(agent),
     ...auditApi(agent),
     ...planApi(agent),
     ...drillApi(agent),
@@ -90,7 +92,9 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
   const { ledger, status } = agent;
   const datasets: DatasetStatus[] = [];
   for (const state of await status.datasets()) datasets.push(datasetStatus(agent, state));
+  const scrub = scrubStatus(agent);
   return {
+    ...(scrub === undefined ? {} : { scrub }),
     agent: identityReport(agent),
     sites: ledger.roster.sites().map(({ site, region, members }) => ({
       site,
@@ -105,6 +109,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       ...tripwireWarnings(agent),
       ...keepingWarnings(agent),
       ...drillWarnings(agent),
+      ...upkeepWarnings(agent),
       ...status.warnings(),
       ...(await keyWarnings(agent)),
     ],
@@ -163,6 +168,7 @@ function peerReports(agent: Agent): PeerReport[] {
     const shards = isSelf ? usage?.shards : facts.shards;
     const shardBytes = isSelf ? usage?.bytes : facts.shardBytes;
     const version = isSelf ? agent.version : facts.version;
+    const possession = possessionOf(agent, facts.member);
     return {
       name: facts.member.name,
       site: facts.member.site,
@@ -181,6 +187,7 @@ function peerReports(agent: Agent): PeerReport[] {
       ...(version === undefined ? {} : { version }),
       peerKey: facts.member.peerKey,
       agentKey: facts.member.agentKey,
+      ...(possession === undefined ? {} : { possession }),
     };
   });
 }

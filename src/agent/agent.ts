@@ -1,9 +1,8 @@
 import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
-import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
+import type { AgentKey, PackId } from '../core/ids.ts';
 import { idOf, shortId } from '../core/ids.ts';
-import { compressionLevel } from '../core/policy/compression.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
@@ -38,26 +37,26 @@ import { KeyKeeper } from '../services/keys/key-keeper.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
 import { PackUse } from '../services/pack-use.ts';
-import { requireSomePath } from '../services/path-exists.ts';
 import { Peers } from '../services/peers.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
+import { type Standing, standingOf } from '../services/standing.ts';
 import { answerStorage } from '../services/storage-answers.ts';
 import type { StatementBudget } from '../services/statement-budget.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
 import { TripwireWatch } from '../services/tripwire-watch.ts';
-import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
+import { backupJobOf } from './backup-job.ts';
 import { budgetRules, statementBudget } from './budget-rules.ts';
 import type { Config } from './config.ts';
-import { fullRequest } from './configured-request.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
-import { canariesOf, tripwiresOf } from './dataset-rules.ts';
+import { tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
 import { forgery, harmWatch, syncRules } from './harm.ts';
 import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
+import { readUpkeep, Upkeep, type UpkeepRecords } from './upkeep.ts';
 
 /** Everything that an agent needs of the world. */
 export type AgentPorts = ControlPorts &
@@ -107,9 +106,11 @@ type AgentParts = {
   readonly outbox: Outbox;
   readonly auditLog: AuditLog;
   readonly kept: KeptRecords;
+  readonly upkeep: UpkeepRecords;
 };
 
-const defaultChunkAverage = 64 * 1024;
+/** A restore that is slower than this between two reads is not disturbed by a third reader. */
+const readPauseMs = 2_000;
 
 /** One running member: ports -> services, started in order and stopped in reverse. */
 export class Agent implements AsyncDisposable {
@@ -135,6 +136,8 @@ export class Agent implements AsyncDisposable {
   readonly statementBudget: StatementBudget;
   readonly harm: HarmWatch;
   readonly drills: DrillKeeper;
+  readonly upkeep: Upkeep;
+  readonly standing: Standing;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -146,6 +149,8 @@ export class Agent implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #tasks: Promise<void>[] = [];
   #release: (() => void)[] = [];
+  /** When somebody last read shards from here. */
+  #readMs = Number.NEGATIVE_INFINITY;
 
   private constructor(ports: AgentPorts, options: AgentOptions, parts: AgentParts) {
     const { ledger, outbox, auditLog, kept } = parts;
@@ -166,7 +171,9 @@ export class Agent implements AsyncDisposable {
     this.harm = harmWatch(this, ports);
     const saidTo = { network, ledger, facts, clock, logger: log };
     this.sync = new Sync({ ...saidTo, peers: this.peers, budget, ...syncRules(this) });
-    this.view = new DurabilityView(ledger, facts);
+    const standing = standingOf(() => this.control.log.state);
+    this.standing = standing;
+    this.view = new DurabilityView(ledger, facts, standing);
     const budgets = new BudgetBook(
       { records: ports.promises, clock, log, ...budgetRules(this) },
       kept.budgets,
@@ -208,6 +215,7 @@ export class Agent implements AsyncDisposable {
       distributor,
       committer: this.#committer,
       packUse,
+      standing,
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
     });
     const usage = store === undefined ? {} : { usage: () => store.usage() };
@@ -235,6 +243,9 @@ export class Agent implements AsyncDisposable {
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
     const keeping = { ...ports, ...shared, ...judging, store, storage, audit };
     this.keeping = new Keeping({ ...keeping, control: this.control });
+    const { config } = options;
+    const isBusy = (): boolean => this.backup.isRunning || this.#isRead();
+    this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, isBusy });
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, harm, control },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
@@ -260,7 +271,8 @@ export class Agent implements AsyncDisposable {
     const { auditStore: store, clock, log } = ports;
     const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
     const kept = await readKeptRecords(ports.promises, log);
-    const agent = new Agent(ports, options, { ledger, outbox, auditLog, kept });
+    const upkeep = await readUpkeep(ports.promises);
+    const agent = new Agent(ports, options, { ledger, outbox, auditLog, kept, upkeep });
     agent.#start();
     return agent;
   }
@@ -276,7 +288,8 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
     const duties = [this.audit, this.harm, this.control, this.keys, this.keeping, this.drills];
-    for (const duty of [...duties, this.statementBudget]) this.#tasks.push(duty.run({ signal }));
+    const more = [this.statementBudget, this.upkeep];
+    for (const duty of [...duties, ...more]) this.#tasks.push(duty.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
@@ -323,6 +336,7 @@ export class Agent implements AsyncDisposable {
     const isStored =
       storage !== undefined && this.#ports.shards.indexes(pack).includes(request.index);
     if (isStored) {
+      this.#readMs = this.clock.monotonicMs();
       const reader = caller.member?.name ?? 'recovery kit';
       const event = { actor: reader, action: 'read shards', subject: '' } as const;
       this.audit.log.note({ ...event, kind: 'read', outcome: 'done' });
@@ -332,6 +346,11 @@ export class Agent implements AsyncDisposable {
     const onItsWay = await this.#distributor.serve(pack, index, leaf, count);
     if (onItsWay !== undefined) return onItsWay;
     throw new HoldfastError('not-found', `shard ${index} of pack ${shortId(pack)} is not here`);
+  }
+
+  /** Somebody restores from here, or makes shards anew. */
+  #isRead(): boolean {
+    return this.clock.monotonicMs() - this.#readMs < readPauseMs;
   }
 
   /** This agent as a member. */
@@ -346,39 +365,8 @@ export class Agent implements AsyncDisposable {
   }
 
   /** What a request asks for, with the configuration's part. @throws HoldfastError usage | not-permitted */
-  async backupJob(request: BackupRequest): Promise<BackupJob> {
-    const { config, hostName, version } = this.#options;
-    if (!this.member().hasRole('source')) {
-      throw new HoldfastError('not-permitted', 'this agent does not have the role source');
-    }
-    const name = request.dataset ?? this.member().name;
-    const { full, given, chunkAverage } = fullRequest(request, config.datasets, name);
-    const { selection, paths } = selectionOf(full, given, this.#options.stateDir);
-    // A source whose disk went back in time learns its own newest statements from its peers first.
-    await this.ledger.ready();
-    if (!this.datasets.isKnown(name)) await requireSomePath(this.#ports.source, paths);
-    const own = await this.datasets.ensure(name, chunkAverage ?? defaultChunkAverage);
-    await this.control.writeRight.ask(own.dataset);
-    return {
-      own,
-      incarnation: this.#heldIncarnation(own.dataset.id),
-      right: this.control.writeRight,
-      paths,
-      selection,
-      tags: full.tags,
-      host: hostName,
-      program: `holdfast ${version}`,
-      compressionLevel: compressionLevel(full.compression, config.compression.level),
-      dryRun: request.dryRun,
-      force: request.force,
-      canaries: canariesOf(this.control, name),
-    };
-  }
-
-  /** A host that writes beside the live copy stays with the incarnation that it has held. */
-  #heldIncarnation(dataset: DatasetId): number {
-    const known = this.control.log.state.incarnations.of(dataset);
-    return known?.holder === this.#options.agentKey ? known.incarnation : 0;
+  backupJob(request: BackupRequest): Promise<BackupJob> {
+    return backupJobOf(this, request, { ...this.#options, source: this.#ports.source });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,6 +11,7 @@ import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 import type { TrustApi } from './trust-types.ts';
+import type { PossessionReport, ScrubReport, UpkeepApi } from './upkeep-types.ts';
 
 /**
  * What the agent answers to its clients (CLI, dashboard), as plain JSON data. The control server exposes
@@ -26,6 +27,7 @@ export interface AgentApi
     PolicyApi,
     TripwireApi,
     TrustApi,
+    UpkeepApi,
     AuditApi,
     DrillApi,
     PlanApi {
@@ -70,6 +72,8 @@ export type StatusReport = {
   coordinator: CoordinatorStatus;
   datasets: DatasetStatus[];
   warnings: string[];
+  /** Of what this host stores; undefined: nothing. */
+  scrub?: ScrubReport;
 };
 
 /** Who decides, as far as this host knows without asking anybody. */
@@ -132,6 +136,8 @@ export type PeerReport = {
   version?: string;
   peerKey: string;
   agentKey: string;
+  /** Of storage peers. */
+  possession?: PossessionReport;
 };
 
 export type SnapshotReport = {

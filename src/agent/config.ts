@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { compressionModes } from '../core/policy/compression.ts';
 import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
-import { GiB, KiB } from '../base/units.ts';
+import { GiB, KiB, MiB } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
@@ -69,6 +69,10 @@ const schema = z.strictObject({
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
   alerts: z.strictObject({ command: argv.exactOptional() }).prefault({}),
+  repair: z
+    .strictObject({ enabled: z.boolean().default(true), bandwidth: size.default(32 * MiB) })
+    .prefault({}),
+  scrub: z.strictObject({ bandwidth: size.default(32 * MiB) }).prefault({}),
   compression: z.strictObject({ level: z.int().min(0).max(19).default(3) }).prefault({}),
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),

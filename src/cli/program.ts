@@ -7,6 +7,8 @@ import { addAudit } from './commands/audit.ts';
 import { addBackup } from './commands/backup.ts';
 import { addBrowse } from './commands/browse.ts';
 import { addCheck } from './commands/check.ts';
+import { addRepair } from './commands/repair.ts';
+import { addScrub } from './commands/scrub.ts';
 import { addCluster } from './commands/cluster.ts';
 import { addConfig } from './commands/config.ts';
 import { addCoordinator } from './commands/coordinator.ts';
@@ -104,6 +106,8 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addBrowse(program, register);
   program.commandsGroup('Care:');
   addCheck(program, register);
+  addRepair(program, register);
+  addScrub(program, register);
   addConfig(program, register);
   addAbout(program, register);
   program.helpCommand('help [command]', 'Show help for a command.');

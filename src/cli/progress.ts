@@ -5,7 +5,7 @@ import { clean, counted, shortenStart } from './terminal-text.ts';
 
 /** How far a job has come. `done` and `total` count `unit`. */
 export type ProgressSample = {
-  unit: 'bytes' | 'packs';
+  unit: 'bytes' | 'packs' | 'shards';
   done: number;
   /** Undefined while it is still being found out. */
   total?: number;
@@ -151,11 +151,11 @@ function shareOf({ done, total }: ProgressSample): number | undefined {
 }
 
 function amounts({ unit, done, total }: ProgressSample): string {
-  const show = unit === 'bytes' ? formatSize : (count: number) => counted(count, 'pack');
+  const show = unit === 'bytes' ? formatSize : (count: number) => counted(count, unit.slice(0, -1));
   if (total === undefined) return show(done);
   return unit === 'bytes' ? `${show(done)} of ${show(total)}` : `${done} of ${show(total)}`;
 }
 
 function rateText({ unit }: ProgressSample, rate: number): string {
-  return unit === 'bytes' ? `${formatSize(Math.round(rate))}/s` : `${rate.toFixed(1)} packs/s`;
+  return unit === 'bytes' ? `${formatSize(Math.round(rate))}/s` : `${rate.toFixed(1)} ${unit}/s`;
 }

@@ -34,7 +34,8 @@ export interface ShardStore extends AsyncDisposable {
   trash(): readonly { pack: PackId; index: number; size: number }[];
   /** Every shard file found, from the files themselves: the index is rebuilt from this. */
   rebuild(): Promise<{ shards: number; quarantined: number }>;
-  list(): AsyncIterable<{ pack: PackId; index: number; size: number }>;
+  /** All shards held, or those of packs whose id begins with a byte. */
+  list(first?: number): AsyncIterable<{ pack: PackId; index: number; size: number }>;
   usage(): { shards: number; bytes: number; freeBytes: number };
 }
 

@@ -19,6 +19,7 @@ import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { PackUse } from './pack-use.ts';
 import type { Peers } from './peers.ts';
 import type { WriteRight } from './plan/write-right.ts';
+import type { Standing } from './standing.ts';
 import type { Selection } from './selection.ts';
 import type { ScanCounts } from './tree-scan.ts';
 
@@ -87,6 +88,7 @@ export type BackupOptions = {
   readonly committer: Committer;
   readonly view: DurabilityView;
   readonly packUse: Pick<PackUse, 'unneeded'>;
+  readonly standing?: Standing;
 };
 
 /** Expiry takes days: a second race with it is not chance. */
@@ -96,9 +98,14 @@ const attemptsMax = 3;
 export class Backup {
   readonly #options: BackupOptions;
   readonly #turn = new Semaphore(1);
+  #running = 0;
 
   constructor(options: BackupOptions) {
     this.#options = options;
+  }
+
+  get isRunning(): boolean {
+    return this.#running > 0;
   }
 
   /** Runs one backup; a second one waits for its turn. Aborting keeps what is durable for the next run. */
@@ -106,10 +113,12 @@ export class Backup {
     const channel = new Channel<BackupProgress>();
     const work = async (): Promise<void> => {
       const release = await this.#turn.acquire();
+      this.#running++;
       try {
         channel.push({ kind: 'done', result: await this.#attempt(job, channel, signal) });
         channel.end();
       } finally {
+        this.#running--;
         release();
       }
     };

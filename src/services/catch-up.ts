@@ -11,6 +11,7 @@ import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Peers } from './peers.ts';
 import { residencyObjection } from './residency.ts';
+import { everybodyStays, type Standing } from './standing.ts';
 import type { StoragePeer } from './storage-peer.ts';
 
 export type CatchUpOptions = {
@@ -23,6 +24,7 @@ export type CatchUpOptions = {
   readonly storage: StoragePeer;
   /** In the trash, or gone: nobody copies what is on its way out. */
   readonly isDiscarded: (record: ManifestRecord) => boolean;
+  readonly standing?: Standing;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -81,11 +83,13 @@ export class CatchUp {
 
   /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */
   async #missing(record: ManifestRecord): Promise<{ pack: PackId; peers: PeerKey[] }[]> {
-    const { view, store, peers, self } = this.#options;
+    const { view, store, peers, self, standing = everybodyStays } = this.#options;
     const { roster } = this.#options.ledger;
     const member = roster.member(self);
     const of = { writer: record.statement.writer, dataset: record.manifest.dataset };
     if (member === undefined || residencyObjection(roster, of, member) !== undefined) return [];
+    // Who leaves takes nothing more.
+    if (standing.isLeaving(member)) return [];
     const packs = (await view.packs(record)) ?? [];
     const lacking = packs.filter(
       (entry) => entry.type === 'metadata' && store.indexes(entry.pack).length === 0,

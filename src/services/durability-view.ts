@@ -15,6 +15,7 @@ import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
 import { type DatasetOf, storageMembers } from './residency.ts';
+import { everybodyStays, type Standing } from './standing.ts';
 
 /** Who is said to hold a shard. */
 export type Holder = {
@@ -31,17 +32,19 @@ const cacheMax = 16;
 export class DurabilityView {
   readonly #ledger: Ledger;
   readonly #facts: FactStore;
+  readonly #standing: Standing;
   readonly #packs = new Map<StatementHash, readonly PackEntry[]>();
   readonly #masks = new Map<string, Uint32Array>();
 
-  constructor(ledger: Ledger, facts: FactStore) {
+  constructor(ledger: Ledger, facts: FactStore, standing: Standing = everybodyStays) {
     this.#ledger = ledger;
     this.#facts = facts;
+    this.#standing = standing;
   }
 
-  /** Sites with at least one storage member, where this dataset may lie. */
+  /** Sites with at least one storage member that is there to stay, where this dataset may lie. */
   storageSites(of?: DatasetOf): string[] {
-    const members = storageMembers(this.#ledger.roster, of);
+    const members = storageMembers(this.#ledger.roster, of, this.#standing);
     return [...new Set(members.map((member) => member.site))].sort();
   }
 
@@ -82,11 +85,12 @@ export class DurabilityView {
     return packs;
   }
 
-  /** What each peer that signed a receipt holds. Receipts whose facts have not arrived do not count. */
+  /** What each peer that signed a receipt holds, lost sites aside. Receipts whose facts have not arrived do not count. */
   async holdings(record: ManifestRecord): Promise<Holding[]> {
     const holdings: Holding[] = [];
     for (const receipt of this.#ledger.receipts(record.hash)) {
       const member = this.#ledger.roster.member(receipt.agent);
+      if (member !== undefined && this.#standing.isLost(member.site)) continue;
       const masks = await this.#masksOf(record, receipt);
       if (member !== undefined && masks !== undefined) {
         holdings.push({ agent: receipt.agent, site: member.site, masks });
@@ -188,7 +192,7 @@ export class DurabilityView {
    * of them has not said: what it holds may be what is missing.
    */
   async lostPacks(record: ManifestRecord): Promise<PackId[]> {
-    const members = storageMembers(this.#ledger.roster, datasetOf(record));
+    const members = storageMembers(this.#ledger.roster, datasetOf(record), this.#standing);
     const holdings = await this.holdings(record);
     const said = new Set(holdings.map(({ agent }) => agent));
     if (members.some(({ agentKey }) => !said.has(agentKey))) return [];

@@ -21,7 +21,7 @@ export type LeafRange = { readonly leaf: number; readonly count: number };
 const headsMax = 512;
 
 export type LeafFetcherOptions = {
-  readonly network: Network;
+  readonly network: Pick<Network, 'pull'>;
   /** Undefined on a host that holds no shards. */
   readonly store: ShardSource | undefined;
   readonly clock: Clock;
@@ -61,6 +61,11 @@ export class LeafFetcher {
       else ended(codeOf(error) ?? 'failed');
       throw error;
     }
+  }
+
+  /** The head of a shard of which leaves were fetched a moment ago. */
+  head(entry: PackEntry, holder: ShardHolder): ShardHead | undefined {
+    return this.#heads.get(nameOf(entry, holder));
   }
 
   async #ask(

@@ -8,6 +8,7 @@ import type { Ledger } from './ledger.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import type { Peers } from './peers.ts';
 import { type DatasetOf, storageMembers } from './residency.ts';
+import type { Standing } from './standing.ts';
 
 export type PackPlacerOptions = {
   readonly ledger: Ledger;
@@ -17,6 +18,7 @@ export type PackPlacerOptions = {
   readonly of: DatasetOf;
   /** What this agent may still store; peers say it of themselves. */
   readonly ownFreeBytes: () => number;
+  readonly standing?: Standing;
 };
 
 /** Decides which members get which shards of a pack, from who they are and who is reachable now. */
@@ -46,8 +48,8 @@ export class PackPlacer {
   }
 
   #candidates(): Candidate[] {
-    const { ledger, peers, self, of, ownFreeBytes } = this.#options;
-    return storageMembers(ledger.roster, of).map((member) => ({
+    const { ledger, peers, self, of, ownFreeBytes, standing } = this.#options;
+    return storageMembers(ledger.roster, of, standing).map((member) => ({
       agent: member.agentKey,
       site: member.site,
       region: member.region,

@@ -1,13 +1,23 @@
 import type { AgentKey, DatasetId } from '../core/ids.ts';
 import { isRegionAllowed } from '../core/policy/policy-terms.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
+import { everybodyStays, type Standing } from './standing.ts';
 
 /** A dataset of one writer. */
 export type DatasetOf = { readonly writer: AgentKey; readonly dataset: DatasetId };
 
-/** Storage members where the policy lets the dataset lie. */
-export function storageMembers(roster: Roster, of?: DatasetOf): Member[] {
-  const members = roster.members().filter((member) => member.hasRole('storage'));
+/** Storage members that are there to stay, where the policy lets the dataset lie. */
+export function storageMembers(
+  roster: Roster,
+  of?: DatasetOf,
+  standing: Standing = everybodyStays,
+): Member[] {
+  const members = roster
+    .members()
+    .filter(
+      (member) =>
+        member.hasRole('storage') && !standing.isLost(member.site) && !standing.isLeaving(member),
+    );
   return of === undefined
     ? members
     : members.filter((one) => residencyObjection(roster, of, one) === undefined);

@@ -8,9 +8,11 @@ export class OneShardASite implements DataChecker {
   readonly name = 'one-shard-a-site';
 
   look(cluster: DataCluster): string | undefined {
+    // Who lies may be found out, and who is gone be given up: then others get what they should have had.
+    const siteCount = cluster.honest().length;
     for (const { record, source } of cluster.snapshots.values()) {
       for (const { pack, k, m } of packsOn(source, record) ?? []) {
-        if (k === 1 || k + m > cluster.plan.siteCount) continue;
+        if (k === 1 || k + m > Math.min(siteCount, cluster.plan.siteCount)) continue;
         for (const { disk, name } of cluster.honest()) {
           let held = 0;
           for (let index = 0; index < k + m; index++) {

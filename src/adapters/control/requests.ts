@@ -33,6 +33,8 @@ export const backupBody = z.strictObject({
   force: z.boolean(),
 });
 
+export const repairsBody = z.strictObject({ isNow: z.boolean() });
+
 export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
 
 const planDataset = z.strictObject({

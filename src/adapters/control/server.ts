@@ -29,6 +29,7 @@ import {
 } from './requests.ts';
 import { addKeeping } from './keeping-routes.ts';
 import { bindSocketFile } from './socket-file.ts';
+import { addUpkeep } from './upkeep-routes.ts';
 
 // Exclude lists are the longest thing that anyone sends.
 const bodySizeMax = 4 * 1024 * 1024;
@@ -49,6 +50,7 @@ export async function serveControl(options: {
   addReports(app, api);
   addPlans(app, api);
   addKeeping(app, api);
+  addUpkeep(app, api);
   addKeys(app, api);
   addDrills(app, api);
   addActions(app, api, log);

@@ -185,8 +185,8 @@ class FileShardStore implements ShardStore {
     return this.#inventory.survey({ trustsListing: false });
   }
 
-  async *list(): AsyncIterable<{ pack: PackId; index: number; size: number }> {
-    for await (const { pack, holding } of this.#inventory.listing.packs()) {
+  async *list(first?: number): AsyncIterable<{ pack: PackId; index: number; size: number }> {
+    for await (const { pack, holding } of this.#inventory.listing.packs(first)) {
       for (const index of indexesOf(holding.mask)) yield { pack, index, size: holding.size };
     }
   }

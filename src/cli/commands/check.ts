@@ -3,7 +3,6 @@ import type { CheckEvent, CheckSummary } from '../../agent/api.ts';
 import { formatElapsed } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
-import type { RepairReport } from '../backend.ts';
 import { untilInterrupted } from '../events.ts';
 import { message } from '../json-fields.ts';
 import { startProgress } from '../start-progress.ts';
@@ -11,9 +10,8 @@ import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
 type CheckFlags = { readData?: true; dataset?: string };
-type RepairFlags = { index?: true };
 
-/** check, repair. */
+/** check. */
 export function addCheck(program: Command, register: Register): void {
   const checkCommand = program
     .command('check')
@@ -24,16 +22,6 @@ export function addCheck(program: Command, register: Register): void {
     const summary = await follow(context, options);
     await report(context, summary);
     refuseDamage(context, summary);
-  });
-  const repairCommand = program
-    .command('repair')
-    .description('Rebuild what can be rebuilt on this host.')
-    .option('--index', 'rebuild the index of the shards and statements from their files');
-  register<RepairFlags>(repairCommand, async (context, { options }) => {
-    if (options.index !== true) {
-      throw new HoldfastError('usage', 'name what to repair', { next: 'holdfast repair --index' });
-    }
-    await reportRepair(context, await repairIndex(context));
   });
 }
 
@@ -106,22 +94,4 @@ function refuseDamage({ stateFlag }: CliContext, summary: CheckSummary): void {
     const message = `${counted(summary.badShards, 'bad shard')}, ${counted(summary.degradedPacks, 'pack')} below policy; everything can still be rebuilt`;
     throw new HoldfastError('below-policy', message, { next });
   }
-}
-
-/** Through the agent when one runs, since it holds the state directory. */
-async function repairIndex({ backend, stateDir }: CliContext): Promise<RepairReport> {
-  try {
-    return await backend.control(stateDir).rebuildIndex();
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'agent-not-running') throw error;
-    return backend.repairIndex({ stateDir });
-  }
-}
-
-async function reportRepair({ output }: CliContext, repaired: RepairReport): Promise<void> {
-  if (output.isJson) return output.json(message('summary', repaired));
-  await output.print(
-    `The index names ${counted(repaired.shards, 'shard')} and ${counted(repaired.statements, 'statement')} again;` +
-      ` ${counted(repaired.quarantined, 'damaged file')} set aside.`,
-  );
 }

@@ -12,12 +12,14 @@ import {
   printApplied,
   submitAsOperator,
 } from '../operator.ts';
+import type { Cell } from '../table.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addPeerDrain } from './peer-drain.ts';
 import { addPeerRoles } from './peer-roles.ts';
 import { lastSeen, stateCell } from './status.ts';
 
-/** peer list, show, ping, thaw, set, remove. */
+/** peer list, show, ping, thaw, drain, set, remove. */
 export function addPeer(program: Command, register: Register): void {
   const peer = program.command('peer').description('Show and reach the members of the cluster.');
   const listCommand = peer.command('list').description('List all members.');
@@ -40,6 +42,7 @@ export function addPeer(program: Command, register: Register): void {
     .description('Measure the way to one member and back.')
     .argument('<name>', 'its name, or the beginning of its key');
   register(pingCommand, (context, { args }) => ping(context, args[0] ?? ''));
+  addPeerDrain(peer, register);
   addPeerRoles(peer, register);
 }
 
@@ -64,6 +67,7 @@ async function list(context: CliContext): Promise<void> {
       { title: 'FREE', align: 'right' },
       { title: 'SHARDS', align: 'right' },
       { title: 'LAST SEEN' },
+      { title: 'HOLDS' },
       { title: 'VERSION' },
     ],
     peers.map((peer) => [
@@ -77,6 +81,7 @@ async function list(context: CliContext): Promise<void> {
       unknownOr(peer.freeBytes, formatSize),
       unknownOr(peer.shards, String),
       lastSeen(peer, context.nowMs()),
+      holdsCell(peer),
       peer.version ?? '?',
     ]),
   );
@@ -115,6 +120,7 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['free', unknownOr(peer.freeBytes, formatSize)],
     ['shards', unknownOr(peer.shards, String)],
     ['shard bytes', unknownOr(peer.shardBytes, formatSize)],
+    ...possessionFacts(peer),
     ['last seen', unknownOr(peer.lastSeenMs, formatTime)],
     ['clock skew', unknownOr(peer.clockSkewMs, (skew) => `${skew} ms`)],
     ['version', peer.version ?? '?'],
@@ -122,6 +128,25 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['agent key', peer.agentKey],
   ];
   await output.print(...facts.map(([fact, value]) => `${fact.padEnd(12)} ${clean(value)}`));
+}
+
+/** Whether it has what it has signed for, as far as questions have shown. */
+function holdsCell({ possession }: PeerReport): Cell {
+  if (possession === undefined || possession.state === 'self') return '-';
+  const { state } = possession;
+  if (state === 'failing') return { text: state, style: 'red' };
+  return state === 'good' ? { text: state, style: 'green' } : state;
+}
+
+function possessionFacts({ possession }: PeerReport): [string, string][] {
+  if (possession === undefined || possession.state === 'self') return [];
+  const { state, passed, failed, silent, caught } = possession;
+  const words = `${state}: of the leaves asked for, ${passed} shown, ${failed} not, ${silent} unanswered`;
+  const missing = caught.map((one) => one.replace(/^(.{8})[^/]*\//, '$1 shard ')).join(', ');
+  return [
+    ['holds', words],
+    ...(caught.length === 0 ? [] : [['does not have', missing] as [string, string]]),
+  ];
 }
 
 /** A whole name goes before the beginnings of keys. */

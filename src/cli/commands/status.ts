@@ -21,6 +21,7 @@ export function addStatus(program: Command, register: Register): void {
     else {
       await printDatasets(context, status);
       await printPeers(context, status, peers);
+      await printScrub(context, status);
       await printWarnings(context, status);
     }
     refuseDanger(context, status);
@@ -45,6 +46,17 @@ function refuseDanger({ stateFlag }: CliContext, { datasets }: StatusReport): vo
   }
 }
 
+/** How this host's reading back goes. */
+async function printScrub({ output }: CliContext, { scrub }: StatusReport): Promise<void> {
+  if (scrub === undefined || scrub.storedShards === 0) return;
+  const { share, oldestMs = 0, damaged, storedShards } = scrub;
+  const found = damaged === 0 ? '' : `; ${counted(damaged, 'damaged shard')} found so far`;
+  await output.print(
+    `Reading back ${counted(storedShards, 'shard')} stored here: ${Math.floor(share * 100)} % of this round;` +
+      ` none unread for more than ${formatSpan(oldestMs)}${found}.`,
+  );
+}
+
 async function printJson(
   { output }: CliContext,
   status: StatusReport,
@@ -53,8 +65,9 @@ async function printJson(
   for (const dataset of status.datasets) await output.json(message('dataset', dataset));
   for (const peer of peers) await output.json(message('peer', peer));
   for (const warning of status.warnings) await output.json(message('warning', { text: warning }));
-  const { agent, sites, policy, coordinator } = status;
-  await output.json(message('summary', { agent, sites, policy, coordinator }));
+  const { agent, sites, policy, coordinator, scrub } = status;
+  const here = scrub === undefined ? {} : { scrub };
+  await output.json(message('summary', { agent, sites, policy, coordinator, ...here }));
 }
 
 async function printDatasets(

@@ -2,6 +2,7 @@ import { assertNever } from '../../base/assert.ts';
 import type { StatementHash } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { headFrom } from './anchor-head.ts';
+import { drainTargetFrom } from './control-drain.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
 import { keepingFrom } from './control-keeping.ts';
@@ -65,6 +66,10 @@ export function bodyFrom(message: Message['body']): ControlBody {
       return { kind: 'drill', ...drillHeadFrom(message.value) };
     case 'time':
       return { kind: 'time', logTimeMs: integer(message.value.timeMs, anyTime, 'log time') };
+    case 'drain': {
+      const { isOver } = message.value;
+      return { kind: 'drain', target: drainTargetFrom(message.value), isOver };
+    }
     case 'thaw':
     case 'hold':
     case 'release':

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assertNever } from '../../base/assert.ts';
 import { idBytes } from '../ids.ts';
 import { headMessage } from './anchor-head.ts';
+import { drainMessage } from './control-drain.ts';
 import { type BodyMessage, fenceMessage, hexBytes } from './control-field.ts';
 import { keepingMessage } from './control-keeping.ts';
 import { keyMessage } from './control-keys.ts';
@@ -46,6 +47,8 @@ export function bodyMessage(body: ControlBody): BodyMessage {
     }
     case 'time':
       return { case: 'time', value: { timeMs: BigInt(body.logTimeMs) } };
+    case 'drain':
+      return drainMessage(body);
     case 'thaw':
     case 'hold':
     case 'release':

@@ -248,6 +248,9 @@ export type LeaseLapse = {
   readonly index: number;
 };
 
+/** Who is to hold nothing any more: a host, or all hosts of a site. */
+export type DrainTarget = { readonly agent: AgentKey } | { readonly site: string };
+
 /** What a command of the control log says. */
 export type ControlBody =
   | ({ readonly kind: 'layout' } & Layout)
@@ -316,6 +319,7 @@ export type ControlBody =
       readonly logTimeMs: number;
     }
   | { readonly kind: 'clear-suspect'; readonly manifest: StatementHash; readonly reason: string }
+  | { readonly kind: 'drain'; readonly target: DrainTarget; readonly isOver: boolean }
   | { readonly kind: 'thaw'; readonly agent: AgentKey; readonly freeze: number }
   | ({ readonly kind: 'hold' } & Hold)
   | { readonly kind: 'release'; readonly hold: CommandId; readonly reason: string }

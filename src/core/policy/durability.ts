@@ -37,7 +37,7 @@ export function bitCount(mask: number): number {
  * Site losses that one pack outlives, whichever they are, from the mask that each site holds; -1 when fewer
  * than k distinct shards are left now. Sites may hold the same shard (a copy made by a repair).
  */
-function tolerance(k: number, masks: readonly number[]): number {
+export function siteTolerance(k: number, masks: readonly number[]): number {
   const held = masks.filter((mask) => mask !== 0);
   const union = held.reduce((all, mask) => (all | mask) >>> 0, 0);
   const shards = held.reduce((sum, mask) => sum + bitCount(mask), 0);
@@ -101,7 +101,7 @@ export function assessDurability(options: {
       masks[at] = ((masks[at] as number) | ((holding.masks[i] ?? 0) & known)) >>> 0;
     }
     const holders = masks.filter((mask) => mask !== 0).length;
-    const survives = tolerance(pack.k, masks);
+    const survives = siteTolerance(pack.k, masks);
     if (survives < 0) lostPacks++;
     const wanted = options.wantedSites(pack);
     const needed = Math.min(pack.k + 1, options.siteCount, wanted);

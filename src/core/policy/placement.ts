@@ -28,7 +28,7 @@ export type PlacementPlan = {
  * Weighted rendezvous score in (0, infinity): the highest wins, and a member that joins or leaves moves
  * only the shards that it wins or held (Thaler and Ravishankar 1998; weights by -w / ln h).
  */
-function score(seed: Uint8Array, name: string, weight: number): number {
+export function placementScore(seed: Uint8Array, name: string, weight: number): number {
   const digest = hash('path', concat([seed, utf8(name)]));
   let value = 0;
   for (let i = 0; i < 6; i++) value = value * 256 + (digest[i] as number);
@@ -47,14 +47,17 @@ function rankSites(seed: Uint8Array, candidates: readonly Candidate[]): RankedSi
     bySite.set(candidate.site, [...(bySite.get(candidate.site) ?? []), candidate]);
   }
   return [...bySite].map(([site, hosts]) => {
-    const scored = hosts.map((host) => ({ host, score: score(seed, host.agent, host.weight) }));
+    const scored = hosts.map((host) => ({
+      host,
+      score: placementScore(seed, host.agent, host.weight),
+    }));
     // Not by a factor on the score: weights are bytes, and no factor outweighs a large enough disk.
     scored.sort(
       (a, b) => Number(b.host.isReachable) - Number(a.host.isReachable) || b.score - a.score,
     );
     const best = (scored[0] as { host: Candidate }).host;
     const weight = hosts.reduce((sum, host) => sum + host.weight, 0);
-    return { site, region: best.region, score: score(seed, `site ${site}`, weight), best };
+    return { site, region: best.region, score: placementScore(seed, `site ${site}`, weight), best };
   });
 }
 

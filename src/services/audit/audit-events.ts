@@ -114,6 +114,11 @@ function wordsOf(body: ControlBody): string {
       return `agent ${shortId(body.agent)}: ${body.reason}`;
     case 'mark':
       return `plan ${body.plan.slice(0, 8)}, step ${body.step}: ${body.outcome}`;
+    case 'drain': {
+      const { target, isOver } = body;
+      const who = 'site' in target ? `site ${target.site}` : `agent ${shortId(target.agent)}`;
+      return isOver ? `${who} stays` : `${who} leaves`;
+    }
     case 'site-report':
       return `${body.site} ${body.state}`;
     case 'plan-decision':

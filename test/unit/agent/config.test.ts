@@ -31,6 +31,8 @@ it('fills in the defaults when there is no file', () => {
   expect(loadConfig(undefined)).toEqual({
     listen: ['/ip4/0.0.0.0/tcp/7420'],
     alerts: {},
+    repair: { enabled: true, bandwidth: 32 * 1024 * 1024 },
+    scrub: { bandwidth: 32 * 1024 * 1024 },
     announce: [],
     storage: { reserve: 10 * 2 ** 30 },
     log: { level: 'info' },
@@ -51,6 +53,8 @@ it('loads the example, which shows every key', () => {
       'leases',
       'listen',
       'log',
+      'repair',
+      'scrub',
       'storage',
       'threads',
     ].sort(),

@@ -10,6 +10,7 @@ import type {
   StatusReport,
 } from '../../../src/agent/api.ts';
 import { loadConfig, parseConfig } from '../../../src/agent/config.ts';
+import type { RepairReport, ScrubReport } from '../../../src/agent/upkeep-types.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
 import { fakeBackend, jsonLines, run, stream, withAgent } from './fake-world.ts';
 
@@ -299,8 +300,64 @@ describe('repair', () => {
     expect(jsonLines(out)).toEqual([{ message_type: 'summary', ...repaired }]);
   });
 
-  it('does nothing unless told what', async () => {
-    expect((await run(['repair'], { backend: withAgent({}) })).code).toBe(2);
+  const report: RepairReport = {
+    ...{ tasks: [], taskCount: 0, dueCount: 0, stuckCount: 0, lost: [], awaitedPacks: 0, packs: 4 },
+    ...{ isBraked: false, made: 0, failed: 0, bytesRead: 0, wrong: [] },
+  };
+  const task = {
+    ...{ pack: 'ab'.repeat(32), index: 2, type: 'data' as const, bytes: 65536, spare: 1 },
+    ...{ isUrgent: true, isDue: true, reason: 'it was at fra', by: 'ber-1' },
+  } as const;
+
+  it('lists what is missing, why and who makes it, and begins nothing', async () => {
+    const asked: boolean[] = [];
+    const repairs = async ({ isNow }: { isNow: boolean }): Promise<RepairReport> => {
+      asked.push(isNow);
+      return { ...report, tasks: [task], taskCount: 1, dueCount: 1 };
+    };
+    const backend = withAgent({ repairs });
+    const { out, code } = await run(['repair', '--dry-run'], { backend });
+    expect(out).toContain('abababab');
+    expect(out).toContain('it was at fra');
+    expect(out).toContain('1 shard missing, 1 due now');
+    const json = await run(['repair', '--dry-run', '--json'], { backend });
+    expect(jsonLines(json.out)).toMatchObject([
+      { message_type: 'repair', index: 2, by: 'ber-1', is_due: true },
+      { message_type: 'summary', due_count: 1 },
+    ]);
+    expect([code, json.code, ...asked]).toEqual([0, 0, false, false]);
+  });
+
+  it('begins, and is over when nothing that can be made is missing', async () => {
+    let left = 2;
+    const repairs = async (): Promise<RepairReport> => ({ ...report, dueCount: --left, made: 1 });
+    const { out, code } = await run(['repair'], { backend: withAgent({ repairs }) });
+    expect([code, left]).toEqual([0, 0]);
+    expect(out).toContain('every shard is where it should be');
+  });
+
+  it('reads back, and fails when something was damaged', async () => {
+    const before = { round: 1, share: 0.5, shards: 3, bytes: 70, damaged: 1, storedShards: 6 };
+    const stored = { ...before, storedBytes: 140, oldestMs: 5000, isHurried: false };
+    let damaged = 1;
+    const scrub = async ({ isNow }: { isNow: boolean }): Promise<ScrubReport> => {
+      if (isNow) damaged = 2;
+      return { ...stored, damaged };
+    };
+    const backend = withAgent({ scrub });
+    expect((await run(['scrub', '--show'], { backend })).code).toBe(0);
+    const { code, out } = await run(['scrub'], { backend });
+    expect([code, damaged]).toEqual([22, 2]);
+    expect(out).toContain('2 damaged shards found so far');
+  });
+
+  it('says what nobody can make, or rebuild', async () => {
+    const stuck = withAgent({ repairs: async () => ({ ...report, dueCount: 1, stuckCount: 1 }) });
+    expect((await run(['repair'], { backend: stuck })).code).toBe(22);
+    const lost = [{ pack: 'cd'.repeat(32), had: 1, needed: 3 }];
+    const gone = withAgent({ repairs: async () => ({ ...report, lost }) });
+    expect((await run(['repair'], { backend: gone })).code).toBe(21);
+    expect((await run(['repair', '--dry-run'], { backend: gone })).code).toBe(21);
   });
 });
 

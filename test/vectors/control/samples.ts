@@ -256,6 +256,8 @@ export const bodies: readonly ControlBody[] = [
   },
   { kind: 'time', logTimeMs: timeMs },
   { kind: 'thaw', agent: agentKey, freeze: 2 },
+  { kind: 'drain', target: { agent: agentKey }, isOver: false },
+  { kind: 'drain', target: { site: 'riga' }, isOver: true },
   { kind: 'hold', dataset, snapshot: undefined, reason: 'case 12' },
   { kind: 'hold', dataset, snapshot: { writer: agentKey, sequence: 3 }, reason: 'case 13' },
   { kind: 'release', hold: filledId, reason: 'case 12 is closed' },

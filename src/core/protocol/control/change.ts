@@ -58,6 +58,9 @@ export function changeOf(
       const authors = state.authority.requireOperator(place.signers);
       return state.cleared.check(body, authors, place);
     }
+    case 'drain':
+      state.authority.requireOperator(place.signers);
+      return state.drains.check(body, state.members);
     case 'vouch':
       state.authority.requireVoter(place.signers);
       return state.vouches.check(body, place);
@@ -125,7 +128,14 @@ type AgentBody = Exclude<
   ControlBody,
   | OperatorsBody
   | BodyOf<
-      'grant' | 'plan-decision' | 'admit' | 'vouch' | 'abandon' | 'clear-suspect' | 'share-proof'
+      | 'grant'
+      | 'plan-decision'
+      | 'admit'
+      | 'vouch'
+      | 'abandon'
+      | 'clear-suspect'
+      | 'share-proof'
+      | 'drain'
     >
   | KeepingBody
   | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>

@@ -31,6 +31,7 @@ import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
 import type { SiteBook } from './site-book.ts';
 import type { ThawBook } from './thaw-book.ts';
+import type { DrainBook } from './drain-book.ts';
 import type { TimeBook } from './time-book.ts';
 import type { VouchBook } from './vouch-book.ts';
 
@@ -58,6 +59,7 @@ export type ControlParts = {
   readonly keys: KeyBook;
   readonly escrow: EscrowBook;
   readonly thaws: ThawBook;
+  readonly drains: DrainBook;
   readonly holds: HoldBook;
   readonly drills: DrillBook;
   readonly fates: FateBook;
@@ -123,6 +125,7 @@ function imageOf(state: ControlParts): ControlImage {
     operators: state.operators.image(),
     ...(keys === undefined ? {} : { keys }),
     thaws: state.thaws.image(),
+    drains: state.drains.image(),
     holds: state.holds.image(),
     fates: fateImages(state.fates.all()),
     drills: state.drills.image(),
@@ -160,6 +163,7 @@ function load(state: ControlParts, image: ControlImage): void {
   state.cleared.load(image.cleared);
   loadKeys(state, image.keys);
   state.thaws.load(image.thaws);
+  state.drains.load(image.drains);
   state.holds.load(image.holds);
   state.fates.load(fatesFrom(image.fates));
   state.drills.load(image.drills);

@@ -32,6 +32,7 @@ import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { SiteBook } from './site-book.ts';
 import { ThawBook } from './thaw-book.ts';
+import { DrainBook } from './drain-book.ts';
 import { TimeBook, type TimeWait } from './time-book.ts';
 import { VouchBook } from './vouch-book.ts';
 
@@ -83,6 +84,7 @@ export class ControlState {
   readonly keys: KeyBook;
   readonly escrow: EscrowBook;
   readonly thaws = new ThawBook();
+  readonly drains = new DrainBook();
   readonly holds = new HoldBook();
   readonly drills = new DrillBook();
   readonly fates: FateBook;

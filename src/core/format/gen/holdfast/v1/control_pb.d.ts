@@ -308,6 +308,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: DrillCommand;
     case: "drill";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.DrainCommand drain = 130;
+     */
+    value: DrainCommand;
+    case: "drain";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1792,6 +1798,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.DrillImage drills = 100;
    */
   drills: DrillImage[];
+
+  /**
+   * who is asked to leave: agents, then sites, sorted
+   *
+   * @generated from field: repeated holdfast.v1.DrainCommand drains = 96;
+   */
+  drains: DrainCommand[];
 };
 
 /**
@@ -1832,6 +1845,38 @@ export declare type DrillImage = Message<"holdfast.v1.DrillImage"> & {
  * Use `create(DrillImageSchema)` to create a new message.
  */
 export declare const DrillImageSchema: GenMessage<DrillImage>;
+
+/**
+ * Signed by an operator: a host or a site is to hold nothing any more, or is to stay after all.
+ *
+ * @generated from message holdfast.v1.DrainCommand
+ */
+export declare type DrainCommand = Message<"holdfast.v1.DrainCommand"> & {
+  /**
+   * statement key; or
+   *
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: string site = 2;
+   */
+  site: string;
+
+  /**
+   * it stays
+   *
+   * @generated from field: bool is_over = 3;
+   */
+  isOver: boolean;
+};
+
+/**
+ * Describes the message holdfast.v1.DrainCommand.
+ * Use `create(DrainCommandSchema)` to create a new message.
+ */
+export declare const DrainCommandSchema: GenMessage<DrainCommand>;
 
 /**
  * The newest renewal of a lease, and who has said that it has run out.

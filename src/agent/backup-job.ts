@@ -1,0 +1,55 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { DatasetId } from '../core/ids.ts';
+import { compressionLevel } from '../core/policy/compression.ts';
+import type { Source } from '../ports/source.ts';
+import type { BackupJob } from '../services/backup.ts';
+import { requireSomePath } from '../services/path-exists.ts';
+import type { Agent, AgentOptions } from './agent.ts';
+import { selectionOf } from './agent-api.ts';
+import type { BackupRequest } from './api.ts';
+import { fullRequest } from './configured-request.ts';
+import { canariesOf } from './dataset-rules.ts';
+
+const defaultChunkAverage = 64 * 1024;
+
+/** What a request asks for, with the configuration's part. @throws HoldfastError usage | not-permitted */
+export async function backupJobOf(
+  agent: Agent,
+  request: BackupRequest,
+  options: Pick<AgentOptions, 'config' | 'hostName' | 'version' | 'stateDir'> & {
+    readonly source: Source;
+  },
+): Promise<BackupJob> {
+  const { config, hostName, version } = options;
+  if (!agent.member().hasRole('source')) {
+    throw new HoldfastError('not-permitted', 'this agent does not have the role source');
+  }
+  const name = request.dataset ?? agent.member().name;
+  const { full, given, chunkAverage } = fullRequest(request, config.datasets, name);
+  const { selection, paths } = selectionOf(full, given, options.stateDir);
+  // A source whose disk went back in time learns its own newest statements from its peers first.
+  await agent.ledger.ready();
+  if (!agent.datasets.isKnown(name)) await requireSomePath(options.source, paths);
+  const own = await agent.datasets.ensure(name, chunkAverage ?? defaultChunkAverage);
+  await agent.control.writeRight.ask(own.dataset);
+  return {
+    own,
+    incarnation: heldIncarnation(agent, own.dataset.id),
+    right: agent.control.writeRight,
+    paths,
+    selection,
+    tags: full.tags,
+    host: hostName,
+    program: `holdfast ${version}`,
+    compressionLevel: compressionLevel(full.compression, config.compression.level),
+    dryRun: request.dryRun,
+    force: request.force,
+    canaries: canariesOf(agent.control, name),
+  };
+}
+
+/** A host that writes beside the live copy stays with the incarnation that it has held. */
+function heldIncarnation(agent: Agent, dataset: DatasetId): number {
+  const known = agent.control.log.state.incarnations.of(dataset);
+  return known?.holder === agent.member().agentKey ? known.incarnation : 0;
+}

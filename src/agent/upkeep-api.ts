@@ -1,0 +1,164 @@
+import { HoldfastError } from '../core/errors.ts';
+import { shardSizeOf } from '../core/format/shard.ts';
+import { shortId } from '../core/ids.ts';
+import { isUrgent } from '../core/policy/repair-order.ts';
+import type { RepairTask } from '../core/policy/repair-plan.ts';
+import type { Member } from '../core/protocol/roster.ts';
+import type { Agent } from './agent.ts';
+import type {
+  DrainReport,
+  PossessionReport,
+  RepairReport,
+  RepairTaskReport,
+  ScrubReport,
+  UpkeepApi,
+} from './upkeep-types.ts';
+
+/** Tasks that a report lists: after a site is lost there may be a million. */
+const listedMax = 1000;
+
+export function upkeepApi(agent: Agent): UpkeepApi {
+  return {
+    repairs: async ({ isNow }) => {
+      if (isNow) agent.upkeep.repairs.begin();
+      return repairReport(agent);
+    },
+    drains: () => drainReports(agent),
+    scrub: async ({ isNow }) => scrubReport(agent, isNow),
+  };
+}
+
+async function drainReports(agent: Agent): Promise<DrainReport[]> {
+  const { ledger, control, upkeep } = agent;
+  const { survey, tasks, awaited, lost } = await upkeep.repairs.look();
+  const unsettled = new Set([
+    ...tasks.map(({ entry }) => entry.pack),
+    ...awaited,
+    ...lost.map(({ pack }) => pack),
+  ]);
+  return control.log.state.drains.all().map((target): DrainReport => {
+    const members = ledger.roster
+      .members()
+      .filter((one) =>
+        'site' in target ? one.site === target.site : one.agentKey === target.agent,
+      );
+    const keys = new Set(members.map(({ agentKey }) => agentKey));
+    const held = [...survey.packs].filter(([, { words }]) =>
+      [...keys].some((key) => (words.get(key)?.mask ?? 0) !== 0),
+    );
+    const name = 'site' in target ? target.site : agent.nameOf(target.agent);
+    return {
+      name,
+      kind: 'site' in target ? 'site' : 'host',
+      hosts: members.map((one) => one.name),
+      packs: held.length,
+      waiting: held.filter(([pack]) => unsettled.has(pack)).length,
+    };
+  });
+}
+
+function scrubReport({ upkeep, store }: Agent, isNow: boolean): ScrubReport {
+  const { scrub } = upkeep;
+  if (scrub === undefined || store === undefined) {
+    throw new HoldfastError('not-permitted', 'this host stores nothing for the cluster', {
+      next: 'run it on a host with the role storage: holdfast peer list',
+    });
+  }
+  if (isNow) scrub.begin();
+  const { oldestMs, ...state } = scrub.state;
+  const { shards, bytes } = store.usage();
+  const stored = { storedShards: shards, storedBytes: bytes };
+  return { ...state, ...stored, ...(oldestMs === undefined ? {} : { oldestMs }) };
+}
+
+/** How reading back goes, for the status; undefined where nothing is stored. */
+export function scrubStatus(agent: Agent): ScrubReport | undefined {
+  return agent.upkeep.scrub === undefined ? undefined : scrubReport(agent, false);
+}
+
+/** What is known of a member's word on what it holds. */
+export function possessionOf(agent: Agent, member: Member): PossessionReport | undefined {
+  if (!member.hasRole('storage')) return undefined;
+  const { caught, ...report } = agent.upkeep.challenger.report(member);
+  const isSelf = member.agentKey === agent.member().agentKey;
+  return { ...report, ...(isSelf ? { state: 'self' as const } : {}), caught: [...caught] };
+}
+
+async function repairReport(agent: Agent): Promise<RepairReport> {
+  const { repairs, badPacks } = agent.upkeep;
+  const judgement = await repairs.look();
+  const { order, made, failed, bytesRead, current } = repairs.state;
+  const all = [
+    ...order.due.map((task) => taskReport(agent, task, true)),
+    ...order.waiting.map((task) => taskReport(agent, task, false)),
+  ];
+  return {
+    tasks: all.slice(0, listedMax),
+    taskCount: all.length,
+    dueCount: order.due.length,
+    stuckCount: order.due.filter((task) => isStuck(agent, task)).length,
+    lost: judgement.lost.slice(0, listedMax).map(({ pack, had, k }) => ({ pack, had, needed: k })),
+    awaitedPacks: judgement.awaited.size,
+    packs: judgement.survey.packs.size,
+    isBraked: order.isBraked,
+    ...{ made, failed, bytesRead },
+    ...(current === undefined ? {} : { current }),
+    wrong: badPacks.all().map(({ pack, writer, from, index, root }) => ({
+      ...{ pack, writer, index, root, from: [...from] },
+      source: agent.nameOf(writer),
+    })),
+  };
+}
+
+/** Nobody can make it, as far as is known here. */
+function isStuck({ upkeep }: Agent, { entry, takers }: RepairTask): boolean {
+  const { repairs, badPacks } = upkeep;
+  return badPacks.has(entry.pack) || !takers.some((one) => repairs.isThere(one));
+}
+
+function taskReport(agent: Agent, task: RepairTask, isDue: boolean): RepairTaskReport {
+  const { entry, index, spare, reason, takers } = task;
+  const taker = takers.find((one) => agent.upkeep.repairs.isThere(one));
+  return {
+    pack: entry.pack,
+    index,
+    type: entry.type,
+    bytes: shardSizeOf({ k: entry.k, packSize: entry.size }),
+    spare,
+    isUrgent: isUrgent(task),
+    isDue,
+    reason,
+    ...(taker === undefined ? {} : { by: agent.nameOf(taker) }),
+  };
+}
+
+/** What a person should do something about, each with the next command. */
+export function upkeepWarnings(agent: Agent): string[] {
+  const { repairs, badPacks } = agent.upkeep;
+  const { judgement, order } = repairs.state;
+  const warnings: string[] = [];
+  if (judgement !== undefined && judgement.lost.length > 0) {
+    warnings.push(
+      `${judgement.lost.length} packs cannot be rebuilt from what is left: holdfast repair --dry-run`,
+    );
+  }
+  const short = order.due.length + order.waiting.length;
+  if (short > 0) {
+    const braked = order.isBraked
+      ? '; so much has gone at once that only urgent ones are made'
+      : '';
+    warnings.push(`${short} shards are to be made anew${braked}: holdfast repair --dry-run`);
+  }
+  for (const member of agent.ledger.roster.members()) {
+    if (!agent.upkeep.challenger.isFailing(member.agentKey)) continue;
+    warnings.push(
+      `${member.name} does not have what it has signed for; nothing at it counts: holdfast peer show ${member.name}`,
+    );
+  }
+  for (const { pack, writer } of badPacks.all()) {
+    warnings.push(
+      `${agent.nameOf(writer)} has encoded pack ${shortId(pack)} wrongly: do not rely on its snapshots: holdfast repair --dry-run`,
+    );
+  }
+  return warnings;
+}

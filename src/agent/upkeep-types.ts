@@ -1,0 +1,96 @@
+/** The part of the agent's API that is about data that mends itself. */
+export interface UpkeepApi {
+  /** What is missing where, and who makes it. `isNow`: this host also begins with its part at once. */
+  repairs(request: { isNow: boolean }): Promise<RepairReport>;
+  /** Who has been asked to leave, and what still depends on them. */
+  drains(): Promise<DrainReport[]>;
+  /** How far reading back has come. `isNow`: everything is read now. @throws not-permitted (it stores nothing) */
+  scrub(request: { isNow: boolean }): Promise<ScrubReport>;
+}
+
+/** A host or a site that is to hold nothing any more. */
+export type DrainReport = {
+  name: string;
+  kind: 'host' | 'site';
+  hosts: string[];
+  /** Packs of which it holds something. */
+  packs: number;
+  /** Those of which something is still to be made elsewhere. */
+  waiting: number;
+};
+
+/** Of what this host stores. */
+export type ScrubReport = {
+  /** From 1. */
+  round: number;
+  /** Of this round: 0 to 1. */
+  share: number;
+  shards: number;
+  bytes: number;
+  /** Shards that were found damaged, since this host was set up. */
+  damaged: number;
+  storedShards: number;
+  storedBytes: number;
+  /** No shard here has gone unread for longer; undefined: there is none. */
+  oldestMs?: number;
+  isHurried: boolean;
+};
+
+/** What questions to a storage peer have shown: whether it has what it has signed for. */
+export type PossessionReport = {
+  state: 'self' | 'good' | 'failing' | 'offline' | 'unknown';
+  passed: number;
+  failed: number;
+  silent: number;
+  /** Shards (pack/index) that it has signed for and does not have. */
+  caught: string[];
+};
+
+export type RepairReport = {
+  /** All shards that packs lack, those to be made first at the beginning; bounded, see `taskCount`. */
+  tasks: RepairTaskReport[];
+  /** Of shards. */
+  taskCount: number;
+  dueCount: number;
+  /** Of those that are due: nobody can make them now. */
+  stuckCount: number;
+  /** Packs of which too few shards are left. */
+  lost: { pack: string; had: number; needed: number }[];
+  /** Packs of which shards may be on their way from their source. */
+  awaitedPacks: number;
+  packs: number;
+  /** So much has gone at once that only what is urgent is repaired. */
+  isBraked: boolean;
+  /** Of this host, since its agent has started. */
+  made: number;
+  failed: number;
+  bytesRead: number;
+  /** What this host makes now. */
+  current?: string;
+  wrong: WrongPackReport[];
+};
+
+export type RepairTaskReport = {
+  pack: string;
+  index: number;
+  type: 'data' | 'metadata';
+  bytes: number;
+  /** More sites that may fail; -1: what stays does not suffice. */
+  spare: number;
+  isUrgent: boolean;
+  /** Now, or later: see `docs/durability.md`. */
+  isDue: boolean;
+  reason: string;
+  /** Name of the host whose turn it is; undefined: nobody that is there has room. */
+  by?: string;
+};
+
+/** Wrongly encoded by its source, as this host has found: its k shards do not make the others. */
+export type WrongPackReport = {
+  pack: string;
+  writer: string;
+  source: string;
+  from: number[];
+  index: number;
+  root: string;
+};

@@ -1,0 +1,102 @@
+import type { AgentKey } from '../core/ids.ts';
+import type { Compute } from '../ports/compute.ts';
+import type { Network } from '../ports/network.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import type { Cancel, Clock, Entropy, Log } from '../ports/runtime.ts';
+import type { ShardStore } from '../ports/shard-store.ts';
+import type { FactStore } from '../ports/statement-log.ts';
+import type { Alarms } from '../services/alarms.ts';
+import type { Ledger } from '../services/ledger.ts';
+import { Pace } from '../services/pace.ts';
+import type { PackUse } from '../services/pack-use.ts';
+import type { Peers } from '../services/peers.ts';
+import { BadPacks } from '../services/repair/bad-packs.ts';
+import { Challenger, readChallenges } from '../services/repair/challenger.ts';
+import type { Survey } from '../services/repair/pack-survey.ts';
+import { RepairKeeper } from '../services/repair/repair-keeper.ts';
+import { RepairView } from '../services/repair/repair-view.ts';
+import { readScrub, Scrub } from '../services/repair/scrub.ts';
+import { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
+import type { Standing } from '../services/standing.ts';
+import type { StoragePeer } from '../services/storage-peer.ts';
+import type { Config } from './config.ts';
+
+/** What upkeep has written down before. */
+export type UpkeepRecords = {
+  readonly badPacks: BadPacks;
+  readonly challenges: unknown;
+  readonly scrubbed: unknown;
+};
+
+export type UpkeepOptions = UpkeepRecords & {
+  readonly ledger: Ledger;
+  readonly facts: FactStore;
+  readonly peers: Peers;
+  readonly network: Network;
+  readonly compute: Compute;
+  readonly self: AgentKey;
+  readonly standing: Standing;
+  readonly packUse: PackUse;
+  readonly alarms: Alarms;
+  /** Undefined on an agent that holds no shards, as is `storage`. */
+  readonly store: ShardStore | undefined;
+  readonly storage: StoragePeer | undefined;
+  readonly config: Pick<Config, 'repair' | 'scrub'>;
+  readonly promises: RecordStore;
+  /** A backup or a restore uses this host now. */
+  readonly isBusy: () => boolean;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+};
+
+/** @throws HoldfastError corrupt | io-error */
+export async function readUpkeep(records: RecordStore): Promise<UpkeepRecords> {
+  return {
+    badPacks: await BadPacks.read(records),
+    challenges: await readChallenges(records),
+    scrubbed: await readScrub(records),
+  };
+}
+
+/** What an agent does so that what is stored stays whole. */
+export class Upkeep {
+  readonly repairs: RepairKeeper;
+  readonly badPacks: BadPacks;
+  readonly challenger: Challenger;
+  /** Undefined on an agent that holds no shards. */
+  readonly scrub: Scrub | undefined;
+  readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
+
+  constructor(options: UpkeepOptions) {
+    const { store, clock, config, packUse, promises: records } = options;
+    this.badPacks = options.badPacks;
+    const view = new RepairView({
+      ...options,
+      isFailing: (agent) => this.challenger.isFailing(agent),
+      isDiscarded: (record) => packUse.isDiscarded(record),
+    });
+    const pace = new Pace(clock, () => config.repair.bandwidth);
+    const rebuilder =
+      store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
+    this.repairs = new RepairKeeper({
+      ...{ ...options, view, rebuilder, records },
+      isEnabled: config.repair.enabled,
+    });
+    const survey = async (): Promise<Survey> => (await this.repairs.look()).survey;
+    this.challenger = Challenger.open({ ...options, records, survey }, options.challenges);
+    const readBack = new Pace(clock, () => config.scrub.bandwidth);
+    const onDamage = (): void => this.repairs.begin();
+    this.scrub =
+      store === undefined
+        ? undefined
+        : Scrub.open({ ...options, store, records, pace: readBack, onDamage }, options.scrubbed);
+    const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
+    this.#duties = [this.challenger, ...storing];
+  }
+
+  /** Until the signal. */
+  async run(options: Cancel): Promise<void> {
+    await Promise.all(this.#duties.map((duty) => duty.run(options)));
+  }
+}

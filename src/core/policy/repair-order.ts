@@ -1,0 +1,58 @@
+import { dayMs, hourMs } from '../../base/units.ts';
+import type { PackId } from '../ids.ts';
+import type { RepairTask } from './repair-plan.ts';
+
+/** Repairs wait so long while more than one site may still fail: most of what is away comes back by itself. */
+export const lazyAfterMs = dayMs;
+/** Where more than this share of all shards goes within an hour, the cause is hardly their disks. */
+const brakeShare = 0.1;
+export const brakeMs = hourMs;
+/** With so little to spare a repair does not wait. */
+const urgentSpare = 1;
+
+export type OrderFacts = {
+  readonly tasks: readonly RepairTask[];
+  /** For how long a pack has been known to lack something. */
+  readonly ageMs: (pack: PackId) => number;
+  /** A repair of this pack has begun: it goes on until nothing is missing, or it would begin again and again. */
+  readonly hasBegun: (pack: PackId) => boolean;
+  /** Shards in all, those that are missing included. */
+  readonly shardCount: number;
+};
+
+export type RepairOrder = {
+  /** To be done now, the most endangered first. */
+  readonly due: readonly RepairTask[];
+  /** To be done later. */
+  readonly waiting: readonly RepairTask[];
+  /** More has gone within an hour than disks lose: only what is urgent is repaired. */
+  readonly isBraked: boolean;
+};
+
+export function isUrgent({ spare }: Pick<RepairTask, 'spare'>): boolean {
+  return spare <= urgentSpare;
+}
+
+/** Which repairs are to be done now, and in which order. */
+export function orderRepairs(facts: OrderFacts): RepairOrder {
+  const { tasks, ageMs, hasBegun } = facts;
+  const gone = tasks.filter(({ entry, isMove }) => !isMove && ageMs(entry.pack) < brakeMs);
+  const isBraked = gone.length > brakeShare * facts.shardCount;
+  const isDue = (task: RepairTask): boolean => {
+    if (isUrgent(task)) return true;
+    if (isBraked) return false;
+    const { pack } = task.entry;
+    return task.isMove || hasBegun(pack) || ageMs(pack) >= lazyAfterMs;
+  };
+  const sorted = tasks.toSorted((a, b) => a.spare - b.spare || compareIds(a, b));
+  return {
+    due: sorted.filter(isDue),
+    waiting: sorted.filter((task) => !isDue(task)),
+    isBraked,
+  };
+}
+
+function compareIds(a: RepairTask, b: RepairTask): number {
+  if (a.entry.pack !== b.entry.pack) return a.entry.pack < b.entry.pack ? -1 : 1;
+  return a.index - b.index;
+}

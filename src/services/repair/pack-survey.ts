@@ -1,0 +1,140 @@
+import { equal } from '../../base/bytes.ts';
+import { codeOf } from '../../core/errors.ts';
+import { decodeHolding, decodePackSegment, type PackEntry } from '../../core/format/facts.ts';
+import { type AgentKey, type FactHash, idBytes, type PackId } from '../../core/ids.ts';
+import type { FactStore } from '../../ports/statement-log.ts';
+import type { Ledger, ManifestRecord } from '../ledger.ts';
+
+/** What an agent said last of a pack; mask undefined: it has not arrived here. */
+export type HeardWord = { readonly sequence: number; readonly mask: number | undefined };
+
+/** A pack that some snapshot needs, and what each agent that has spoken of it has said last. */
+export type SurveyedPack = {
+  readonly entry: PackEntry;
+  /** The newest snapshot that names it. */
+  readonly record: ManifestRecord;
+  readonly words: ReadonlyMap<AgentKey, HeardWord>;
+};
+
+export type Survey = {
+  readonly packs: ReadonlyMap<PackId, SurveyedPack>;
+  /** Snapshots that name a pack. */
+  readonly usersOf: (pack: PackId) => readonly ManifestRecord[];
+  /** Lists of packs that have not arrived: what they name is not judged. */
+  readonly missingLists: number;
+  /** Free bytes, as each agent has signed last. */
+  readonly freeBytes: ReadonlyMap<AgentKey, number>;
+};
+
+export type PackSurveyOptions = {
+  readonly ledger: Pick<Ledger, 'manifests' | 'receipts' | 'packSegments' | 'holdings'>;
+  readonly facts: FactStore;
+  readonly isDiscarded: (record: ManifestRecord) => boolean;
+};
+
+type Word = { readonly sequence: number; readonly holding: FactHash };
+
+/**
+ * Who says to hold what, over all snapshots that are needed. Of an agent's receipts the newest that speaks of a
+ * pack counts, whichever snapshot it is for: shards belong to packs, and packs to many snapshots.
+ */
+export async function surveyPacks({
+  ledger,
+  facts,
+  isDiscarded,
+}: PackSurveyOptions): Promise<Survey> {
+  const users = new Map<FactHash, ManifestRecord[]>();
+  const words = new Map<FactHash, Map<AgentKey, Word>>();
+  const free = new Map<AgentKey, { sequence: number; bytes: number }>();
+  for (const record of ledger.manifests()) {
+    if (isDiscarded(record)) continue;
+    const segments = await ledger.packSegments(record);
+    for (const { hash } of segments) users.set(hash, [...(users.get(hash) ?? []), record]);
+    for (const received of ledger.receipts(record.hash)) {
+      const { agent, statement, receipt } = received;
+      const { sequence } = statement;
+      const said = free.get(agent);
+      if (said === undefined || said.sequence < sequence) {
+        free.set(agent, { sequence, bytes: receipt.freeBytes });
+      }
+      for (const [i, holding] of (await ledger.holdings(received)).entries()) {
+        const segment = segments[i]?.hash;
+        if (segment === undefined) continue;
+        const ofSegment = words.get(segment) ?? new Map<AgentKey, Word>();
+        words.set(segment, ofSegment);
+        const known = ofSegment.get(agent);
+        if (known === undefined || known.sequence < sequence) {
+          ofSegment.set(agent, { sequence, holding });
+        }
+      }
+    }
+  }
+  const gathered = new Gathered();
+  let missingLists = 0;
+  for (const [segment, records] of users) {
+    const isHere = await gathered.add(segment, records, words.get(segment) ?? new Map(), facts);
+    if (!isHere) missingLists++;
+  }
+  return {
+    packs: gathered.packs,
+    missingLists,
+    freeBytes: new Map([...free].map(([agent, { bytes }]) => [agent, bytes])),
+    usersOf: (pack) => [
+      ...new Set((gathered.segmentsOf.get(pack) ?? []).flatMap((one) => users.get(one) ?? [])),
+    ],
+  };
+}
+
+/** Puts what is said of segments together by packs: neighbouring snapshots list one pack in different segments. */
+class Gathered {
+  readonly packs = new Map<PackId, SurveyedPack & { words: Map<AgentKey, HeardWord> }>();
+  readonly segmentsOf = new Map<PackId, FactHash[]>();
+
+  async add(
+    segment: FactHash,
+    records: readonly ManifestRecord[],
+    words: ReadonlyMap<AgentKey, Word>,
+    facts: FactStore,
+  ): Promise<boolean> {
+    const record = records.at(-1);
+    const fact = await facts.get(idBytes(segment));
+    if (record === undefined || fact === undefined) return false;
+    const entries = decodePackSegment(fact);
+    for (const entry of entries) this.#note(segment, entry, record);
+    for (const [agent, { sequence, holding }] of words) {
+      const masks = masksIn(await facts.get(idBytes(holding)), segment, entries.length);
+      for (const [i, { pack }] of entries.entries()) {
+        const heard = this.packs.get(pack)?.words;
+        const known = heard?.get(agent);
+        if (known !== undefined && known.sequence >= sequence) continue;
+        heard?.set(agent, { sequence, mask: masks?.[i] });
+      }
+    }
+    return true;
+  }
+
+  #note(segment: FactHash, entry: PackEntry, record: ManifestRecord): void {
+    const { pack } = entry;
+    this.segmentsOf.set(pack, [...(this.segmentsOf.get(pack) ?? []), segment]);
+    const known = this.packs.get(pack);
+    if (known !== undefined && known.record.statement.timeMs >= record.statement.timeMs) return;
+    this.packs.set(pack, { entry, record, words: known?.words ?? new Map() });
+  }
+}
+
+/** Undefined when the fact is not here, or speaks of something else: that is one peer's mistake. */
+function masksIn(
+  fact: Uint8Array | undefined,
+  segment: FactHash,
+  count: number,
+): readonly number[] | undefined {
+  if (fact === undefined) return undefined;
+  try {
+    const holding = decodeHolding(fact);
+    const isOfSegment = equal(holding.segment, idBytes(segment));
+    return isOfSegment && holding.masks.length === count ? holding.masks : undefined;
+  } catch (error) {
+    if (codeOf(error) === 'bad-encoding') return undefined;
+    throw error;
+  }
+}

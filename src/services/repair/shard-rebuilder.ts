@@ -1,0 +1,227 @@
+import { equal, toHex } from '../../base/bytes.ts';
+import { mapLimit } from '../../base/concurrency.ts';
+import { leafHashes, merkleRoot } from '../../core/coding/merkle.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
+import type { PackEntry } from '../../core/format/facts.ts';
+import { leafCountOf, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
+import { shortId } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
+import type { Compute } from '../../ports/compute.ts';
+import type { Network } from '../../ports/network.ts';
+import type { Clock, Log } from '../../ports/runtime.ts';
+import type { ShardStore } from '../../ports/shard-store.ts';
+import type { ShardHolder } from '../holder-history.ts';
+import { LeafFetcher } from '../leaf-fetcher.ts';
+import type { ManifestRecord } from '../ledger.ts';
+import type { Pace } from '../pace.ts';
+
+export type ShardRebuilderOptions = {
+  readonly network: Pick<Network, 'pull'>;
+  readonly store: ShardStore;
+  readonly compute: Compute;
+  readonly pace: Pace;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Shards of one pack that shall be here. */
+export type RebuildJob = {
+  readonly entry: PackEntry;
+  readonly indexes: readonly number[];
+  /** Who says to hold shards of it, this host included. */
+  readonly holders: readonly ShardHolder[];
+  /** A snapshot that names the pack: whose it is, is nothing that a holder is asked. */
+  readonly record: ManifestRecord;
+  readonly signal: AbortSignal;
+};
+
+/** The k shards that were read fit the pack id, and what they make does not. */
+export class WrongEncoding extends Error {
+  override readonly name = 'WrongEncoding';
+  readonly from: readonly number[];
+  readonly index: number;
+  readonly root: string;
+
+  constructor(found: { from: readonly number[]; index: number; root: string }) {
+    super(`shards ${found.from.join(', ')} make another shard ${found.index}`);
+    this.from = found.from;
+    this.index = found.index;
+    this.root = found.root;
+  }
+}
+
+type Present = { readonly index: number; readonly bytes: Uint8Array; readonly head: ShardHead };
+
+/**
+ * Makes shards here without any key: copied from whoever has them, else computed from k others. Every leaf is
+ * checked against the pack id before it is used, and so is the result before it is stored.
+ */
+export class ShardRebuilder {
+  readonly #options: ShardRebuilderOptions;
+  readonly #leaves: LeafFetcher;
+  bytesRead = 0;
+
+  constructor(options: ShardRebuilderOptions) {
+    this.#options = options;
+    this.#leaves = new LeafFetcher(options);
+  }
+
+  /** Durable when resolved. @throws WrongEncoding | HoldfastError too-few-shards | disk-full | io-error */
+  async make(job: RebuildJob): Promise<void> {
+    const missing: number[] = [];
+    for (const index of job.indexes) if (!(await this.#copied(job, index))) missing.push(index);
+    if (missing.length > 0) await this.#compute(job, missing);
+    await this.#options.store.sync();
+  }
+
+  /** Leaf by leaf into the store: an interrupted copy goes on where it was. */
+  async #copied(job: RebuildJob, index: number): Promise<boolean> {
+    const { entry, holders } = job;
+    const having = holders.filter((one) => entry.k === 1 || one.index === index);
+    for (const holder of this.#leaves.history.rank(entry.pack, having)) {
+      if (holder.peer === 'self') continue;
+      try {
+        await this.#copy(job, holder);
+        return true;
+      } catch (error) {
+        this.#note(job, error);
+      }
+    }
+    return false;
+  }
+
+  async #copy(job: RebuildJob, holder: ShardHolder): Promise<void> {
+    const { entry } = job;
+    await this.#fetch(job, holder, { leaf: 0, count: 1 });
+    const head = this.#leaves.head(entry, holder);
+    if (head === undefined) throw new HoldfastError('not-found', 'the shard head is missing');
+    const writer = await this.#options.store.write(this.#ownHead(job, head));
+    try {
+      for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf = writer.nextLeaf) {
+        const count = Math.min(limits.pullLeavesMax, leafCountOf(head) - leaf);
+        await writer.append(await this.#fetch(job, holder, { leaf, count }));
+      }
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    await writer.finish();
+  }
+
+  async #compute(job: RebuildJob, wanted: readonly number[]): Promise<void> {
+    const { entry } = job;
+    const { k, m } = entry;
+    const present = await this.#gather(job);
+    const [first] = present;
+    if (first === undefined) throw tooFew(entry, 0);
+    const from = present.map(({ index }) => index);
+    const shards = await this.#options.compute.reconstruct({
+      k,
+      m,
+      present: present.map(({ index, bytes }) => ({ index, bytes })),
+      wanted,
+    });
+    for (const [i, index] of wanted.entries()) {
+      const bytes = shards[i] as Uint8Array;
+      const leaves = leafHashes(bytes, limits.leafSize);
+      const root = merkleRoot(leaves);
+      if (!equal(root, first.head.roots[index] as Uint8Array)) {
+        throw new WrongEncoding({ from, index, root: toHex(root) });
+      }
+      await this.#store(this.#ownHead(job, { ...first.head, index, leaves }), bytes);
+    }
+  }
+
+  /** Any k different shards, whole; the fastest holders first. */
+  async #gather(job: RebuildJob): Promise<Present[]> {
+    const { entry } = job;
+    const ranked = this.#leaves.history.rank(entry.pack, job.holders);
+    const queue = [...Map.groupBy(ranked, ({ index }) => index).values()];
+    const found: Present[] = [];
+    while (found.length < entry.k && queue.length > 0) {
+      const batch = queue.splice(0, entry.k - found.length);
+      const got = await mapLimit(batch, entry.k, (holders) => this.#whole(job, holders));
+      found.push(...got.filter((one) => one !== undefined));
+    }
+    if (found.length < entry.k) throw tooFew(entry, found.length);
+    return found;
+  }
+
+  /** One shard, from the first of its holders that has it whole. */
+  async #whole(job: RebuildJob, holders: readonly ShardHolder[]): Promise<Present | undefined> {
+    const { entry } = job;
+    const size = shardSizeOf({ k: entry.k, packSize: entry.size });
+    const leafCount = Math.ceil(size / limits.leafSize);
+    for (const holder of holders) {
+      try {
+        const bytes = new Uint8Array(size);
+        for (let leaf = 0; leaf < leafCount; leaf += limits.pullLeavesMax) {
+          const count = Math.min(limits.pullLeavesMax, leafCount - leaf);
+          bytes.set(await this.#fetch(job, holder, { leaf, count }), leaf * limits.leafSize);
+        }
+        const head = this.#leaves.head(entry, holder);
+        if (head !== undefined) return { index: holder.index, bytes, head };
+      } catch (error) {
+        this.#note(job, error);
+      }
+    }
+    return undefined;
+  }
+
+  async #fetch(
+    { entry, signal }: RebuildJob,
+    holder: ShardHolder,
+    range: { leaf: number; count: number },
+  ): Promise<Uint8Array> {
+    if (holder.peer !== 'self') {
+      await this.#options.pace.take(range.count * limits.leafSize, { signal });
+    }
+    try {
+      const bytes = await this.#leaves.fetch(entry, holder, range, signal);
+      if (holder.peer !== 'self') this.bytesRead += bytes.length;
+      return bytes;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (codeOf(error) === undefined) throw error;
+      throw new HolderFailed('a holder failed', { cause: error });
+    }
+  }
+
+  /** Whose pack it is and of which type, the manifest says: a pack id does not bind them. */
+  #ownHead({ entry, record }: RebuildJob, head: ShardHead): ShardHead {
+    const { writer } = record.statement;
+    return { ...head, dataset: record.manifest.dataset, writer, type: entry.type };
+  }
+
+  async #store(head: ShardHead, bytes: Uint8Array): Promise<void> {
+    const writer = await this.#options.store.write(head);
+    try {
+      for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf = writer.nextLeaf) {
+        const end = Math.min(bytes.length, (leaf + limits.pullLeavesMax) * limits.leafSize);
+        await writer.append(bytes.subarray(leaf * limits.leafSize, end));
+      }
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    await writer.finish();
+  }
+
+  /** Others may have it. What is wrong with this host is not for them to make good. */
+  #note({ entry }: RebuildJob, error: unknown): void {
+    if (!(error instanceof HolderFailed)) throw error;
+    const context = { pack: entry.pack, reason: (error.cause as Error).message };
+    this.#options.log.log('info', 'a holder did not give a shard for a repair', context);
+  }
+}
+
+/** A holder did not give what it should have; the cause says why. */
+class HolderFailed extends Error {}
+
+function tooFew(entry: PackEntry, had: number): HoldfastError {
+  const what = `pack ${shortId(entry.pack)}: ${had} of the ${entry.k} shards needed can be had`;
+  return new HoldfastError('too-few-shards', what, {
+    next: 'start the agents that hold its shards; the repair goes on by itself',
+    details: { pack: entry.pack, had, needed: entry.k },
+  });
+}
