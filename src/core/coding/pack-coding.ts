@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { shardSizeOf } from '../format/shard.ts';
+import { shardSizeOf } from '../format/shard-size.ts';
 import { limits } from '../limits.ts';
 import { leafHashes, merkleRoot } from './merkle.ts';
 import { encodeParity } from './reed-solomon.ts';

@@ -10,6 +10,9 @@ import { decodeMessage, exactBytes, idField, integer, malformed } from './field.
 import type { PackType } from './frame.ts';
 import { type ShardHead as Message, ShardHeadSchema } from './gen/holdfast/v1/exchange_pb.js';
 import { packTypeFrom, packTypeNumber } from './pack-type.ts';
+import { shardSizeOf } from './shard-size.ts';
+
+export { shardSizeOf } from './shard-size.ts';
 
 /** Everything a keyless peer needs to check one shard: see "Shards" in proto/README.md. */
 export type ShardHead = {
@@ -31,11 +34,6 @@ export type ShardHead = {
 export function packIdOf(code: Pick<ShardHead, 'k' | 'm' | 'packSize' | 'roots'>): PackId {
   const head = new LayoutWriter(7).byte(1).byte(code.k).byte(code.m).uint32(code.packSize).done();
   return idOf(hash('pack', head, ...code.roots));
-}
-
-/** Bytes of each shard: whole blocks of 64, so that the coder's vectors need no special end. */
-export function shardSizeOf({ k, packSize }: Pick<ShardHead, 'k' | 'packSize'>): number {
-  return Math.ceil(packSize / k / 64) * 64;
 }
 
 /** Leaves of each shard. */
