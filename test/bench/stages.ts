@@ -80,7 +80,7 @@ function reading(file: string, noise: Uint8Array): Stage[] {
       bytes: size,
       run: () => readWhole(file, into),
       limit: () => noise.slice(),
-      limitWords: 'copying memory',
+      limitWords: 'copying into fresh memory',
     },
     {
       name: 'chunk',
@@ -118,7 +118,7 @@ function reading(file: string, noise: Uint8Array): Stage[] {
         fs.closeSync(fd);
       },
       limit: () => noise.slice(),
-      limitWords: 'copying memory',
+      limitWords: 'copying into fresh memory',
     },
   ];
 }
@@ -216,7 +216,7 @@ function coding(noise: Uint8Array): Stage[] {
         bytes: size,
         run: () => encodeParity(data, m),
         limit: () => noise.slice(),
-        limitWords: 'copying memory',
+        limitWords: 'copying into fresh memory',
       },
       {
         name: `rebuild-${k}+${m}`,
@@ -224,7 +224,7 @@ function coding(noise: Uint8Array): Stage[] {
         bytes: size,
         run: () => reconstruct({ k, m, present, wanted }),
         limit: () => noise.slice(),
-        limitWords: 'copying memory',
+        limitWords: 'copying into fresh memory',
       },
     ];
   };
