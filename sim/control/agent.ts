@@ -1,5 +1,6 @@
 import type { AgentKey } from '../../src/core/ids.ts';
 import type { Log } from '../../src/ports/runtime.ts';
+import type { CheckpointKeeper } from '../../src/services/control/checkpoint-keeper.ts';
 import type { ControlLog } from '../../src/services/control/control-log.ts';
 import type { DecreeKeeper } from '../../src/services/control/decree-keeper.ts';
 import type { StepActions, StepTask } from '../../src/services/plan/step-actions.ts';
@@ -42,6 +43,7 @@ type Run = {
   readonly clock: HostClock;
   readonly network: PausableNetwork;
   readonly control: ControlLog;
+  readonly checkpoints: CheckpointKeeper;
   readonly decrees: DecreeKeeper;
 };
 
@@ -61,6 +63,10 @@ export class ControlAgent implements HostTime {
   skewMs = 0;
   run: Run | undefined;
   isPaused = false;
+  /** The program that it starts next. */
+  parts: Parts;
+  /** What it sends in the place of what its program says. */
+  lie: ((request: Uint8Array) => Uint8Array) | undefined;
   /** Its journal has failed: the agent stops, and somebody must start it again. */
   hasStopped = false;
   /** Nobody can start it: it burnt, or is taken for that. */
@@ -72,6 +78,7 @@ export class ControlAgent implements HostTime {
   constructor(options: ControlAgentOptions) {
     this.#options = options;
     this.person = options.person;
+    this.parts = options.parts;
     this.address = `/sim/${this.name}${options.isClone === true ? '/clone' : ''}`;
     this.disk = new ControlDisk(options.world, options.begun);
     this.#random = options.world.random.fork();
@@ -107,7 +114,8 @@ export class ControlAgent implements HostTime {
 
   /** Starts the shipped services over this host's ports, as src/agent/control-plane.ts does. */
   async start(): Promise<void> {
-    const { world, internet, parts, cast } = this.#options;
+    const { world, internet, cast } = this.#options;
+    const { parts } = this;
     world.note(`${this.name} starts`);
     const life = new Life();
     const clock = new HostClock(world, life, this);
@@ -125,6 +133,7 @@ export class ControlAgent implements HostTime {
     const network = new PausableNetwork(internet, {
       ...{ self: peerKey, life, host: this },
       time: this,
+      alter: (request) => this.lie?.(request) ?? request,
       admit: (peer) => ledger.roster.mayConnect(peer, clock.nowMs()) !== undefined,
     });
     const facts = new SimFacts(this.disk.statements, life);
@@ -152,7 +161,7 @@ export class ControlAgent implements HostTime {
     this.#listen(control, life);
     serve.start();
     peers.start();
-    this.run = { life, clock, network, control, decrees };
+    this.run = { life, clock, network, control, checkpoints, decrees };
     await worker.start();
     const duties = [
       control,

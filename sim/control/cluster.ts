@@ -12,6 +12,7 @@ import type { ControlChecker, ControlSeen } from './observation.ts';
 import type { Parts } from './parts.ts';
 import { type ControlPlan, isOverBudget } from './plan.ts';
 import { Truth } from './truth.ts';
+import type { Upgrade } from './upgrade.ts';
 
 export type ControlViolation = {
   readonly atMs: number;
@@ -30,6 +31,8 @@ export class ControlCluster {
   /** What operators and holders have really done to live copies. */
   readonly truth = new Truth();
   readonly notice: NoticeKept;
+  /** Set where hosts run two versions. */
+  upgrade: Upgrade | undefined;
   readonly #parts: Parts;
   readonly #checkers: readonly ControlChecker[];
   readonly #listeners: ((seen: ControlSeen) => void)[] = [];

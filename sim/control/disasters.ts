@@ -3,6 +3,7 @@ import type { ControlAgent } from './agent.ts';
 import type { ControlCluster } from './cluster.ts';
 import { DecreeOperator } from './decree-operator.ts';
 import type { DiskCopy } from './disk.ts';
+import { LyingLeader } from './lying-leader.ts';
 import type { ControlFault } from './plan.ts';
 import type { ControlWorkload } from './workload.ts';
 
@@ -10,12 +11,21 @@ import type { ControlWorkload } from './workload.ts';
 export type Disaster = Extract<
   ControlFault,
   {
-    readonly kind: 'majority-lost' | 'false-decree' | 'site-lost' | 'liar' | 'roll-back' | 'clone';
+    readonly kind:
+      | 'majority-lost'
+      | 'false-decree'
+      | 'site-lost'
+      | 'liar'
+      | 'roll-back'
+      | 'clone'
+      | 'upgrade'
+      | 'lying-leader';
   }
 >;
 
 const kinds: readonly ControlFault['kind'][] = [
   ...(['majority-lost', 'false-decree', 'site-lost', 'liar', 'roll-back', 'clone'] as const),
+  ...(['upgrade', 'lying-leader'] as const),
 ];
 
 export function isDisaster(fault: ControlFault): fault is Disaster {
@@ -36,6 +46,7 @@ export class Disasters {
   readonly #workload: ControlWorkload;
   readonly #operator: DecreeOperator;
   readonly #atHeal: (() => void)[] = [];
+  #isOver = false;
   /** Hosts that will be found again. */
   #missing = 0;
 
@@ -62,8 +73,14 @@ export class Disasters {
       case 'clone':
         this.#clone(this.#agent(fault.agent), fault.spanMs);
         return;
+      case 'upgrade':
+        this.#cluster.upgrade?.raise();
+        return;
+      case 'lying-leader':
+        this.#lie();
+        return;
       case 'liar':
-        this.#workload.liar = this.#agent(fault.agent).agentKey;
+        this.#workload.lieAs(this.#agent(fault.agent).agentKey);
     }
   }
 
@@ -73,6 +90,8 @@ export class Disasters {
 
   /** The end of all trouble: who is found again comes back. */
   heal(): void {
+    this.#isOver = true;
+    this.#cluster.upgrade?.finish();
     for (const one of this.#atHeal) one();
   }
 
@@ -172,6 +191,31 @@ export class Disasters {
       lost: undefined,
       generation: undefined,
     };
+  }
+
+  /** Until the end of all trouble, when its host is taken away. */
+  #lie(): void {
+    const { world, random } = this.#cluster;
+    const agent = this.#cluster.leader();
+    if (this.#isOver) return;
+    if (agent === undefined) {
+      world.after(reactionMs, () => this.#lie());
+      return;
+    }
+    const lies = new LyingLeader({
+      random: random.fork(),
+      forge: () => this.#workload.forged(agent),
+      onLie: (what) => {
+        world.note(`${agent.name} lies: ${what}`);
+        world.meet(`a lie of a leader: ${what}`);
+      },
+    });
+    agent.lie = (request) => lies.alter(request);
+    this.#atHeal.push(() => {
+      agent.lie = undefined;
+      agent.crash();
+      agent.isLost = true;
+    });
   }
 
   #clone(of: ControlAgent, spanMs: number): void {

@@ -79,10 +79,10 @@ async function swarm(firstSeed: number, minutes: number): Promise<boolean> {
   const { user, system } = process.cpuUsage(used);
   const perSeed = (user + system) / 1e6 / seeds;
   console.log(
-    `${perSeed.toFixed(3)} s of CPU a seed: ${Math.round(60 / perSeed)} a minute on one core`,
+    `${perSeed.toFixed(3)} s of CPU a seed: ${Math.round(60 / perSeed)} seeds in a minute of CPU`,
   );
   const which = failed.join(' ') || 'none';
-  console.log(`${seeds} seeds from ${firstSeed}, ${rate} a minute; failed: ${which}`);
+  console.log(`${seeds} seeds from ${firstSeed}, ${rate} a minute by the clock; failed: ${which}`);
   return failed.length === 0;
 }
 

@@ -257,6 +257,33 @@ export const controlMutants: readonly ControlMutant[] = [
     state('control-state.ts', 'first === undefined ? [envelope] : [first, envelope]', '[envelope]'),
   ),
   aimed(
+    { about: 'upgrade', by: 'same-state' },
+    'goes on past a format that it does not know',
+    10,
+    service(
+      'control/format-guard.ts',
+      'return isKnown ? this.#unreadable : current;',
+      'return isKnown && current < 0 ? this.#unreadable : undefined;',
+    ),
+    state(
+      'control-state.ts',
+      "    assert(this.format.isKnown, 'nobody applies what may mean something else');\n",
+      '',
+    ),
+  ),
+  aimed(
+    { about: 'upgrade', by: 'same-state' },
+    'takes commands of a format that is not in force yet',
+    10,
+    state('format-book.ts', 'if (format > this.#current) {', 'if (false) {'),
+  ),
+  aimed(
+    { about: 'lying-leader', by: 'forks-found' },
+    'does not look at what other voters have signed',
+    30,
+    service('control/checkpoint-keeper.ts', 'this.#forks.set(voter, size);', ''),
+  ),
+  aimed(
     { by: 'bounded', isCalm: true },
     'fills the log with what it says of the time',
     5,

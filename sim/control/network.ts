@@ -7,12 +7,18 @@ import type { HostTime } from './clock.ts';
 /** The network of a host whose process may stand still: what comes waits until it goes on. */
 export class PausableNetwork extends SimNetwork {
   readonly #time: HostTime;
+  readonly #alter: (request: Uint8Array) => Uint8Array;
 
   constructor(
     internet: Internet,
-    options: ConstructorParameters<typeof SimNetwork>[1] & { readonly time: HostTime },
+    options: ConstructorParameters<typeof SimNetwork>[1] & {
+      readonly time: HostTime;
+      /** What leaves the host in the place of a request. */
+      readonly alter: (request: Uint8Array) => Uint8Array;
+    },
   ) {
     super(internet, options);
+    this.#alter = options.alter;
     this.#time = options.time;
   }
 
@@ -21,7 +27,7 @@ export class PausableNetwork extends SimNetwork {
     request: Uint8Array,
     options: Cancel & { timeoutMs?: number } = {},
   ): Promise<Uint8Array> {
-    const answer = await super.call(peer, request, options);
+    const answer = await super.call(peer, this.#alter(request), options);
     await this.#untilRunning();
     return answer;
   }

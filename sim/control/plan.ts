@@ -19,6 +19,10 @@ export type ControlFault = { readonly atMs: number; readonly spanMs: number } & 
   | { readonly kind: 'false-decree'; readonly first: number }
   /** The site of a live copy is lost, for which a standby plan waits; `isOff`: operators know that it is off. */
   | { readonly kind: 'site-lost'; readonly isOff: boolean }
+  /** Hosts run two versions, and are upgraded one after another; `mask`: who has the newer one from the start. */
+  | { readonly kind: 'upgrade'; readonly mask: number }
+  /** Whoever leads then sends each follower another log from here on, as long as it leads, and again later. */
+  | { readonly kind: 'lying-leader' }
   /** From here on this voter says two words for each promotion. */
   | { readonly kind: 'liar'; readonly agent: number }
   /** The disk is as it was `spanMs` before: more than a log bears that believes what was said. */
@@ -74,14 +78,22 @@ const faultsMax = 14;
  * gone, not voters whose memory is wrong: of the last two, promotions alone must hold.
  */
 const stories = [
-  ...Array<undefined>(12).fill(undefined),
+  ...Array<undefined>(15).fill(undefined),
   ...(['majority-lost', 'majority-lost', 'majority-lost', 'false-decree'] as const),
   ...(['false-decree', 'site-lost', 'liar', 'liar', 'liar', 'roll-back', 'clone'] as const),
+  ...(['upgrade', 'upgrade', 'upgrade', 'lying-leader', 'lying-leader', 'two-liars'] as const),
 ];
 
 /** True when more is broken than the log bears: it may stop for ever, and may not promote twice. */
 export function isOverBudget(faults: readonly ControlFault[]): boolean {
-  return faults.some(({ kind }) => kind === 'roll-back' || kind === 'clone');
+  return faults.some(({ kind }) => overBudget.includes(kind));
+}
+
+const overBudget: readonly ControlFaultKind[] = ['roll-back', 'clone', 'lying-leader'];
+
+/** True when nothing must come to an end: a slot may stay open for ever where two of its voters lie. */
+export function isWithoutEnd(faults: readonly ControlFault[]): boolean {
+  return isOverBudget(faults) || faults.filter(({ kind }) => kind === 'liar').length > 1;
 }
 
 /** Longer than a site must be silent to be lost. */
@@ -98,9 +110,10 @@ export function controlPlanOf(seed: number): ControlPlan {
   const faults = Array.from({ length: count }, () =>
     draw(random, random.pick(enabled), durationMs),
   );
-  if (story !== undefined) faults.push(draw(random, story, durationMs - longerMs));
+  if (story === 'two-liars') faults.push(...twoLiars(random, durationMs));
+  else if (story !== undefined) faults.push(draw(random, story, durationMs - longerMs));
   faults.sort((a, b) => a.atMs - b.atMs);
-  const mayLie = story === 'liar' || isOverBudget(faults);
+  const mayLie = story === 'liar' || isWithoutEnd(faults);
   return {
     durationMs,
     isFresh: story === undefined && random.chance(180),
@@ -110,6 +123,14 @@ export function controlPlanOf(seed: number): ControlPlan {
     memberCount: random.chance(200) ? 6 : 5,
     faults,
   };
+}
+
+/** Two voters, however many members there are. */
+function twoLiars(random: Prng, durationMs: number): ControlFault[] {
+  const first = random.below(16);
+  return [first, first + random.between(1, 4)].map((agent) => {
+    return { kind: 'liar', atMs: random.below(durationMs), spanMs: 0, agent };
+  });
 }
 
 function draw(random: Prng, kind: ControlFaultKind, durationMs: number): ControlFault {
@@ -152,6 +173,10 @@ function draw(random: Prng, kind: ControlFaultKind, durationMs: number): Control
       return { ...at, kind, isOff: random.chance(600) };
     case 'roll-back':
       return { ...at, kind, agent, isEmptied: random.chance(300) };
+    case 'upgrade':
+      return { ...at, kind, mask: random.below(64) };
+    case 'lying-leader':
+      return { ...at, kind, atMs: Math.floor(atMs / 3) };
     case 'clone':
     case 'liar':
     case 'crash':

@@ -1,8 +1,10 @@
 import { ControlCluster, type ControlViolation } from './cluster.ts';
 import { ControlFaults } from './faults.ts';
 import { type Parts, shippedParts } from './parts.ts';
-import { type ControlFault, type ControlPlan, controlPlanOf, isOverBudget } from './plan.ts';
+import { type ControlFault, type ControlPlan, controlPlanOf, isWithoutEnd } from './plan.ts';
 import { emptyDisks, settledDisks } from './settled.ts';
+import { Upgrade } from './upgrade.ts';
+import { type Builds, shippedBuilds } from './versions.ts';
 import { ControlWorkload } from './workload.ts';
 
 export type ControlRunOptions = {
@@ -18,6 +20,8 @@ export type ControlRunOptions = {
   readonly plan?: ControlPlan | undefined;
   /** The trouble, in the place of what the seed draws. */
   readonly faults?: readonly ControlFault[] | undefined;
+  /** Between which hosts are upgraded, where the plan has that; mutants have their own. */
+  readonly builds?: Builds | undefined;
 };
 
 export type ControlRun = {
@@ -51,6 +55,11 @@ export async function runControlSeed(
   cluster.by = options.by;
   cluster.world.onTurn = options.onTurn;
   cluster.world.trace.isWhole = options.hasTrace === true;
+  const upgrade = plan.faults.find((one) => one.kind === 'upgrade');
+  if (upgrade !== undefined) {
+    const builds = options.builds ?? (await shippedBuilds());
+    cluster.upgrade = new Upgrade(cluster, builds, upgrade);
+  }
   const workload = new ControlWorkload(cluster);
   const faults = new ControlFaults(cluster, workload);
   await startAll(cluster, plan);
@@ -60,7 +69,7 @@ export async function runControlSeed(
   }
   cluster.world.note('all trouble is over');
   faults.heal();
-  if (isOverBudget(plan.faults)) await cluster.world.advance(restMs);
+  if (isWithoutEnd(plan.faults)) await cluster.world.advance(restMs);
   else await converge(cluster, workload, faults);
   cluster.rest();
   for (const agent of cluster.agents) agent.crash();

@@ -13,8 +13,8 @@ export class Stutter {
   readonly #say: Say;
   readonly #assigned: Assigned[] = [];
   #heard = '';
-  /** A voter that says two words for each promotion. */
-  liar: AgentKey | undefined;
+  /** Voters that say two words for each promotion. */
+  readonly liars = new Set<AgentKey>();
 
   /** `say`: has it signed by this member, and submitted. */
   constructor(cluster: ControlCluster, random: Prng, say: Say) {
@@ -42,9 +42,12 @@ export class Stutter {
 
   /** Both words at once, in any order: what its own host says comes on top. */
   #lie(state: ControlState): void {
-    const { liar } = this;
+    for (const liar of this.liars) this.#lieAs(liar, state);
+  }
+
+  #lieAs(liar: AgentKey, state: ControlState): void {
     for (const { dataset, incarnation, slot } of state.incarnations.contested()) {
-      if (liar === undefined || slot === undefined || !slot.voters.includes(liar)) continue;
+      if (slot === undefined || !slot.voters.includes(liar)) continue;
       const { generation, target, fence } = slot;
       const word = { kind: 'fence-vote', dataset, incarnation, generation } as const;
       const grant = { ...word, target, fence } as const;

@@ -58,9 +58,9 @@ export class ControlWorkload {
     });
   }
 
-  /** Says two words for each promotion from now on. */
-  set liar(agent: AgentKey) {
-    this.#stutterer.liar = agent;
+  /** This voter says two words for each promotion from now on. */
+  lieAs(agent: AgentKey): void {
+    this.#stutterer.liars.add(agent);
   }
 
   /** Who has the dataset of the standby plan. */
@@ -307,6 +307,11 @@ export class ControlWorkload {
       const approval = { kind: 'approve', hash: commandHash(command, of) } as const;
       this.#say(approval, [isRogue ? first : second]);
     });
+  }
+
+  /** What a host can make up without an operator. */
+  forged(by: ControlAgent): Uint8Array {
+    return this.#seal(this.#rogueBody('made up by a leader'), [by.person.statementSecret], by);
   }
 
   #rogueBody(how: string): ControlBody {

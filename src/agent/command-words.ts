@@ -34,6 +34,8 @@ export function commandWords(state: ControlState, body: ControlBody): string {
       return `invite one host: site ${body.site}, region ${body.region}, as ${body.roles.join(', ')}, through ${name(body.issuer)}, until ${new Date(body.notAfterMs).toISOString()}`;
     case 'expel':
       return `put ${name(body.agent)} out of the cluster: ${body.reason}`;
+    case 'format':
+      return `format ${body.version} of the control log: hosts that do not know it stop applying it`;
     case 'operators':
       return operatorsWords(state, body);
     case 'keys':

@@ -22,6 +22,7 @@ import { answerControl } from '../services/control/answer-control.ts';
 import { CheckpointKeeper } from '../services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
+import { LogTroubles } from '../services/control/log-troubles.ts';
 import { InviteKeeper } from '../services/control/invite-keeper.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
@@ -76,7 +77,7 @@ export type ControlPlaneOptions = ControlPorts & {
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
   readonly hostClock: HostClock;
-  readonly alarms?: Alarms;
+  readonly alarms: Alarms;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -86,6 +87,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly voters: VoterKeeper;
   readonly decrees: DecreeKeeper;
   readonly checkpoints: CheckpointKeeper;
+  readonly troubles: LogTroubles;
   readonly worker: PlanWorker;
   readonly keys: RunKeys;
   readonly writeRight: WriteRight;
@@ -113,6 +115,8 @@ export class ControlPlane implements AsyncDisposable {
     this.voters = new VoterKeeper(shared);
     this.decrees = new DecreeKeeper(shared);
     this.checkpoints = new CheckpointKeeper(shared);
+    const { decrees, checkpoints } = this;
+    this.troubles = new LogTroubles({ ...shared, decrees, checkpoints });
     const keys = new RunKeys(shared);
     this.keys = keys;
     this.#facts = options.facts;
@@ -124,6 +128,7 @@ export class ControlPlane implements AsyncDisposable {
       this.voters,
       this.decrees,
       this.checkpoints,
+      this.troubles,
       new AnchorKeeper(shared),
       new OperatorKeeper(shared),
       new InviteKeeper(shared),

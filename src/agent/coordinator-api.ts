@@ -50,7 +50,10 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
     first: firstIndex,
     layout: { version, mode },
     logTimeMs: control.state.time.nowMs,
-    warnings: [...lintVoters(candidates, config.voters)],
+    format: control.state.format.current,
+    warnings: [...agent.control.troubles.all(), ...lintVoters(candidates, config.voters)].map(
+      ({ text, next }) => ({ text, next }),
+    ),
   };
 }
 

@@ -29,6 +29,8 @@ export type CoordinatorReport = {
   layout: { version: number; mode: 'auto' | 'pinned' };
   /** Log time, milliseconds since 1970; 0 until a majority of the voters has said what time it is. */
   logTimeMs: number;
+  /** Of the log, in force: what later versions have added counts up to this one. */
+  format: number;
   /** Each with the command that mends it. */
   warnings: { text: string; next: string }[];
 };

@@ -15,6 +15,7 @@ export const errorTable = {
   'wrong-key': { exit: 12, retry: false },
   'key-needed': { exit: 12, retry: false },
   shredded: { exit: 12, retry: false },
+  'outdated-software': { exit: 1, retry: false },
   'no-quorum': { exit: 20, retry: true },
   'too-few-shards': { exit: 21, retry: true },
   'below-policy': { exit: 22, retry: true },

@@ -7,6 +7,7 @@ import { Bounded } from './bounded.ts';
 import { CurrentFences } from './current-fences.ts';
 import { EquivocationFound } from './equivocation-found.ts';
 import { FencesGrow } from './fences-grow.ts';
+import { ForksFound } from './forks-found.ts';
 import { GenerationsGrow } from './generations-grow.ts';
 import { HooksOnce } from './hooks-once.ts';
 import { LiveCopies } from './live-copies.ts';
@@ -27,18 +28,22 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
   const diskOf = (agent: AgentKey) => cluster.of(agent)?.disk;
   const bounded = new Bounded(() => cluster.world.pending);
   const always = [new OneCertificate(), new Authorized(), bounded];
-  if (isOverBudget(faults)) return always;
   const liars = new Set(
     faults.flatMap((one) => (one.kind === 'liar' ? [one.agent % cluster.agents.length] : [])),
   );
   const isLiar = (agent: AgentKey): boolean =>
     cluster.agents.some((one, i) => one.agentKey === agent && liars.has(i));
+  const votesKept = new VotesKept(diskOf, isLiar);
+  if (faults.some(({ kind }) => kind === 'lying-leader')) {
+    return [...always, new FencesGrow(), votesKept, forksFound(cluster)];
+  }
+  if (isOverBudget(faults)) return always;
   const isDecreeFalse = (): boolean => faults.some(({ kind }) => kind === 'false-decree');
   const isRunning = (agent: AgentKey): boolean => cluster.of(agent)?.run !== undefined;
   return [
     ...always,
     new OneLeader(),
-    new SameState(),
+    new SameState({ isOneVersion: !faults.some(({ kind }) => kind === 'upgrade') }),
     new PerGeneration(() => new OneLive(cluster.cast.cluster)),
     new LiveCopies({ truth: cluster.truth, isRunning, isDecreeFalse }),
     new FencesGrow(),
@@ -49,8 +54,18 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
     new PerGeneration(() => new StandbyWaits()),
     new PerGeneration(() => new SitesByMajority(diskOf, cluster.cast.cluster)),
     new PerGeneration(() => new EquivocationFound(diskOf, cluster.cast.cluster)),
-    new VotesKept(diskOf, isLiar),
+    votesKept,
     new GenerationsGrow(),
     cluster.notice,
   ];
+}
+
+function forksFound(cluster: ControlCluster): ForksFound {
+  const { agents, world } = cluster;
+  const running = () => agents.flatMap(({ run }) => run ?? []);
+  return new ForksFound({
+    isLed: () => running().some(({ control }) => control.isLeading),
+    found: () => running().reduce((sum, { checkpoints }) => sum + checkpoints.forks.size, 0),
+    meet: (what) => world.meet(what),
+  });
 }

@@ -11,13 +11,20 @@ const stride = 4;
 /** Whoever has applied as many entries has the same log and the same state, and every entry did the same. */
 export class SameState implements ControlChecker {
   readonly name = 'same-state';
+  readonly #isOneVersion: boolean;
   readonly #heads = new Map<string, LogHead>();
   readonly #outcomes = new Map<string, string>();
+
+  /** `isOneVersion`: reasons are worded alike as well. */
+  constructor({ isOneVersion }: { readonly isOneVersion: boolean }) {
+    this.#isOneVersion = isOneVersion;
+  }
 
   observe(seen: ControlSeen): string | undefined {
     if (seen.kind === 'applied') {
       const { generation, index, outcome } = seen.command;
-      const text = outcome.outcome === 'void' ? `void: ${outcome.reason}` : outcome.outcome;
+      const reason = outcome.outcome === 'void' && this.#isOneVersion ? `: ${outcome.reason}` : '';
+      const text = `${outcome.outcome}${reason}`;
       const key = `${generation}/${index}`;
       const known = this.#outcomes.get(key) ?? text;
       this.#outcomes.set(key, known);

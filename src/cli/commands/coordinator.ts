@@ -37,13 +37,13 @@ async function status(context: CliContext): Promise<void> {
 async function print(context: CliContext, report: CoordinatorReport): Promise<void> {
   const { output } = context;
   if (output.isJson) return output.json(message('coordinator', report));
-  const { generation, term, leader, quorum, voters, layout, logTimeMs } = report;
+  const { generation, term, leader, quorum, voters, layout, logTimeMs, format } = report;
   const who = leader === undefined ? 'nobody' : clean(leader);
   const sure = report.isConfirmed ? 'a quorum agrees' : 'NOT confirmed by a quorum';
   await output.print(
     `Coordinator: ${output.style(who, report.isConfirmed ? 'green' : 'red')} (${sure}).`,
     `  generation ${generation}, term ${term}; ${quorum} of ${counted(voters.length, 'voter')} must agree; this host: ${report.role}`,
-    `  log: ${report.commit} entries committed, ${report.applied} applied here; layout version ${layout.version} (${layout.mode})`,
+    `  log: ${report.commit} entries committed, ${report.applied} applied here; layout version ${layout.version} (${layout.mode}); format ${format}`,
     `  log time: ${logTimeMs === 0 ? 'not known yet' : formatTime(logTimeMs)}`,
     '',
   );

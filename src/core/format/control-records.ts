@@ -312,6 +312,7 @@ export type ControlBody =
   | ({ readonly kind: 'operators' } & OperatorChange)
   | ({ readonly kind: 'roles' } & RoleChange)
   | ({ readonly kind: 'invite' } & Invite)
+  | { readonly kind: 'format'; readonly version: number }
   | { readonly kind: 'expel'; readonly agent: AgentKey; readonly reason: string }
   | {
       readonly kind: 'time';

@@ -23,7 +23,8 @@ type TrustKind =
   | 'operators'
   | 'roles'
   | 'expel'
-  | 'invite';
+  | 'invite'
+  | 'format';
 export type TrustMessage = Extract<Message['body'], { case: TrustKind }>;
 export type TrustBody = BodyOf<TrustKind>;
 
@@ -36,6 +37,7 @@ const kinds: ReadonlySet<string> = new Set<TrustKind>([
   'roles',
   'expel',
   'invite',
+  'format',
 ]);
 
 /** True when the message is about who may do what. */
@@ -78,6 +80,10 @@ export function trustBodyFrom(message: TrustMessage): TrustBody {
     }
     case 'invite':
       return { kind: 'invite', ...inviteFrom(message.value) };
+    case 'format': {
+      const version = integer(message.value.version, { min: 2, max: 0xffff_ffff }, 'format');
+      return { kind: 'format', version };
+    }
     default:
       return assertNever(message);
   }
@@ -113,6 +119,8 @@ export function trustMessage(body: TrustBody) {
     }
     case 'invite':
       return { case: 'invite', value: inviteMessage(body) } as const;
+    case 'format':
+      return { case: 'format', value: { version: body.version } } as const;
     default:
       return assertNever(body);
   }

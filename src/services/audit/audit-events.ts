@@ -138,6 +138,8 @@ function wordsOf(body: ControlBody): string {
     }
     case 'invite':
       return `site ${body.site}, region ${body.region}, as ${body.roles.join(', ')}`;
+    case 'format':
+      return `format ${body.version}`;
     case 'expel':
       return `agent ${shortId(body.agent)}: ${body.reason}`;
     case 'key-destroy':

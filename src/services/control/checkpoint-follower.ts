@@ -71,7 +71,9 @@ export class CheckpointFollower {
       this.#distrustedUntilMs.set(peer, clock.monotonicMs() + distrustMs);
       return undefined;
     } catch (error) {
-      if (codeOf(error) === undefined) throw error;
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      if (code === 'outdated-software') log.log('warn', (error as Error).message, { peer });
       return undefined;
     }
   }

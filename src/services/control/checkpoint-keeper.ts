@@ -37,6 +37,7 @@ export class CheckpointKeeper {
   readonly #options: CheckpointKeeperOptions;
   readonly #follower: CheckpointFollower;
   #newest: Complete | undefined;
+  readonly #forks = new Map<AgentKey, number>();
   #vouchedMs = Number.NEGATIVE_INFINITY;
   #lent: { readonly complete: Complete; readonly atMs: number } | undefined;
 
@@ -53,6 +54,14 @@ export class CheckpointKeeper {
   /** The same with the log up to there. */
   get complete(): Complete | undefined {
     return this.#newest;
+  }
+
+  /**
+   * Voters that have signed another log than this host has, and up to which entry. No two honest hosts do: Raft
+   * bears hosts that stop, and a leader that sends each follower another log is found here alone.
+   */
+  get forks(): ReadonlyMap<AgentKey, number> {
+    return this.#forks;
   }
 
   run(options: Cancel): Promise<void> {
@@ -113,7 +122,8 @@ export class CheckpointKeeper {
       if (answer.note === '') return;
       const note = decodeNote(answer.note);
       const ownLine = note.signatures.find(({ name }) => name === cosigner(voter).name);
-      if (note.text === text && ownLine !== undefined) lines.push(ownLine);
+      if (note.text !== text) this.#compare(answer.note, Number(size), [voter]);
+      else if (ownLine !== undefined) lines.push(ownLine);
     });
     await Promise.allSettled(asked);
     return encodeSignedCheckpoint(text, lines);
@@ -140,8 +150,24 @@ export class CheckpointKeeper {
     if (head === undefined) return;
     const { cluster } = ledger;
     const checkpoint = certified(note, { cluster, generation, voters: head.voters });
-    if (checkpoint === undefined || !isOf(checkpoint, head)) return;
-    this.#newest = { note, size, generation, image: control.image() };
+    if (checkpoint === undefined) return;
+    if (isOf(checkpoint, head)) this.#newest = { note, size, generation, image: control.image() };
+    else this.#compare(note, size, head.voters);
+  }
+
+  /** Of a note that is not of the head at this size here: who of these has signed one of the same size? */
+  #compare(note: string, size: number, voters: readonly AgentKey[]): void {
+    const { control, ledger, log } = this.#options;
+    const of = { cluster: ledger.cluster, generation: control.status().generation };
+    const own = control.headAt(size);
+    if (own === undefined) return;
+    for (const voter of voters) {
+      if (voter === control.self || this.#forks.has(voter)) continue;
+      const signed = certified(note, { ...of, voters: [voter] });
+      if (signed === undefined || signed.size !== size || isOf(signed, own)) continue;
+      log.log('error', 'a voter has signed another control log', { voter, size, note });
+      this.#forks.set(voter, size);
+    }
   }
 
   #isNewest(generation: number, size: number): boolean {

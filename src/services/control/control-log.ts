@@ -1,4 +1,5 @@
 import { toHex } from '../../base/bytes.ts';
+import { Listeners } from '../../base/listeners.ts';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
@@ -26,6 +27,7 @@ import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { AppliedCommand, ControlAccess } from './control-access.ts';
+import { FormatGuard } from './format-guard.ts';
 import { ImageExchange } from './image-exchange.ts';
 import { type LogEnd, LogTail } from './log-end.ts';
 import { LogHeads } from './log-heads.ts';
@@ -69,10 +71,11 @@ export class ControlLog implements ControlAccess {
   readonly #post: RaftPost;
   readonly #requests: LogRequests;
   readonly #waiters = new LogWaiters();
-  readonly #appliedListeners = new Set<(command: AppliedCommand) => void>();
-  readonly #stateListeners = new Set<(state: ControlState) => void>();
-  readonly #fencedListeners = new Set<(generation: number) => void>();
-  readonly #statusListeners = new Set<(status: RaftStatus) => void>();
+  readonly #guard: FormatGuard;
+  readonly #appliedListeners = new Listeners<AppliedCommand>();
+  readonly #stateListeners = new Listeners<ControlState>();
+  readonly #fencedListeners = new Listeners<number>();
+  readonly #statusListeners = new Listeners<RaftStatus>();
   #state: ControlState;
   #appliedIndex: number;
   /** Of the newest entry applied: a leader that has applied one of its own term knows all before it. */
@@ -82,6 +85,7 @@ export class ControlLog implements ControlAccess {
     const { ledger, journal, self } = options;
     const { stored, damage } = journal;
     this.#options = options;
+    this.#guard = new FormatGuard(options);
     this.self = self;
     const image = snapshotState(stored.snapshot, ledger);
     this.#state = image.state;
@@ -90,8 +94,8 @@ export class ControlLog implements ControlAccess {
     this.#appliedTerm = stored.snapshot.term;
     this.images = new ImageExchange(options.peers);
     this.#post = new RaftPost(options);
-    const waiters = this.#waiters;
-    this.#requests = new LogRequests(this, { ...options, post: this.#post, waiters });
+    const parts = { post: this.#post, waiters: this.#waiters };
+    this.#requests = new LogRequests(this, { ...options, ...parts });
     this.#tail = new LogTail(stored);
     this.#driver = this.#start(stored, damage);
   }
@@ -108,9 +112,7 @@ export class ControlLog implements ControlAccess {
       apply: (entries) => this.#apply(entries),
       install: (installed) => this.#install(installed),
       onStatus: (status) => this.#tellStatus(status),
-      onFenced: (generation) => {
-        for (const listener of this.#fencedListeners) listener(generation);
-      },
+      onFenced: (generation) => this.#fencedListeners.tell(generation),
     });
   }
 
@@ -123,9 +125,15 @@ export class ControlLog implements ControlAccess {
     return this.#driver.fencedBy;
   }
 
+  /** Format of the log, once it is one that this software does not know: see FormatGuard. */
+  get outdatedBy(): number | undefined {
+    return this.#guard.outdatedBy(this.#state);
+  }
+
   get isLeading(): boolean {
     const { role, term } = this.status();
-    return role === 'leader' && this.#appliedTerm === term && !this.#driver.isOver;
+    if (role !== 'leader' || this.outdatedBy !== undefined) return false;
+    return this.#appliedTerm === term && !this.#driver.isOver;
   }
 
   /** Index of the newest entry applied here. */
@@ -148,13 +156,7 @@ export class ControlLog implements ControlAccess {
     const { tree, state } = decodeLogImage(image);
     if (tree.size <= this.#appliedIndex) return;
     const { roster, cluster } = this.#options.ledger;
-    this.#state = ControlState.decode(state, roster.genesis, cluster);
-    this.#heads = new LogHeads(tree);
-    this.#appliedIndex = tree.size;
-    this.#tail.applied(tree.size);
-    this.#waiters.appliedIn(this.#state);
-    this.#waiters.appliedUpTo(tree.size);
-    this.#tellState();
+    this.#goOn({ state: ControlState.decode(state, roster.genesis, cluster), tree });
   }
 
   status(): RaftStatus {
@@ -206,7 +208,7 @@ export class ControlLog implements ControlAccess {
     this.#appliedTerm = 0;
     this.#tail = new LogTail(stored);
     this.#driver = this.#start(stored);
-    this.#tellState();
+    this.#stateListeners.tell(this.#state);
     this.#tellStatus(this.status());
   }
 
@@ -246,10 +248,11 @@ export class ControlLog implements ControlAccess {
     return this.submitSigned(this.seal(body, options.extraSecrets), options);
   }
 
-  submitSigned(
+  async submitSigned(
     envelope: Uint8Array,
     options: Cancel & { timeoutMs?: number } = {},
   ): Promise<Applied> {
+    this.#guard.require(this.#state);
     return this.#requests.submitSigned(envelope, options);
   }
 
@@ -273,7 +276,8 @@ export class ControlLog implements ControlAccess {
     return this.#waiters.isAny;
   }
 
-  confirm(options: Cancel & { timeoutMs?: number } = {}): Promise<void> {
+  async confirm(options: Cancel & { timeoutMs?: number } = {}): Promise<void> {
+    this.#guard.require(this.#state);
     return this.#requests.confirm(options);
   }
 
@@ -296,34 +300,28 @@ export class ControlLog implements ControlAccess {
   }
 
   onApplied(listener: (command: AppliedCommand) => void): () => void {
-    this.#appliedListeners.add(listener);
-    return () => this.#appliedListeners.delete(listener);
+    return this.#appliedListeners.add(listener);
   }
 
   /** Called whenever the state has changed, however it came. Returns a function that stops it. */
   onState(listener: (state: ControlState) => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => this.#stateListeners.delete(listener);
-  }
-
-  #tellState(): void {
-    for (const listener of this.#stateListeners) listener(this.#state);
+    return this.#stateListeners.add(listener);
   }
 
   /** Called when a message has told that a newer generation exists. Returns a function that stops it. */
   onFenced(listener: (generation: number) => void): () => void {
-    this.#fencedListeners.add(listener);
-    return () => this.#fencedListeners.delete(listener);
+    return this.#fencedListeners.add(listener);
   }
 
   onStatus(listener: (status: RaftStatus) => void): () => void {
-    this.#statusListeners.add(listener);
-    return () => this.#statusListeners.delete(listener);
+    return this.#statusListeners.add(listener);
   }
 
   #apply(entries: readonly RaftEntry[]): void {
+    if (this.outdatedBy !== undefined) return;
     this.#heads.moveOn();
     for (const entry of entries) {
+      if (this.outdatedBy !== undefined) break;
       // Known already, from a checkpoint.
       if (entry.index <= this.#appliedIndex) continue;
       this.#applyOne(entry);
@@ -334,8 +332,15 @@ export class ControlLog implements ControlAccess {
       this.#waiters.appliedUpTo(entry.index);
     }
     this.#heads.rest(this.#state);
-    this.#tellState();
+    this.#stateListeners.tell(this.#state);
     this.#compactSoon();
+    this.#guard.note(this.#state);
+  }
+
+  /** Lets another one lead, where this software cannot read the log. */
+  async yieldLead(): Promise<void> {
+    if (this.status().role !== 'leader' || !this.#guard.mustYield(this.#state)) return;
+    await this.#driver.step({ kind: 'transfer' });
   }
 
   #applyOne({ index, term, kind, payload }: RaftEntry): void {
@@ -351,43 +356,44 @@ export class ControlLog implements ControlAccess {
     if (command === undefined) return;
     const { id, body } = command;
     this.#waiters.appliedCommand(id, { ...outcome, index });
-    const applied = { index, generation, body, outcome, envelope: payload };
-    for (const listener of this.#appliedListeners) listener(applied);
+    this.#appliedListeners.tell({ index, generation, body, outcome, envelope: payload });
   }
 
   #install(snapshot: RaftSnapshot): void {
-    if (snapshot.index <= this.#appliedIndex) return;
-    const image = snapshotState(snapshot, this.#options.ledger);
-    this.#state = image.state;
-    this.#heads = new LogHeads(image.tree);
-    this.#appliedIndex = snapshot.index;
+    if (snapshot.index <= this.#appliedIndex || this.outdatedBy !== undefined) return;
+    const image = this.#guard.read(snapshot, this.#options.ledger);
+    this.#guard.note(this.#state);
+    if (image === undefined) return;
     this.#appliedTerm = snapshot.term;
-    this.#waiters.appliedIn(this.#state);
-    this.#waiters.appliedUpTo(snapshot.index);
-    this.#tellState();
+    this.#goOn(image);
+  }
+
+  /** From what all entries up to the size of the tree have led to. */
+  #goOn({ state, tree }: { readonly state: ControlState; readonly tree: MerkleRange }): void {
+    this.#state = state;
+    this.#heads = new LogHeads(tree);
+    this.#appliedIndex = tree.size;
+    this.#tail.applied(tree.size);
+    this.#waiters.appliedIn(state);
+    this.#waiters.appliedUpTo(tree.size);
+    this.#stateListeners.tell(state);
   }
 
   #isCompacting = false;
   #compactSoon(): void {
     if (this.#isCompacting || this.#appliedIndex - this.status().firstIndex < entriesMax) return;
     this.#isCompacting = true;
-    const compact = {
-      kind: 'compact',
-      index: this.#appliedIndex,
-      state: this.image(),
-    } as const;
+    const compact = { kind: 'compact', index: this.#appliedIndex, state: this.image() } as const;
     // After the effects that are being carried out now.
-    void this.#driver
-      .step(compact)
-      .catch(() => {})
-      .finally(() => {
-        this.#isCompacting = false;
-      });
+    const done = (): void => {
+      this.#isCompacting = false;
+    };
+    void this.#driver.step(compact).then(done, done);
   }
 
   #tellStatus(status: RaftStatus): void {
     const { role, term, leader } = status;
     this.#options.log.log('info', 'control log', { role, term, leader });
-    for (const listener of this.#statusListeners) listener(status);
+    this.#statusListeners.tell(status);
   }
 }

@@ -1,4 +1,5 @@
 import { ControlState } from '../../core/protocol/control/control-state.ts';
+import { outdatedSoftware } from '../../core/protocol/control/format-book.ts';
 import { decodeConfig } from '../../core/protocol/raft/config-codec.ts';
 import type { RaftEntry, RaftStored, RaftWrite } from '../../core/protocol/raft/types.ts';
 
@@ -29,12 +30,17 @@ export class LogTail {
     this.#entries = this.#entries.filter(({ index }) => index > upTo);
   }
 
-  /** Where the log ends, and the state to which all of it leads; `state` itself stays as it is. */
+  /**
+   * Where the log ends, and the state to which all of it leads; `state` itself stays as it is.
+   * @throws HoldfastError outdated-software
+   */
   end(state: ControlState, place: { index: number; term: number; generation: number }): LogEnd {
     const copy = ControlState.decode(state.encode(), state.genesis, state.cluster);
     const { generation } = place;
     let { index: lastIndex, term: lastTerm } = place;
     for (const { index, term, kind, payload } of this.#entries) {
+      // What comes after it cannot be judged here: another host must say where the log ends.
+      if (!copy.format.isKnown) throw outdatedSoftware(copy.format.current);
       if (kind === 'config') copy.applyConfig(decodeConfig(payload), index);
       if (kind === 'command') copy.apply({ generation, index, term, envelope: payload });
       lastIndex = index;

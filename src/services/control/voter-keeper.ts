@@ -46,6 +46,7 @@ export class VoterKeeper {
 
   async #keep(options: Cancel): Promise<void> {
     const { control, ledger } = this.#options;
+    await control.yieldLead();
     if (!control.isLeading) return;
     for (const { agentKey } of ledger.roster.members()) await this.admit(agentKey, options);
     await this.#approach();

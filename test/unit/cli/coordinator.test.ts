@@ -27,6 +27,7 @@ const report: CoordinatorReport = {
   applied: 9,
   first: 1,
   layout: { version: 1, mode: 'auto' },
+  format: 1,
   logTimeMs: 0,
   warnings: [],
 };

@@ -243,6 +243,7 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'roles', agent: agentKey, add: ['auditor'], remove: ['source', 'voter'] },
   { kind: 'expel', agent: agentKey, reason: 'stolen from the office' },
   sample.bodies.invite as ControlBody,
+  { kind: 'format', version: 2 },
   {
     kind: 'decree',
     generation: 2,

@@ -14,6 +14,7 @@ import type { DrillBook } from './drill-book.ts';
 import type { EscrowBook } from './escrow-book.ts';
 import type { FateBook } from './fate-book.ts';
 import { fateImages, fatesFrom } from './fate-image.ts';
+import type { FormatBook } from './format-book.ts';
 import type { FindingBook } from './finding-book.ts';
 import type { HoldBook } from './hold-book.ts';
 import type { IncarnationBook } from './incarnation-book.ts';
@@ -50,6 +51,7 @@ export type ControlParts = {
   readonly decrees: DecreeBook;
   readonly vouches: VouchBook;
   readonly findings: FindingBook;
+  readonly format: FormatBook;
   readonly time: TimeBook;
   readonly operators: OperatorBook;
   readonly proposals: ProposalBook;
@@ -80,7 +82,7 @@ export function encodeParts(parts: ControlParts): Uint8Array {
   return toBinary(ControlImageSchema, imageOf(parts));
 }
 
-/** Fills a fresh state from the bytes of another. @throws HoldfastError bad-encoding */
+/** Fills a fresh state from the bytes of another. @throws HoldfastError bad-encoding | outdated-software */
 export function loadParts(parts: ControlParts, bytes: Uint8Array): void {
   load(parts, decodeMessage(ControlImageSchema, bytes, controlBounds.imageSizeMax));
   if (!equal(encodeParts(parts), bytes)) {
@@ -129,10 +131,13 @@ function imageOf(state: ControlParts): ControlImage {
     holds: state.holds.image(),
     fates: fateImages(state.fates.all()),
     drills: state.drills.image(),
+    format: state.format.image(),
   });
 }
 
 function load(state: ControlParts, image: ControlImage): void {
+  // First: an image of a later format may hold what cannot be read here.
+  state.format.load(image.format);
   const knownIds = image.knownIds.map((id) => toHex(id) as CommandId);
   const { generation, lastIndex, commandCount } = image;
   state.resume(

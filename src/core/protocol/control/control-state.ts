@@ -17,6 +17,7 @@ import { DrillBook } from './drill-book.ts';
 import { DecreeBook } from './decree-book.ts';
 import { EscrowBook } from './escrow-book.ts';
 import { FateBook } from './fate-book.ts';
+import { FormatBook } from './format-book.ts';
 import { FindingBook } from './finding-book.ts';
 import { HoldBook } from './hold-book.ts';
 import { IncarnationBook } from './incarnation-book.ts';
@@ -79,6 +80,7 @@ export class ControlState {
   readonly decrees = new DecreeBook();
   readonly proposals = new ProposalBook();
   readonly findings = new FindingBook();
+  readonly format = new FormatBook();
   readonly time: TimeBook;
   readonly cleared = new ClearedBook();
   readonly keys: KeyBook;
@@ -170,11 +172,14 @@ export class ControlState {
   apply(entry: ControlEntry): ApplyOutcome {
     assert(entry.generation === this.generation, 'an entry is of the generation of its log');
     assert(entry.index > this.lastIndex, 'entries come in order');
+    assert(this.format.isKnown, 'nobody applies what may mean something else');
     const { commandCount } = this.#position;
     let opened: OpenedCommand | undefined;
     let outcome: ApplyOutcome;
     try {
-      opened = openCommand(entry.envelope, this.cluster);
+      const read = openCommand(entry.envelope, this.cluster);
+      this.format.requireInForce(read.command.body);
+      opened = read;
       this.#prepare(opened, entry)();
       outcome = { outcome: 'applied' };
     } catch (error) {

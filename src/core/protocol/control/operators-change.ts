@@ -14,6 +14,7 @@ const operatorsKinds = [
   'roles',
   'expel',
   'invite',
+  'format',
   'keys',
   'key-destroy',
   'split',
@@ -74,6 +75,8 @@ export function operatorsChange(
       return state.members.checkExpel(body, authors, place);
     case 'invite':
       return state.members.checkProposedInvite(body, place);
+    case 'format':
+      return state.format.check(body);
     case 'keys':
       return state.keys.checkKeys(body, { ...place, authors });
     case 'key-destroy':

@@ -18,6 +18,7 @@ export function proposeChange(
 ): Change {
   const { generation, index, envelope } = place;
   const command = decodeCommand(payload);
+  state.format.requireInForce(command.body);
   if (!mayBeProposed(command.body)) throw refusal('operators have nothing to sign in this');
   const operators = signersOf(state, command.body, place.signers);
   if (operators.length === 0) throw refusal('an operator must sign this');

@@ -135,6 +135,28 @@ describe('a journal that cannot be written', () => {
   });
 });
 
+describe('a format that this software does not know', () => {
+  test('ends what a host applies, and whoever asks is told what to install', async () => {
+    await threeVoters();
+    const { control } = group.at(0);
+    const raise = signed({ kind: 'format', version: 2 });
+    await group.finished(control.submitSigned(raise));
+    await group.until(
+      () => group.running().every((host) => host.control.outdatedBy === 2),
+      'all have stopped',
+    );
+    expect(isAgreed([0, 1, 2])).toBe(true);
+    const { appliedIndex } = control;
+    await group.clock.advance(5000);
+    expect(control.appliedIndex).toBe(appliedIndex);
+    expect(group.running().some((host) => host.control.isLeading)).toBe(false);
+    const failure = await control.submitSigned(signed(pinned(2, [0]))).catch((error) => error);
+    expect(codeOf(failure)).toBe('outdated-software');
+    const unsure = await control.confirm().catch((error: unknown) => error);
+    expect(codeOf(unsure)).toBe('outdated-software');
+  });
+});
+
 describe('an entry that nobody can read', () => {
   test('is void for all alike, and the log goes on', async () => {
     await threeVoters();

@@ -256,6 +256,12 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
     case: "clearSuspect";
   } | {
     /**
+     * @generated from field: holdfast.v1.FormatCommand format = 76;
+     */
+    value: FormatCommand;
+    case: "format";
+  } | {
+    /**
      * @generated from field: holdfast.v1.VouchCommand vouch = 27;
      */
     value: VouchCommand;
@@ -1255,6 +1261,24 @@ export declare type RolesCommand = Message<"holdfast.v1.RolesCommand"> & {
 export declare const RolesCommandSchema: GenMessage<RolesCommand>;
 
 /**
+ * Signed by the operators' threshold: what later versions have added counts from here on, up to this format.
+ *
+ * @generated from message holdfast.v1.FormatCommand
+ */
+export declare type FormatCommand = Message<"holdfast.v1.FormatCommand"> & {
+  /**
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message holdfast.v1.FormatCommand.
+ * Use `create(FormatCommandSchema)` to create a new message.
+ */
+export declare const FormatCommandSchema: GenMessage<FormatCommand>;
+
+/**
  * Signed by the operators' threshold: the agent is no member any more, and never will be again.
  *
  * @generated from message holdfast.v1.ExpelCommand
@@ -1805,6 +1829,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
    * @generated from field: repeated holdfast.v1.DrainCommand drains = 96;
    */
   drains: DrainCommand[];
+
+  /**
+   * 0: the first
+   *
+   * @generated from field: uint32 format = 76;
+   */
+  format: number;
 };
 
 /**

@@ -1,0 +1,92 @@
+import { secondMs } from '../../base/units.ts';
+import { knownFormat } from '../../core/protocol/control/format-book.ts';
+import type { AgentKey } from '../../core/ids.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { Alarms } from '../alarms.ts';
+import type { Ledger } from '../ledger.ts';
+import type { CheckpointKeeper } from './checkpoint-keeper.ts';
+import type { ControlLog } from './control-log.ts';
+import type { DecreeKeeper } from './decree-keeper.ts';
+import { repeat } from './duty.ts';
+
+/** What no host mends by itself. */
+export type LogTrouble = {
+  readonly kind: 'rival-decrees' | 'forked-log' | 'outdated-software';
+  /** Whom it is about: a member's name. */
+  readonly subject: string;
+  readonly text: string;
+  readonly next: string;
+};
+
+export type LogTroublesOptions = {
+  readonly control: Pick<ControlLog, 'outdatedBy' | 'self' | 'status'>;
+  readonly decrees: Pick<DecreeKeeper, 'rivals'>;
+  readonly checkpoints: Pick<CheckpointKeeper, 'forks'>;
+  readonly ledger: Pick<Ledger, 'roster'>;
+  readonly alarms: Pick<Alarms, 'raise'>;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const periodMs = 5 * secondMs;
+
+/** Knows what is wrong with the control log that people must mend, and tells them once of each. */
+export class LogTroubles {
+  readonly #options: LogTroublesOptions;
+
+  constructor(options: LogTroublesOptions) {
+    this.#options = options;
+  }
+
+  all(): readonly LogTrouble[] {
+    const { decrees, checkpoints } = this.#options;
+    return [
+      ...this.#outdated(),
+      ...[...decrees.rivals].map((agent) => this.#rival(agent)),
+      ...[...checkpoints.forks].map(([agent, size]) => this.#fork(agent, size)),
+    ];
+  }
+
+  /** Until the signal. */
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'warn', message: 'an alarm was not raised' } as const;
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#tell(cancel), options);
+  }
+
+  async #tell(options: Cancel): Promise<void> {
+    for (const { kind, subject, text, next } of this.all()) {
+      const facts = { member: subject, next };
+      await this.#options.alarms.raise(
+        { kind, subject, text: `${text} Next: ${next}`, facts },
+        options,
+      );
+    }
+  }
+
+  #outdated(): LogTrouble[] {
+    const { outdatedBy, self } = this.#options.control;
+    if (outdatedBy === undefined) return [];
+    const text = `The control log is of format ${outdatedBy} and this host knows ${knownFormat}: it applies nothing more, and takes no part in decisions.`;
+    const next = 'install the version that the other members run (holdfast peer list), and restart';
+    return [{ kind: 'outdated-software', subject: this.#nameOf(self), text, next }];
+  }
+
+  #rival(agent: AgentKey): LogTrouble {
+    const name = this.#nameOf(agent);
+    const { generation } = this.#options.control.status();
+    const text = `Two decrees have begun generation ${generation}: ${name} follows another one than this host. Two clusters decide, and nothing merges them.`;
+    const next = 'holdfast coordinator decree prepare, on a host whose log is to be kept';
+    return { kind: 'rival-decrees', subject: name, text, next };
+  }
+
+  #fork(agent: AgentKey, size: number): LogTrouble {
+    const name = this.#nameOf(agent);
+    const text = `${name} has signed another control log up to entry ${size} than this host has: a leader has lied, or one of the two hosts is not as it was made. Signatures of operators still hold; their order does not.`;
+    const next = `compare holdfast coordinator status at other hosts; holdfast peer remove the one that is alone with its log, and let it join anew`;
+    return { kind: 'forked-log', subject: name, text, next };
+  }
+
+  #nameOf(agent: AgentKey): string {
+    return this.#options.ledger.roster.member(agent)?.name ?? agent.slice(0, 8);
+  }
+}
