@@ -1,4 +1,5 @@
 import { toHex, utf8 } from '../../src/base/bytes.ts';
+import { dayMs } from '../../src/base/units.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
 import { encodeCommand } from '../../src/core/format/control-command.ts';
@@ -209,7 +210,10 @@ export class ControlWorkload {
         if (descriptor.site !== site || run.grants.has(agentKey)) continue;
         const sealedKey = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
         const name = { plan: record.hash, run: run.run, agent: agentKey };
-        this.#say({ kind: 'grant', ...name, sealed: sealedKey }, operatorSecrets.slice(0, 1));
+        this.#say(
+          { kind: 'grant', ...name, sealed: sealedKey, lastsMs: dayMs },
+          operatorSecrets.slice(0, 1),
+        );
       }
     }
   }

@@ -24,6 +24,7 @@ import type {
 import { auditApi, auditBackup } from './audit-api.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
+import { grantApi } from './grant-api.ts';
 import { datasetApi } from './dataset-api.ts';
 import { drillApi, drillStatus, drillWarnings } from './drill-api.ts';
 import { keepingApi, keepingWarnings } from './keeping-api.ts';
@@ -64,6 +65,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...auditApi(agent),
     ...planApi(agent),
     ...drillApi(agent),
+    ...grantApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();

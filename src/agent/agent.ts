@@ -1,14 +1,14 @@
 import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Contact } from '../core/format/records.ts';
-import type { AgentKey, PackId } from '../core/ids.ts';
-import { idOf, shortId } from '../core/ids.ts';
+import type { AgentKey, FactHash } from '../core/ids.ts';
+import { idBytes, shortId } from '../core/ids.ts';
 import type { Member, Roster } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { LoopWatch } from '../ports/loop-watch.ts';
-import type { Network, PullReply, PullRequest } from '../ports/network.ts';
+import type { Network } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
 import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
@@ -38,6 +38,7 @@ import { Ledger, type ManifestRecord } from '../services/ledger.ts';
 import { Outbox } from '../services/outbox.ts';
 import { PackUse } from '../services/pack-use.ts';
 import { Peers } from '../services/peers.ts';
+import { type ReadUsage, readReads } from '../services/reads/read-book.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
 import { type Standing, standingOf } from '../services/standing.ts';
@@ -54,8 +55,10 @@ import type { Config } from './config.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
+import { Grants } from './grants.ts';
 import { forgery, harmWatch, syncRules } from './harm.ts';
 import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
+import { Reads } from './reads.ts';
 import { readUpkeep, Upkeep, type UpkeepRecords } from './upkeep.ts';
 
 /** Everything that an agent needs of the world. */
@@ -107,6 +110,7 @@ type AgentParts = {
   readonly auditLog: AuditLog;
   readonly kept: KeptRecords;
   readonly upkeep: UpkeepRecords;
+  readonly reads: ReadUsage;
 };
 
 /** A restore that is slower than this between two reads is not disturbed by a third reader. */
@@ -132,6 +136,7 @@ export class Agent implements AsyncDisposable {
   readonly keys: KeyKeeper;
   readonly audit: AgentAudit;
   readonly packUse: PackUse;
+  readonly grants: Grants;
   readonly keeping: Keeping;
   readonly statementBudget: StatementBudget;
   readonly harm: HarmWatch;
@@ -143,7 +148,7 @@ export class Agent implements AsyncDisposable {
   readonly #ports: AgentPorts;
   readonly #options: AgentOptions;
   readonly #storage: StoragePeer | undefined;
-  readonly #distributor: Distributor;
+  readonly #reads: Reads;
   readonly #committer: Committer;
   readonly #serve: Serve;
   readonly #stop = new AbortController();
@@ -200,7 +205,6 @@ export class Agent implements AsyncDisposable {
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
     const distributor = new Distributor({ ...shared, store, outbox });
-    this.#distributor = distributor;
     this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
     this.check = new Check({ ...shared, storage });
     this.datasets = new Datasets({
@@ -243,6 +247,9 @@ export class Agent implements AsyncDisposable {
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
     const keeping = { ...ports, ...shared, ...judging, store, storage, audit };
     this.keeping = new Keeping({ ...keeping, control: this.control });
+    const reading = { serve: this.#serve, storage, distributor, control, hostClock, alarms, audit };
+    this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
+    this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });
     const { config } = options;
     const isBusy = (): boolean => this.backup.isRunning || this.#isRead();
     this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, isBusy });
@@ -272,7 +279,9 @@ export class Agent implements AsyncDisposable {
     const auditLog = await AuditLog.open({ store, clock, log, onFatal: options.onFatal });
     const kept = await readKeptRecords(ports.promises, log);
     const upkeep = await readUpkeep(ports.promises);
-    const agent = new Agent(ports, options, { ledger, outbox, auditLog, kept, upkeep });
+    const reads = await readReads(ports.promises, log);
+    const parts = { ledger, outbox, auditLog, kept, upkeep, reads };
+    const agent = new Agent(ports, options, parts);
     agent.#start();
     return agent;
   }
@@ -280,7 +289,11 @@ export class Agent implements AsyncDisposable {
   #start(): void {
     const { network, clock, log } = this.#ports;
     this.#registerHandlers();
-    network.servePulls((peer, request) => this.#servePull(peer, request));
+    network.servePulls((peer, request) => {
+      this.#readMs = clock.monotonicMs();
+      return this.#reads.serve(peer, request);
+    });
+    this.#tasks.push(this.#reads.run({ signal: this.#stop.signal }));
     this.#serve.start();
     this.peers.start();
     this.sync.start();
@@ -293,6 +306,7 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
+    this.#tasks.push(this.grants.requests.start());
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -315,6 +329,7 @@ export class Agent implements AsyncDisposable {
     this.control.answer(this.#serve);
     this.keys.answer(this.#serve);
     this.audit.answer(this.#serve);
+    this.grants.answer(this.#serve);
     const { ledger, network, clock, control } = this;
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
@@ -326,26 +341,9 @@ export class Agent implements AsyncDisposable {
     answerStorage(this.#serve, { storage, ledger, sync: this.sync, store: this.#ports.shards });
   }
 
-  async #servePull(peer: Member['peerKey'], request: PullRequest): Promise<PullReply> {
-    const caller = this.#serve.callerOf(peer);
-    if (caller === undefined || caller.access === 'invite') {
-      throw new HoldfastError('not-permitted', 'only members and the recovery kit may read shards');
-    }
-    const pack = idOf<PackId>(request.pack);
-    const storage = this.#storage;
-    const isStored =
-      storage !== undefined && this.#ports.shards.indexes(pack).includes(request.index);
-    if (isStored) {
-      this.#readMs = this.clock.monotonicMs();
-      const reader = caller.member?.name ?? 'recovery kit';
-      const event = { actor: reader, action: 'read shards', subject: '' } as const;
-      this.audit.log.note({ ...event, kind: 'read', outcome: 'done' });
-      return storage.serve(request);
-    }
-    const { index, leaf, count } = request;
-    const onItsWay = await this.#distributor.serve(pack, index, leaf, count);
-    if (onItsWay !== undefined) return onItsWay;
-    throw new HoldfastError('not-found', `shard ${index} of pack ${shortId(pack)} is not here`);
+  /** A fact held here. */
+  fact(hash: FactHash): Promise<Uint8Array | undefined> {
+    return this.#ports.facts.get(idBytes(hash));
   }
 
   /** Somebody restores from here, or makes shards anew. */
@@ -372,6 +370,7 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const release of this.#release) release();
     this.#stop.abort(new HoldfastError('interrupted', 'the agent is stopping'));
+    this.grants[Symbol.dispose]();
     await this.control[Symbol.asyncDispose]();
     await this.sync[Symbol.asyncDispose]();
     await this.peers[Symbol.asyncDispose]();

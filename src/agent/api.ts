@@ -2,6 +2,7 @@ import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AuditApi } from './audit-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
+import type { GrantApi } from './grant-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
 import type { DrillApi, DrillRequest, DrillRunEvent, DrillStatus } from './drill-types.ts';
 import type { KeepingApi, SnapshotKeeping } from './keeping-types.ts';
@@ -30,6 +31,7 @@ export interface AgentApi
     UpkeepApi,
     AuditApi,
     DrillApi,
+    GrantApi,
     PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;

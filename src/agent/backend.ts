@@ -51,6 +51,8 @@ export function createBackend(): Backend {
     openRecovery: async (options) => (await import('./compose/recovery.ts')).openRecovery(options),
     proveDrills: async (options) =>
       (await import('./compose/drill-evidence.ts')).proveDrills(options),
+    grantRestore: async (options) =>
+      (await import('./compose/restore-grant.ts')).grantRestore(options, controlOf(options)),
     openPlanKeys: async (options) =>
       (await import('./compose/plan-keys.ts')).openPlanKeys(options, controlOf(options)),
     control: (stateDir) => connectControl(socketOf(stateDir)),

@@ -19,6 +19,10 @@ export function commandWords(state: ControlState, body: ControlBody): string {
       return `${body.decision} run ${body.run} of plan ${body.plan.slice(0, 12)}`;
     case 'grant':
       return grantWords(state, body, name(body.agent));
+    case 'restore-request': {
+      const what = body.path === '' ? 'all' : body.path;
+      return `let ${name(body.agent)} restore ${what} of snapshot ${shortId(body.snapshot)} of ${body.name}: ${body.reason}`;
+    }
     case 'isolate':
       return `attest that ${name(body.agent)} is powered off or cut off: ${body.reason}`;
     case 'reinstate':

@@ -74,6 +74,11 @@ export function connectControl(socketPath: string): AgentApi {
     plans: () => call('GET', '/v1/plans'),
     plan: (plan) => call('GET', `/v1/plans/${encodeURIComponent(plan)}`),
     planRecipients: (request) => call('POST', '/v1/plans/recipients', request),
+    requestRestore: (request) => call('POST', '/v1/restores/request', request),
+    restoreGrants: () => call('GET', '/v1/restores'),
+    grantMaterial: (request) => call('POST', '/v1/restores/material', request),
+    readPack: (request) => call('POST', '/v1/restores/pack', request),
+    restoreGranted: (request) => stream('/v1/restores/run', request),
     keepFacts: async (request) => {
       await call('POST', '/v1/facts', request);
     },

@@ -6,7 +6,9 @@ import { factHash } from '../core/format/facts.ts';
 import type { AgentKey, PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { encodePlan, planHash } from '../core/policy/plan-text.ts';
+import { policyDefaults } from '../core/policy/policy-document.ts';
 import type { RestorePlan } from '../core/policy/restore-plan.ts';
+import type { PlanRecord } from '../core/protocol/control/plan-run.ts';
 import type { RunName } from '../services/plan/work-order.ts';
 import { workersFor } from '../services/plan/worker-choice.ts';
 import type { Agent } from './agent.ts';
@@ -165,9 +167,17 @@ async function recipients(
       agent: agent.nameOf(key),
       agentKey: key,
       snapshots: [...snapshots],
+      lastsMs: grantTime(agent, record),
       ...(await recipientOf(agent, parts, { key, name })),
     })),
   );
+}
+
+/** As long as the policy lets a grant of all of the plan's datasets last. */
+function grantTime({ control }: Agent, { plan }: PlanRecord): number {
+  const { policy } = control.log.state;
+  const spans = plan.datasets.map(({ name }) => policy.ruleFor(name).restore?.expiresMs);
+  return Math.min(...spans.map((ms) => ms ?? policyDefaults.grantMs));
 }
 
 async function recipientOf(

@@ -134,6 +134,8 @@ export type PlanStepReport = {
 };
 
 export type PlanRecipient = {
+  /** How long what is granted to it may last. */
+  lastsMs: number;
   agent: string;
   agentKey: string;
   /** Snapshots whose keys it needs. */

@@ -42,6 +42,8 @@ export interface Backend {
   proveDrills(evidence: DrillEvidence): Promise<ProvenDrills>;
   /** Opens the keys of a plan's packs with the kit, and can then give them to agents. */
   openPlanKeys(options: PlanKeysOptions): Promise<PlanKeys>;
+  /** Opens an approved request's packs with an identity, and reseals their keys to the host that has asked. */
+  grantRestore(options: GrantRestoreOptions): Promise<GrantRestoreReport>;
   /** Does not connect yet: the first call meets `agent-not-running`. */
   control(stateDir: string): AgentApi;
   /** Rebuilds the indexes of a state directory whose agent does not run. */
@@ -273,6 +275,21 @@ export type ProvenDrills = {
     sequence: number;
     report: DrillReport;
   }[];
+};
+
+export type GrantRestoreOptions = OperatorOptions & {
+  /** Of the request, whole. */
+  id: string;
+  /** age identities: of the kit, or of recipients. They stay in this process. */
+  identities: readonly string[];
+  signal: AbortSignal;
+};
+
+export type GrantRestoreReport = {
+  command: CommandReport;
+  /** Whose keys were resealed, of how many. */
+  packs: number;
+  packsOfSnapshot: number;
 };
 
 export type RepairReport = { shards: number; quarantined: number; statements: number };

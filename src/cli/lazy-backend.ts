@@ -19,6 +19,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     openRecovery: async (options) => (await load()).openRecovery(options),
     proveDrills: async (evidence) => (await load()).proveDrills(evidence),
     openPlanKeys: async (options) => (await load()).openPlanKeys(options),
+    grantRestore: async (options) => (await load()).grantRestore(options),
     splitKit: async (options) => (await load()).splitKit(options),
     combineKit: async (shares) => (await load()).combineKit(shares),
     proveShare: async (options) => (await load()).proveShare(options),

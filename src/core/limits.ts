@@ -70,6 +70,13 @@ export const limits = {
    * coded: with less than a third one, nothing would be read meanwhile.
    */
   backupBytesInFlightMax: 48 * MiB,
+  /** What a member without a grant may read at once, and how fast after that: browsing needs little. */
+  ungrantedBurst: 64 * MiB,
+  ungrantedBytesPerSecond: 8 * MiB,
+  /** How often a member may read its part of one pack in a day to rebuild a shard: once, and once more when that breaks. */
+  repairReadsPerPackAndDay: 2,
+  /** Of one reader: enough leaves a day to find a peer that has lost one in a hundred. */
+  auditReadsPerDay: 1024 * MiB,
   /** Opened frames kept by a restore. */
   restoreCacheBytesMax: 64 * MiB,
   /**

@@ -1,5 +1,6 @@
 import type { ShardHead } from '../core/format/shard.ts';
 import type { PeerKey } from '../core/ids.ts';
+import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Cancel } from './runtime.ts';
 
 /**
@@ -73,6 +74,8 @@ export type PullRequest = {
   readonly leaf: number;
   readonly count: number;
   readonly withHead: boolean;
+  /** Why; undefined: none that the reader could show. */
+  readonly purpose?: ReadPurpose | undefined;
 };
 
 export type PullReply = { readonly bytes: Uint8Array; readonly head?: ShardHead };

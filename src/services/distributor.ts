@@ -13,7 +13,8 @@ import type { Outbox, Parcel } from './outbox.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import type { Peers } from './peers.ts';
 
-type Staged = { head: ShardHead; bytes: Uint8Array; users: number };
+/** A shard in memory, with those to whom it is offered: twice where two offers run at once. */
+type Staged = { head: ShardHead; bytes: Uint8Array; users: AgentKey[] };
 
 export type DistributorOptions = {
   readonly peers: Peers;
@@ -97,7 +98,7 @@ export class Distributor {
       await this.#storeHere(head, bytes);
       return true;
     }
-    const release = this.#stage(head, bytes);
+    const release = this.#stage(agent, head, bytes);
     try {
       const offer = this.#offer(agent, head).then(
         () => true,
@@ -135,15 +136,22 @@ export class Distributor {
     await store.sync();
   }
 
-  #stage(head: ShardHead, bytes: Uint8Array): () => void {
+  #stage(agent: AgentKey, head: ShardHead, bytes: Uint8Array): () => void {
     const name = `${head.pack}/${head.index}`;
-    const staged = this.#staged.get(name) ?? { head, bytes, users: 0 };
-    staged.users++;
+    const staged = this.#staged.get(name) ?? { head, bytes, users: [] };
+    staged.users.push(agent);
     this.#staged.set(name, staged);
     return () => {
-      staged.users--;
-      if (staged.users === 0) this.#staged.delete(name);
+      staged.users.splice(staged.users.indexOf(agent), 1);
+      if (staged.users.length === 0) this.#staged.delete(name);
     };
+  }
+
+  /** This shard is on its way to this very agent. */
+  isFor(agent: AgentKey, parcel: Parcel): boolean {
+    const staged = this.#staged.get(`${parcel.pack}/${parcel.index}`);
+    if (staged?.users.includes(agent)) return true;
+    return this.#options.outbox.isFor(agent, parcel);
   }
 
   async #offer(agent: AgentKey, head: ShardHead): Promise<void> {

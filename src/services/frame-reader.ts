@@ -21,7 +21,7 @@ export type FrameRef = {
 };
 
 export type FrameReaderOptions = {
-  readonly packs: PackReader;
+  readonly packs: Pick<PackReader, 'entry' | 'read'>;
   readonly compute: Compute;
   readonly sealer: Sealer;
   readonly dataset: DatasetId;

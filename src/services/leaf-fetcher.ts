@@ -9,6 +9,7 @@ import {
   type ShardHead,
 } from '../core/format/shard.ts';
 import { idBytes, type PeerKey, shortId } from '../core/ids.ts';
+import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
 import type { ShardSource } from '../ports/shard-store.ts';
@@ -26,6 +27,8 @@ export type LeafFetcherOptions = {
   readonly store: ShardSource | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  /** Said to whoever is asked. */
+  readonly purpose?: ReadPurpose | undefined;
 };
 
 /** Gets leaves from one holder and lets none through that its pack id does not vouch for. */
@@ -82,7 +85,9 @@ export class LeafFetcher {
       return { bytes: await store.read(entry.pack, holder.index, leaf, count), head };
     }
     const pack = idBytes(entry.pack);
-    const request = { pack, index: holder.index, leaf, count, withHead: known === undefined };
+    const { purpose } = this.#options;
+    const range = { index: holder.index, leaf, count };
+    const request = { pack, ...range, withHead: known === undefined, purpose };
     const reply = await this.#options.network.pull(holder.peer, request, { signal });
     return { bytes: reply.bytes, head: known ?? reply.head };
   }

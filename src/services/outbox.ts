@@ -100,6 +100,11 @@ export class Outbox {
     await this.#store.sync();
   }
 
+  /** This very shard waits for the agent. */
+  isFor(agent: AgentKey, parcel: Parcel): boolean {
+    return this.#wanted.get(agent)?.has(nameOf(parcel)) === true;
+  }
+
   /** What waits for an agent. */
   parcels(agent: AgentKey): Parcel[] {
     return [...(this.#wanted.get(agent)?.values() ?? [])];

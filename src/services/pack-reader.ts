@@ -7,6 +7,7 @@ import type { PackEntry } from '../core/format/facts.ts';
 import { type PackId, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Compute } from '../ports/compute.ts';
+import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardSource } from '../ports/shard-store.ts';
@@ -37,6 +38,8 @@ export type PackReaderOptions = {
   readonly compute: Compute;
   readonly clock: Clock;
   readonly log: Log;
+  /** Said to whoever is asked: without one they give little. */
+  readonly purpose?: ReadPurpose | undefined;
 };
 
 export type PackReaderStats = {
@@ -91,8 +94,8 @@ export class PackReader {
 
   constructor(options: PackReaderOptions) {
     this.#options = options;
-    const { network, store, clock, log } = options;
-    this.#leaves = new LeafFetcher({ network, store, clock, log });
+    const { network, store, clock, log, purpose } = options;
+    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose });
   }
 
   get stats(): PackReaderStats {
@@ -199,6 +202,12 @@ export class PackReader {
     }
     const what = `pack ${shortId(pack)}: ${had.size} of the ${k} shards needed can be had`;
     const why = problems.length === 0 ? '' : ` (${problems.join(', ')})`;
+    if ([...search.failures.values()].includes('not-permitted')) {
+      return new HoldfastError('not-permitted', `${what}${why}: members want to see a grant`, {
+        next: 'holdfast restore request SNAPSHOT --reason TEXT',
+        details: { pack, had: had.size, needed: k },
+      });
+    }
     return new HoldfastError('too-few-shards', what + why, {
       next: 'start the agents that hold its shards, then run it again',
       details: { pack, had: had.size, needed: k },

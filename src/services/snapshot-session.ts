@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { idBytes, type PackId } from '../core/ids.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
+import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -52,9 +53,9 @@ export class SnapshotSession {
   async open(
     record: ManifestRecord,
     keys: SnapshotKeySource,
-    options: Cancel = {},
+    { purpose, ...options }: Cancel & { readonly purpose?: ReadPurpose } = {},
   ): Promise<OpenedSnapshot> {
-    const { packs, frames } = await this.openPacks(record, keys);
+    const { packs, frames } = await this.openPacks(record, keys, purpose);
     try {
       const reader = await SnapshotReader.open({ manifest: record.manifest, frames, ...options });
       return { reader, packs, frames };
@@ -65,22 +66,30 @@ export class SnapshotSession {
   }
 
   /** Without reading anything yet. */
-  async openPacks(record: ManifestRecord, keys: SnapshotKeySource): Promise<OpenedPacks> {
-    const { network, view, store, compute, sealer, clock, log } = this.#options;
-    const located = await view.holders(record);
-    const packs = new PackReader({
-      network,
-      source: { locate: (pack) => located.get(pack) },
-      probe: (pack) => this.#probe(pack),
-      ...(store === undefined ? {} : { store }),
-      compute,
-      clock,
-      log,
-    });
+  async openPacks(
+    record: ManifestRecord,
+    keys: SnapshotKeySource,
+    purpose?: ReadPurpose,
+  ): Promise<OpenedPacks> {
+    const { compute, sealer } = this.#options;
+    const packs = await this.packsOf(record, purpose);
     const dataset = this.datasetOf(record).id;
     const opening = 'identities' in keys ? keys : { ...keys, identities: [] };
     const frames = new FrameReader({ packs, compute, sealer, dataset, ...opening });
     return { packs, frames };
+  }
+
+  /** A snapshot's packs as they lie at the members, sealed. */
+  async packsOf(record: ManifestRecord, purpose?: ReadPurpose): Promise<PackReader> {
+    const { network, view, store, compute, clock, log } = this.#options;
+    const located = await view.holders(record);
+    return new PackReader({
+      network,
+      source: { locate: (pack) => located.get(pack) },
+      probe: (pack) => this.#probe(pack),
+      ...(store === undefined ? {} : { store }),
+      ...{ compute, clock, log, purpose },
+    });
   }
 
   datasetOf({ manifest, statement }: ManifestRecord): DatasetRecord {

@@ -6,6 +6,7 @@ import { receiptStream } from '../core/format/statement.ts';
 import type { FactHash, PackId, PeerKey } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
@@ -100,13 +101,18 @@ export class StoragePeer {
   /** Takes a copy of a shard from another holder, on this peer's own account. */
   copy(from: PeerKey, head: ShardHead): Promise<void> {
     requireRegion(this.#options.ledger, head);
-    return this.#pullInto(from, head, () => {});
+    return this.#pullInto(from, head, () => {}, { kind: 'repair' });
   }
 
-  async #pullInto(from: PeerKey, head: ShardHead, check: () => void): Promise<void> {
+  async #pullInto(
+    from: PeerKey,
+    head: ShardHead,
+    check: () => void,
+    purpose?: ReadPurpose,
+  ): Promise<void> {
     const writer = await this.#options.store.write(head);
     try {
-      await this.#pullLeaves(from, head, writer, check);
+      await this.#pullLeaves(from, { head, purpose }, writer, check);
     } catch (error) {
       await writer.abandon();
       throw error;
@@ -119,7 +125,7 @@ export class StoragePeer {
   /** Keeps a few requests under way; appends in order. */
   async #pullLeaves(
     from: PeerKey,
-    head: ShardHead,
+    { head, purpose }: { head: ShardHead; purpose: ReadPurpose | undefined },
     writer: ShardWriter,
     check: () => void,
   ): Promise<void> {
@@ -134,6 +140,7 @@ export class StoragePeer {
         leaf: asked,
         count: leaves,
         withHead: false,
+        purpose,
       });
       reply.catch(() => {});
       asked += leaves;

@@ -176,7 +176,7 @@ export class PlanCast {
   grant(name: { readonly plan: PlanHash; readonly run: number }): void {
     const sealed = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
     for (const { agent } of this.log.state.members.all()) {
-      this.log.say({ kind: 'grant', ...name, agent, sealed });
+      this.log.say({ kind: 'grant', ...name, agent, sealed, lastsMs: 86_400_000 });
     }
   }
 

@@ -114,6 +114,33 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): 
   );
 }
 
+export const restoreWishBody = z.strictObject({
+  snapshot: text.min(1),
+  dataset: text.exactOptional(),
+  path: text,
+  reason: z.string().min(1).max(256),
+  lastsMs: z.int().positive().exactOptional(),
+  host: name.exactOptional(),
+});
+export const grantBody = z.strictObject({ id: hexKey });
+// As much as one frame, or the head of a pack.
+export const readPackBody = z.strictObject({
+  id: hexKey,
+  pack: hexKey,
+  offset: z.int().nonnegative(),
+  size: z
+    .int()
+    .min(1)
+    .max(8 * 1024 * 1024),
+});
+export const grantedRestoreBody = z.strictObject({
+  id: hexKey,
+  target: text.startsWith('/'),
+  path: text.exactOptional(),
+  include: texts,
+  exclude: texts,
+});
+
 export const vetoBody = z.strictObject({ hash: hexKey, reason: z.string().min(1).max(256) });
 export const auditBody = z.strictObject({
   from: z.int().nonnegative(),

@@ -4,6 +4,7 @@ import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
 import { addDrills } from './drill-routes.ts';
+import { addGrants } from './grant-routes.ts';
 import { addKeys } from './key-routes.ts';
 import {
   auditBody,
@@ -13,6 +14,7 @@ import {
   decreeBody,
   demoteBody,
   factsBody,
+  grantedRestoreBody,
   layoutPlanBody,
   noBody,
   noQuery,
@@ -53,6 +55,7 @@ export async function serveControl(options: {
   addUpkeep(app, api);
   addKeys(app, api);
   addDrills(app, api);
+  addGrants(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });
   const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));
@@ -192,6 +195,10 @@ function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void 
   app.post('/v1/check', (request, reply) =>
     stream(api.check(checked(checkBody, request.body, 'the body')), reply, shared),
   );
+  app.post('/v1/restores/run', (request, reply) => {
+    const order = checked(grantedRestoreBody, request.body, 'the body');
+    return stream(api.restoreGranted(order), reply, shared);
+  });
 }
 
 async function stream(

@@ -6,6 +6,7 @@ import {
   PullRequestSchema,
   PullResponseSchema,
 } from '../../core/format/gen/holdfast/v1/exchange_pb.js';
+import { readPurposeFrom, readPurposeMessage } from '../../core/format/read-purpose.ts';
 import { type ShardHead, shardHeadFrom, shardHeadMessage } from '../../core/format/shard.ts';
 import { limits } from '../../core/limits.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
@@ -27,7 +28,9 @@ export type PullHeader =
 export function encodePullRequest(request: PullRequest): Uint8Array {
   assert(request.pack.length === packIdSize, 'a pack id has 32 bytes');
   assert(request.count >= 1 && request.count <= limits.pullLeavesMax, 'a pull asks for few leaves');
-  return toBinary(PullRequestSchema, create(PullRequestSchema, { ...request }));
+  const { purpose, ...rest } = request;
+  const why = purpose === undefined ? {} : { purpose: readPurposeMessage(purpose) };
+  return toBinary(PullRequestSchema, create(PullRequestSchema, { ...rest, ...why }));
 }
 
 /** @throws HoldfastError bad-encoding */
@@ -39,6 +42,7 @@ export function decodePullRequest(bytes: Uint8Array): PullRequest {
     leaf: integer(message.leaf, { min: 0, max: leavesMax - 1 }, 'first leaf'),
     count: integer(message.count, { min: 1, max: limits.pullLeavesMax }, 'count of leaves'),
     withHead: message.withHead,
+    ...(message.purpose === undefined ? {} : { purpose: readPurposeFrom(message.purpose) }),
   };
 }
 

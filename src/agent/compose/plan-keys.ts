@@ -122,6 +122,7 @@ async function grantTo(
         run,
         agent: agentKey as AgentKey,
         sealed: { kind: 'inline', bytes: sealed },
+        lastsMs: recipient.lastsMs,
       },
     },
     api,

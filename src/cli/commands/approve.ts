@@ -135,13 +135,29 @@ async function deny(
   id: string,
   { reason, ...flags }: OperatorFlags & ReasonFlags,
 ): Promise<void> {
-  const { hash, state } = await find(context, id);
+  const { hash, state, kind: what } = await find(context, id);
+  if (state === 'done' && what === 'restore-request')
+    return revoke(context, hash, { reason, ...flags });
   if (state !== 'open' && state !== 'waiting') {
     throw notOpen(await find(context, id), context.stateFlag);
   }
   const kind = state === 'waiting' ? 'veto' : 'deny';
   await submitAsOperator(context, flags, { kind, hash: hash as CommandHash, reason });
   await printStanding(context, hash);
+}
+
+/** What was granted to restore is taken back: whoever serves it stops at once. */
+async function revoke(
+  context: CliContext,
+  hash: string,
+  { reason, ...flags }: OperatorFlags & ReasonFlags,
+): Promise<void> {
+  const { output } = context;
+  const request = hash as CommandHash;
+  const body = { kind: 'restore-end', request, outcome: 'revoked', reason } as const;
+  const report = await submitAsOperator(context, flags, body);
+  if (output.isJson) return output.json(message('applied', report));
+  await output.print(`${hash.slice(0, 8)} opens nothing more: what is restored already stays.`);
 }
 
 async function veto(context: CliContext, id: string, { reason }: ReasonFlags): Promise<void> {

@@ -1,24 +1,16 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type {
-  RecoverySession,
-  RestoreEvent,
-  RestoreRequest,
-  RestoreSummary,
-} from '../../agent/api.ts';
-import { formatElapsed, formatSize } from '../../base/quantity.ts';
-import { secondMs } from '../../base/units.ts';
+import type { RestoreRequest } from '../../agent/api.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { parseSnapshotPath, repeated } from '../arguments.ts';
-import { untilInterrupted } from '../events.ts';
-import { pathFields } from '../json-fields.ts';
-import type { ProgressSample } from '../progress.ts';
 import { openSession, type RecoveryFlags, recoveryOptions, resolveSnapshot } from '../recovery.ts';
-import { startProgress } from '../start-progress.ts';
-import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { addRestoreGrant } from './restore-grant.ts';
+import { findGrant, restoreGranted } from './restore-granted.ts';
 import { addRestorePlans } from './restore-plan.ts';
+import { followRestore, refuseIncomplete, reportRestore } from './restore-report.ts';
+import { addRestoreRequests } from './restore-request.ts';
 
 type RestoreFlags = RecoveryFlags & {
   target?: string;
@@ -28,6 +20,7 @@ type RestoreFlags = RecoveryFlags & {
   dryRun?: true;
   allowNonEmpty?: true;
   dataset?: string;
+  grant?: string;
 };
 
 /** Brings files back. */
@@ -47,12 +40,18 @@ export function addRestore(program: Command, register: Register): void {
     .option('-n, --dry-run', 'show what would be done')
     .option('--allow-non-empty', 'restore into a directory that holds files')
     .option('--dataset <name>', 'the dataset that "latest" is of')
+    .option('--grant <id>', 'use a restore grant of this host in the place of a kit')
     // So that what follows a subcommand is the subcommand's.
     .enablePositionalOptions();
   addRestorePlans(command, register);
+  addRestoreRequests(command, register);
+  addRestoreGrant(command, register);
   register<RestoreFlags>(recoveryOptions(command), async (context, { args, options }) => {
     const { snapshot, path } = parseSnapshotPath(args[0] ?? '');
     const target = resolve(context.cwd, requireTarget(options));
+    if (options.grant !== undefined) {
+      return useGrant(context, { ...options, grant: options.grant }, { snapshot, path, target });
+    }
     await using session = await openSession(context, options);
     const id = await resolveSnapshot(session, { snapshot, dataset: options.dataset });
     const request: RestoreRequest = {
@@ -65,8 +64,8 @@ export function addRestore(program: Command, register: Register): void {
       dryRun: options.dryRun === true,
       allowNonEmpty: options.allowNonEmpty === true,
     };
-    const summary = await follow(context, session, request);
-    await report(context, summary, request);
+    const summary = await followRestore(context, session.restore(request));
+    await reportRestore(context, summary, request);
     refuseIncomplete(summary, request);
   });
 }
@@ -79,123 +78,29 @@ function requireTarget({ target }: RestoreFlags): string {
   });
 }
 
-async function follow(
+/** The agent of this host restores: what opens the grant never leaves it. */
+async function useGrant(
   context: CliContext,
-  session: RecoverySession,
-  request: RestoreRequest,
-): Promise<RestoreSummary> {
-  const { output, signal } = context;
-  const progress = startProgress(context);
-  let summary: RestoreSummary | undefined;
-  for await (const event of untilInterrupted(session.restore(request), signal)) {
-    if (event.type === 'status') await progress.update(sampleOf(event));
-    else if (event.type === 'problem') await problem(context, event);
-    else if (event.type === 'summary') summary = event.summary;
-    else if (output.isJson) await output.json({ message_type: 'notice', text: event.message });
-    else await output.remark(event.message);
-  }
-  await progress.end();
-  if (summary !== undefined) return summary;
-  throw new HoldfastError('failed', 'the restore ended without a result', {
-    next: 'run it again: what is restored already is kept',
+  flags: RestoreFlags & { readonly grant: string },
+  { snapshot, path, target }: { snapshot: string; path: string; target: string },
+): Promise<void> {
+  const { include, exclude } = flags;
+  refuseWithGrant(flags);
+  const found = await findGrant(context, { id: flags.grant, snapshot });
+  await restoreGranted(context, {
+    ...{ id: found.id, target, path: path === '/' ? undefined : path },
+    ...(include === undefined ? {} : { include }),
+    ...(exclude === undefined ? {} : { exclude }),
   });
 }
 
-function sampleOf(event: Extract<RestoreEvent, { type: 'status' }>): ProgressSample {
-  const { bytesDone, bytesTotal, current, filesDone, filesTotal } = event;
-  return {
-    unit: 'bytes',
-    done: bytesDone,
-    total: bytesTotal,
-    files: { done: filesDone, total: filesTotal },
-    current,
-    json: {
-      total_files: filesTotal,
-      files_restored: filesDone,
-      total_bytes: bytesTotal,
-      bytes_restored: bytesDone,
-      current_files: current === '' ? [] : [current],
-    },
-  };
-}
-
-async function problem(
-  { output }: CliContext,
-  event: Extract<RestoreEvent, { type: 'problem' }>,
-): Promise<void> {
-  if (output.isJson) {
-    await output.complainJson({
-      message_type: 'error',
-      error: { message: event.reason },
-      during: 'restore',
-      item: event.path,
-      ...pathFields(event),
-      is_lost: event.isLost,
-    });
-    return;
-  }
-  const lost = event.isLost ? `${output.style('LOST', 'red')} ` : '';
-  await output.complain(`${lost}${clean(event.path)}: ${clean(event.reason)}`);
-}
-
-async function report(
-  { output }: CliContext,
-  summary: RestoreSummary,
-  request: RestoreRequest,
-): Promise<void> {
-  if (output.isJson) return output.json(summaryLine(summary, request));
-  const { bytes, directories, durationMs, files, others, sites } = summary;
-  const what = `${counted(files, 'file')}, ${counted(directories, 'directory', 'directories')}, ${counted(others, 'other')}`;
-  const where = clean(request.target);
-  await output.print(
-    request.dryRun
-      ? `Would restore ${what} (${formatSize(bytes)}) of snapshot ${summary.snapshot.slice(0, 8)} to ${where}.`
-      : `Restored ${what} (${formatSize(bytes)}) of snapshot ${summary.snapshot.slice(0, 8)} to ${where}.`,
-  );
-  if (output.isQuiet) return;
-  const from = sites.length === 0 ? '' : ` from ${clean(sites.join(', '))}`;
-  await output.print(
-    `  fetched ${formatSize(summary.bytesFetched)} in ${counted(summary.packsDecoded, 'pack')}${from}`,
-    `  time    ${formatElapsed(durationMs)}`,
-  );
-  if (summary.filesSkipped > 0) {
-    await output.print(`  skipped ${counted(summary.filesSkipped, 'file')} already there`);
-  }
-}
-
-/** Names as in restic's scripts, and ours beside them. */
-function summaryLine(summary: RestoreSummary, request: RestoreRequest): object {
-  return {
-    message_type: 'summary',
-    dry_run: request.dryRun,
-    snapshot_id: summary.snapshot,
-    target: request.target,
-    seconds_elapsed: summary.durationMs / secondMs,
-    files_restored: summary.files,
-    directories_restored: summary.directories,
-    others_restored: summary.others,
-    files_skipped: summary.filesSkipped,
-    files_lost: summary.filesLost,
-    error_count: summary.problems,
-    bytes_restored: summary.bytes,
-    bytes_fetched: summary.bytesFetched,
-    packs_decoded: summary.packsDecoded,
-    sites: summary.sites,
-  };
-}
-
-/** What could be had is there, but a script must learn that it is not everything. */
-function refuseIncomplete(summary: RestoreSummary, request: RestoreRequest): void {
-  if (summary.filesLost > 0) {
-    const message = `${counted(summary.filesLost, 'file')} could not be had from the members that answer; the others are restored`;
-    throw new HoldfastError('too-few-shards', message, {
-      next: 'bring more members up (or name them: --peer ADDRESS), then run it again with --allow-non-empty --overwrite if-changed',
-    });
-  }
-  if (summary.problems > 0) {
-    const message = `every file is restored, but ${counted(summary.problems, 'problem')} with attributes`;
-    throw new HoldfastError('partial', message, {
-      next: `see the messages above; owners and some attributes need root: ${request.target}`,
-    });
-  }
+/** What a grant cannot be combined with would be passed over in silence. @throws HoldfastError usage */
+function refuseWithGrant({ kit, share, peer, dryRun, allowNonEmpty }: RestoreFlags): void {
+  const others = { '--kit': kit, '--share': share, '--peer': peer, '-n': dryRun };
+  const all = { ...others, '--allow-non-empty': allowNonEmpty };
+  const found = Object.entries(all).find(([, value]) => value !== undefined);
+  if (found === undefined) return;
+  throw new HoldfastError('usage', `${found[0]} and --grant exclude each other`, {
+    next: 'holdfast restore --help',
+  });
 }

@@ -17,6 +17,7 @@ import type {
   Layout,
   PolicyChange,
 } from './control-records.ts';
+import { isRestoreMessage, restoreBodyFrom } from './control-restore.ts';
 import { isTrustMessage, trustBodyFrom } from './control-trust.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
@@ -34,6 +35,7 @@ export function bodyFrom(message: Message['body']): ControlBody {
   if (isPlanMessage(message)) return planBodyFrom(message);
   if (isTrustMessage(message)) return trustBodyFrom(message);
   if (isKeyMessage(message)) return keyBodyFrom(message);
+  if (isRestoreMessage(message)) return restoreBodyFrom(message);
   switch (message.case) {
     case 'layout':
       return { kind: 'layout', ...layoutFrom(message.value) };

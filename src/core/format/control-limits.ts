@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { dayMs, KiB, minuteMs } from '../../base/units.ts';
+import { dayMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
 import { limits } from '../limits.ts';
 
 /** Bounds of the control log's commands, each with its reason. */
@@ -16,6 +16,15 @@ export const controlLimits = {
   proposalMinMs: minuteMs,
   /** Who has not signed by then has forgotten it. */
   proposalMaxMs: 90 * dayMs,
+  /** How long a grant opens something. */
+  grantMinMs: secondMs,
+  grantMaxMs: 90 * dayMs,
+  /** How long a request waits for operators, and an approved one for whoever holds the keys. */
+  requestLastsMs: 7 * dayMs,
+  resealMaxMs: 7 * dayMs,
+  /** Of the name of a dataset, and of a path in a snapshot. */
+  datasetNameLengthMax: 128,
+  pathLengthMax: 4096,
   detailSizeMax: 1 * KiB,
   evidenceSizeMax: 4 * KiB,
   /** Of why somebody did something. */

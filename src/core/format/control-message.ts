@@ -7,6 +7,7 @@ import { type BodyMessage, fenceMessage, hexBytes } from './control-field.ts';
 import { keepingMessage } from './control-keeping.ts';
 import { keyMessage } from './control-keys.ts';
 import type { BodyOf, ControlBody, Decree, Layout, RunGrant } from './control-records.ts';
+import { isRestoreBody, restoreMessage, sealedMessage } from './control-restore.ts';
 import { isTrustBody, trustMessage } from './control-trust.ts';
 import type {
   DecreeCommandSchema,
@@ -19,6 +20,7 @@ const none = new Uint8Array();
 /** The message of a body. */
 export function bodyMessage(body: ControlBody): BodyMessage {
   if (isTrustBody(body)) return trustMessage(body);
+  if (isRestoreBody(body)) return restoreMessage(body);
   switch (body.kind) {
     case 'layout':
       return { case: 'layout', value: layoutMessage(body) };
@@ -176,8 +178,7 @@ export function layoutMessage(layout: Layout): MessageInitShape<typeof LayoutCom
 export function grantMessage(grant: RunGrant): MessageInitShape<typeof GrantCommandSchema> {
   const { run, sealed } = grant;
   const ids = { plan: hexBytes(grant.plan), run, agent: idBytes(grant.agent) };
-  if (sealed.kind === 'inline') return { ...ids, sealed: sealed.bytes };
-  return { ...ids, fact: idBytes(sealed.hash), factSize: sealed.size };
+  return { ...ids, ...sealedMessage(sealed), lastsMs: BigInt(grant.lastsMs) };
 }
 
 /** The message of a decree. */

@@ -9,6 +9,7 @@ import {
   markOutcomes,
   type PlanHash,
   type RunGrant,
+  type SealedKeys,
 } from './control-records.ts';
 import {
   boundedBytes,
@@ -87,19 +88,33 @@ export function runFrom(message: { plan: Uint8Array; run: number }): {
 
 /** The grant in a message. @throws HoldfastError bad-encoding */
 export function grantFrom(message: GrantCommand): RunGrant {
-  const { sealed, fact, factSize } = message;
-  const ofRun = {
+  return {
     ...runFrom(message),
     agent: idField<RunGrant['agent']>(message.agent, 32, 'agent'),
+    sealed: sealedFrom(message),
+    lastsMs: grantTimeFrom(message.lastsMs),
   };
+}
+
+/** The sealed keys in a message. @throws HoldfastError bad-encoding */
+export function sealedFrom(
+  message: Pick<GrantCommand, 'sealed' | 'fact' | 'factSize'>,
+): SealedKeys {
+  const { sealed, fact, factSize } = message;
   if (fact.length === 0) {
     if (factSize !== 0) throw malformed('the size of a fact stands without its hash');
     const bytes = boundedBytes(sealed, { min: 1, max: controlLimits.sealedSizeMax }, 'grant');
-    return { ...ofRun, sealed: { kind: 'inline', bytes } };
+    return { kind: 'inline', bytes };
   }
   if (sealed.length > 0) throw malformed('a grant stands in the command or in a fact, not in both');
   const size = integer(factSize, { min: 1, max: controlLimits.factSizeMax }, 'size of a fact');
-  return { ...ofRun, sealed: { kind: 'fact', hash: idField(fact, 32, 'fact'), size } };
+  return { kind: 'fact', hash: idField(fact, 32, 'fact'), size };
+}
+
+/** How long a grant lasts. @throws HoldfastError bad-encoding */
+export function grantTimeFrom(lastsMs: bigint): number {
+  const { grantMinMs: min, grantMaxMs: max } = controlLimits;
+  return integer(lastsMs, { min, max }, 'time that a grant lasts');
 }
 
 function markFrom(message: MarkCommand): Mark {

@@ -1,6 +1,9 @@
 import type { AgentKey, DatasetId, FactHash, PeerKey, StatementHash } from '../ids.ts';
+import type { Hold, QuarantineMark, SequenceRange, SnapshotSelection } from './keeping-records.ts';
 import type { EpochName } from './key-record.ts';
 import type { Invite, Operator, Role } from './records.ts';
+
+export type { Hold, QuarantineMark, SequenceRange, SnapshotSelection } from './keeping-records.ts';
 
 declare const brand: unique symbol;
 
@@ -64,14 +67,44 @@ export type RoleChange = {
   readonly remove: readonly Role[];
 };
 
+/** Keys of packs, sealed to one agent: in the command, or in a fact that it names. */
+export type SealedKeys =
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'fact'; readonly hash: FactHash; readonly size: number };
+
 /** What an agent needs to open the packs of a plan, sealed to it. */
 export type RunGrant = {
   readonly plan: PlanHash;
   readonly run: number;
   readonly agent: AgentKey;
-  readonly sealed:
-    | { readonly kind: 'inline'; readonly bytes: Uint8Array }
-    | { readonly kind: 'fact'; readonly hash: FactHash; readonly size: number };
+  readonly sealed: SealedKeys;
+  /** Of log time: then it opens nothing more. */
+  readonly lastsMs: number;
+};
+
+/** An agent wants to restore a snapshot, or a part of it. */
+export type RestoreRequest = {
+  readonly agent: AgentKey;
+  readonly dataset: DatasetId;
+  readonly writer: AgentKey;
+  readonly snapshot: StatementHash;
+  /** Of the dataset, by which the policy's rules go. */
+  readonly name: string;
+  /** Below which; empty: everything. */
+  readonly path: string;
+  /** age recipient of an identity that the agent has made for this request alone. */
+  readonly recipient: string;
+  /** Of log time, from the grant on. */
+  readonly lastsMs: number;
+  readonly reason: string;
+};
+
+/** The keys that an approved request asks for. `request`: hash of the command that has asked. */
+export type RestoreKeys = {
+  readonly request: CommandHash;
+  readonly sealed: SealedKeys;
+  /** Whose keys are in it. */
+  readonly packs: number;
 };
 
 /** What may become of a step. */
@@ -203,33 +236,17 @@ export type KeyBody =
   /** Split: its id, 64 hexadecimal characters. */
   | { readonly kind: 'share-proof'; readonly split: SplitId; readonly share: number };
 
-/** Snapshots of one writer's dataset by their sequence, both included. */
-export type SequenceRange = { readonly first: number; readonly last: number };
-
-/** Some snapshots of one writer's dataset, and why. */
-export type SnapshotSelection = {
-  readonly dataset: DatasetId;
-  readonly writer: AgentKey;
-  /** Ascending, apart, at least one. */
-  readonly ranges: readonly SequenceRange[];
-  readonly reason: string;
-};
-
-/** Nothing of it expires: one snapshot, or a whole dataset. */
-export type Hold = {
-  readonly dataset: DatasetId;
-  /** Undefined: the whole dataset, whoever writes it. */
-  readonly snapshot: { readonly writer: AgentKey; readonly sequence: number } | undefined;
-  readonly reason: string;
-};
-
-/** From this snapshot on, operators must decide. */
-export type QuarantineMark = {
-  readonly dataset: DatasetId;
-  readonly writer: AgentKey;
-  readonly sequence: number;
-  readonly reason: string;
-};
+/** What a command says about restore grants. */
+export type RestoreBody =
+  | ({ readonly kind: 'restore-request' } & RestoreRequest)
+  | ({ readonly kind: 'restore-grant' } & RestoreKeys)
+  | { readonly kind: 'restore-use'; readonly request: CommandHash }
+  | {
+      readonly kind: 'restore-end';
+      readonly request: CommandHash;
+      readonly outcome: 'used' | 'withdrawn' | 'revoked';
+      readonly reason: string;
+    };
 
 /** A holder's promise that its copy is off so long after it has said this, unless it says it anew. */
 export type LeaseRenewal = {
@@ -258,6 +275,7 @@ export type ControlBody =
   | KeyBody
   | { readonly kind: 'plan'; readonly plan: Uint8Array; readonly hash: PlanHash }
   | ({ readonly kind: 'grant' } & RunGrant)
+  | RestoreBody
   | {
       readonly kind: 'assign';
       readonly plan: PlanHash;

@@ -27,6 +27,8 @@ export const policyLimits = {
   approvalsMax: 16,
   /** Of one drill: each may take a minute. */
   checksMax: 16,
+  grantMinMs: secondMs,
+  grantMaxMs: 90 * dayMs,
 } as const;
 
 /** What holds where a document says nothing: nothing happens by itself before a person has looked. */
@@ -40,6 +42,9 @@ export const policyDefaults = {
   /** Hourly backups of 50 datasets are 1200 a day. */
   statementsPerDay: 5000,
   statementBytesPerDay: GiB,
+  grantMs: dayMs,
+  ungrantedPerDay: 1 * GiB,
+  repairPerDay: 1024 * GiB,
 } as const;
 
 /** A whole number and one of s, m, h, d, w, y: "72h". */
@@ -59,6 +64,8 @@ export type PolicyDocument = {
   /** How long commands that cannot be undone wait for an auditor's veto. */
   readonly destructiveDelay?: DurationText;
   readonly expiry?: { readonly veto?: DurationText; readonly trash?: DurationText };
+  /** What a member may read of another's shards in a day without a grant, and for repair. */
+  readonly reads?: { readonly ungrantedPerDay?: SizeText; readonly repairPerDay?: SizeText };
   /** The first whose `match` fits a dataset's name counts. */
   readonly datasets?: readonly DatasetRuleText[];
   /** The first whose `match` fits a member's name counts. */
@@ -105,7 +112,7 @@ export type DatasetRuleText = {
   };
   /** Patterns like `match`; the dataset lies nowhere else. */
   readonly regions?: readonly string[];
-  readonly restore?: RestoreRule;
+  readonly restore?: RestoreRule & { readonly expires?: DurationText };
   readonly tripwire?: TripwireRule;
   /** How much may be lost, and how long a restore may take. */
   readonly objectives?: { readonly rpo?: DurationText; readonly rto?: DurationText };

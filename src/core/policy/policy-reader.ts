@@ -40,6 +40,13 @@ export function policyDocumentFrom(value: unknown): PolicyDocument {
         ...expiry.optional('trash', (name) => durationIn(expiry, name, delay)),
       });
     }),
+    ...fields.optional('reads', () => {
+      const reads = fields.object('reads');
+      return reads.endWith({
+        ...reads.optional('ungrantedPerDay', (name) => sizeIn(reads, name)),
+        ...reads.optional('repairPerDay', (name) => sizeIn(reads, name)),
+      });
+    }),
     ...fields.optional('datasets', (name) =>
       fields.list(name, { min: 0, max: policyLimits.rulesMax }, ruleFrom),
     ),
@@ -145,6 +152,9 @@ function restoreFrom(fields: PlanFields): NonNullable<Rule['restore']> {
   return fields.endWith({
     ...fields.optional('approvals', (name) => fields.integer(name, 0, policyLimits.approvalsMax)),
     ...fields.optional('by', (name) => textsIn(fields, name, (text) => text.length <= 63)),
+    ...fields.optional('expires', (name) =>
+      durationIn(fields, name, { min: policyLimits.grantMinMs, max: policyLimits.grantMaxMs }),
+    ),
   });
 }
 

@@ -24,11 +24,15 @@ export type PolicyTerms = {
   /** Of log time: how long commands that cannot be undone wait. */
   readonly destructiveDelayMs: number;
   readonly expiry: { readonly vetoMs: number; readonly trashMs: number };
+  readonly reads: ReadAllowances;
   /** In their order: the first that fits counts, see `ruleFor`. */
   readonly rules: readonly DatasetRule[];
   /** In their order: the first that fits counts, see `writerBudgetFor`. */
   readonly writers: readonly WriterRule[];
 };
+
+/** Bytes of one storage peer's shards that a member may read in a day, beside what it was granted. */
+export type ReadAllowances = { readonly ungrantedPerDay: number; readonly repairPerDay: number };
 
 /** When a site counts as lost, and what follows. */
 export type Failover = {
@@ -56,7 +60,7 @@ export type DatasetRule = {
   readonly budget?: Budget;
   /** Patterns of the regions where its shards may lie; undefined: anywhere. */
   readonly regions?: readonly string[];
-  readonly restore?: RestoreRule;
+  readonly restore?: RestoreRule & { readonly expiresMs?: number };
   readonly tripwire?: TripwireRule;
   /** Undefined parts are not asked for. */
   readonly objectives?: Objectives;
@@ -101,7 +105,7 @@ const noRule: DatasetRule = { match: '*' };
 
 /** What a document means. `surviveSites`: what the genesis says, where the document does not. */
 export function termsOf(document: PolicyDocument, surviveSites: number): PolicyTerms {
-  const { survive, failover, expiry, datasets = [], writers = [] } = document;
+  const { survive, failover, expiry, reads, datasets = [], writers = [] } = document;
   return {
     surviveSites: survive?.sites ?? surviveSites,
     failover: {
@@ -119,6 +123,10 @@ export function termsOf(document: PolicyDocument, surviveSites: number): PolicyT
     expiry: {
       vetoMs: spanOf(expiry?.veto) ?? policyDefaults.vetoMs,
       trashMs: spanOf(expiry?.trash) ?? policyDefaults.trashMs,
+    },
+    reads: {
+      ungrantedPerDay: bytesOf(reads?.ungrantedPerDay) ?? policyDefaults.ungrantedPerDay,
+      repairPerDay: bytesOf(reads?.repairPerDay) ?? policyDefaults.repairPerDay,
     },
     rules: datasets.map(ruleOf),
     writers: writers.map(writerRuleOf),
@@ -157,7 +165,7 @@ export function isRegionAllowed({ regions }: DatasetRule, region: string): boole
 }
 
 function ruleOf(text: DatasetRuleText): DatasetRule {
-  const { match, retention, lock, budget, objectives, drill, ...rest } = text;
+  const { match, retention, lock, budget, restore, objectives, drill, ...rest } = text;
   const forMs = spanOf(lock?.for);
   return {
     match,
@@ -169,6 +177,7 @@ function ruleOf(text: DatasetRuleText): DatasetRule {
     ...(budget === undefined ? {} : { budget: budgetOf(budget) }),
     ...(objectives === undefined ? {} : { objectives: objectivesOf(objectives) }),
     ...(drill === undefined ? {} : { drill: drillOf(drill) }),
+    ...(restore === undefined ? {} : { restore: restoreOf(restore) }),
   };
 }
 
@@ -208,6 +217,15 @@ function drillOf({ every, sample, window, checks, commands }: DrillRuleText): Dr
     checks: checks ?? [],
     runsCommands: commands === 'run',
   };
+}
+
+function restoreOf({ expires, ...rule }: NonNullable<DatasetRuleText['restore']>) {
+  const expiresMs = spanOf(expires);
+  return { ...rule, ...(expiresMs === undefined ? {} : { expiresMs }) };
+}
+
+function bytesOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : sizeOf(text);
 }
 
 function spanOf(text: string | undefined): number | undefined {

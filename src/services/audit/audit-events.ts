@@ -121,6 +121,14 @@ function wordsOf(body: ControlBody): string {
     }
     case 'site-report':
       return `${body.site} ${body.state}`;
+    case 'restore-request':
+      return `${body.name}, snapshot ${shortId(body.snapshot)}: ${body.reason}`;
+    case 'restore-grant':
+      return `grant ${body.request.slice(0, 8)}: keys of ${body.packs} packs`;
+    case 'restore-use':
+      return `grant ${body.request.slice(0, 8)}`;
+    case 'restore-end':
+      return `grant ${body.request.slice(0, 8)}, ${body.outcome}: ${body.reason}`;
     case 'plan-decision':
       return `plan ${body.plan.slice(0, 8)}: ${body.decision}`;
     case 'propose':

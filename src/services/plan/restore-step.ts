@@ -18,7 +18,7 @@ export type RestoreStepOptions = {
   readonly ledger: Pick<Ledger, 'manifest'>;
   readonly session: SnapshotSession;
   readonly places: RestorePlaces;
-  readonly keys: Pick<RunKeys, 'keysOf'>;
+  readonly keys: Pick<RunKeys, 'keysOf' | 'grantIndex'>;
   readonly clock: Clock;
 };
 
@@ -43,7 +43,9 @@ export class RestoreStep {
     const record = this.#record(dataset);
     const granted = await keys.keysOf(task, record.hash, { signal });
     const keyOf = granted.get.bind(granted);
-    const { reader, packs, frames } = await session.open(record, { keyOf }, { signal });
+    const { plan, run } = task;
+    const purpose = { kind: 'plan', plan, run, sinceIndex: keys.grantIndex(task) } as const;
+    const { reader, packs, frames } = await session.open(record, { keyOf }, { signal, purpose });
     await using _ = frames;
     await using target = await places.open(step.to, ownerOf(task, step));
     const order = {

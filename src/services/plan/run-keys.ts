@@ -1,26 +1,20 @@
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { Semaphore } from '../../base/concurrency.ts';
-import { codeOf, HoldfastError } from '../../core/errors.ts';
-import type { RunGrant } from '../../core/format/control-records.ts';
-import { type FactHash, idBytes, type PackId, type StatementHash } from '../../core/ids.ts';
-import { isOpen } from '../../core/protocol/control/plan-run.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { FactHash, PackId, StatementHash } from '../../core/ids.ts';
+import { type HeldGrant, isOpen } from '../../core/protocol/control/plan-run.ts';
 import type { Cancel } from '../../ports/runtime.ts';
 import type { Sealer } from '../../ports/sealer.ts';
 import type { SecretStore } from '../../ports/secrets.ts';
-import type { FactStore } from '../../ports/statement-log.ts';
 import type { ControlAccess } from '../control/control-access.ts';
-import type { Peers } from '../peers.ts';
-import type { Sync } from '../sync.ts';
-import { openGrant, sealedIn } from './grant.ts';
+import { openGrant } from './grant.ts';
+import { GrantFacts, type GrantFactsOptions } from './grant-facts.ts';
 import type { RunName } from './work-order.ts';
 
-export type RunKeysOptions = {
+export type RunKeysOptions = GrantFactsOptions & {
   readonly control: Pick<ControlAccess, 'state' | 'self'>;
   readonly secrets: SecretStore;
   readonly sealer: Sealer;
-  readonly facts: FactStore;
-  readonly peers: Pick<Peers, 'reachable'>;
-  readonly sync: Pick<Sync, 'pullFacts'>;
 };
 
 /**
@@ -29,11 +23,13 @@ export type RunKeysOptions = {
  */
 export class RunKeys {
   readonly #options: RunKeysOptions;
+  readonly #facts: GrantFacts;
   /** Two requests at once must not make two identities. */
   readonly #turn = new Semaphore(1);
 
   constructor(options: RunKeysOptions) {
     this.#options = options;
+    this.#facts = new GrantFacts(options);
   }
 
   /** To what the keys for this run shall be sealed. @throws HoldfastError not-found (no such open run) */
@@ -67,15 +63,30 @@ export class RunKeys {
     options: Cancel = {},
   ): Promise<ReadonlyMap<PackId, Uint8Array>> {
     const { control, sealer } = this.#options;
-    const grant = control.state.plans.runOf(name)?.run.grants.get(control.self)?.grant;
+    const held = this.#held(name);
     const identity = await this.#identity(name);
-    if (grant === undefined || identity === undefined) throw keyNeeded();
+    if (held === undefined || identity === undefined) throw keyNeeded();
+    const { grant, wait } = held;
+    if (control.state.time.isOver(wait)) throw expired();
     const fetch = (hashes: readonly FactHash[]): Promise<Uint8Array[]> =>
-      this.#facts(hashes, options);
-    const sealed = await this.#sealed(grant, fetch);
+      this.#facts.fetch(hashes, options);
+    const sealed = await this.#facts.sealed(grant.sealed, options);
     const keys = (await openGrant({ sealed, identity, sealer, fetch })).get(snapshot);
     if (keys === undefined) throw keyNeeded();
     return keys;
+  }
+
+  /** Of the entry that has granted them: who serves this host must have applied it. */
+  grantIndex(name: RunName): number {
+    const held = this.#held(name);
+    // Indexes of an older generation say nothing in this one.
+    const isOfNow = held?.wait.generation === this.#options.control.state.generation;
+    return isOfNow ? (held?.index ?? 0) : 0;
+  }
+
+  #held(name: RunName): HeldGrant | undefined {
+    const { control } = this.#options;
+    return control.state.plans.runOf(name)?.run.grants.get(control.self);
   }
 
   /** The run is over. The store removes nothing, so nothing takes its place. */
@@ -89,45 +100,9 @@ export class RunKeys {
     }
   }
 
-  async #sealed(
-    { sealed }: RunGrant,
-    fetch: (hashes: readonly FactHash[]) => Promise<Uint8Array[]>,
-  ): Promise<Uint8Array> {
-    if (sealed.kind === 'inline') return sealed.bytes;
-    const [fact] = await fetch([sealed.hash]);
-    if (fact === undefined) throw keyNeeded();
-    return sealedIn(fact);
-  }
-
   async #identity(name: RunName): Promise<string | undefined> {
     const secret = await this.#options.secrets.read(secretName(name));
     return secret === undefined || secret.length === 0 ? undefined : fromUtf8(secret);
-  }
-
-  /** Asks one member after the other for what is missing. @throws HoldfastError not-found */
-  async #facts(hashes: readonly FactHash[], { signal }: Cancel): Promise<Uint8Array[]> {
-    const { facts, peers, sync } = this.#options;
-    const held = async (): Promise<Uint8Array[]> => {
-      const found = await Promise.all(hashes.map((hash) => facts.get(idBytes(hash))));
-      return found.filter((fact) => fact !== undefined);
-    };
-    let found = await held();
-    for (const { peerKey } of peers.reachable()) {
-      if (found.length === hashes.length) return found;
-      signal?.throwIfAborted();
-      try {
-        await sync.pullFacts(peerKey, hashes);
-      } catch (error) {
-        if (codeOf(error) === undefined) throw error;
-      }
-      found = await held();
-    }
-    if (found.length === hashes.length) return found;
-    const missing = hashes.length - found.length;
-    throw new HoldfastError('not-found', `${missing} parts of the granted keys cannot be had`, {
-      next: 'start the agent through which they were granted, then run it again',
-      details: { missing },
-    });
   }
 }
 
@@ -135,6 +110,16 @@ function keyNeeded(): HoldfastError {
   return new HoldfastError('key-needed', 'no keys were granted to this host for this run', {
     next: 'holdfast restore run PLANFILE --kit FILE',
   });
+}
+
+function expired(): HoldfastError {
+  return new HoldfastError(
+    'key-needed',
+    'the keys granted to this host for this run have expired',
+    {
+      next: 'grant them anew: holdfast restore run PLANFILE --kit FILE',
+    },
+  );
 }
 
 function secretName({ plan, run }: RunName): string {

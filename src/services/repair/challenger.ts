@@ -79,7 +79,7 @@ export class Challenger {
 
   private constructor(options: ChallengerOptions) {
     this.#options = options;
-    this.#leaves = new LeafFetcher({ ...options, store: undefined });
+    this.#leaves = new LeafFetcher({ ...options, store: undefined, purpose: { kind: 'audit' } });
   }
 
   /** @throws HoldfastError corrupt | io-error */

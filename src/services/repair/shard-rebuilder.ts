@@ -63,7 +63,7 @@ export class ShardRebuilder {
 
   constructor(options: ShardRebuilderOptions) {
     this.#options = options;
-    this.#leaves = new LeafFetcher(options);
+    this.#leaves = new LeafFetcher({ ...options, purpose: { kind: 'repair' } });
   }
 
   /** Durable when resolved. @throws WrongEncoding | HoldfastError too-few-shards | disk-full | io-error */

@@ -39,6 +39,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     openRecovery: async () => unexpected('openRecovery'),
     proveDrills: async () => unexpected('proveDrills'),
     openPlanKeys: async () => unexpected('openPlanKeys'),
+    grantRestore: async () => unexpected('grantRestore'),
     splitKit: async () => unexpected('splitKit'),
     combineKit: async () => unexpected('combineKit'),
     proveShare: async () => unexpected('proveShare'),

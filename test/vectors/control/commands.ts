@@ -30,6 +30,9 @@ const byAgent = [
   'confirm-expiry',
   'quarantine',
   'drill',
+  'restore-request',
+  'restore-use',
+  'restore-end',
 ];
 
 /** A command as the one who may say it has signed it. */

@@ -163,12 +163,14 @@ export const bodies: readonly ControlBody[] = [
   planBody,
   {
     kind: 'grant',
+    lastsMs: 86_400_000,
     ...ofRun,
     agent: agentKey,
     sealed: { kind: 'inline', bytes: utf8('age-encryption.org/v1') },
   },
   {
     kind: 'grant',
+    lastsMs: 86_400_000,
     ...ofRun,
     agent: agentKey,
     sealed: { kind: 'fact', hash: idOf(filled(15)), size: 5000 },
@@ -275,6 +277,37 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'clear-quarantine', dataset, writer: agentKey },
   { kind: 'drill', sequence: 7, hash: idOf(filled(61)) },
   { kind: 'clear-suspect', manifest: idOf(filled(41)), reason: 'a migration, done by Anna' },
+  {
+    kind: 'restore-request',
+    agent: agentKey,
+    dataset,
+    writer: agentKey,
+    snapshot: idOf(filled(42)),
+    name: 'home',
+    path: '/home/anna',
+    recipient: `age1${'q'.repeat(58)}`,
+    lastsMs: 86_400_000,
+    reason: 'the disk of host4 has died',
+  },
+  {
+    kind: 'restore-grant',
+    request: 'ab'.repeat(32) as CommandHash,
+    sealed: { kind: 'inline', bytes: utf8('an age file') },
+    packs: 3,
+  },
+  {
+    kind: 'restore-grant',
+    request: 'ab'.repeat(32) as CommandHash,
+    sealed: { kind: 'fact', hash: idOf(filled(43)), size: 4096 },
+    packs: 70_000,
+  },
+  { kind: 'restore-use', request: 'ab'.repeat(32) as CommandHash },
+  {
+    kind: 'restore-end',
+    request: 'ab'.repeat(32) as CommandHash,
+    outcome: 'used',
+    reason: '3 files restored',
+  },
 ];
 
 /** Envelopes inside a command are checked where it is applied, not where it is decoded. */

@@ -1,10 +1,16 @@
 import { assertNever } from '../../../base/assert.ts';
-import type { BodyOf, ControlBody, ControlCommand } from '../../format/control-records.ts';
+import type {
+  BodyOf,
+  ControlBody,
+  ControlCommand,
+  RestoreBody,
+} from '../../format/control-records.ts';
 import type { DatasetId } from '../../ids.ts';
 import { isReady } from '../../policy/plan-graph.ts';
 import type { ControlState } from './control-state.ts';
+import { isRestoreBody } from '../../format/control-restore.ts';
 import { isDestructive } from './destructive.ts';
-import { objectionTo } from './grant-approval.ts';
+import { objectionTo, timeObjection } from './grant-approval.ts';
 import { type KeepingBody, keepingChange } from './keeping-change.ts';
 import {
   isOperatorsBody,
@@ -21,6 +27,7 @@ import {
   waitingChange,
 } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
+import { restoreGrantChange } from './restore-grant-change.ts';
 
 /**
  * What a command does to the state, once its signers and everything that it names have been checked. Nothing
@@ -42,11 +49,12 @@ export function changeOf(
     }
     return operatorsChange(state, { ...command, body }, place);
   }
+  if (isRestoreBody(body)) return restoreGrantChange(state, { ...command, body }, place);
   switch (body.kind) {
     case 'grant':
       requireGrantApproval(state, body, place);
       if (state.members.of(body.agent) === undefined) throw refusal('the agent is no member');
-      return state.plans.checkGrant(body, place);
+      return state.plans.checkGrant(body, place, state.time);
     case 'plan-decision':
       if (needsThreshold(body)) state.authority.requireOperators(place.signers);
       else state.authority.requireOperator(place.signers);
@@ -97,6 +105,10 @@ function requireGrantApproval(
 ): void {
   const objection = objectionTo(state, body, signers);
   if (objection !== undefined) throw refusal(objection);
+  const { plan } = state.plans.runOf(body)?.record ?? {};
+  const names = (plan?.datasets ?? []).map(({ name }) => name);
+  const tooLong = timeObjection(state, names, body.lastsMs);
+  if (tooLong !== undefined) throw refusal(tooLong);
 }
 
 function decisionChange(state: ControlState, body: BodyOf<'plan-decision'>): Change {
@@ -138,6 +150,7 @@ type AgentBody = Exclude<
       | 'drain'
     >
   | KeepingBody
+  | RestoreBody
   | BodyOf<'propose' | 'approve' | 'deny' | 'veto'>
 >;
 

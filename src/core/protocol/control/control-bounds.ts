@@ -27,6 +27,12 @@ export const controlBounds = {
   openProposalsMax: 64,
   proposalsPerOperatorMax: 16,
   endedProposalsMax: 32,
+  /** Requests to restore that wait for operators: of all agents together, and of one. */
+  requestsMax: 64,
+  requestsPerAgentMax: 8,
+  /** Approved ones that have not ended, with 48 KiB of keys at most each; and ended ones. */
+  grantsMax: 64,
+  endedGrantsMax: 64,
   /** Epochs that operators have rewrapped or destroyed, and datasets with recipients of their own. */
   keyEpochsMax: 8192,
   recipientSetsMax: 256,

@@ -30,6 +30,8 @@ import { finishedFrom, finishedImages, planImages, plansFrom } from './plan-imag
 import type { PolicyBook } from './policy-book.ts';
 import type { ProposalBook } from './proposal-book.ts';
 import { proposalFrom, proposalImage } from './proposal-image.ts';
+import type { RestoreGrantBook } from './restore-grant-book.ts';
+import { restoreGrantFrom, restoreGrantImage } from './restore-grant-image.ts';
 import type { SiteBook } from './site-book.ts';
 import type { ThawBook } from './thaw-book.ts';
 import type { DrainBook } from './drain-book.ts';
@@ -65,6 +67,7 @@ export type ControlParts = {
   readonly holds: HoldBook;
   readonly drills: DrillBook;
   readonly fates: FateBook;
+  readonly restoreGrants: RestoreGrantBook;
   knownIds(): readonly CommandId[];
   resume(position: LogPosition, knownIds: readonly CommandId[]): void;
 };
@@ -132,6 +135,7 @@ function imageOf(state: ControlParts): ControlImage {
     fates: fateImages(state.fates.all()),
     drills: state.drills.image(),
     format: state.format.image(),
+    restoreGrants: state.restoreGrants.all().map(restoreGrantImage),
   });
 }
 
@@ -172,4 +176,5 @@ function load(state: ControlParts, image: ControlImage): void {
   state.holds.load(image.holds);
   state.fates.load(fatesFrom(image.fates));
   state.drills.load(image.drills);
+  state.restoreGrants.load(image.restoreGrants.map(restoreGrantFrom));
 }

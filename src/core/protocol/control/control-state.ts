@@ -31,6 +31,7 @@ import { PolicyBook } from './policy-book.ts';
 import { ProposalBook } from './proposal-book.ts';
 import { settleProposals } from './proposal-change.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
+import { RestoreGrantBook } from './restore-grant-book.ts';
 import { SiteBook } from './site-book.ts';
 import { ThawBook } from './thaw-book.ts';
 import { DrainBook } from './drain-book.ts';
@@ -90,6 +91,7 @@ export class ControlState {
   readonly holds = new HoldBook();
   readonly drills = new DrillBook();
   readonly fates: FateBook;
+  readonly restoreGrants: RestoreGrantBook;
   /** Oldest first. Of void commands, too: one envelope has one outcome for ever. */
   readonly #knownIds = new Map<CommandId, Uint8Array>();
   #position: LogPosition = { generation: 1, lastIndex: 0, commandCount: 0 };
@@ -101,6 +103,7 @@ export class ControlState {
     this.members = new MemberBook(genesis, cluster);
     this.config = new ConfigBook([genesis.founder.statementKey]);
     this.time = new TimeBook(this.config);
+    this.restoreGrants = new RestoreGrantBook(this.time);
     this.vouches = new VouchBook(cluster, [genesis.founder.statementKey]);
     this.policy = new PolicyBook(genesis);
     this.fates = new FateBook(this);
@@ -190,6 +193,8 @@ export class ControlState {
     if (opened !== undefined) this.remember(opened.command.id);
     const { generation, index } = entry;
     settleProposals(this, entry);
+    this.restoreGrants.settle(entry);
+    this.plans.settleGrants(this.time);
     this.#position = { generation, lastIndex: index, commandCount: commandCount + 1 };
     return outcome;
   }
@@ -217,7 +222,12 @@ export class ControlState {
 
   /** Everything that waits for log time: what voters have to know to say it in time. */
   waits(): readonly TimeWait[] {
-    return [...this.proposals.waits(), ...this.fates.waits()];
+    return [
+      ...this.proposals.waits(),
+      ...this.fates.waits(),
+      ...this.restoreGrants.waits(),
+      ...this.plans.waits(),
+    ];
   }
 
   /** Puts the state at a place of a log: for images and decrees. */

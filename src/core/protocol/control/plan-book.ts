@@ -27,6 +27,7 @@ import {
   stepOf,
 } from './plan-run.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
+import type { TimeBook, TimeWait } from './time-book.ts';
 
 /** What is left of a plan that was finished long ago. */
 export type FinishedPlan = {
@@ -117,14 +118,15 @@ export class PlanBook {
   }
 
   /** @throws HoldfastError not-permitted */
-  checkGrant(body: RunGrant, place: CommandPlace): Change {
+  checkGrant(body: RunGrant, place: CommandPlace, time: TimeBook): Change {
     const found = this.#openRun(body);
-    const { plan, run, agent, sealed } = body;
+    const { plan, run, agent, sealed, lastsMs } = body;
     const { grants } = found.run;
     if (!grants.has(agent) && grants.size >= controlBounds.grantsPerRunMax) {
       throw refusal('the run has too many grants');
     }
-    const grant = { grant: { plan, run, agent, sealed }, index: place.index };
+    const wait = time.begin(place, lastsMs);
+    const grant = { grant: { plan, run, agent, sealed, lastsMs }, index: place.index, wait };
     return () => this.#setRun(found, { ...found.run, grants: new Map(grants).set(agent, grant) });
   }
 
@@ -235,6 +237,24 @@ export class PlanBook {
   /** Open runs wait for a new coordinator: fences of an older generation bind nobody. */
   dropAssignments(): void {
     for (const found of this.open()) this.#setRun(found, { ...found.run, assignment: undefined });
+  }
+
+  /** Of grants in runs that are open. */
+  waits(): readonly TimeWait[] {
+    return this.open().flatMap(({ run }) => [...run.grants.values()].map(({ wait }) => wait));
+  }
+
+  /** Lets the time of grants begin. To be called after each command. */
+  settleGrants(time: TimeBook): void {
+    for (const found of this.open()) {
+      const grants = [...found.run.grants].map(
+        ([agent, grant]) => [agent, { ...grant, wait: time.settled(grant.wait) }] as const,
+      );
+      const isSame = grants.every(
+        ([agent, { wait }]) => found.run.grants.get(agent)?.wait === wait,
+      );
+      if (!isSame) this.#setRun(found, { ...found.run, grants: new Map(grants) });
+    }
   }
 
   load(plans: readonly PlanRecord[], finished: readonly FinishedPlan[]): void {

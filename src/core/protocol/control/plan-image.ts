@@ -20,6 +20,7 @@ import { stepStates } from '../../policy/plan-graph.ts';
 import { decodePlan, planHash } from '../../policy/plan-text.ts';
 import type { FinishedPlan, PlanBook } from './plan-book.ts';
 import { type PlanRecord, type PlanRun, runStates, type StepRecord } from './plan-run.ts';
+import { waitFrom, waitImage } from './proposal-image.ts';
 import { imageOnce } from './record-image.ts';
 import { versionFrom, versionImage } from './versioned.ts';
 
@@ -87,18 +88,20 @@ const runImage = imageOnce(RunImageSchema, (run: PlanRun) => {
         }),
     // In the order of the plan.
     steps: [...run.steps].map(([id, step]) => stepImage(id, step)),
-    grants: grants.map(([, { grant, index }]) => ({
+    grants: grants.map(([, { grant, index, wait }]) => ({
       grant: grantMessage(grant),
       index: BigInt(index),
+      wait: waitImage(wait),
     })),
   };
 });
 
 function runFrom(image: RunImage): PlanRun {
   const { run, coordinator } = image;
-  const grants = image.grants.map(({ grant: message, index }) => {
+  const grants = image.grants.map(({ grant: message, index, wait: span }) => {
     const grant = grantFrom(required(message, 'grant'));
-    return [grant.agent, { grant, index: Number(index) }] as const;
+    const wait = waitFrom(required(span, 'wait of a grant'));
+    return [grant.agent, { grant, index: Number(index), wait }] as const;
   });
   return {
     run,

@@ -2,6 +2,7 @@ import type { CommandId, Fence, Mark, PlanHash, RunGrant } from '../../format/co
 import type { AgentKey } from '../../ids.ts';
 import { isTouched, type stepStates } from '../../policy/plan-graph.ts';
 import type { PlanStep, RestorePlan } from '../../policy/restore-plan.ts';
+import type { TimeWait } from './time-book.ts';
 
 /** The first four are open; the others are final. */
 export const runStates = [
@@ -31,6 +32,13 @@ export type StepRecord = {
   readonly evidence: Uint8Array;
 };
 
+/** Keys that an agent was granted, and until when. */
+export type HeldGrant = {
+  readonly grant: RunGrant;
+  readonly index: number;
+  readonly wait: TimeWait;
+};
+
 /** One execution of a plan. */
 export type PlanRun = {
   /** From 1. */
@@ -45,7 +53,7 @@ export type PlanRun = {
   /** One for each step of the plan. */
   readonly steps: ReadonlyMap<string, StepRecord>;
   /** The newest for each agent; none once the run is over. */
-  readonly grants: ReadonlyMap<AgentKey, { readonly grant: RunGrant; readonly index: number }>;
+  readonly grants: ReadonlyMap<AgentKey, HeldGrant>;
 };
 
 /** A plan with its runs. */

@@ -29,7 +29,8 @@ export class ProposalBook {
 
   /** A single operator must not be able to keep all others from proposing. @throws HoldfastError not-permitted */
   requireRoom(proposers: readonly AgentKey[]): void {
-    const open = this.underWay();
+    // Those of agents are counted apart: no agent keeps operators from proposing.
+    const open = this.underWay().filter(({ command }) => command.body.kind !== 'restore-request');
     const { openProposalsMax, proposalsPerOperatorMax } = controlBounds;
     if (open.length >= openProposalsMax) throw refusal('too many proposals are under way');
     const isFull = (key: AgentKey): boolean =>

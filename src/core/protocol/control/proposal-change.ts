@@ -5,7 +5,7 @@ import type { AgentKey } from '../../ids.ts';
 import type { ControlState } from './control-state.ts';
 import { isAgainst, isDestructive } from './destructive.ts';
 import { commandHash } from './evidence.ts';
-import { objectionTo } from './grant-approval.ts';
+import { canBeCompleted, objectionTo } from './grant-approval.ts';
 import { mayBeProposed } from './operators-change.ts';
 import { evidenceOf, isUnderWay, type Proposal } from './proposal.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
@@ -95,12 +95,10 @@ export function denyChange(
   const denials = [...proposal.denials, { operator, index, reason }];
   // Who has changed their mind signs no more.
   const approvals = proposal.approvals.filter((one) => one.operator !== operator);
-  const { operators, threshold } = state.operators.current;
-  const left = operators.filter(({ key }) => !denials.some((one) => one.operator === key)).length;
-  const end =
-    left >= threshold
-      ? {}
-      : { state: 'denied' as const, endIndex: index, reason: reasonOf(reason) };
+  const deniers = new Set<string>(denials.map((one) => one.operator));
+  const end = canBeCompleted(state, proposal.command.body, deniers)
+    ? {}
+    : { state: 'denied' as const, endIndex: index, reason: reasonOf(reason) };
   return () => state.proposals.set({ ...proposal, denials, approvals, ...end });
 }
 

@@ -60,9 +60,10 @@ const bodies: readonly ControlBody[] = [
   { kind: 'layout', version: 2, base: 1, mode: 'pinned', voters: [agent] },
   policy,
   { kind: 'plan', plan: utf8('{}'), hash: plan },
-  { kind: 'grant', plan, run: 1, agent, sealed: { kind: 'inline', bytes } },
+  { kind: 'grant', plan, run: 1, agent, sealed: { kind: 'inline', bytes }, lastsMs: 86_400_000 },
   {
     kind: 'grant',
+    lastsMs: 86_400_000,
     plan,
     run: 1,
     agent,
@@ -113,7 +114,7 @@ describe('commands', () => {
 
   test('what a later version might add is refused: members must reach one state', () => {
     const payload = encodeCommand(command(mark));
-    const unknown = new Uint8Array([...payload, 0xa0, 0x06, 0x01]);
+    const unknown = new Uint8Array([...payload, 0xc0, 0x0c, 0x01]);
     expect(() => decodeCommand(unknown)).toThrow('not encoded in the one allowed way');
     expect(() => decodeCommand(payload.subarray(0, 30))).toThrow(/says nothing|not a valid/);
   });
@@ -161,9 +162,26 @@ describe('commands', () => {
     ['policy document', { ...policy, document: new Uint8Array(controlLimits.policySizeMax + 1) }],
     [
       'grant',
-      { kind: 'grant', plan, run: 1, agent, sealed: { kind: 'inline', bytes: new Uint8Array() } },
+      {
+        kind: 'grant',
+        plan,
+        run: 1,
+        agent,
+        sealed: { kind: 'inline', bytes: new Uint8Array() },
+        lastsMs: 86_400_000,
+      },
     ],
-    ['grant', { kind: 'grant', plan, run: 0, agent, sealed: { kind: 'inline', bytes } }],
+    [
+      'grant',
+      {
+        kind: 'grant',
+        plan,
+        run: 0,
+        agent,
+        sealed: { kind: 'inline', bytes },
+        lastsMs: 86_400_000,
+      },
+    ],
   ])('a wrong %s is refused', (_, body) => {
     let code: unknown;
     try {

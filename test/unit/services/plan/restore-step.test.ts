@@ -59,7 +59,7 @@ class Scene {
       clock,
       ledger: { manifest: (hash) => (hash === snapshotId ? (this.record as never) : undefined) },
       places: restorePlaces({ forbidden: [] }),
-      keys: { keysOf: async () => this.granted },
+      keys: { keysOf: async () => this.granted, grantIndex: () => 0 },
     });
   }
 

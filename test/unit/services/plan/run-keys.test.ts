@@ -63,7 +63,13 @@ function scene() {
       sealer: options.sealer,
     });
     const agent = rome.agent.agentKey;
-    cast.log.say({ kind: 'grant', ...name, agent, sealed: { kind: 'inline', bytes: sealed } });
+    cast.log.say({
+      kind: 'grant',
+      ...name,
+      agent,
+      lastsMs: 86_400_000,
+      sealed: { kind: 'inline', bytes: sealed },
+    });
     return parts;
   };
   return { cast, name, secrets, held, grant, keys: new RunKeys(options), options };

@@ -25,7 +25,7 @@ function begin(restore?: RestoreRule): void {
 
 function grant(): BodyOf<'grant'> {
   const sealed = { kind: 'inline', bytes: Uint8Array.of(1) } as const;
-  return { kind: 'grant', plan: hash, run: 1, agent: bergen.agentKey, sealed };
+  return { kind: 'grant', plan: hash, run: 1, agent: bergen.agentKey, sealed, lastsMs: 86_400_000 };
 }
 
 function isGranted(): boolean {

@@ -167,7 +167,7 @@ describe('two replicas', () => {
 
   test('an image that is not in its one form is refused', () => {
     const bytes = log.state.encode();
-    const padded = new Uint8Array([...bytes, 0xa0, 0x06, 0x01]);
+    const padded = new Uint8Array([...bytes, 0xc0, 0x0c, 0x01]);
     expect(() => ControlState.decode(padded, log.cluster.genesis, log.cluster.id)).toThrow(
       'not encoded in the one allowed way',
     );

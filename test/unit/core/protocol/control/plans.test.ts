@@ -220,7 +220,15 @@ describe('a mark', () => {
 
 function grant(plan: PlanHash, change: Partial<BodyOf<'grant'>> = {}): BodyOf<'grant'> {
   const sealed = { kind: 'inline', bytes: Uint8Array.of(1, 2) } as const;
-  return { kind: 'grant', plan, run: 1, agent: bergen.agentKey, sealed, ...change };
+  return {
+    kind: 'grant',
+    plan,
+    run: 1,
+    agent: bergen.agentKey,
+    sealed,
+    lastsMs: 86_400_000,
+    ...change,
+  };
 }
 
 describe('a grant', () => {

@@ -121,7 +121,9 @@ describe('the policy', () => {
       decreeNoticeMs: 30 * minuteMs,
       destructiveDelayMs: 72 * 60 * minuteMs,
       expiry: { vetoMs: 7 * dayMs, trashMs: 7 * dayMs },
+      reads: { ungrantedPerDay: 1024 ** 3, repairPerDay: 1024 ** 4 },
       rules: [],
+      writers: [],
     });
   });
 

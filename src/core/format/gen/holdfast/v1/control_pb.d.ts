@@ -320,6 +320,30 @@ export declare type ControlCommand = Message<"holdfast.v1.ControlCommand"> & {
      */
     value: DrainCommand;
     case: "drain";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RestoreRequestCommand restore_request = 100;
+     */
+    value: RestoreRequestCommand;
+    case: "restoreRequest";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RestoreGrantCommand restore_grant = 101;
+     */
+    value: RestoreGrantCommand;
+    case: "restoreGrant";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RestoreUseCommand restore_use = 102;
+     */
+    value: RestoreUseCommand;
+    case: "restoreUse";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.RestoreEndCommand restore_end = 103;
+     */
+    value: RestoreEndCommand;
+    case: "restoreEnd";
   } | { case: undefined; value?: undefined };
 };
 
@@ -487,6 +511,13 @@ export declare type GrantCommand = Message<"holdfast.v1.GrantCommand"> & {
    * @generated from field: uint32 fact_size = 6;
    */
   factSize: number;
+
+  /**
+   * of log time
+   *
+   * @generated from field: uint64 lasts_ms = 7;
+   */
+  lastsMs: bigint;
 };
 
 /**
@@ -494,6 +525,166 @@ export declare type GrantCommand = Message<"holdfast.v1.GrantCommand"> & {
  * Use `create(GrantCommandSchema)` to create a new message.
  */
 export declare const GrantCommandSchema: GenMessage<GrantCommand>;
+
+/**
+ * Signed by the agent that wants to restore. Operators approve it by its hash, which names the grant, too.
+ *
+ * @generated from message holdfast.v1.RestoreRequestCommand
+ */
+export declare type RestoreRequestCommand = Message<"holdfast.v1.RestoreRequestCommand"> & {
+  /**
+   * @generated from field: bytes agent = 1;
+   */
+  agent: Uint8Array;
+
+  /**
+   * @generated from field: bytes dataset = 2;
+   */
+  dataset: Uint8Array;
+
+  /**
+   * @generated from field: bytes writer = 3;
+   */
+  writer: Uint8Array;
+
+  /**
+   * envelope hash of the manifest statement
+   *
+   * @generated from field: bytes snapshot = 4;
+   */
+  snapshot: Uint8Array;
+
+  /**
+   * of the dataset, by which the policy's rules go
+   *
+   * @generated from field: string name = 5;
+   */
+  name: string;
+
+  /**
+   * what is below it; empty: everything
+   *
+   * @generated from field: string path = 6;
+   */
+  path: string;
+
+  /**
+   * age recipient, made for this request alone
+   *
+   * @generated from field: string recipient = 7;
+   */
+  recipient: string;
+
+  /**
+   * of log time, from the grant on
+   *
+   * @generated from field: uint64 lasts_ms = 8;
+   */
+  lastsMs: bigint;
+
+  /**
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.RestoreRequestCommand.
+ * Use `create(RestoreRequestCommandSchema)` to create a new message.
+ */
+export declare const RestoreRequestCommandSchema: GenMessage<RestoreRequestCommand>;
+
+/**
+ * Signed by an operator, once the request is approved.
+ *
+ * @generated from message holdfast.v1.RestoreGrantCommand
+ */
+export declare type RestoreGrantCommand = Message<"holdfast.v1.RestoreGrantCommand"> & {
+  /**
+   * hash of the request
+   *
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+
+  /**
+   * either this, to the request's recipient
+   *
+   * @generated from field: bytes sealed = 2;
+   */
+  sealed: Uint8Array;
+
+  /**
+   * or the hash of a fact that holds it
+   *
+   * @generated from field: bytes fact = 3;
+   */
+  fact: Uint8Array;
+
+  /**
+   * @generated from field: uint32 fact_size = 4;
+   */
+  factSize: number;
+
+  /**
+   * whose keys are in it
+   *
+   * @generated from field: uint32 packs = 5;
+   */
+  packs: number;
+};
+
+/**
+ * Describes the message holdfast.v1.RestoreGrantCommand.
+ * Use `create(RestoreGrantCommandSchema)` to create a new message.
+ */
+export declare const RestoreGrantCommandSchema: GenMessage<RestoreGrantCommand>;
+
+/**
+ * Signed by the agent that has asked: it begins to restore.
+ *
+ * @generated from message holdfast.v1.RestoreUseCommand
+ */
+export declare type RestoreUseCommand = Message<"holdfast.v1.RestoreUseCommand"> & {
+  /**
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.RestoreUseCommand.
+ * Use `create(RestoreUseCommandSchema)` to create a new message.
+ */
+export declare const RestoreUseCommandSchema: GenMessage<RestoreUseCommand>;
+
+/**
+ * Signed by the agent that has asked ("used" or "withdrawn"), or by an operator ("revoked").
+ *
+ * @generated from message holdfast.v1.RestoreEndCommand
+ */
+export declare type RestoreEndCommand = Message<"holdfast.v1.RestoreEndCommand"> & {
+  /**
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+
+  /**
+   * @generated from field: string outcome = 2;
+   */
+  outcome: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.RestoreEndCommand.
+ * Use `create(RestoreEndCommandSchema)` to create a new message.
+ */
+export declare const RestoreEndCommandSchema: GenMessage<RestoreEndCommand>;
 
 /**
  * Signed by the coordinator.
@@ -1817,6 +2008,13 @@ export declare type ControlImage = Message<"holdfast.v1.ControlImage"> & {
   fates: FateImage[];
 
   /**
+   * oldest first
+   *
+   * @generated from field: repeated holdfast.v1.RestoreGrantImage restore_grants = 80;
+   */
+  restoreGrants: RestoreGrantImage[];
+
+  /**
    * sorted by agent
    *
    * @generated from field: repeated holdfast.v1.DrillImage drills = 100;
@@ -1908,6 +2106,92 @@ export declare type DrainCommand = Message<"holdfast.v1.DrainCommand"> & {
  * Use `create(DrainCommandSchema)` to create a new message.
  */
 export declare const DrainCommandSchema: GenMessage<DrainCommand>;
+
+/**
+ * @generated from message holdfast.v1.RestoreGrantImage
+ */
+export declare type RestoreGrantImage = Message<"holdfast.v1.RestoreGrantImage"> & {
+  /**
+   * hash of the request
+   *
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: holdfast.v1.RestoreRequestCommand request = 2;
+   */
+  request?: RestoreRequestCommand | undefined;
+
+  /**
+   * @generated from field: string state = 3;
+   */
+  state: string;
+
+  /**
+   * @generated from field: repeated bytes approvals = 4;
+   */
+  approvals: Uint8Array[];
+
+  /**
+   * of the entry that approved it
+   *
+   * @generated from field: uint64 index = 5;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: int64 time_ms = 6;
+   */
+  timeMs: bigint;
+
+  /**
+   * until it expires
+   *
+   * @generated from field: holdfast.v1.WaitImage wait = 7;
+   */
+  wait?: WaitImage | undefined;
+
+  /**
+   * absent before, and once it has ended
+   *
+   * @generated from field: holdfast.v1.RestoreGrantCommand grant = 8;
+   */
+  grant?: RestoreGrantCommand | undefined;
+
+  /**
+   * @generated from field: bytes granted_by = 9;
+   */
+  grantedBy: Uint8Array;
+
+  /**
+   * @generated from field: uint64 grant_index = 10;
+   */
+  grantIndex: bigint;
+
+  /**
+   * @generated from field: uint64 use_index = 11;
+   */
+  useIndex: bigint;
+
+  /**
+   * @generated from field: uint64 end_index = 12;
+   */
+  endIndex: bigint;
+
+  /**
+   * why it has ended
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.RestoreGrantImage.
+ * Use `create(RestoreGrantImageSchema)` to create a new message.
+ */
+export declare const RestoreGrantImageSchema: GenMessage<RestoreGrantImage>;
 
 /**
  * The newest renewal of a lease, and who has said that it has run out.
@@ -2667,6 +2951,13 @@ export declare type GrantImage = Message<"holdfast.v1.GrantImage"> & {
    * @generated from field: uint64 index = 2;
    */
   index: bigint;
+
+  /**
+   * until it opens nothing more
+   *
+   * @generated from field: holdfast.v1.WaitImage wait = 3;
+   */
+  wait?: WaitImage | undefined;
 };
 
 /**

@@ -153,6 +153,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: AuditHeadRequest;
     case: "auditHead";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.AskRestoreRequest ask_restore = 100;
+     */
+    value: AskRestoreRequest;
+    case: "askRestore";
   } | { case: undefined; value?: undefined };
 };
 
@@ -301,6 +307,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: AuditHeadResponse;
     case: "auditHead";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.AskRestoreResponse ask_restore = 100;
+     */
+    value: AskRestoreResponse;
+    case: "askRestore";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -901,6 +913,13 @@ export declare type PullRequest = Message<"holdfast.v1.PullRequest"> & {
    * @generated from field: bool with_head = 5;
    */
   withHead: boolean;
+
+  /**
+   * absent: none that the reader could show
+   *
+   * @generated from field: holdfast.v1.ReadPurpose purpose = 6;
+   */
+  purpose?: ReadPurpose | undefined;
 };
 
 /**
@@ -908,6 +927,47 @@ export declare type PullRequest = Message<"holdfast.v1.PullRequest"> & {
  * Use `create(PullRequestSchema)` to create a new message.
  */
 export declare const PullRequestSchema: GenMessage<PullRequest>;
+
+/**
+ * Why a member reads. Whoever serves it verifies what can be verified, and counts the rest.
+ *
+ * @generated from message holdfast.v1.ReadPurpose
+ */
+export declare type ReadPurpose = Message<"holdfast.v1.ReadPurpose"> & {
+  /**
+   * "repair", "audit", "plan", "grant" or "reseal"
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * plan: its hash; grant, reseal: hash of the request
+   *
+   * @generated from field: bytes id = 2;
+   */
+  id: Uint8Array;
+
+  /**
+   * plan
+   *
+   * @generated from field: uint32 run = 3;
+   */
+  run: number;
+
+  /**
+   * of the control log: to be judged by a state at least this new
+   *
+   * @generated from field: uint64 since_index = 4;
+   */
+  sinceIndex: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.ReadPurpose.
+ * Use `create(ReadPurposeSchema)` to create a new message.
+ */
+export declare const ReadPurposeSchema: GenMessage<ReadPurpose>;
 
 /**
  * @generated from message holdfast.v1.PullResponse
@@ -1638,6 +1698,59 @@ export declare type AuditHeadResponse = Message<"holdfast.v1.AuditHeadResponse">
  * Use `create(AuditHeadResponseSchema)` to create a new message.
  */
 export declare const AuditHeadResponseSchema: GenMessage<AuditHeadResponse>;
+
+/**
+ * Asks a member to ask for a grant for itself, so that it can restore.
+ *
+ * @generated from message holdfast.v1.AskRestoreRequest
+ */
+export declare type AskRestoreRequest = Message<"holdfast.v1.AskRestoreRequest"> & {
+  /**
+   * manifest
+   *
+   * @generated from field: bytes snapshot = 1;
+   */
+  snapshot: Uint8Array;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: uint64 lasts_ms = 3;
+   */
+  lastsMs: bigint;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.AskRestoreRequest.
+ * Use `create(AskRestoreRequestSchema)` to create a new message.
+ */
+export declare const AskRestoreRequestSchema: GenMessage<AskRestoreRequest>;
+
+/**
+ * @generated from message holdfast.v1.AskRestoreResponse
+ */
+export declare type AskRestoreResponse = Message<"holdfast.v1.AskRestoreResponse"> & {
+  /**
+   * hash of the request that it has made
+   *
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v1.AskRestoreResponse.
+ * Use `create(AskRestoreResponseSchema)` to create a new message.
+ */
+export declare const AskRestoreResponseSchema: GenMessage<AskRestoreResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType

@@ -1,0 +1,84 @@
+import { BoundedCache } from '../../base/bounded-cache.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { leafCountOf, leafSizeAt, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
+import { idOf, type PackId, type PeerKey, shortId } from '../../core/ids.ts';
+import type { PullReply, PullRequest } from '../../ports/network.ts';
+import type { ShardStore } from '../../ports/shard-store.ts';
+import type { Distributor } from '../distributor.ts';
+import type { Caller, Serve } from '../serve.ts';
+import type { StoragePeer } from '../storage-peer.ts';
+import type { ReadAmount, ReadGuard } from './read-guard.ts';
+import type { ReadRights } from './read-rights.ts';
+
+export type ShardReadsOptions = {
+  readonly serve: Pick<Serve, 'callerOf'>;
+  readonly store: ShardStore;
+  /** Undefined on an agent that holds no shards. */
+  readonly storage: Pick<StoragePeer, 'serve'> | undefined;
+  readonly distributor: Pick<Distributor, 'serve' | 'isFor'>;
+  readonly rights: Pick<ReadRights, 'of'>;
+  readonly guard: Pick<ReadGuard, 'admit'>;
+};
+
+/** Heads of what is being read: 11 KiB each at most. */
+const headsMax = 256;
+
+/**
+ * Serves leaves of shards to other members and to the recovery kit. What is on its way to the very one who asks
+ * goes without more ado; everything else by its right.
+ */
+export class ShardReads {
+  readonly #options: ShardReadsOptions;
+  readonly #heads = new BoundedCache<string, ShardHead>(headsMax);
+
+  constructor(options: ShardReadsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HoldfastError not-permitted | not-found | corrupt */
+  async serve(peer: PeerKey, request: PullRequest): Promise<PullReply> {
+    const { serve, distributor, storage, store } = this.#options;
+    const caller = serve.callerOf(peer);
+    if (caller === undefined || caller.access === 'invite') {
+      throw new HoldfastError('not-permitted', 'only members and the recovery kit may read shards');
+    }
+    const pack = idOf<PackId>(request.pack);
+    const { index, leaf, count } = request;
+    const { member } = caller;
+    if (member !== undefined && distributor.isFor(member.agentKey, { pack, index })) {
+      const parcel = await distributor.serve(pack, index, leaf, count);
+      if (parcel !== undefined) return parcel;
+    }
+    if (storage !== undefined && store.indexes(pack).includes(index)) {
+      await this.#admit(caller, await this.#head(pack, index), request);
+      return storage.serve(request);
+    }
+    const kept = await distributor.serve(pack, index, leaf, count);
+    if (kept?.head === undefined) {
+      throw new HoldfastError('not-found', `shard ${index} of pack ${shortId(pack)} is not here`);
+    }
+    await this.#admit(caller, kept.head, request);
+    return kept;
+  }
+
+  async #admit(caller: Caller, head: ShardHead, request: PullRequest): Promise<void> {
+    const right = await this.#options.rights.of(caller, head, request);
+    await this.#options.guard.admit(caller, right, amountOf(head, request));
+  }
+
+  async #head(pack: PackId, index: number): Promise<ShardHead> {
+    const name = `${pack}/${index}`;
+    const known = this.#heads.get(name);
+    if (known !== undefined) return known;
+    const head = await this.#options.store.head(pack, index);
+    this.#heads.set(name, head);
+    return head;
+  }
+}
+
+function amountOf(head: ShardHead, { leaf, count }: PullRequest): ReadAmount {
+  const end = Math.min(leafCountOf(head), leaf + count);
+  let bytes = 0;
+  for (let one = leaf; one < end; one++) bytes += leafSizeAt(head, one);
+  return { pack: head.pack, bytes, shardBytes: shardSizeOf(head) };
+}
