@@ -10,6 +10,20 @@ export type ControlScenario = {
 
 export const controlScenarios: readonly ControlScenario[] = [
   {
+    // What an older version cannot say was thrown at the caller, not told by the promise.
+    name: 'a host of the older version that cannot say a word of the newer one goes on',
+    seed: 1032,
+    plan: {
+      durationMs: 19_976,
+      isFresh: false,
+      hasCheckpoints: true,
+      byzantineVoters: 1,
+      memberCount: 5,
+      lateMs: 10_009,
+      faults: [{ kind: 'upgrade', atMs: 1711, spanMs: 461, mask: 45 }],
+    },
+  },
+  {
     // It said "running" for ever: nobody whom it could name was left.
     name: 'a plan for a host that a decree has abandoned comes before an operator',
     seed: 1001,

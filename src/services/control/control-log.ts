@@ -241,7 +241,7 @@ export class ControlLog implements ControlAccess {
     return bytes;
   }
 
-  submit(
+  async submit(
     body: ControlBody,
     options: Cancel & { extraSecrets?: readonly Uint8Array[]; timeoutMs?: number } = {},
   ): Promise<Applied> {
