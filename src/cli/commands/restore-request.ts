@@ -4,6 +4,7 @@ import type { RestoreGrantReport } from '../../agent/grant-types.ts';
 import { formatSpan } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { policyLimits } from '../../core/policy/policy-document.ts';
 import { durationArgument, parseSnapshotPath } from '../arguments.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
@@ -60,6 +61,10 @@ async function request(context: CliContext, text: string, flags: RequestFlags): 
     throw usage('-t is for --wait: restore when it is granted');
   if (wait === true && at !== undefined)
     throw usage('--wait restores on this host: leave --at out');
+  const { grantMinMs, grantMaxMs } = policyLimits;
+  if (lastsMs !== undefined && (lastsMs < grantMinMs || lastsMs > grantMaxMs)) {
+    throw usage('--for is from 1s to 90d');
+  }
   const { snapshot, path } = parseSnapshotPath(text);
   const agent = backend.control(stateDir);
   const asked = await agent.requestRestore({
