@@ -13,6 +13,7 @@ type Parcel = { readonly host: KeepingHost; readonly shard: Shard; readonly entr
 export class Backups {
   readonly #cluster: KeepingCluster;
   readonly #random: Prng;
+  readonly #first: number;
   #packs = 0;
   /** What the source believes to be stored. */
   readonly #index = new Map<string, PackEntry>();
@@ -24,6 +25,7 @@ export class Backups {
   constructor(cluster: KeepingCluster) {
     this.#cluster = cluster;
     this.#random = cluster.world.random.fork();
+    this.#first = this.#random.pick([0, 4]);
   }
 
   async step(): Promise<void> {
@@ -54,8 +56,8 @@ export class Backups {
     const { hosts, placedMs, nowMs } = this.#cluster;
     const entry = packNumber(++this.#packs, this.#random.chance(700));
     placedMs.set(entry.pack, nowMs);
-    // Of the first site one host holds a shard; copies lie at all of them.
-    const first = this.#random.pick([0, 4]);
+    // Of the first site one host holds the shards, and signs; copies lie at all of them.
+    const first = this.#first;
     for (const [i, host] of hosts.entries()) {
       if (entry.k > 1 && (i === 0 || i === 4) && i !== first) continue;
       const index = this.#cluster.indexAt(host, entry.k);

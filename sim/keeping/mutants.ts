@@ -79,7 +79,7 @@ export const keepingMutants: readonly KeepingMutant[] = [
   ),
   mutant(
     'does not care whether newer snapshots have arrived',
-    { by: 'needed', within: 20, plan: { ...calm, keepLast: 1, faults: late([1, 3], 9) } },
+    { by: 'waited', within: 5, plan: { ...calm, keepLast: 1, faults: late([1, 3], 9) } },
     service(
       'pack-use.ts',
       'if (head === undefined || head.sequence < sequence)',
