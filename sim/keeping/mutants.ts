@@ -124,8 +124,8 @@ export const keepingMutants: readonly KeepingMutant[] = [
     { by: 'waited', within: 30, plan: { hasLiar: true } },
     control(
       'time-book.ts',
-      'return times.sort((a, b) => b - a)[Math.floor(voters.length / 2)] ?? 0;',
-      'return times.sort((a, b) => b - a)[0] ?? 0;',
+      'const passedMs = times.sort((a, b) => b - a)[Math.floor(voters.length / 2)] ?? 0;',
+      'const passedMs = times.sort((a, b) => b - a)[0] ?? 0;',
     ),
   ),
   mutant(

@@ -17,7 +17,7 @@ export type OrphanKeeperOptions = {
   readonly packUse: Pick<PackUse, 'named' | 'objection'>;
   readonly store: Pick<ShardStore, 'list' | 'head' | 'usage'>;
   readonly book: OrphanBook;
-  readonly hostClock: Pick<HostClock, 'nowMs'>;
+  readonly hostClock: Pick<HostClock, 'nowMs' | 'latestMs'>;
   readonly ruleFor: (name: string) => DatasetRule;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,8 +52,9 @@ export class OrphanKeeper {
   /** One look at everything that is held here. */
   async round(): Promise<void> {
     const { store, hostClock, book } = this.#options;
-    const nowMs = hostClock.nowMs();
-    if (nowMs === undefined) return;
+    if (hostClock.nowMs() === undefined) return;
+    // A clock that is slow here must not shorten the grace.
+    const nowMs = hostClock.latestMs();
     const parts = Math.min(partsMax, 1 + Math.floor(store.usage().shards / packsAtOnce));
     for (let part = 0; part < parts; part++) {
       if (!(await this.#survey((pack) => byteOf(pack) % parts === part, nowMs))) return;

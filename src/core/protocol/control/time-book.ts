@@ -79,11 +79,21 @@ export class TimeBook {
     return { generation, index, lengthMs, sinceMs: undefined };
   }
 
-  /** The same wait, with its beginning if that is known by now. To be asked after each `time` command. */
+  /**
+   * The same wait, with its beginning as far as it is known by now. To be asked after each `time` command. As log
+   * time ends a wait by what a majority has passed, a wait begins by what no minority can make earlier: of the words
+   * said after the entry, with the silent counted as latest, the middle one. More words can only bring it nearer.
+   */
   settled(wait: TimeWait): TimeWait {
-    if (wait.sinceMs !== undefined) return wait;
-    const sinceMs = this.#passedBy((word) => isAfter(word, wait));
-    return sinceMs === 0 ? wait : { ...wait, sinceMs };
+    const { voters } = this.#config;
+    const times = voters.map((voter) => {
+      const word = this.#words.get(voter);
+      return word !== undefined && isAfter(word, wait) ? word.timeMs : Number.POSITIVE_INFINITY;
+    });
+    const middleMs = times.sort((a, b) => b - a)[Math.floor(voters.length / 2)];
+    if (middleMs === undefined || middleMs === Number.POSITIVE_INFINITY) return wait;
+    const sinceMs = Math.max(middleMs, wait.sinceMs === undefined ? this.#nowMs : 0);
+    return { ...wait, sinceMs: Math.min(sinceMs, wait.sinceMs ?? Number.POSITIVE_INFINITY) };
   }
 
   isOver({ sinceMs, lengthMs }: TimeWait): boolean {
@@ -94,8 +104,8 @@ export class TimeBook {
   isAwaited(voter: AgentKey, waits: readonly TimeWait[], nowMs: number): boolean {
     const word = this.#words.get(voter);
     return waits.some((wait) => {
-      if (word === undefined) return true;
-      if (wait.sinceMs === undefined) return !isAfter(word, wait);
+      if (word === undefined || !isAfter(word, wait)) return true;
+      if (wait.sinceMs === undefined) return false;
       const endMs = wait.sinceMs + wait.lengthMs;
       return this.#nowMs < endMs && word.timeMs < endMs && endMs <= nowMs;
     });
@@ -124,20 +134,10 @@ export class TimeBook {
   }
 
   #advance(): void {
-    this.#nowMs = Math.max(
-      this.#nowMs,
-      this.#passedBy(() => true),
-    );
-  }
-
-  /** The highest time that a majority of the voters has said or passed, by these words; 0: none. */
-  #passedBy(counts: (word: TimeWord) => boolean): number {
     const { voters } = this.#config;
-    const times = voters.map((voter) => {
-      const word = this.#words.get(voter);
-      return word !== undefined && counts(word) ? word.timeMs : 0;
-    });
-    return times.sort((a, b) => b - a)[Math.floor(voters.length / 2)] ?? 0;
+    const times = voters.map((voter) => this.#words.get(voter)?.timeMs ?? 0);
+    const passedMs = times.sort((a, b) => b - a)[Math.floor(voters.length / 2)] ?? 0;
+    this.#nowMs = Math.max(this.#nowMs, passedMs);
   }
 }
 

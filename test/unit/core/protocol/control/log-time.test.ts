@@ -122,11 +122,32 @@ describe('a wait for log time', () => {
     expect(log.state.time.settled(wait).sinceMs).toBeUndefined();
     say(bergen, hourMs);
     const settled = log.state.time.settled(wait);
-    expect(settled.sinceMs).toBe(startMs + hourMs);
+    // Turku is silent, and may be the one whose word would count.
+    expect(settled.sinceMs).toBe(startMs + hourMs + 1);
     expect(log.state.time.isOver(settled)).toBe(false);
-    for (const agent of [turku, bergen]) say(agent, 2 * hourMs);
+    for (const agent of [turku, bergen]) say(agent, 2 * hourMs + 1);
     expect(log.state.time.isOver(settled)).toBe(true);
-    expect(log.state.time.settled(settled)).toBe(settled);
+    expect(log.state.time.settled(settled)).toEqual(settled);
+  });
+
+  test('is ended by no voter that says a time long past while another is silent', () => {
+    for (const agent of [log.oslo, bergen, turku]) say(agent, 100 * hourMs);
+    const wait = begin();
+    say(turku, hourMs);
+    say(bergen, 101 * hourMs);
+    const settled = log.state.time.settled(wait);
+    expect(settled.sinceMs).toBe(startMs + 101 * hourMs);
+    expect(log.state.time.isOver(settled)).toBe(false);
+  });
+
+  test('is held up by a voter that says a time far ahead only until the others have spoken', () => {
+    const wait = begin();
+    say(turku, 9000 * hourMs);
+    say(bergen, hourMs);
+    const first = log.state.time.settled(wait);
+    expect(first.sinceMs).toBe(startMs + 9000 * hourMs);
+    say(log.oslo, hourMs + 1);
+    expect(log.state.time.settled(first).sinceMs).toBe(startMs + hourMs + 1);
   });
 
   test('asks each voter for one word when it begins, and one when it is due', () => {
