@@ -73,10 +73,11 @@ export class FactNeeds {
   /** What is asked for in one round, by the writers of the statements that name it. */
   async #missing(): Promise<Map<AgentKey, FactHash[]>> {
     const missing = new Map<AgentKey, FactHash[]>();
-    const share = Math.max(writerShareMin, Math.floor(factsPerRoundMax / this.#needing.size));
-    for (const [writer, needing] of this.#needing) {
-      if (needing.size === 0) this.#needing.delete(writer);
-      else missing.set(writer, await this.#missingOf(needing, share));
+    // Empty sets stay: a round with another peer may have taken out what it is looking at, and puts it back.
+    const waiting = [...this.#needing].filter(([, needing]) => needing.size > 0);
+    const share = Math.max(writerShareMin, Math.floor(factsPerRoundMax / waiting.length));
+    for (const [writer, needing] of waiting) {
+      missing.set(writer, await this.#missingOf(needing, share));
     }
     return missing;
   }
