@@ -1,5 +1,5 @@
 import { equal } from '../../base/bytes.ts';
-import { minuteMs } from '../../base/units.ts';
+import { dayMs, minuteMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import {
   type AuditEntry,
@@ -20,6 +20,8 @@ export type AuditEvent = {
   readonly subject: string;
   readonly outcome: AuditEntry['outcome'];
   readonly detail?: string;
+  /** Machines do it all day long: it is gathered for a day, or it would hide what people do. */
+  readonly isRoutine?: boolean;
 };
 
 /** Where services tell of what they do. Never throws, and is not waited for. */
@@ -35,6 +37,7 @@ export type AuditLogOptions = {
 
 /** What came again within this time is counted, and said once more at its end. */
 const gatherMs = minuteMs;
+const routineGatherMs = dayMs;
 /** Different ones that are gathered at once: a peer cannot fill the memory with inventions. */
 const gatheredMax = 1024;
 const readStep = 512;
@@ -91,7 +94,7 @@ export class AuditLog {
     return this.#tree.root();
   }
 
-  /** Takes an event down. The first of its like is written at once, others are gathered for a minute. */
+  /** Takes an event down. The first of its like is written at once, others are gathered for a while. */
   readonly note: Audit = (event) => {
     this.#settle();
     const name = [event.kind, event.actor, event.action, event.subject, event.outcome].join('\n');
@@ -108,11 +111,12 @@ export class AuditLog {
     this.#write(event, 1);
   };
 
-  /** What was gathered longer than a minute ago is written with its count. Call now and then. */
+  /** What has been gathered for long enough is written with its count. Call now and then. */
   #settle(all = false): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [name, { event, sinceMs, count }] of this.#gathered) {
-      if (!all && nowMs - sinceMs < gatherMs) continue;
+      const forMs = event.isRoutine === true ? routineGatherMs : gatherMs;
+      if (!all && nowMs - sinceMs < forMs) continue;
       this.#gathered.delete(name);
       if (count > 0) this.#write(event, count);
     }

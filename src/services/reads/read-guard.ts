@@ -58,7 +58,8 @@ export class ReadGuard {
     // Before it is served: what runs at once must not pass the bound together.
     book.add(keyOf(caller), right.account, amount.bytes);
     const event = { actor: reader, action: right.words, subject: '' } as const;
-    this.#options.audit({ ...event, kind: 'read', outcome: 'done' });
+    const isRoutine = right.isRoutine === true;
+    this.#options.audit({ ...event, kind: 'read', outcome: 'done', isRoutine });
     if (right.isSlowed === true) await this.#slow(caller, amount.bytes);
   }
 

@@ -33,6 +33,8 @@ export type ReadRight = {
   readonly timesPerPack?: number;
   /** No more at once than a person would need. */
   readonly isSlowed?: boolean;
+  /** Machines read so by themselves, all day long. */
+  readonly isRoutine?: boolean;
   /** Why the purpose that was named does not count. */
   readonly objection?: string;
 };
@@ -76,6 +78,7 @@ export class ReadRights {
           account: 'audit',
           words: 'read shards to see whether they are there',
           bytesMax: limits.auditReadsPerDay,
+          isRoutine: true,
         };
       case 'plan':
       case 'grant':
@@ -104,7 +107,8 @@ export class ReadRights {
     }
     const bytesMax = this.#options.control.state.policy.current.reads.repairPerDay;
     const timesPerPack = limits.repairReadsPerPackAndDay;
-    return { account: 'repair', words: 'read shards for repair', bytesMax, timesPerPack };
+    const words = 'read shards for repair';
+    return { account: 'repair', words, bytesMax, timesPerPack, isRoutine: true };
   }
 
   /** The right, or why there is none. */

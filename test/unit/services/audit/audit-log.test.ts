@@ -55,6 +55,20 @@ describe('an audit log', () => {
     expect(log.size).toBe(3);
   });
 
+  test('counts for a day what machines do all day long', async () => {
+    const log = await open();
+    const read: AuditEvent = {
+      ...{ kind: 'read', actor: 'eve', action: 'read shards for repair', subject: '' },
+      ...{ outcome: 'done', isRoutine: true },
+    };
+    for (let minute = 0; minute < 24 * 60; minute++) {
+      log.note(read);
+      await clock.advance(60_000);
+    }
+    await log.flush();
+    expect(await log.entries(0, 9)).toMatchObject([{ count: 1 }, { count: 24 * 60 - 1 }]);
+  });
+
   test('proves that it only grew', async () => {
     const log = await open();
     for (let i = 0; i < 7; i++) log.note({ ...refusal, subject: String(i) });

@@ -72,6 +72,12 @@ describe('a reader', () => {
     await guard.admit(cellar, repair, other);
   });
 
+  test('is counted for a day where machines read by themselves', async () => {
+    await guard.admit(cellar, { ...plain, isRoutine: true }, amount(1));
+    await guard.admit(cellar, plain, amount(1));
+    expect(events.map(({ isRoutine }) => isRoutine)).toEqual([true, false]);
+  });
+
   test('is slowed down after a burst', async () => {
     const slow: ReadRight = { ...plain, bytesMax: 1e12, isSlowed: true };
     await guard.admit(cellar, slow, amount(limits.ungrantedBurst));

@@ -145,6 +145,7 @@ describe('for repair', () => {
     expect(found).toMatchObject({
       account: 'repair',
       timesPerPack: 2,
+      isRoutine: true,
       bytesMax: 1024 * 1024 * MiB,
     });
   });
