@@ -149,7 +149,7 @@ export const guests: readonly RaftMutant[] = [
   ),
   mutant(
     'leads on although it is no voter',
-    1000,
+    4500,
     patch(
       'commitment.ts',
       'if (hasCommittedInTerm(state)',

@@ -25,7 +25,7 @@ function hexOf(bytes: Uint8Array): string {
     codes[2 * i] = hexCodes[at] as number;
     codes[2 * i + 1] = hexCodes[at + 1] as number;
   }
-  return String.fromCharCode(...codes);
+  return String.fromCharCode.apply(null, codes as unknown as number[]);
 }
 
 /** Of each character code below 103 its value as a digit, or 255. */
