@@ -151,9 +151,6 @@ export class RetentionView {
     const others = [...witnessed].filter(([agent]) => agent !== statement.writer);
     const counted = others.length === 0 ? [...witnessed] : others;
     const sorted = counted.map(([, timeMs]) => timeMs).sort((a, b) => a - b);
-    const median = sorted[(sorted.length - 1) >> 1];
-    if (median === undefined) return undefined;
-    const nowMs = this.#options.state().time.nowMs;
-    return nowMs === 0 ? median : Math.min(median, nowMs);
+    return sorted[(sorted.length - 1) >> 1];
   }
 }

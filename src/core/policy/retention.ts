@@ -34,28 +34,30 @@ const incompleteMs = 7 * dayMs;
  * time. Order and time are those that others have witnessed, and of several snapshots in one hour, day or month
  * the first one counts: so whoever takes over the source can push nothing out by making many, or by lying about
  * when they were made.
+ *
+ * Log time may be an hour behind the witnesses, and the first snapshot of a new day must not be taken for one more of
+ * the old day meanwhile; but witnesses that are ahead must not push the past out with days to come. So a rule is
+ * asked by both, and what it keeps by one of them stays.
  */
 export function retain(
   snapshots: readonly SnapshotFacts[],
   { rule, nowMs }: { readonly rule: Retention | undefined; readonly nowMs: number },
 ): RetentionDecision[] {
-  const line = inOrder(snapshots);
+  const line = inOrder(snapshots.map((one) => notAfter(one, nowMs)));
   const reasons = new Map<number, string[]>(line.map(({ sequence }) => [sequence, []]));
   const keep = (snapshot: SnapshotFacts, reason: string): void => {
     reasons.get(snapshot.sequence)?.push(reason);
   };
   keepWhateverRules(line, keep, nowMs);
-  // What is forgotten neither counts for a rule nor is kept by one; nor does what may be a thief's.
-  const counted = line.filter(
-    (one) => isUsable(one) && !one.isSuspect && !one.isForgotten && one.witnessedMs !== undefined,
-  );
   if (rule === undefined) {
     for (const one of line) if (!one.isForgotten) keep(one, 'the policy has no retention for it');
   } else {
-    keepLast(counted, rule, keep);
-    keepBuckets(counted, rule, keep);
-    keepWithin(counted, rule, { keep, nowMs });
-    keepTagged(counted, rule, keep);
+    keepByRule(line, rule, { keep, nowMs });
+    const open = new Set([...reasons].flatMap(([one, found]) => (found.length > 0 ? [] : [one])));
+    const keepToo: Keep = (one, reason) => {
+      if (open.has(one.sequence)) keep(one, reason);
+    };
+    keepByRule(inOrder(snapshots), rule, { keep: keepToo, nowMs });
   }
   return line.map((one) => {
     const { sequence } = one;
@@ -77,6 +79,13 @@ function isUsable({ isCommitted, isShredded }: SnapshotFacts): boolean {
 }
 
 type Keep = (snapshot: SnapshotFacts, reason: string) => void;
+
+/** Witnessed at a time that has come by log time; 0: no majority has told one. */
+function notAfter(snapshot: SnapshotFacts, nowMs: number): SnapshotFacts {
+  const { witnessedMs } = snapshot;
+  if (nowMs === 0 || witnessedMs === undefined) return snapshot;
+  return { ...snapshot, witnessedMs: Math.min(witnessedMs, nowMs) };
+}
 
 /** A later snapshot was not witnessed before an earlier one, whatever a clock has said. */
 function inOrder(snapshots: readonly SnapshotFacts[]): SnapshotFacts[] {
@@ -104,6 +113,21 @@ function keepWhateverRules(line: readonly SnapshotFacts[], keep: Keep, nowMs: nu
 function isFresh(one: SnapshotFacts, line: readonly SnapshotFacts[], nowMs: number): boolean {
   const next = line.find((other) => other.isCommitted && other.sequence > one.sequence);
   return next?.witnessedMs === undefined || nowMs - next.witnessedMs < incompleteMs;
+}
+
+function keepByRule(
+  line: readonly SnapshotFacts[],
+  rule: Retention,
+  { keep, nowMs }: { keep: Keep; nowMs: number },
+): void {
+  // What is forgotten neither counts for a rule nor is kept by one; nor does what may be a thief's.
+  const counted = line.filter(
+    (one) => isUsable(one) && !one.isSuspect && !one.isForgotten && one.witnessedMs !== undefined,
+  );
+  keepLast(counted, rule, keep);
+  keepBuckets(counted, rule, keep);
+  keepWithin(counted, rule, { keep, nowMs });
+  keepTagged(counted, rule, keep);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { dayMs, hourMs } from '../../../src/base/units.ts';
+import { dayMs, hourMs, minuteMs } from '../../../src/base/units.ts';
 import type { DatasetRuleText } from '../../../src/core/policy/policy-document.ts';
 import { encodePolicy } from '../../../src/core/policy/policy-text.ts';
 import { type JudgedStream, RetentionView } from '../../../src/services/retention-view.ts';
@@ -75,7 +75,7 @@ describe('retention at a host', () => {
     expect(snapshots[0]?.decision.reasons).toEqual(['no rule keeps it']);
   });
 
-  test('goes by what others have witnessed: their lower median, never later than log time', async () => {
+  test('goes by what others have witnessed: their lower median', async () => {
     for (const day of [0, 1]) await snapshot(day);
     const [first, second] = host.records;
     if (first === undefined || second === undefined) throw new Error('there are two');
@@ -94,6 +94,23 @@ describe('retention at a host', () => {
     expect(await kept()).toEqual(['1: within 3 days', '2: the newest that is committed']);
     host.pass(2);
     expect(await kept()).toEqual(['2: the newest that is committed']);
+  });
+
+  test('keeps the first snapshot of a new day while log time is behind', async () => {
+    for (const day of [0, 23 / 24]) await snapshot(day);
+    const behindMs = host.state.time.nowMs;
+    for (const minutes of [70, 75]) {
+      const { hash } = await host.snapshot([[]], {});
+      const timeMs = startMs + 23 * hourMs + minutes * minuteMs;
+      host.witnesses.set(hash, new Map([[riga.agentKey, timeMs]]));
+    }
+    retention({ keepDaily: 2 });
+    expect(host.state.time.nowMs).toBe(behindMs);
+    expect(await kept()).toEqual([
+      '1: first of day 2026-01-01 (1 of 2 daily)',
+      '3: first of day 2026-01-02 (1 of 2 daily)',
+      '4: the newest that is committed',
+    ]);
   });
 
   test('keeps tags, what is held, what is undeleted, and what has not become complete', async () => {

@@ -70,6 +70,22 @@ describe('retention', () => {
     ]);
   });
 
+  test('keeps the first snapshot of a new day while log time is behind', () => {
+    const line = [23, 24.2, 24.3].map((hours, i) => snapshot(i + 1, hours * hourMs));
+    const behindMs = startMs + 23.5 * hourMs;
+    for (const nowMs of [behindMs, startMs + 24.4 * hourMs]) {
+      expect(kept(line, { keepDaily: 2 }, nowMs)).toEqual([1, 2, 3]);
+    }
+    expect(kept(line, { keepLast: 1 }, behindMs)).toEqual([1, 2, 3]);
+    expect(kept(line, { keepLast: 1 })).toEqual([2, 3]);
+  });
+
+  test('keeps the past though witnesses that are ahead put days to come after it', () => {
+    const ahead = [10, 20, 30, 40, 50].map((day, i) => snapshot(5 + i, day * dayMs));
+    const line = [...every(dayMs, 4), ...ahead];
+    expect(kept(line, { keepDaily: 3 }, startMs + 3.5 * dayMs)).toEqual([2, 3, 4, 7, 8, 9]);
+  });
+
   test('keeps what is younger than a span, by log time', () => {
     const line = every(dayMs, 10);
     expect(kept(line, { keepWithinMs: 3 * dayMs })).toEqual([8, 9, 10]);
