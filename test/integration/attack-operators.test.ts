@@ -34,6 +34,10 @@ beforeAll(async () => {
   const file = join(cluster.root, 'file');
   writeFileSync(file, 'what shall stay');
   await cluster.backup(origin, ['--dataset', 'home', file]);
+  await until('the snapshot is anchored', 30_000, async () => {
+    const plan = ['restore', 'plan', 'home', '--to', second, '--dir', join(cluster.root, 'back')];
+    return (await cluster.run(plan, origin)).code === 0;
+  });
   await cluster.expect(0, ['hold', 'add', '--dataset', 'home', ...why, ...by('ada')], origin);
   hold = (await cluster.api(origin).keeping()).holds[0]?.id ?? '';
   const role = ['peer', 'set', auditor, '--role', '+auditor'];
