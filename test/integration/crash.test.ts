@@ -86,7 +86,7 @@ describe('a storage peer that is killed in the middle of a transfer', () => {
   const lost = 'nyc1';
 
   it('does not stop the backup, which says what is still owed to the peer', async () => {
-    writeLarge('in transfer', 40 * MB);
+    writeLarge('in transfer', 96 * MB);
     const isReached = ({ bytesSent }: BackupStatus): boolean => bytesSent > 8 * MB;
     const backup = { site: origin, paths: [source] };
     const act = (): Promise<void> => cluster.kill(lost);
