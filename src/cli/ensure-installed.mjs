@@ -14,5 +14,6 @@ if (!isCurrent) {
     stdio: 'inherit',
     shell: process.platform === 'win32',
   });
-  process.exit(result.status ?? 1);
+  if (result.status !== 0) process.exit(result.status ?? 1);
 }
+await import('./bundle.mjs');

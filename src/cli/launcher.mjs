@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 // Runs on any Node from 18 on, and hands over to the bundled Node 24 when the system's is older.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { bundlePlace } from './bundle-place.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -17,7 +19,8 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
   const cache = process.env.NODE_COMPILE_CACHE ?? join(here, '../../node_modules/.cache/holdfast');
   module.enableCompileCache(cache);
   process.env.NODE_COMPILE_CACHE = cache;
-  await import('./main.ts');
+  const bundled = join(bundlePlace(), 'main.js');
+  await import(existsSync(bundled) ? pathToFileURL(bundled).href : './main.ts');
 } else {
   let node;
   try {

@@ -1,0 +1,74 @@
+// Puts the program and its dependencies into few files, once for each state of the sources. Nothing depends on it:
+// without a bundle the launcher starts the sources themselves, only slower.
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundlePlace, bundles } from './bundle-place.mjs';
+
+/** What is started by itself: the program, its threads and its child processes. */
+const entries = [
+  'cli/main',
+  'adapters/compute/worker',
+  'adapters/fs/read-worker',
+  'adapters/age/sealing-child',
+  'adapters/age/mint-child',
+  'adapters/system/lease-guard-child',
+];
+const kept = 8;
+/** Packages with native code stay where they are. */
+const native = [/^koffi/, /^classic-level/, /^@napi-rs\/blake-hash/];
+
+/** A module finds the threads that it starts beside it in the bundle, and all other files where its source lies. */
+const places = {
+  name: 'places',
+  transform: {
+    filter: { id: /\/src\/.*\.ts$/ },
+    handler(code, id) {
+      if (!code.includes('import.meta.url')) return null;
+      const own = JSON.stringify(pathToFileURL(id).href);
+      const parts = code.split(/new URL\(\s*'\.\/([\w-]+)\.ts',\s*import\.meta\.url\s*\)/);
+      return parts
+        .map((part, i) =>
+          i % 2 === 0
+            ? part.replaceAll('import.meta.url', own)
+            : `new URL('./${part}.js', import.meta.url)`,
+        )
+        .join('');
+    },
+  },
+};
+
+async function build(target) {
+  const { rolldown } = await import('rolldown');
+  const src = fileURLToPath(new URL('..', import.meta.url));
+  const input = Object.fromEntries(
+    entries.map((entry) => [entry.replace(/.*\//, ''), join(src, `${entry}.ts`)]),
+  );
+  const bundle = await rolldown({ input, platform: 'node', external: native, plugins: [places] });
+  const draft = `${target}.${process.pid}`;
+  const names = { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' };
+  await bundle.write({ dir: draft, format: 'esm', ...names });
+  await bundle.close();
+  // Another may have been as quick; its bundle is the same.
+  if (existsSync(target)) rmSync(draft, { recursive: true });
+  else renameSync(draft, target);
+}
+
+/** An agent that runs from an older bundle still loads parts of it. */
+function removeOld() {
+  const found = readdirSync(bundles).map((name) => join(bundles, name));
+  const byAge = found.map((path) => ({ path, madeMs: statSync(path).mtimeMs }));
+  byAge.sort((a, b) => b.madeMs - a.madeMs);
+  for (const { path } of byAge.slice(kept)) rmSync(path, { recursive: true, force: true });
+}
+
+const target = bundlePlace();
+if (!existsSync(target)) {
+  try {
+    mkdirSync(bundles, { recursive: true });
+    await build(target);
+    removeOld();
+  } catch (error) {
+    console.error(`holdfast: the program starts slower, since it could not be bundled: ${error}`);
+  }
+}
