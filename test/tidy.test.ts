@@ -9,7 +9,7 @@ type Import = { readonly file: string; readonly target: string };
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter(
-      (entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'),
+      (entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts'),
     )
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
     .filter((file) => !file.includes('/gen/'));
@@ -67,6 +67,17 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
   {
     folder: 'sim/',
     may: [/^src\/(base|core|ports|services)\//, /^src\/agent\/agent\.ts$/, /^sim\//, /^node:util$/],
+  },
+  // The browser's half: of everything else it has types, and words that need no Node.
+  {
+    folder: 'src/dashboard/',
+    may: [
+      /^src\/dashboard\//,
+      /^src\/agent\/(api|control-wire|[\w-]+-types)\.ts$/,
+      /^src\/base\/(quantity|units)\.ts$/,
+      /^src\/core\/policy\/[\w-]+\.ts$/,
+      /^preact/,
+    ],
   },
   { folder: 'src/cli/', may: [/^src\/(base|agent|cli)\//, /^src\/core\//, /^(?!src\/)/] },
 ];

@@ -268,6 +268,7 @@ function configOf(name: string): Config {
     leases: {},
     repair: { enabled: true, bandwidth: 0 },
     scrub: { bandwidth: 0 },
+    dashboard: { enabled: false, listen: '127.0.0.1:0', hosts: [] },
     compression: { level: 1 },
     datasets: { [name]: { ...dataset, paths: ['/data'], chunkAverage: 16 * 1024 } },
   };

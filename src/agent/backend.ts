@@ -56,6 +56,8 @@ export function createBackend(): Backend {
     openPlanKeys: async (options) =>
       (await import('./compose/plan-keys.ts')).openPlanKeys(options, controlOf(options)),
     control: (stateDir) => connectControl(socketOf(stateDir)),
+    dashboard: async (options) =>
+      (await import('./compose/dashboard.ts')).dashboardLink(options, controlOf(options)),
     repairIndex: async ({ stateDir }) =>
       (await import('./compose/repair-index.ts')).repairIndex(stateDir),
     demo: async (options, { signal }) =>

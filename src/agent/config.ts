@@ -48,6 +48,12 @@ const datasetName = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,127}$/u, {
   error: 'is no dataset name: letters, digits, . _ - only',
 });
 
+// Nothing there is encrypted: whoever is elsewhere comes through a proxy that does.
+const loopback = z.string().regex(/^(?:127(?:\.\d{1,3}){3}|\[::1\]):\d{1,5}$/, {
+  error:
+    'is no loopback address with a port such as "127.0.0.1:7421"; for others use a reverse proxy',
+});
+
 const argv = z.array(z.string().max(4096)).min(1).max(64);
 
 const leasePrograms = z.strictObject({
@@ -74,6 +80,16 @@ const schema = z.strictObject({
     .prefault({}),
   scrub: z.strictObject({ bandwidth: size.default(32 * MiB) }).prefault({}),
   compression: z.strictObject({ level: z.int().min(0).max(19).default(3) }).prefault({}),
+  dashboard: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      listen: loopback.default('127.0.0.1:7421'),
+      hosts: z
+        .array(z.string().regex(/^[a-z0-9.[\]:-]{1,255}$/i))
+        .max(16)
+        .default([]),
+    })
+    .prefault({}),
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),
   leases: z.record(datasetName, leasePrograms).default({}),

@@ -46,6 +46,8 @@ export interface Backend {
   grantRestore(options: GrantRestoreOptions): Promise<GrantRestoreReport>;
   /** Does not connect yet: the first call meets `agent-not-running`. */
   control(stateDir: string): AgentApi;
+  /** Where the running agent serves its dashboard. @throws HoldfastError not-found when it serves none */
+  dashboard(options: { stateDir: string }): Promise<{ url: string; link: string }>;
   /** Rebuilds the indexes of a state directory whose agent does not run. */
   repairIndex(options: { stateDir: string }): Promise<RepairReport>;
   /** Resolves when it has been taken down again. @throws HoldfastError when a step fails. */

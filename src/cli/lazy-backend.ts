@@ -25,6 +25,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     proveShare: async (options) => (await load()).proveShare(options),
     changeKeys: async (options) => (await load()).changeKeys(options),
     control: (stateDir) => connectControl(controlSocketPath(stateDir)),
+    dashboard: async (options) => (await load()).dashboard(options),
     repairIndex: async (options) => (await load()).repairIndex(options),
     demo: async (options, cancel) => (await load()).demo(options, cancel),
     loadConfig: async (options) => (await load()).loadConfig(options),

@@ -12,6 +12,7 @@ import { addScrub } from './commands/scrub.ts';
 import { addCluster } from './commands/cluster.ts';
 import { addConfig } from './commands/config.ts';
 import { addCoordinator } from './commands/coordinator.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
 import { addInit } from './commands/init.ts';
@@ -84,6 +85,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addDemo(program, register);
   program.commandsGroup('Every day:');
   addStatus(program, register);
+  addDashboard(program, register);
   addBackup(program, register);
   addSnapshots(program, register);
   addPeer(program, register);

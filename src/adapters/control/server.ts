@@ -45,7 +45,22 @@ export async function serveControl(options: {
   api: AgentApi;
   log: Log;
 }): Promise<AsyncDisposable> {
-  const { api, log } = options;
+  const { app, streams } = controlApp(options);
+  const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await socketFile[Symbol.asyncDispose]();
+      await app.close();
+      await Promise.all(streams);
+    },
+  };
+}
+
+/** Every route of the API, listening nowhere yet. Whoever closes it waits for the streams then. */
+export function controlApp({ api, log }: { api: AgentApi; log: Log }): {
+  app: FastifyInstance;
+  streams: ReadonlySet<Promise<void>>;
+} {
   const app = fastify({ bodyLimit: bodySizeMax, forceCloseConnections: true });
   const streams = new Set<Promise<void>>();
   handleFailures(app, log);
@@ -58,14 +73,7 @@ export async function serveControl(options: {
   addGrants(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });
-  const socketFile = await bindSocketFile(options.socketPath, (path) => app.listen({ path }));
-  return {
-    [Symbol.asyncDispose]: async () => {
-      await socketFile[Symbol.asyncDispose]();
-      await app.close();
-      await Promise.all(streams);
-    },
-  };
+  return { app, streams };
 }
 
 function handleFailures(app: FastifyInstance, log: Log): void {

@@ -1,9 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -17,6 +19,7 @@ import type { DemoOptions } from '../../cli/backend.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { AgentApi, SnapshotReport } from '../api.ts';
 import { connectControl } from '../control-client.ts';
+import { dashboardLink } from './dashboard.ts';
 import { demoTable } from './demo-table.ts';
 
 const sites = [
@@ -76,6 +79,7 @@ class Demo {
       `Five sites in three regions, each a process with its own disk space, below ${this.#root}`,
     );
     await this.#formCluster();
+    await this.#sayDashboard();
     this.#makeDocuments();
     this.#say(`\nFirst backup at ${origin.name}: ${this.#paths.join(', ')}`);
     const first = await this.#backup();
@@ -136,14 +140,22 @@ class Demo {
   }
 
   async #startAgent(site: string): Promise<void> {
+    // Its log has lines for machines: whoever wants them finds them beside its state.
+    const logFile = join(this.#root, `${site}.log`);
+    const log = openSync(logFile, 'a', 0o600);
     const child = spawn(process.execPath, [cli, 'agent', '-s', this.state(site)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', log],
       env: environment(this.#root),
     });
+    closeSync(log);
     this.#agents.set(site, child);
     await this.#until(async () => {
       if (child.exitCode !== null) {
-        throw new HoldfastError('failed', `the agent of ${site} ended with code ${child.exitCode}`);
+        const words = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+        throw new HoldfastError(
+          'failed',
+          `the agent of ${site} ended with code ${child.exitCode}:\n${words}`,
+        );
       }
       return (
         (await this.#api(site)
@@ -151,6 +163,15 @@ class Demo {
           .catch(() => undefined)) !== undefined
       );
     });
+  }
+
+  /** Of a site that stays: the page can be watched while others are lost. */
+  async #sayDashboard(): Promise<void> {
+    const stateDir = this.state(survivor.name);
+    const { link } = await dashboardLink({ stateDir }, this.#api(survivor.name));
+    this.#say(
+      `\nDashboard of ${survivor.name}: open this link in a browser, and watch what follows:\n  ${link}`,
+    );
   }
 
   async #untilConnected(): Promise<void> {
@@ -299,6 +320,7 @@ class Demo {
     for (const words of ['status', 'peer list', 'snapshots', 'check --read-data']) {
       this.#say(`  ${holdfast} ${words} -s ${this.state(survivor.name)}`);
     }
+    await this.#sayDashboard();
     this.#say('Ctrl-C ends the demo and removes its files.');
     if (this.#signal.aborted) return;
     await new Promise<void>((resume) => {

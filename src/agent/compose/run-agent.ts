@@ -43,6 +43,7 @@ import { Agent } from '../agent.ts';
 import { agentApi } from '../agent-api.ts';
 import type { Config } from '../config.ts';
 import { version } from '../version.ts';
+import { openDashboard } from './dashboard.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
 
 /** Compute threads beside the main one. More than this and the disk is the limit. */
@@ -144,13 +145,9 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       },
     ),
   );
-  stack.use(
-    await serveControl({
-      socketPath: `${state.path}/control.sock`,
-      api: agentApi(agent, () => stop.abort()),
-      log,
-    }),
-  );
+  const api = agentApi(agent, () => stop.abort());
+  stack.use(await serveControl({ socketPath: `${state.path}/control.sock`, api, log }));
+  stack.use(await openDashboard({ state, config, agent: agent.member().agentKey, api, log }));
   using _memory = boundMemory();
   log.log('info', 'agent started', {
     cluster: decodeGenesis(genesisBytes).name,

@@ -45,6 +45,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     proveShare: async () => unexpected('proveShare'),
     changeKeys: async () => unexpected('changeKeys'),
     control: () => unexpected('control'),
+    dashboard: async () => unexpected('dashboard'),
     repairIndex: async () => unexpected('repairIndex'),
     demo: async () => unexpected('demo'),
     loadConfig: async () => unexpected('loadConfig'),

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+
+type Build = { buildDashboard: () => Promise<Map<string, string>> };
+
+const folder = new URL('../../../src/dashboard/', import.meta.url);
+
+it('serves what its sources make, in less than 200 kB compressed', async () => {
+  const { buildDashboard } = (await import(new URL('build.mjs', folder).href)) as Build;
+  let size = 0;
+  for (const [name, text] of await buildDashboard()) {
+    const committed = readFileSync(new URL(`gen/${name}`, folder), 'utf8');
+    expect(committed === text, `gen/${name} is old: npm run dashboard`).toBe(true);
+    size += gzipSync(text).length;
+    expect(brotliCompressSync(text).length).toBeLessThan(gzipSync(text).length);
+  }
+  expect(size).toBeLessThan(200_000);
+});
+
+it('asks nobody else for anything', () => {
+  for (const name of ['index.html', 'style.css']) {
+    const text = readFileSync(new URL(`page/${name}`, folder), 'utf8');
+    expect(text).not.toMatch(/https?:|url\(|@import|\son\w+=|<style|<script>/);
+  }
+});
