@@ -4,6 +4,7 @@ import { shortId } from '../core/ids.ts';
 import { isUrgent } from '../core/policy/repair-order.ts';
 import type { RepairTask } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
+import { dependentsOf } from '../services/repair/dependents.ts';
 import type { Agent } from './agent.ts';
 import type {
   DrainReport,
@@ -30,12 +31,7 @@ export function upkeepApi(agent: Agent): UpkeepApi {
 
 async function drainReports(agent: Agent): Promise<DrainReport[]> {
   const { ledger, control, upkeep } = agent;
-  const { survey, tasks, awaited, lost } = await upkeep.repairs.look();
-  const unsettled = new Set([
-    ...tasks.map(({ entry }) => entry.pack),
-    ...awaited,
-    ...lost.map(({ pack }) => pack),
-  ]);
+  const judgement = await upkeep.repairs.look();
   return control.log.state.drains.all().map((target): DrainReport => {
     const members = ledger.roster
       .members()
@@ -43,16 +39,15 @@ async function drainReports(agent: Agent): Promise<DrainReport[]> {
         'site' in target ? one.site === target.site : one.agentKey === target.agent,
       );
     const keys = new Set(members.map(({ agentKey }) => agentKey));
-    const held = [...survey.packs].filter(([, { words }]) =>
-      [...keys].some((key) => (words.get(key)?.mask ?? 0) !== 0),
-    );
+    const { packs, waiting, undelivered } = dependentsOf(judgement, keys);
     const name = 'site' in target ? target.site : agent.nameOf(target.agent);
     return {
       name,
       kind: 'site' in target ? 'site' : 'host',
       hosts: members.map((one) => one.name),
-      packs: held.length,
-      waiting: held.filter(([pack]) => unsettled.has(pack)).length,
+      packs: packs.length,
+      waiting: waiting.length,
+      undelivered: undelivered.length,
     };
   });
 }

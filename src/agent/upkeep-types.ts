@@ -13,10 +13,12 @@ export type DrainReport = {
   name: string;
   kind: 'host' | 'site';
   hosts: string[];
-  /** Packs of which it holds something. */
+  /** Packs of which it holds something, or has still to deliver something. */
   packs: number;
-  /** Those of which something is still to be made elsewhere. */
+  /** Those of which something is still to come to, or to be made at, others. */
   waiting: number;
+  /** Those of the waiting that it has written itself: what is missing may lie in its outbox alone. */
+  undelivered: number;
 };
 
 /** Of what this host stores. */

@@ -97,8 +97,15 @@ async function follow(context: CliContext, { name, kind }: Target): Promise<void
       unit: 'packs',
       done,
       total: report.packs,
-      current: '',
-      json: { packs_done: done, total_packs: report.packs },
+      current:
+        report.undelivered === 0
+          ? ''
+          : `${counted(report.undelivered, 'pack')} of its own not delivered yet`,
+      json: {
+        packs_done: done,
+        total_packs: report.packs,
+        undelivered_packs: report.undelivered,
+      },
     });
     if (calm < calmPolls) await sleep(pollMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) {

@@ -31,6 +31,8 @@ export type PackCondition = {
     /** Nobody can read from it. */
     readonly isGone: boolean;
   })[];
+  /** Shards that somebody had signed for, and has taken back. */
+  readonly takenBackMask?: number;
   /** Shards of nobody's word may still be on their way from the source. */
   readonly isAwaited: boolean;
 };
@@ -102,7 +104,11 @@ function codeMask({ k, m }: PackEntry): number {
 }
 
 /** Somebody has signed for it, so it is not on its way any more. Of full copies: as many as are missing. */
-function isClaimed({ entry, departing, words }: PackCondition, index: number): boolean {
+function isClaimed(
+  { entry, departing, words, takenBackMask = 0 }: PackCondition,
+  index: number,
+): boolean {
+  if (((takenBackMask >>> index) & 1) === 1) return true;
   if (entry.k === 1) return departing.length > 0;
   return [...departing, ...words].some(({ mask }) => ((mask >>> index) & 1) === 1);
 }

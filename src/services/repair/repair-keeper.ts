@@ -1,4 +1,4 @@
-import { hourMs, minuteMs, secondMs } from '../../base/units.ts';
+import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
 import { orderRepairs, type RepairOrder } from '../../core/policy/repair-order.ts';
@@ -9,10 +9,11 @@ import type { ShardStore } from '../../ports/shard-store.ts';
 import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
 import type { ShardHolder } from '../holder-history.ts';
-import type { Ledger, ManifestRecord } from '../ledger.ts';
+import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { StoragePeer } from '../storage-peer.ts';
 import type { BadPack, BadPacks } from './bad-packs.ts';
+import { OwedReceipts } from './owed-receipts.ts';
 import type { Survey, SurveyedPack } from './pack-survey.ts';
 import type { Judgement, RepairView } from './repair-view.ts';
 import { type ShardRebuilder, WrongEncoding } from './shard-rebuilder.ts';
@@ -52,14 +53,6 @@ const periodMs = 15 * secondMs;
 export const leaseMs = 2 * minuteMs;
 /** What failed is not tried again before this. */
 const retryMs = minuteMs;
-/** While repairs go on, others see so often what was made: by a receipt for the newest snapshot that names it. */
-const signEveryMs = 5 * minuteMs;
-/** Older snapshots are signed for again no more often: what a member may say in a day is bounded. */
-const signOlderMs = hourMs;
-
-/** Is there while older snapshots are still to be signed for again. */
-const owesRecord = 'repair-owes-receipts';
-
 const nothing: RepairOrder = { due: [], waiting: [], isBraked: false };
 
 /**
@@ -75,12 +68,7 @@ export class RepairKeeper {
   readonly #sinceMs = new Map<PackId, number>();
   readonly #begun = new Set<PackId>();
   readonly #failedMs = new Map<PackId, number>();
-  /** To be signed for soon, and those that may wait. */
-  readonly #unsigned = new Set<ManifestRecord>();
-  readonly #olderUnsigned = new Set<ManifestRecord>();
-  #signedMs = 0;
-  #signedOlderMs = Number.NEGATIVE_INFINITY;
-  #hasRecalled = false;
+  readonly #owed: OwedReceipts;
   #judgement: Judgement | undefined;
   #order: RepairOrder = nothing;
   #made = 0;
@@ -91,6 +79,7 @@ export class RepairKeeper {
 
   constructor(options: RepairKeeperOptions) {
     this.#options = options;
+    this.#owed = new OwedReceipts(options);
   }
 
   get state(): RepairState {
@@ -129,7 +118,7 @@ export class RepairKeeper {
   }
 
   async #round({ signal = new AbortController().signal }: Cancel): Promise<void> {
-    await this.#recallOwed();
+    await this.#owed.recall();
     const judgement = await this.look();
     await this.#takeBack(judgement.survey);
     for (const tasks of this.#mine()) {
@@ -138,8 +127,8 @@ export class RepairKeeper {
       const surveyed = task === undefined ? undefined : judgement.survey.packs.get(task.entry.pack);
       if (surveyed !== undefined) await this.#repair(judgement.survey, surveyed, tasks, signal);
     }
-    await this.#sign();
-    await this.#signOlder();
+    await this.#owed.sign();
+    await this.#owed.signOlderIfDue();
     if (this.#made > 0) await this.look();
   }
 
@@ -173,17 +162,17 @@ export class RepairKeeper {
       const gone = mask & ~held.reduce((all, index) => all | (1 << index), 0);
       if (gone === 0) continue;
       log.log('error', 'a shard that was signed for is gone', { pack, mask: gone >>> 0 });
-      for (const record of survey.usersOf(pack)) this.#unsigned.add(record);
+      for (const record of survey.usersOf(pack)) this.#owed.addSoon(record);
     }
-    if (this.#unsigned.size === 0) return;
+    if (this.#owed.soonCount === 0) return;
     const shards = store.usage().shards;
     void alarms.raise({
       kind: 'shards-gone',
-      subject: `${this.#unsigned.size} snapshots`,
+      subject: `${this.#owed.soonCount} snapshots`,
       text: 'shards that this host has signed for are damaged or gone; they are made anew: holdfast repair --dry-run',
       facts: { shardsLeft: String(shards) },
     });
-    await this.#sign();
+    await this.#owed.sign();
   }
 
   /** Tasks that are due and fall to this host now, a list for each pack. */
@@ -235,8 +224,8 @@ export class RepairKeeper {
       const holders = this.#holders(surveyed);
       await rebuilder.make({ entry, indexes, holders, record, signal });
       this.#made += indexes.length;
-      await this.#owe(survey.usersOf(pack));
-      this.#unsigned.add(record);
+      await this.#owed.addOlder(survey.usersOf(pack));
+      this.#owed.addSoon(record);
       log.log('info', 'shards repaired', { pack, indexes: indexes.join(' ') });
     } catch (error) {
       signal.throwIfAborted();
@@ -248,7 +237,7 @@ export class RepairKeeper {
     } finally {
       this.#current = undefined;
     }
-    if (clock.monotonicMs() - this.#signedMs >= signEveryMs) await this.#sign();
+    await this.#owed.signIfDue();
   }
 
   #holders({ entry, words }: SurveyedPack): ShardHolder[] {
@@ -284,46 +273,5 @@ export class RepairKeeper {
       text: `pack ${shortId(pack)} from ${name} is wrongly encoded: ${found.message}. What needs it may be lost with one site: holdfast repair --dry-run`,
       facts: { pack, writer, dataset, shards: found.from.join(' '), root: found.root },
     });
-  }
-
-  async #sign(): Promise<void> {
-    this.#signedMs = this.#options.clock.monotonicMs();
-    await this.#signAll(this.#unsigned);
-  }
-
-  /** Remembered over a restart: what was made is of use to a snapshot only by a word for it. */
-  async #owe(records: readonly ManifestRecord[]): Promise<void> {
-    if (this.#olderUnsigned.size === 0) {
-      await this.#options.records.write(owesRecord, new Uint8Array([1]));
-    }
-    for (const record of records) this.#olderUnsigned.add(record);
-  }
-
-  /** What this host owed when it stopped: it no longer knows for which. */
-  async #recallOwed(): Promise<void> {
-    if (this.#hasRecalled) return;
-    this.#hasRecalled = true;
-    const { records, ledger, self } = this.#options;
-    if ((await records.read(owesRecord)) === undefined) return;
-    for (const record of ledger.manifests()) {
-      const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
-      if (isSigned) this.#olderUnsigned.add(record);
-    }
-  }
-
-  async #signOlder(): Promise<void> {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (this.#olderUnsigned.size === 0 || nowMs - this.#signedOlderMs < signOlderMs) return;
-    this.#signedOlderMs = nowMs;
-    await this.#signAll(this.#olderUnsigned);
-    await this.#options.records.remove(owesRecord);
-  }
-
-  /** What cannot be signed for now stays in the set. */
-  async #signAll(records: Set<ManifestRecord>): Promise<void> {
-    for (const record of [...records]) {
-      await this.#options.storage?.sign(record);
-      records.delete(record);
-    }
   }
 }

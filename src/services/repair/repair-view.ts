@@ -17,6 +17,7 @@ import type { Peers } from '../peers.ts';
 import { residencyObjection, storageMembers } from '../residency.ts';
 import type { Standing } from '../standing.ts';
 import { type Survey, type SurveyedPack, surveyPacks } from './pack-survey.ts';
+import { TakenBack } from './taken-back.ts';
 
 export type RepairViewOptions = {
   readonly ledger: Ledger;
@@ -51,6 +52,7 @@ export class RepairView {
   readonly #options: RepairViewOptions;
   /** When a snapshot was met here first; clocks of others count for nothing. */
   readonly #metMs = new Map<StatementHash, number>();
+  readonly #takenBack = new TakenBack();
 
   constructor(options: RepairViewOptions) {
     this.#options = options;
@@ -60,6 +62,7 @@ export class RepairView {
     const { ledger } = this.#options;
     const survey = await surveyPacks(this.#options);
     this.#meet(survey);
+    this.#takenBack.note(survey.packs);
     const sites = new SitesByDataset(this.#options, survey.freeBytes);
     const { surviveSites } = ledger.roster.policy;
     const tasks: RepairTask[] = [];
@@ -102,7 +105,8 @@ export class RepairView {
       if (standing === 'stays') staying.push(word);
       else departing.push({ ...word, isGone: standing === 'gone' });
     }
-    return { entry, words: staying, departing, isAwaited };
+    const takenBackMask = this.#takenBack.maskOf(entry.pack);
+    return { entry, words: staying, departing, takenBackMask, isAwaited };
   }
 
   #standingOf(agent: AgentKey, member: Member | undefined): 'stays' | 'leaves' | 'gone' {

@@ -212,6 +212,22 @@ describe('a shard that is gone', () => {
     expect(sites).toHaveLength(1);
     expect((await site(0).view.assess(record)).degradedPacks).toBe(0);
   });
+
+  test('is made anew at once when it was signed for, though its source cannot be asked', async () => {
+    const coded = await writtenPack(1, { k: 3, m: 2 });
+    const copied = await writtenPack(2);
+    await backUp([coded, copied]);
+    cluster.isolate(0);
+    await cluster.clock.advance(3 * minuteMs);
+    for (const { entry } of [coded, copied]) {
+      await site(2).shards.store.remove(entry.pack, entry.k === 1 ? 0 : 2);
+    }
+    await keepers[2]?.round();
+    await everybodyRepairs([0]);
+    await everybodyRepairs([0]);
+    expect([1, 2, 3, 4, 5].filter((i) => shardsAt(i, coded).includes(2))).toHaveLength(1);
+    expect([1, 2, 3, 4, 5].filter((i) => shardsAt(i, copied).length > 0)).toHaveLength(2);
+  });
 });
 
 describe('who leaves', () => {
