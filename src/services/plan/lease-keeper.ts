@@ -32,6 +32,8 @@ export class LeaseKeeper {
   readonly #untilMs = new Map<DatasetId, number>();
   readonly #renewedMs = new Map<DatasetId, number>();
   readonly #told = new Map<string, string>();
+  /** Copies that this host is about to call off: nothing of them is started. */
+  readonly #suspended = new Set<string>();
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -43,6 +45,19 @@ export class LeaseKeeper {
     const lease = control.state.leases.of(dataset);
     if (lease === undefined || lease.holder !== control.self) return true;
     return guard !== undefined && guard.nowMs() < (this.#untilMs.get(dataset) ?? 0);
+  }
+
+  /** Stops the programs of a copy before it is called off, and starts none until `resume`. @throws HoldfastError failed */
+  async suspend(name: string, options: Cancel = {}): Promise<void> {
+    const { guard } = this.#options;
+    if (guard?.datasets.includes(name) !== true) return;
+    this.#suspended.add(name);
+    if (guard.state(name) !== 'stopped') await guard.stop(name, options);
+  }
+
+  /** The log has the word, or has refused it: from here on it decides. */
+  resume(name: string): void {
+    this.#suspended.delete(name);
   }
 
   /** Looks on until the signal. */
@@ -59,6 +74,7 @@ export class LeaseKeeper {
     const { control, guard } = this.#options;
     for (const name of guard?.datasets ?? []) {
       this.#tellOf(name);
+      if (this.#suspended.has(name)) continue;
       await this.#attempt(name, options, () => this.#tend(name, options));
     }
     for (const { dataset, holder } of control.state.leases.all()) {
@@ -126,7 +142,7 @@ export class LeaseKeeper {
     const body = { kind: 'lease', dataset, incarnation, forMs: leaseMs } as const;
     const timeoutMs = leaseMs / renewalsPerLease;
     const { outcome } = await control.submit(body, { ...options, timeoutMs });
-    if (outcome !== 'applied') return;
+    if (outcome !== 'applied' || this.#suspended.has(name)) return;
     await guard?.extend(name, untilMs, options);
     this.#untilMs.set(dataset, untilMs);
   }

@@ -5,6 +5,8 @@ import type { ApplyOutcome } from '../../core/protocol/control/control-state.ts'
 import type { ControlAccess } from '../control/control-access.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
+type Leases = Pick<LeaseKeeper, 'allows' | 'suspend' | 'resume'>;
+
 export type WrittenDataset = { readonly id: DatasetId; readonly name: string };
 
 /** A backup needs no quorum, so it waits for one no longer than this. */
@@ -20,11 +22,11 @@ const newsTimeoutMs = 2 * secondMs;
  */
 export class WriteRight {
   readonly #control: ControlAccess;
-  readonly #leases: Pick<LeaseKeeper, 'allows'>;
+  readonly #leases: Leases;
   readonly #givenUp = new Set<DatasetId>();
   readonly #signing = new Map<DatasetId, Set<Promise<unknown>>>();
 
-  constructor(control: ControlAccess, leases: Pick<LeaseKeeper, 'allows'>) {
+  constructor(control: ControlAccess, leases: Leases) {
     this.#control = control;
     this.#leases = leases;
   }
@@ -57,7 +59,7 @@ export class WriteRight {
   /**
    * Says for this host that its copy is off. When nobody answers, the word may still come to be heard: then
    * nothing is written until it was said again, or this agent has restarted and heard the log.
-   * @throws HoldfastError not-permitted (no plan has named it) | no-quorum
+   * @throws HoldfastError not-permitted (no plan has named it) | no-quorum | failed (programs that do not stop)
    */
   async demote({ id, name }: WrittenDataset): Promise<ApplyOutcome & { readonly index: number }> {
     const control = this.#control;
@@ -71,10 +73,13 @@ export class WriteRight {
     }
     this.#givenUp.add(id);
     await Promise.allSettled(this.#signing.get(id) ?? []);
+    // Before it is said: this host may never hear that the log has it, and another copy may begin then.
+    await this.#leases.suspend(name);
     const { incarnation } = known;
     const applied = await control.submit({ kind: 'demote', dataset: id, incarnation });
     // From here on the log says it, or it was void.
     this.#givenUp.delete(id);
+    this.#leases.resume(name);
     return applied;
   }
 

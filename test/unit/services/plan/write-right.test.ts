@@ -11,12 +11,18 @@ class Scene implements AsyncDisposable {
   readonly writer: Actor;
   readonly right: WriteRight;
   isLeaseHeld = true;
+  /** Stops the programs of the lease. */
+  suspend = (): void => {};
 
   constructor() {
     this.cast.submit(planOf(this.cast));
     this.cast.lead('cairo');
     this.writer = this.cast.actor('oslo');
-    this.right = new WriteRight(this.writer.control, { allows: () => this.isLeaseHeld });
+    this.right = new WriteRight(this.writer.control, {
+      allows: () => this.isLeaseHeld,
+      suspend: async () => this.suspend(),
+      resume: () => {},
+    });
   }
 
   /** Operators attest that the writer is off. */
@@ -100,4 +106,26 @@ test('a host whose lease has run out writes nothing, also without a quorum', asy
   await expect(scene.right.ask(written)).rejects.toMatchObject({ code: 'no-quorum' });
   const signed = scene.right.sign(written, async () => 'signed');
   await expect(signed).rejects.toMatchObject({ code: 'no-quorum' });
+});
+
+test('programs under a lease are stopped before a copy is called off, since the answer may be lost', async () => {
+  await using scene = new Scene();
+  const state = (): string | undefined =>
+    scene.writer.control.state.incarnations.of(dataset)?.state;
+  let before: string | undefined;
+  scene.suspend = () => {
+    before = state();
+  };
+  await scene.right.demote(written);
+  expect(before).toBe('live');
+  expect(state()).toBe('off');
+});
+
+test('a copy whose programs do not stop is not called off', async () => {
+  await using scene = new Scene();
+  scene.suspend = () => {
+    throw new HoldfastError('failed', 'the programs do not stop');
+  };
+  await expect(scene.right.demote(written)).rejects.toMatchObject({ code: 'failed' });
+  expect(scene.writer.control.state.incarnations.of(dataset)?.state).toBe('live');
 });
