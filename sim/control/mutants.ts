@@ -178,7 +178,8 @@ export const controlMutants: readonly ControlMutant[] = [
   aimed(
     { about: 'isolate-holder', by: 'live-copies' },
     'promotes without evidence, as its copies show',
-    20,
+    // One of seventeen seeds has the holder cut off, and a plan that comes to its promotion meanwhile.
+    80,
     state('incarnation-book.ts', "if (state === 'live') throw", 'if (false) throw'),
     service(
       'plan/promotion-driver.ts',
@@ -274,7 +275,8 @@ export const controlMutants: readonly ControlMutant[] = [
   aimed(
     { about: 'upgrade', by: 'same-state' },
     'takes commands of a format that is not in force yet',
-    10,
+    // One of five: a copy must be called off while both versions run and the format is still to come.
+    40,
     state('format-book.ts', 'if (format > this.#current) {', 'if (false) {'),
   ),
   aimed(

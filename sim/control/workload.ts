@@ -82,7 +82,7 @@ export class ControlWorkload {
     const random = this.#random;
     if (random.chance(300) && this.#submitted.length < plansMax) this.#submitPlan();
     if (random.chance(200)) this.#grantAll();
-    if (random.chance(120)) this.#demote();
+    if (random.chance(this.#cluster.upgrade === undefined ? 120 : 400)) this.#demote();
     if (random.chance(30)) this.#isolate();
     if (random.chance(60)) this.#decide();
     if (random.chance(60)) this.#changeLayout();

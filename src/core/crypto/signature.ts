@@ -49,14 +49,15 @@ export function verify(publicKey: Uint8Array, message: Uint8Array, signature: Ui
   if (publicKey.length !== 32 || signature.length !== 64) return false;
   // Lengths are fixed but for the last part: two different questions never have one name.
   const name = toHex(hash('leaf', publicKey, signature, message));
-  if (verified.get(name)) return true;
+  const known = verified.get(name);
+  if (known === true || wrong.get(name) === true) return known === true;
   const key = nativeKey(publicKey);
   const isQuick =
     key !== undefined &&
     opensslVerify(null, message, key, signature) &&
     !smallOrderPoints().has(toHex(signature.subarray(0, 32)));
   const holds = isQuick || verifyByReference(publicKey, message, signature);
-  if (holds) verified.set(name, true);
+  (holds ? verified : wrong).set(name, true);
   return holds;
 }
 
@@ -91,6 +92,8 @@ export function isAcceptableKey(publicKey: Uint8Array): boolean {
  * every image that carries it. Only what holds is kept: nobody can fill it without signing.
  */
 const verified = new RecentMap<true>(4096);
+/** Those that do not cost twenty times as much to judge; apart, since anybody can make them up. */
+const wrong = new RecentMap<true>(256);
 /** Judging a key costs as much as checking a signature, and members sign over and over. */
 const accepted = new RecentMap<true>(4096);
 
