@@ -50,7 +50,7 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
     may: [
       /^src\/(base|core|ports)\//,
       /^src\/adapters\/control\//,
-      /^src\/agent\/(api|control-wire)\.ts$/,
+      /^src\/agent\/(api|control-wire|kit-types)\.ts$/,
       /^(?!src\/)/,
     ],
   },

@@ -18,6 +18,7 @@ import type {
   DatasetStatus,
   IdentityReport,
   PeerReport,
+  SnapshotFilter,
   SnapshotReport,
   StatusReport,
 } from './api.ts';
@@ -38,6 +39,7 @@ import { snapshotReport } from './snapshot-report.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
 import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
+import { whatIfApi } from './what-if-api.ts';
 
 /** The agent's answers to its clients. */
 export function agentApi(agent: Agent, stop: () => void): AgentApi {
@@ -64,6 +66,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...upkeepApi(agent),
     ...auditApi(agent),
     ...planApi(agent),
+    ...whatIfApi(agent),
     ...drillApi(agent),
     ...grantApi(agent),
     shutdown: () => {
@@ -207,21 +210,20 @@ async function ping(
   return { peer: member.name, roundTripMs, path: connection?.path ?? 'direct' };
 }
 
-async function snapshotReports(
-  agent: Agent,
-  filter: { dataset?: string; tags?: string[] },
-): Promise<SnapshotReport[]> {
+async function snapshotReports(agent: Agent, filter: SnapshotFilter): Promise<SnapshotReport[]> {
   const { ledger, view, lines } = agent;
   const dataset: DatasetId | undefined =
     filter.dataset === undefined ? undefined : lines.find(filter.dataset).id;
   const onLine = lines.onLine(dataset);
   const reports: SnapshotReport[] = [];
   const verdicts = agent.suspicion.verdicts(dataset);
-  for (const record of ledger.manifests(dataset)) {
-    if (!hasTags(record, filter.tags)) continue;
-    const keeping = snapshotKeeping(agent, record);
-    // What is gone cannot be restored: it would only be in the way.
-    if (keeping.stage === 'gone') continue;
+  // What is gone cannot be restored: it would only be in the way.
+  const wanted = ledger
+    .manifests(dataset)
+    .filter((record) => hasTags(record, filter.tags))
+    .map((record) => ({ record, keeping: snapshotKeeping(agent, record) }))
+    .filter(({ keeping }) => keeping.stage !== 'gone');
+  for (const { record, keeping } of pageOf(wanted, filter.page)) {
     const suspicion = suspicionReport(agent, verdicts.get(record.hash));
     const isOnLine = onLine.has(record.hash);
     const report = snapshotReport(ledger, record, await view.assess(record), isOnLine);
@@ -234,6 +236,13 @@ async function snapshotReports(
     });
   }
   return reports;
+}
+
+/** The page that stands so far from the end. */
+function pageOf<T>(all: readonly T[], page: SnapshotFilter['page']): readonly T[] {
+  if (page === undefined) return all;
+  const end = Math.max(0, all.length - page.skip);
+  return all.slice(Math.max(0, end - page.count), end);
 }
 
 /** True when it carries every tag asked for. */

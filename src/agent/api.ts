@@ -12,6 +12,7 @@ import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 import type { TrustApi } from './trust-types.ts';
+import type { WhatIfApi } from './what-if-types.ts';
 import type { PossessionReport, ScrubReport, UpkeepApi } from './upkeep-types.ts';
 
 /**
@@ -32,13 +33,15 @@ export interface AgentApi
     AuditApi,
     DrillApi,
     GrantApi,
-    PlanApi {
+    PlanApi,
+    WhatIfApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
   peers(): Promise<PeerReport[]>;
   /** `peer`: a name or a key prefix. */
   ping(peer: string): Promise<{ peer: string; roundTripMs: number; path: string }>;
-  snapshots(filter: { dataset?: string; tags?: string[] }): Promise<SnapshotReport[]>;
+  /** Oldest first. `page`: only so many, after skipping so many from the newest back. */
+  snapshots(filter: SnapshotFilter): Promise<SnapshotReport[]>;
   backup(request: BackupRequest): AsyncIterable<BackupEvent>;
   check(request: CheckRequest): AsyncIterable<CheckEvent>;
   /** The position after which an operator's next statement goes. Hex. */
@@ -63,6 +66,12 @@ export type IdentityReport = {
   /** Multiaddrs without the peer id. */
   addresses: string[];
   version: string;
+};
+
+export type SnapshotFilter = {
+  dataset?: string;
+  tags?: string[];
+  page?: { skip: number; count: number };
 };
 
 export type CommitState = 'staged' | 'placed' | 'committed';

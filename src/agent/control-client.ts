@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { AgentApi } from './api.ts';
+import type { AgentApi, SnapshotFilter } from './api.ts';
 import { ControlEvents } from './control-events.ts';
 import { type Exchange, lostConnection, openExchange, textOf } from './control-exchange.ts';
 
@@ -79,6 +79,7 @@ export function connectControl(socketPath: string): AgentApi {
     grantMaterial: (request) => call('POST', '/v1/restores/material', request),
     readPack: (request) => call('POST', '/v1/restores/pack', request),
     restoreGranted: (request) => stream('/v1/restores/run', request),
+    whatIf: (request) => call('POST', '/v1/what-if', request),
     keepFacts: async (request) => {
       await call('POST', '/v1/facts', request);
     },
@@ -88,10 +89,14 @@ export function connectControl(socketPath: string): AgentApi {
   };
 }
 
-function queryOf(filter: { dataset?: string; tags?: string[] }): string {
+function queryOf(filter: SnapshotFilter): string {
   const query = new URLSearchParams();
   if (filter.dataset !== undefined) query.append('dataset', filter.dataset);
   for (const tag of filter.tags ?? []) query.append('tag', tag);
+  if (filter.page !== undefined) {
+    query.append('skip', String(filter.page.skip));
+    query.append('count', String(filter.page.count));
+  }
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
 

@@ -14,7 +14,7 @@ const prefixMin = 4;
 export function planReport(agent: Agent, record: PlanRecord): PlanReport {
   const { hash, plan } = record;
   const run = newestRun(record);
-  const { coordinator } = run.assignment ?? {};
+  const { coordinator, fence } = run.assignment ?? {};
   return {
     hash,
     name: plan.name,
@@ -25,6 +25,7 @@ export function planReport(agent: Agent, record: PlanRecord): PlanReport {
     authors: run.authors.map((author) => operatorName(agent, author)),
     timeMs: run.timeMs,
     ...(coordinator === undefined ? {} : { coordinator: agent.nameOf(coordinator) }),
+    ...(fence === undefined ? {} : { fence: { generation: fence.generation, index: fence.index } }),
     granted: [...run.grants.keys()].map((key) => agent.nameOf(key)),
     steps: topologicalOrder(plan.steps).map((step) => stepReport(agent, { record, run }, step)),
   };

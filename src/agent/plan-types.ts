@@ -107,6 +107,8 @@ export type PlanReport = {
   /** When, by the first author's clock. */
   timeMs: number;
   coordinator?: string;
+  /** What every effect of it carries now: later ones win. */
+  fence?: { generation: number; index: number };
   /** Agents that have been granted keys. */
   granted: string[];
   /** In an order in which they can be done. */

@@ -2,12 +2,14 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { AgentApi } from '../../agent/api.ts';
+import type { KitApi } from '../../agent/kit-types.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { addAssets } from './dashboard-assets.ts';
 import { DashboardGate } from './dashboard-gate.ts';
 import { DashboardSessions } from './dashboard-session.ts';
 import { EventFeed } from './event-feed.ts';
+import { addKit } from './kit-routes.ts';
 import { checked } from './requests.ts';
 import { controlApp } from './server.ts';
 
@@ -22,6 +24,7 @@ export type DashboardOptions = {
   /** Where the page's files lie. */
   readonly assets: string;
   readonly api: AgentApi;
+  readonly kit: KitApi;
   readonly log: Log;
 };
 
@@ -63,6 +66,7 @@ export async function serveDashboard(
   addSessions(app, sessions);
   addAssets(app, options.assets);
   feed.addTo(app);
+  addKit(app, options.kit, { log, streams });
   await app.listen({ host: listen.host, port: listen.port });
   const { port } = app.server.address() as AddressInfo;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;

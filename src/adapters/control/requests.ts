@@ -16,6 +16,8 @@ export const snapshotsQuery = z.strictObject({
   dataset: text.exactOptional(),
   // A parameter that occurs once arrives as a text.
   tag: z.union([text.transform((one) => [one]), texts]).exactOptional(),
+  skip: z.coerce.number().int().nonnegative().exactOptional(),
+  count: z.coerce.number().int().min(1).max(1000).exactOptional(),
 });
 
 export const backupBody = z.strictObject({
@@ -32,6 +34,8 @@ export const backupBody = z.strictObject({
   dryRun: z.boolean(),
   force: z.boolean(),
 });
+
+export const whatIfBody = z.strictObject({ lost: z.array(name).max(1000) });
 
 export const repairsBody = z.strictObject({ isNow: z.boolean() });
 

@@ -28,6 +28,7 @@ import {
   statementBody,
   vetoBody,
   stepDownBody,
+  whatIfBody,
 } from './requests.ts';
 import { addKeeping } from './keeping-routes.ts';
 import { bindSocketFile } from './socket-file.ts';
@@ -59,7 +60,7 @@ export async function serveControl(options: {
 /** Every route of the API, listening nowhere yet. Whoever closes it waits for the streams then. */
 export function controlApp({ api, log }: { api: AgentApi; log: Log }): {
   app: FastifyInstance;
-  streams: ReadonlySet<Promise<void>>;
+  streams: Set<Promise<void>>;
 } {
   const app = fastify({ bodyLimit: bodySizeMax, forceCloseConnections: true });
   const streams = new Set<Promise<void>>();
@@ -118,8 +119,12 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
     api.plan(checked(planParams, request.params, 'the path').plan),
   );
   app.get('/v1/snapshots', (request) => {
-    const { dataset, tag } = checked(snapshotsQuery, request.query, 'the query');
-    return api.snapshots({ ...(dataset !== undefined && { dataset }), ...(tag && { tags: tag }) });
+    const { dataset, tag, skip = 0, count } = checked(snapshotsQuery, request.query, 'the query');
+    return api.snapshots({
+      ...(dataset !== undefined && { dataset }),
+      ...(tag && { tags: tag }),
+      ...(count !== undefined && { page: { skip, count } }),
+    });
   });
   app.get('/v1/operators/:key/head', (request) =>
     api.operatorHead(checked(operatorParams, request.params, 'the path').key),
@@ -135,6 +140,7 @@ function addPlans(app: FastifyInstance, api: AgentApi): void {
     checked(noBody, request.body, 'the body');
     return api.verifyAudit();
   });
+  app.post('/v1/what-if', (request) => api.whatIf(checked(whatIfBody, request.body, 'the body')));
   app.post('/v1/plans/resolve', (request) =>
     api.resolvePlan(checked(resolvePlanBody, request.body, 'the body')),
   );
@@ -194,7 +200,7 @@ function addActions(app: FastifyInstance, api: AgentApi, log: Log): void {
   });
 }
 
-type Streams = { log: Log; streams: Set<Promise<void>> };
+export type Streams = { readonly log: Log; readonly streams: Set<Promise<void>> };
 
 function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void {
   app.post('/v1/backup', (request, reply) =>
@@ -209,7 +215,8 @@ function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void 
   });
 }
 
-async function stream(
+/** Writes events until they end, or the client goes. */
+export async function stream(
   events: AsyncIterable<object>,
   reply: FastifyReply,
   { log, streams }: Streams,

@@ -10,6 +10,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
+import { kitProcesses } from './kit-process.ts';
 
 const tokenFile = 'dashboard.token';
 const placeFile = 'dashboard.json';
@@ -43,14 +44,15 @@ export async function openDashboard(parts: Parts): Promise<AsyncDisposable> {
 
 /** At the wanted port; at a free one while another agent of this host has it. */
 async function serveSomewhere(
-  { config, api, agent, log }: Parts,
+  { state, config, api, agent, log }: Parts,
   token: string,
 ): Promise<Awaited<ReturnType<typeof serveDashboard>>> {
   const { listen, hosts } = config.dashboard;
   const at = listen.lastIndexOf(':');
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  const kit = kitProcesses(state.path);
   const serve = (port: number) =>
-    serveDashboard({ listen: { host, port }, hosts, token, agent, assets, api, log });
+    serveDashboard({ listen: { host, port }, hosts, token, agent, assets, api, kit, log });
   try {
     return await serve(Number(listen.slice(at + 1)));
   } catch (error) {

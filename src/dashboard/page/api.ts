@@ -91,3 +91,15 @@ export async function openSession(): Promise<void> {
 export function eventsAddress(): string {
   return addressOf('v1/events');
 }
+
+/** Saves what the agent answers as a file of this name. @throws Refused */
+export async function download(path: string, body: object, name: string): Promise<undefined> {
+  const blob = await (await exchange('POST', path, body)).blob();
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to copy it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return undefined;
+}

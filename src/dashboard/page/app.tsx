@@ -5,14 +5,26 @@ import { type Feed, useFeed } from './feed.ts';
 import { Command } from './parts/command.tsx';
 import { Sign } from './parts/sign.tsx';
 import { linkTo, useRoute } from './route.ts';
+import { ActivityScreen } from './screens/activity.tsx';
+import { DrillsScreen } from './screens/drills.tsx';
+import { DurabilityScreen } from './screens/durability.tsx';
 import { OverviewScreen } from './screens/overview.tsx';
 import { PeersScreen } from './screens/peers.tsx';
+import { PolicyScreen } from './screens/policy.tsx';
+import { RestoreScreen } from './screens/restore.tsx';
+import { SnapshotsScreen } from './screens/snapshots.tsx';
 
 export type ScreenProps = { readonly feed: Feed; readonly rest: readonly string[] };
 
 const screens: readonly { id: string; title: string; Screen: ComponentType<ScreenProps> }[] = [
   { id: '', title: 'Overview', Screen: OverviewScreen },
   { id: 'peers', title: 'Peers', Screen: PeersScreen },
+  { id: 'durability', title: 'Durability', Screen: DurabilityScreen },
+  { id: 'snapshots', title: 'Snapshots', Screen: SnapshotsScreen },
+  { id: 'restore', title: 'Restore', Screen: RestoreScreen },
+  { id: 'drills', title: 'Drills', Screen: DrillsScreen },
+  { id: 'policy', title: 'Policy and approvals', Screen: PolicyScreen },
+  { id: 'activity', title: 'Activity', Screen: ActivityScreen },
 ];
 
 export function App() {

@@ -74,6 +74,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     drillTerms: async () => notPartOfThisTest(),
     recordDrill: async () => notPartOfThisTest(),
     drillEvidence: async () => notPartOfThisTest(),
+    whatIf: async () => notPartOfThisTest(),
     planRecipients: async () => notPartOfThisTest(),
     keepFacts: async () => notPartOfThisTest(),
     requestRestore: async () => notPartOfThisTest(),

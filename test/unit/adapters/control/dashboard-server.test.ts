@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serveDashboard } from '../../../../src/adapters/control/dashboard-server.ts';
+import type { KitApi } from '../../../../src/agent/kit-types.ts';
 import type { AgentApi, PeerReport } from '../../../../src/agent/api.ts';
 
 const token = 'a'.repeat(43);
@@ -21,6 +22,7 @@ beforeEach(async () => {
     agent: 'ab'.repeat(32),
     assets,
     api: answers as AgentApi,
+    kit: {} as KitApi,
     log: { log: () => undefined },
   });
 });

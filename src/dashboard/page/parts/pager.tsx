@@ -1,0 +1,28 @@
+/** Which of many are shown, and the others. `page`: from 0. */
+export function Pager(props: {
+  page: number;
+  size: number;
+  total: number;
+  change: (page: number) => void;
+}) {
+  const { page, size, total, change } = props;
+  if (total <= size) return null;
+  const last = Math.ceil(total / size) - 1;
+  const first = page * size + 1;
+  return (
+    <nav class="pager" aria-label="Pages">
+      <button type="button" disabled={page === 0} onClick={() => change(page - 1)}>
+        Newer
+      </button>
+      <span>
+        {first} to {Math.min(total, first + size - 1)} of {total}
+      </span>
+      <button type="button" disabled={page >= last} onClick={() => change(page + 1)}>
+        Older
+      </button>
+      <button type="button" disabled={page >= last} onClick={() => change(last)}>
+        Oldest
+      </button>
+    </nav>
+  );
+}
