@@ -1,6 +1,6 @@
 import type { DrillEntry } from '../../agent/drill-types.ts';
 import { formatSpan } from '../../base/quantity.ts';
-import type { Tone } from './words.ts';
+import { type Tone, when } from './words.ts';
 
 export type Point = {
   readonly x: number;
@@ -37,12 +37,12 @@ export function trendOf(
   const step = (width - 2 * inset) / Math.max(1, values.length - 1);
   const points = values.map(({ value, outcome, timeMs }, i): Point => {
     const tone = outcome === 'passed' ? 'good' : outcome === 'missed' ? 'warn' : 'bad';
-    const when = new Date(timeMs).toLocaleString();
+    const moment = when(timeMs);
     return {
       x: inset + i * step,
       y: y(value),
       tone,
-      words: `${when}: ${spanWords(value)}, ${outcome}`,
+      words: `${moment}: ${spanWords(value)}, ${outcome}`,
     };
   });
   const line = points.map((point, i) => `${i === 0 ? 'M' : 'L'}${point.x} ${point.y}`).join('');

@@ -37,3 +37,9 @@ export function shellWord(text: string): string {
 export function short(id: string): string {
   return id.slice(0, 8);
 }
+
+/** A moment as 2026-11-29 06:37:36, where the reader is. */
+export function when(timeMs: number): string {
+  // Swedes write dates so that they sort.
+  return new Date(timeMs).toLocaleString('sv-SE');
+}

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { SnapshotReport } from '../../../agent/api.ts';
 import type { KitLine } from '../../../agent/kit-types.ts';
 import { formatSize } from '../../../base/quantity.ts';
-import { shellWord, short } from '../../model/words.ts';
+import { shellWord, short, when } from '../../model/words.ts';
 import { call, download, lines } from '../api.ts';
 import { useAction, useAnswer } from './ask.ts';
 import { Command } from './command.tsx';
@@ -101,7 +101,7 @@ export function Browse({ id, dataset }: { id: string; dataset: string }) {
               .filter((one) => one.id !== id)
               .map((one) => (
                 <option key={one.id} value={one.id}>
-                  {one.shortId}, {new Date(one.timeMs).toLocaleString()}
+                  {one.shortId}, {when(one.timeMs)}
                 </option>
               ))}
           </select>
@@ -218,7 +218,7 @@ function FoundRow({ line, below, isBusy, list, save }: RowProps) {
           : String(line.change)}
       </td>
       <td class="number">{isFile ? formatSize(Number(line.size)) : ''}</td>
-      <td>{line.mtime === undefined ? '' : new Date(String(line.mtime)).toLocaleString()}</td>
+      <td>{line.mtime === undefined ? '' : when(Date.parse(String(line.mtime)))}</td>
       <td>
         {isFile && (
           <button type="button" disabled={isBusy} onClick={() => save(path)}>

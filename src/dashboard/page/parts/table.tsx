@@ -10,7 +10,7 @@ export function Table(props: {
   children: ComponentChildren;
 }) {
   return (
-    <section class="scroll" tabIndex={0} aria-labelledby={props.label}>
+    <div class="scroll" tabIndex={0} role="group" aria-labelledby={props.label}>
       <table>
         <thead>
           <tr>
@@ -29,7 +29,7 @@ export function Table(props: {
         </thead>
         <tbody>{props.children}</tbody>
       </table>
-    </section>
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { AuditHead, AuditLine, AuditVerdict } from '../../../agent/audit-types.ts';
 import { auditLines, verdictWords } from '../../model/audit.ts';
-import type { Tone } from '../../model/words.ts';
+import { type Tone, when } from '../../model/words.ts';
 import { call } from '../api.ts';
 import type { ScreenProps } from '../app.tsx';
 import { useAction, useAnswer } from '../parts/ask.ts';
@@ -59,7 +59,7 @@ function Entry({ entry }: { entry: AuditLine }) {
       <th scope="row" class="number">
         {entry.index}
       </th>
-      <td>{new Date(entry.timeMs).toLocaleString()}</td>
+      <td>{when(entry.timeMs)}</td>
       <td>{entry.actor}</td>
       <td class="wrap">
         <b>{entry.action}</b> {entry.subject}

@@ -1,7 +1,7 @@
 import type { PolicyReport } from '../../../agent/policy-types.ts';
 import type { OperatorsReport, ProposalReport } from '../../../agent/trust-types.ts';
 import { formatSpan } from '../../../base/quantity.ts';
-import { counted, short, type Tone } from '../../model/words.ts';
+import { counted, short, type Tone, when } from '../../model/words.ts';
 import { call } from '../api.ts';
 import type { ScreenProps } from '../app.tsx';
 import { useAnswer } from '../parts/ask.ts';
@@ -158,9 +158,7 @@ function Policy({ report }: { report: PolicyReport }) {
         <ol>
           {report.history.toReversed().map(({ version, authors, timeMs }) => (
             <li key={version} value={version}>
-              {timeMs === 0
-                ? 'as founded'
-                : `${new Date(timeMs).toLocaleString()}, signed by ${authors.join(', ')}`}
+              {timeMs === 0 ? 'as founded' : `${when(timeMs)}, signed by ${authors.join(', ')}`}
             </li>
           ))}
         </ol>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { SnapshotReport, StatusReport } from '../../../agent/api.ts';
 import { formatSize } from '../../../base/quantity.ts';
-import type { Tone } from '../../model/words.ts';
+import { type Tone, when } from '../../model/words.ts';
 import { call } from '../api.ts';
 import type { ScreenProps } from '../app.tsx';
 import { useAnswer } from '../parts/ask.ts';
@@ -100,7 +100,7 @@ function Row({ snapshot, isChosen }: { snapshot: SnapshotReport; isChosen: boole
           {shortId}
         </a>
       </th>
-      <td>{new Date(snapshot.timeMs).toLocaleString()}</td>
+      <td>{when(snapshot.timeMs)}</td>
       <td>
         {dataset}{' '}
         <span class="quiet">
