@@ -265,6 +265,7 @@ function configOf(name: string): Config {
     storage: { reserve: 0 },
     log: { level: 'info' },
     alerts: {},
+    metrics: {},
     leases: {},
     repair: { enabled: true, bandwidth: 0 },
     scrub: { bandwidth: 0 },

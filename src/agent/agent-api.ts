@@ -4,14 +4,12 @@ import { clusterStream } from '../core/format/statement.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
 import { shortId } from '../core/ids.ts';
 import { PathPattern } from '../core/policy/path-pattern.ts';
-import type { BackupProgress } from '../services/backup.ts';
 import type { CheckProgress } from '../services/check.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import { normalisePath, Selection } from '../services/selection.ts';
 import type { Agent } from './agent.ts';
 import type {
   AgentApi,
-  BackupEvent,
   BackupRequest,
   CheckEvent,
   CheckRequest,
@@ -22,7 +20,8 @@ import type {
   SnapshotReport,
   StatusReport,
 } from './api.ts';
-import { auditApi, auditBackup } from './audit-api.ts';
+import { auditApi } from './audit-api.ts';
+import { backupEvents } from './backup-events.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { grantApi } from './grant-api.ts';
@@ -33,6 +32,7 @@ import { snapshotKeeping } from './keeping-report.ts';
 import { keyApi } from './key-api.ts';
 import { keyWarnings } from './key-report.ts';
 import { layoutApi } from './layout-api.ts';
+import { metricsApi } from './metrics/metrics-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
@@ -68,6 +68,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...planApi(agent),
     ...whatIfApi(agent),
     ...drillApi(agent),
+    ...metricsApi(agent),
     ...grantApi(agent),
     shutdown: () => {
       stop();
@@ -248,66 +249,6 @@ function pageOf<T>(all: readonly T[], page: SnapshotFilter['page']): readonly T[
 /** True when it carries every tag asked for. */
 export function hasTags(record: ManifestRecord, tags: readonly string[] | undefined): boolean {
   return (tags ?? []).every((tag) => record.manifest.tags.includes(tag));
-}
-
-async function* backupEvents(agent: Agent, request: BackupRequest): AsyncGenerator<BackupEvent> {
-  const job = await agent.backupJob(request);
-  const abort = new AbortController();
-  try {
-    for await (const progress of agent.backup.run(job, abort.signal)) {
-      if (progress.kind === 'done') auditBackup(agent, job.own.dataset.name, progress.result);
-      yield backupEvent(job.own.dataset.name, progress);
-    }
-  } finally {
-    abort.abort(new HoldfastError('interrupted', 'the backup was interrupted'));
-  }
-}
-
-function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
-  if (progress.kind === 'problem') {
-    const { path, reason } = progress;
-    return { type: 'problem', ...pathFields(path), reason };
-  }
-  if (progress.kind === 'status') {
-    const { counts, bytesSent, current, elapsedMs } = progress;
-    const filesDone = counts.files;
-    return { type: 'status', elapsedMs, filesDone, bytesDone: counts.bytes, bytesSent, current };
-  }
-  const { result } = progress;
-  const { counts, record, durability } = result;
-  return {
-    type: 'summary',
-    summary: {
-      snapshot: record?.hash ?? '',
-      dataset,
-      state: durability?.state ?? 'staged',
-      missingSites: [...result.missingSites],
-      words: result.words,
-      files: counts.files,
-      directories: counts.directories,
-      others: counts.others,
-      filesNew: counts.filesNew,
-      filesChanged: counts.filesChanged,
-      filesUnmodified: counts.filesUnmodified,
-      filesUnstable: counts.filesUnstable,
-      problems: result.problems,
-      bytes: counts.bytes,
-      bytesRead: counts.bytesRead,
-      bytesAdded: result.bytesAdded,
-      bytesStored: result.bytesStored,
-      durationMs: result.durationMs,
-      ...(result.loopDelayP99Ms !== undefined && { loopDelayP99Ms: result.loopDelayP99Ms }),
-    },
-  };
-}
-
-/** A path for people, and its bytes where the text does not give them back. */
-export function pathFields(path: Uint8Array): { path: string; pathBase64?: string } {
-  const text = printable(path);
-  const isExact = Buffer.from(text).equals(path);
-  return isExact
-    ? { path: text }
-    : { path: text, pathBase64: Buffer.from(path).toString('base64') };
 }
 
 async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {

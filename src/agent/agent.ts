@@ -41,6 +41,7 @@ import { Peers } from '../services/peers.ts';
 import { type ReadUsage, readReads } from '../services/reads/read-book.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
+import { RunTally } from '../services/run-tally.ts';
 import { type Standing, standingOf } from '../services/standing.ts';
 import { answerStorage } from '../services/storage-answers.ts';
 import type { StatementBudget } from '../services/statement-budget.ts';
@@ -58,6 +59,8 @@ import { meetContacts } from './first-contacts.ts';
 import { Grants } from './grants.ts';
 import { forgery, harmWatch, syncRules } from './harm.ts';
 import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
+import { countLeaders } from './metrics/control-metrics.ts';
+import { LoopMetrics } from './metrics/work-metrics.ts';
 import { Reads } from './reads.ts';
 import { readUpkeep, Upkeep, type UpkeepRecords } from './upkeep.ts';
 
@@ -143,6 +146,10 @@ export class Agent implements AsyncDisposable {
   readonly drills: DrillKeeper;
   readonly upkeep: Upkeep;
   readonly standing: Standing;
+  readonly outbox: Outbox;
+  readonly tally = new RunTally();
+  /** Undefined where nobody can measure. */
+  readonly loop: LoopMetrics | undefined;
   /** Undefined without the role storage. */
   readonly store: ShardStore | undefined;
   readonly #ports: AgentPorts;
@@ -167,6 +174,10 @@ export class Agent implements AsyncDisposable {
     this.network = network;
     this.version = version;
     this.ledger = ledger;
+    this.outbox = outbox;
+    const { watchLoop } = ports;
+    this.loop =
+      watchLoop === undefined ? undefined : new LoopMetrics(watchLoop, () => clock.monotonicMs());
     const isStorage = ledger.roster.member(self)?.hasRole('storage') === true;
     const store = isStorage ? ports.shards : undefined;
     this.store = store;
@@ -307,6 +318,7 @@ export class Agent implements AsyncDisposable {
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
     this.#tasks.push(this.grants.requests.start());
+    this.#release.push(countLeaders(this));
     this.#release.push(
       network.onConnection(({ peer, isConnected }) => {
         const member = this.ledger.roster.memberByPeer(peer);
@@ -362,12 +374,17 @@ export class Agent implements AsyncDisposable {
     return this.ledger.roster.member(agent)?.name ?? shortId(agent);
   }
 
+  get configuredDatasets(): readonly string[] {
+    return Object.keys(this.#options.config.datasets);
+  }
+
   /** What a request asks for, with the configuration's part. @throws HoldfastError usage | not-permitted */
   backupJob(request: BackupRequest): Promise<BackupJob> {
     return backupJobOf(this, request, { ...this.#options, source: this.#ports.source });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.loop?.[Symbol.dispose]();
     for (const release of this.#release) release();
     this.#stop.abort(new HoldfastError('interrupted', 'the agent is stopping'));
     this.grants[Symbol.dispose]();

@@ -8,6 +8,7 @@ import type { DrillApi, DrillRequest, DrillRunEvent, DrillStatus } from './drill
 import type { KeepingApi, SnapshotKeeping } from './keeping-types.ts';
 import type { KeyApi } from './key-types.ts';
 import type { LayoutApi } from './layout-types.ts';
+import type { MetricsApi } from './metrics/metrics-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
@@ -32,6 +33,7 @@ export interface AgentApi
     UpkeepApi,
     AuditApi,
     DrillApi,
+    MetricsApi,
     GrantApi,
     PlanApi,
     WhatIfApi {

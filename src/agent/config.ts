@@ -74,6 +74,7 @@ const schema = z.strictObject({
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
+  metrics: z.strictObject({ listen: loopback.exactOptional() }).prefault({}),
   alerts: z.strictObject({ command: argv.exactOptional() }).prefault({}),
   repair: z
     .strictObject({ enabled: z.boolean().default(true), bandwidth: size.default(32 * MiB) })

@@ -21,6 +21,7 @@ import { addDrill } from './commands/drill.ts';
 import { addForget } from './commands/forget.ts';
 import { addHold } from './commands/hold.ts';
 import { addLayout } from './commands/layout.ts';
+import { addMetrics } from './commands/metrics.ts';
 import { addOperator } from './commands/operator.ts';
 import { addPeer } from './commands/peer.ts';
 import { addPolicy } from './commands/policy.ts';
@@ -110,6 +111,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addCheck(program, register);
   addRepair(program, register);
   addScrub(program, register);
+  addMetrics(program, register);
   addConfig(program, register);
   addAbout(program, register);
   program.helpCommand('help [command]', 'Show help for a command.');

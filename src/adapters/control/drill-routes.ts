@@ -7,8 +7,9 @@ const termsBody = z.strictObject({ dataset: z.string().min(1).max(128).exactOpti
 // limits.drillReportSizeMax, and what UTF-16 makes of it.
 const reportBody = z.strictObject({ report: z.string().min(2).max(32_768) });
 
-/** Requests about rehearsals of restores. */
+/** Requests about rehearsals of restores, and about numbers. */
 export function addDrills(app: FastifyInstance, api: AgentApi): void {
+  app.get('/v1/metrics', () => api.metrics());
   app.get('/v1/drills', () => api.drills());
   app.post('/v1/drills/terms', (request) =>
     api.drillTerms(checked(termsBody, request.body, 'the body')),

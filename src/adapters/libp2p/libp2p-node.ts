@@ -11,6 +11,7 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import { MiB, secondMs } from '../../base/units.ts';
 import { limits } from '../../core/limits.ts';
 import type { Admission } from './admission.ts';
+import type { NodeMetrics } from './node-metrics.ts';
 
 export type Services = {
   identify: Identify;
@@ -30,6 +31,7 @@ export type NodeOptions = {
   readonly announce?: readonly string[] | undefined;
   readonly dht: boolean;
   readonly gossip: boolean;
+  readonly metrics?: NodeMetrics | undefined;
 };
 
 /** Of one stream. Much more only fills queues, and delays small messages beside bulk data by seconds. */
@@ -80,6 +82,7 @@ export async function createNode(
     // See heartbeat.ts.
     connectionMonitor: { enabled: false },
     services: services(options, prefix),
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.factory }),
   };
   return createLibp2p(settings);
 }

@@ -79,6 +79,11 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   const compute = stack.use(openComputePool({ threads }));
   const source = stack.use(openSource({ threads: Math.ceil(threads / 2) }));
   const admission: { admits: (peer: PeerKey) => boolean } = { admits: () => false };
+  // Loaded only where somebody reads them: they cost memory.
+  const nodeMetrics =
+    config.metrics.listen === undefined
+      ? undefined
+      : (await import('../../adapters/libp2p/node-metrics.ts')).openNodeMetrics();
   const network = stack.use(
     await openNetwork({
       transportSecret: identity.transportSecret,
@@ -89,6 +94,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       log,
       dht: true,
       gossip: true,
+      metrics: nodeMetrics,
     }),
   );
   const clock = systemClock();
@@ -148,6 +154,17 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   const api = agentApi(agent, () => stop.abort());
   stack.use(await serveControl({ socketPath: `${state.path}/control.sock`, api, log }));
   stack.use(await openDashboard({ state, config, agent: agent.member().agentKey, api, log }));
+  const { listen } = config.metrics;
+  if (listen !== undefined) {
+    const { serveMetrics } = await import('../../adapters/metrics/listener.ts');
+    const texts = {
+      '/metrics': async () => (await api.metrics()).text,
+      // Apart: its names are libp2p's own, and not as Prometheus wants them.
+      '/metrics/libp2p': async () => (await nodeMetrics?.text()) ?? '',
+    };
+    const { address } = stack.use(await serveMetrics({ listen, texts, log }));
+    log.log('info', 'metrics are served', { address });
+  }
   using _memory = boundMemory();
   log.log('info', 'agent started', {
     cluster: decodeGenesis(genesisBytes).name,

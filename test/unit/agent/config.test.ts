@@ -31,6 +31,7 @@ it('fills in the defaults when there is no file', () => {
   expect(loadConfig(undefined)).toEqual({
     listen: ['/ip4/0.0.0.0/tcp/7420'],
     alerts: {},
+    metrics: {},
     repair: { enabled: true, bandwidth: 32 * 1024 * 1024 },
     scrub: { bandwidth: 32 * 1024 * 1024 },
     dashboard: { enabled: true, listen: '127.0.0.1:7421', hosts: [] },
@@ -55,6 +56,7 @@ it('loads the example, which shows every key', () => {
       'leases',
       'listen',
       'log',
+      'metrics',
       'repair',
       'scrub',
       'storage',

@@ -70,6 +70,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     readPlan: async () => notPartOfThisTest(),
     plans: async () => notPartOfThisTest(),
     plan: async () => notPartOfThisTest(),
+    metrics: async () => notPartOfThisTest(),
     drills: async () => notPartOfThisTest(),
     drillTerms: async () => notPartOfThisTest(),
     recordDrill: async () => notPartOfThisTest(),

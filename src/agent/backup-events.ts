@@ -1,0 +1,72 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { BackupProgress } from '../services/backup.ts';
+import type { Agent } from './agent.ts';
+import type { BackupEvent, BackupRequest } from './api.ts';
+import { auditBackup } from './audit-api.ts';
+import { countBackup } from './metrics/work-metrics.ts';
+import { pathFields } from './path-fields.ts';
+
+/** Runs a backup; whoever stops listening stops it. */
+export async function* backupEvents(
+  agent: Agent,
+  request: BackupRequest,
+): AsyncGenerator<BackupEvent> {
+  const job = await agent.backupJob(request);
+  const { name } = job.own.dataset;
+  const abort = new AbortController();
+  let end: 'failed' | 'interrupted' | undefined = 'interrupted';
+  try {
+    for await (const progress of agent.backup.run(job, abort.signal)) {
+      countBackup(agent, name, progress);
+      if (progress.kind === 'done') {
+        end = undefined;
+        auditBackup(agent, name, progress.result);
+      }
+      yield backupEvent(name, progress);
+    }
+  } catch (error) {
+    end = 'failed';
+    throw error;
+  } finally {
+    if (end !== undefined) agent.tally.add('backup-runs', { dataset: name, outcome: end });
+    abort.abort(new HoldfastError('interrupted', 'the backup was interrupted'));
+  }
+}
+
+function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
+  if (progress.kind === 'problem') {
+    const { path, reason } = progress;
+    return { type: 'problem', ...pathFields(path), reason };
+  }
+  if (progress.kind === 'status') {
+    const { counts, bytesSent, current, elapsedMs } = progress;
+    const filesDone = counts.files;
+    return { type: 'status', elapsedMs, filesDone, bytesDone: counts.bytes, bytesSent, current };
+  }
+  const { result } = progress;
+  const { counts, record, durability } = result;
+  return {
+    type: 'summary',
+    summary: {
+      snapshot: record?.hash ?? '',
+      dataset,
+      state: durability?.state ?? 'staged',
+      missingSites: [...result.missingSites],
+      words: result.words,
+      files: counts.files,
+      directories: counts.directories,
+      others: counts.others,
+      filesNew: counts.filesNew,
+      filesChanged: counts.filesChanged,
+      filesUnmodified: counts.filesUnmodified,
+      filesUnstable: counts.filesUnstable,
+      problems: result.problems,
+      bytes: counts.bytes,
+      bytesRead: counts.bytesRead,
+      bytesAdded: result.bytesAdded,
+      bytesStored: result.bytesStored,
+      durationMs: result.durationMs,
+      ...(result.loopDelayP99Ms !== undefined && { loopDelayP99Ms: result.loopDelayP99Ms }),
+    },
+  };
+}
