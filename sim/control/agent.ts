@@ -4,10 +4,11 @@ import type { CheckpointKeeper } from '../../src/services/control/checkpoint-kee
 import type { ControlLog } from '../../src/services/control/control-log.ts';
 import type { DecreeKeeper } from '../../src/services/control/decree-keeper.ts';
 import type { StepActions, StepTask } from '../../src/services/plan/step-actions.ts';
+import type { WriteRight } from '../../src/services/plan/write-right.ts';
 import type { StepOutcome } from '../../src/services/plan/step-outcome.ts';
 import type { Internet } from '../internet.ts';
 import { SimFacts, SimLog } from '../log.ts';
-import type { Prng } from '../prng.ts';
+import { Prng } from '../prng.ts';
 import { Life, type World } from '../world.ts';
 import type { Cast, Person } from './cast.ts';
 import { HostClock, type HostTime } from './clock.ts';
@@ -19,6 +20,7 @@ import {
   SimJournal,
   SimSteps,
 } from './disk.ts';
+import { SimLeaseGuard } from './lease-guard.ts';
 import { PausableNetwork } from './network.ts';
 import type { ControlSeen } from './observation.ts';
 import type { Parts } from './parts.ts';
@@ -33,6 +35,7 @@ export type ControlAgentOptions = {
   readonly parts: Parts;
   readonly begun: Begun;
   readonly hasCheckpoints: boolean;
+  readonly hasLeases: boolean;
   readonly observe: (seen: ControlSeen) => void;
   /** A bug. */
   readonly onFailure: (error: unknown) => void;
@@ -45,6 +48,7 @@ type Run = {
   readonly control: ControlLog;
   readonly checkpoints: CheckpointKeeper;
   readonly decrees: DecreeKeeper;
+  readonly writeRight: WriteRight;
 };
 
 /** What happened, without who it happened to. */
@@ -58,6 +62,7 @@ type Seen = ControlSeen extends infer One
 export class ControlAgent implements HostTime {
   readonly person: Person;
   readonly disk: ControlDisk;
+  readonly guard: SimLeaseGuard;
   readonly address: string;
   ratePerMille = 1000;
   skewMs = 0;
@@ -82,6 +87,14 @@ export class ControlAgent implements HostTime {
     this.address = `/sim/${this.name}${options.isClone === true ? '/clone' : ''}`;
     this.disk = new ControlDisk(options.world, options.begun);
     this.#random = options.world.random.fork();
+    this.guard = new SimLeaseGuard({
+      ...{ world: options.world, time: this, random: new Prng(options.world.seed) },
+      onStart: (dataset) => {
+        options.world.meet('programs started under a lease');
+        options.world.note(`${this.name} starts the programs of ${dataset}`);
+        this.#see({ kind: 'programs', dataset });
+      },
+    });
   }
 
   get name(): string {
@@ -161,7 +174,9 @@ export class ControlAgent implements HostTime {
     this.#listen(control, life);
     serve.start();
     peers.start();
-    this.run = { life, clock, network, control, checkpoints, decrees };
+    const leases = new parts.LeaseKeeper({ control, guard: this.guard, clock, log });
+    const writeRight = new parts.WriteRight(control, leases);
+    this.run = { life, clock, network, control, checkpoints, decrees, writeRight };
     await worker.start();
     const duties = [
       control,
@@ -173,6 +188,7 @@ export class ControlAgent implements HostTime {
       new parts.TimeKeeper({ control, clock, log, time: clock }),
       new parts.PlanCoordinator({ control, peers, worker, clock, log }),
       ...(this.#options.hasCheckpoints ? [checkpoints] : []),
+      ...(this.#options.hasLeases ? [leases, new parts.LeaseWatch({ control, clock, log })] : []),
     ];
     for (const duty of duties) duty.run({}).catch((error) => this.#options.onFailure(error));
   }

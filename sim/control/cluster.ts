@@ -73,6 +73,7 @@ export class ControlCluster {
     return new ControlAgent({
       ...{ world, internet, person, cast, begun, isClone, parts: this.#parts },
       hasCheckpoints: plan.hasCheckpoints,
+      hasLeases: plan.hasLeases,
       observe: (seen) => this.#observe(seen),
       onFailure: (error) => this.#onFailure(error),
     });

@@ -4,7 +4,7 @@ import type { ControlCluster } from './cluster.ts';
 import { DecreeOperator } from './decree-operator.ts';
 import type { DiskCopy } from './disk.ts';
 import { LyingLeader } from './lying-leader.ts';
-import type { ControlFault } from './plan.ts';
+import type { ControlFault, HolderLoss } from './plan.ts';
 import type { ControlWorkload } from './workload.ts';
 
 /** Trouble that operators must answer, or that a log does not bear. */
@@ -15,6 +15,7 @@ export type Disaster = Extract<
       | 'majority-lost'
       | 'false-decree'
       | 'site-lost'
+      | 'lease-lost'
       | 'liar'
       | 'roll-back'
       | 'clone'
@@ -25,7 +26,7 @@ export type Disaster = Extract<
 
 const kinds: readonly ControlFault['kind'][] = [
   ...(['majority-lost', 'false-decree', 'site-lost', 'liar', 'roll-back', 'clone'] as const),
-  ...(['upgrade', 'lying-leader'] as const),
+  ...(['upgrade', 'lying-leader', 'lease-lost'] as const),
 ];
 
 export function isDisaster(fault: ControlFault): fault is Disaster {
@@ -66,6 +67,9 @@ export class Disasters {
         return;
       case 'site-lost':
         this.#loseSite(fault.isOff);
+        return;
+      case 'lease-lost':
+        this.#loseHolder(fault.how);
         return;
       case 'roll-back':
         this.#rollBack(this.#agent(fault.agent), fault);
@@ -163,6 +167,37 @@ export class Disasters {
       this.#workload.isolate(holder.agentKey);
     }
     world.after(silenceMs, () => this.#find(holder));
+  }
+
+  #loseHolder(how: HolderLoss): void {
+    const { agents, internet, world } = this.#cluster;
+    const holder = this.#cluster.of(this.#workload.standbyHolder() ?? ('' as AgentKey));
+    if (holder?.run === undefined) return;
+    world.meet(`a holder of a lease ${how}`);
+    if (how === 'paused') {
+      holder.pause();
+      world.after(silenceMs, () => holder.resume());
+      return;
+    }
+    if (how === 'killed') {
+      holder.crash();
+      holder.isLost = true;
+      this.#missing++;
+      world.after(silenceMs, () => this.#find(holder));
+      return;
+    }
+    const self = holder.person.peerKey;
+    for (const { person } of agents) {
+      if (person.peerKey === self) continue;
+      if (how !== 'deaf') internet.cut(self, person.peerKey);
+      if (how !== 'mute') internet.cut(person.peerKey, self);
+    }
+    world.after(silenceMs, () => {
+      for (const { person } of agents) {
+        internet.mend(self, person.peerKey);
+        internet.mend(person.peerKey, self);
+      }
+    });
   }
 
   #rollBack(

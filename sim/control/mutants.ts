@@ -273,6 +273,32 @@ export const controlMutants: readonly ControlMutant[] = [
     ),
   ),
   aimed(
+    { about: 'lease-lost', by: 'leased-copies' },
+    'lets programs run on after the end of their lease',
+    60,
+    service(
+      'plan/lease-keeper.ts',
+      'const untilMs = nowMs + leaseMs - leaseMs / stoppingPart;',
+      'const untilMs = nowMs + 10 * leaseMs;',
+    ),
+  ),
+  aimed(
+    { about: 'lease-lost', by: 'leased-copies' },
+    'says too early that a lease has run out',
+    40,
+    service('plan/lease-watch.ts', 'return forMs + forMs / 8 + 2 * secondMs;', 'return forMs / 8;'),
+  ),
+  aimed(
+    { about: 'lease-lost', by: 'one-live' },
+    'takes the word of one voter that a lease has run out',
+    40,
+    state(
+      'lease-book.ts',
+      'if (count >= fenceQuorum(voters.length, this.#faulty)) {',
+      'if (count >= 1) {',
+    ),
+  ),
+  aimed(
     { about: 'upgrade', by: 'same-state' },
     'takes commands of a format that is not in force yet',
     // One of five: a copy must be called off while both versions run and the format is still to come.

@@ -15,6 +15,8 @@ export type ControlSeen = { readonly agent: AgentKey; readonly name: string } & 
   | { readonly kind: 'applied'; readonly command: AppliedCommand; readonly control: ControlLog }
   /** It has heard that a newer generation exists. */
   | { readonly kind: 'fenced'; readonly generation: number }
+  /** Programs under a lease are started; the name of their dataset. */
+  | { readonly kind: 'programs'; readonly dataset: string }
   /** A step begins at this worker. */
   | { readonly kind: 'deed'; readonly task: StepTask; readonly isUndo: boolean }
 );

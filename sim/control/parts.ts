@@ -8,6 +8,9 @@ import { Ledger } from '../../src/services/ledger.ts';
 import { Peers } from '../../src/services/peers.ts';
 import { PlanCoordinator } from '../../src/services/plan/coordinator.ts';
 import { Failover } from '../../src/services/plan/failover.ts';
+import { LeaseKeeper } from '../../src/services/plan/lease-keeper.ts';
+import { LeaseWatch } from '../../src/services/plan/lease-watch.ts';
+import { WriteRight } from '../../src/services/plan/write-right.ts';
 import { FenceVoter } from '../../src/services/plan/fence-voter.ts';
 import { SiteWatch } from '../../src/services/plan/site-watch.ts';
 import { PlanWorker } from '../../src/services/plan/worker.ts';
@@ -23,6 +26,9 @@ export type Parts = {
   readonly TimeKeeper: typeof TimeKeeper;
   readonly SiteWatch: typeof SiteWatch;
   readonly Failover: typeof Failover;
+  readonly LeaseKeeper: typeof LeaseKeeper;
+  readonly LeaseWatch: typeof LeaseWatch;
+  readonly WriteRight: typeof WriteRight;
   readonly VoterKeeper: typeof VoterKeeper;
   readonly Ledger: typeof Ledger;
   readonly Peers: typeof Peers;
@@ -40,6 +46,9 @@ export const shippedParts: Parts = {
   TimeKeeper,
   SiteWatch,
   Failover,
+  LeaseKeeper,
+  LeaseWatch,
+  WriteRight,
   VoterKeeper,
   Ledger,
   Peers,
@@ -60,6 +69,9 @@ const files: Readonly<Record<keyof Parts, string>> = {
   TimeKeeper: 'control/time-keeper.ts',
   SiteWatch: 'plan/site-watch.ts',
   Failover: 'plan/failover.ts',
+  LeaseKeeper: 'plan/lease-keeper.ts',
+  LeaseWatch: 'plan/lease-watch.ts',
+  WriteRight: 'plan/write-right.ts',
   VoterKeeper: 'control/voter-keeper.ts',
   Ledger: 'ledger.ts',
   Peers: 'peers.ts',

@@ -19,6 +19,8 @@ export type ControlFault = { readonly atMs: number; readonly spanMs: number } & 
   | { readonly kind: 'false-decree'; readonly first: number }
   /** The site of a live copy is lost, for which a standby plan waits; `isOff`: operators know that it is off. */
   | { readonly kind: 'site-lost'; readonly isOff: boolean }
+  /** Who holds a lease is lost for longer than the lease lasts; its programs know nothing of that. */
+  | { readonly kind: 'lease-lost'; readonly how: HolderLoss }
   /** Hosts run two versions, and are upgraded one after another; `mask`: who has the newer one from the start. */
   | { readonly kind: 'upgrade'; readonly mask: number }
   /** Whoever leads then sends each follower another log from here on, as long as it leads, and again later. */
@@ -38,6 +40,9 @@ export type ControlFault = { readonly atMs: number; readonly spanMs: number } & 
     }
 );
 
+/** Its agent dies, and the guard of its programs goes on; it stands still; or messages do not pass, one way or both. */
+export type HolderLoss = 'killed' | 'paused' | 'cut' | 'deaf' | 'mute';
+
 export type ControlFaultKind = ControlFault['kind'];
 
 /** Everything about a run that is drawn before it begins. */
@@ -46,6 +51,8 @@ export type ControlPlan = {
   /** Begins with the founder alone; else with all members as voters. */
   readonly isFresh: boolean;
   readonly hasCheckpoints: boolean;
+  /** Programs run under leases, which are kept and watched. */
+  readonly hasLeases: boolean;
   /** Five, all of whom may vote; or one more. */
   readonly memberCount: 5 | 6;
   /** What the genesis says: how many voters may lie. */
@@ -78,7 +85,8 @@ const faultsMax = 14;
  * gone, not voters whose memory is wrong: of the last two, promotions alone must hold.
  */
 const stories = [
-  ...Array<undefined>(15).fill(undefined),
+  'lease-lost' as const,
+  ...Array<undefined>(14).fill(undefined),
   ...(['majority-lost', 'majority-lost', 'majority-lost', 'false-decree'] as const),
   ...(['false-decree', 'site-lost', 'liar', 'liar', 'liar', 'roll-back', 'clone'] as const),
   ...(['upgrade', 'upgrade', 'upgrade', 'lying-leader', 'lying-leader', 'two-liars'] as const),
@@ -98,18 +106,21 @@ export function isWithoutEnd(faults: readonly ControlFault[]): boolean {
 
 /** Longer than a site must be silent to be lost. */
 const siteLostMs = 50_000;
+const leasedMs = 5000;
 
 /** Each seed knows some kinds of trouble only. */
 export function controlPlanOf(seed: number): ControlPlan {
   const random = new Prng(seed);
   const story = random.pick(stories);
-  const longerMs = story === 'site-lost' ? siteLostMs : 0;
+  const hasLeases = story === 'lease-lost';
+  const longerMs = story === 'site-lost' || hasLeases ? siteLostMs : 0;
   const durationMs = random.between(10_000, 25_000) + longerMs;
   const enabled = kinds.filter(() => random.chance(400));
   const count = enabled.length === 0 ? 0 : random.between(1, faultsMax);
-  const faults = Array.from({ length: count }, () =>
-    draw(random, random.pick(enabled), durationMs),
-  );
+  const faults = Array.from({ length: count }, () => {
+    const fault = draw(random, random.pick(enabled), durationMs);
+    return hasLeases && fault.kind === 'clock' ? steadier(fault) : fault;
+  });
   if (story === 'two-liars') faults.push(...twoLiars(random, durationMs));
   else if (story !== undefined) faults.push(draw(random, story, durationMs - longerMs));
   faults.sort((a, b) => a.atMs - b.atMs);
@@ -119,10 +130,16 @@ export function controlPlanOf(seed: number): ControlPlan {
     isFresh: story === undefined && random.chance(180),
     hasCheckpoints: story !== undefined || random.chance(500),
     byzantineVoters: mayLie || random.chance(200) ? 1 : 0,
+    hasLeases,
     lateMs: random.between(0, durationMs),
     memberCount: random.chance(200) ? 6 : 5,
     faults,
   };
+}
+
+/** Leases are for clocks of which none runs an eighth faster than another. */
+function steadier(fault: Extract<ControlFault, { kind: 'clock' }>): ControlFault {
+  return { ...fault, ratePerMille: fault.ratePerMille < 1000 ? 950 : 1050 };
 }
 
 /** Two voters, however many members there are. */
@@ -171,6 +188,11 @@ function draw(random: Prng, kind: ControlFaultKind, durationMs: number): Control
       return { ...at, kind, first: agent };
     case 'site-lost':
       return { ...at, kind, isOff: random.chance(600) };
+    case 'lease-lost': {
+      const how = random.pick(['killed', 'paused', 'cut', 'cut', 'deaf', 'mute'] as const);
+      // Operators have to write the rule, and the holder its first renewal.
+      return { ...at, kind, how, atMs: leasedMs + Math.floor(atMs / 2) };
+    }
     case 'roll-back':
       return { ...at, kind, agent, isEmptied: random.chance(300) };
     case 'upgrade':

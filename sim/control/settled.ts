@@ -33,7 +33,14 @@ export function settledDisks({
 }
 
 async function settle(size: CastSize): Promise<readonly Begun[]> {
-  const peace = { isFresh: true, hasCheckpoints: false, faults: [], lateMs: 0, ...size };
+  const peace = {
+    isFresh: true,
+    hasCheckpoints: false,
+    hasLeases: false,
+    faults: [],
+    lateMs: 0,
+    ...size,
+  };
   const plan = { ...controlPlanOf(1), ...peace };
   const begun = emptyDisks(size.memberCount);
   const cluster = new ControlCluster({ seed: 1, plan, begun, parts: shippedParts });

@@ -9,6 +9,10 @@ export class Truth {
     this.#off.add(`${agent}/${dataset ?? ''}`);
   }
 
+  isPoweredOff(agent: AgentKey, dataset: DatasetId): boolean {
+    return this.#off.has(`${agent}/`) || this.#off.has(`${agent}/${dataset}`);
+  }
+
   /** It has stopped its copy, as it is about to say. */
   stop(agent: AgentKey, dataset: DatasetId, incarnation: number): void {
     this.#off.add(`${agent}/${dataset}/${incarnation}`);

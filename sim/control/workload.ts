@@ -19,16 +19,14 @@ import type { ControlAgent } from './agent.ts';
 import { operatorSecrets, sealed } from './cast.ts';
 import { rogueReason } from './checkers/authorized.ts';
 import type { ControlCluster } from './cluster.ts';
+import { datasets } from './datasets.ts';
 import { Stutter } from './stutter.ts';
-
-const datasets = ['db', 'www'].map((name) => ({
-  name,
-  id: idOf<DatasetId>(hash('leaf', utf8(`dataset ${name}`)).subarray(0, 16)),
-}));
 
 const plansMax = 4;
 /** When operators name a standby plan, and again until the policy has it. */
 const standbyMs = 1500;
+/** As the policy's bounds allow. */
+const shortestLease = '20s';
 
 type Standby = {
   readonly hash: PlanHash;
@@ -50,7 +48,7 @@ export class ControlWorkload {
   constructor(cluster: ControlCluster) {
     this.#cluster = cluster;
     this.#random = cluster.random.fork();
-    if (cluster.plan.faults.some(({ kind }) => kind === 'site-lost')) {
+    if (cluster.plan.faults.some(({ kind }) => kind === 'site-lost' || kind === 'lease-lost')) {
       cluster.world.after(standbyMs, () => this.#prepareStandby());
     }
     this.#stutterer = new Stutter(cluster, cluster.random.fork(), (body, by) => {
@@ -146,7 +144,8 @@ export class ControlWorkload {
       const { version, document, failover } = state.policy.current;
       if (failover.rules.length === 0) {
         const [dataset] = plan.datasets;
-        const rule = { dataset: dataset?.id ?? '', site: plan.target.site, plan: of };
+        const bare = { dataset: dataset?.id ?? '', site: plan.target.site, plan: of };
+        const rule = this.#cluster.plan.hasLeases ? { ...bare, lease: shortestLease } : bare;
         const wanted = { action: 'restore', standby: [rule] } as const;
         const next = encodePolicy({ ...document, failover: wanted, siteLostAfter: '30s' });
         this.#say({ kind: 'policy', version: version + 1, base: version, document: next });
@@ -226,6 +225,13 @@ export class ControlWorkload {
     const agent = holder === undefined ? undefined : this.#cluster.of(holder);
     const control = agent?.control;
     if (control === undefined) return;
+    const { writeRight } = agent?.run ?? {};
+    if (this.#cluster.plan.hasLeases && writeRight !== undefined) {
+      const written = datasets.find(({ id }) => id === dataset);
+      // As people do it: what the copy runs under its lease is stopped by the host itself.
+      if (written !== undefined) writeRight.demote(written).catch(expected);
+      return;
+    }
     const options = { timeoutMs: 5000 };
     this.#cluster.truth.stop(control.self, dataset, incarnation);
     control.submit({ kind: 'demote', dataset, incarnation }, options).catch(expected);

@@ -1,4 +1,4 @@
-import type { AgentKey } from '../../../src/core/ids.ts';
+import type { AgentKey, DatasetId } from '../../../src/core/ids.ts';
 import type { ControlCluster } from '../cluster.ts';
 import type { ControlChecker } from '../observation.ts';
 import { isOverBudget } from '../plan.ts';
@@ -10,6 +10,8 @@ import { FencesGrow } from './fences-grow.ts';
 import { ForksFound } from './forks-found.ts';
 import { GenerationsGrow } from './generations-grow.ts';
 import { HooksOnce } from './hooks-once.ts';
+import { datasets } from '../datasets.ts';
+import { LeasedCopies } from './leased-copies.ts';
 import { LiveCopies } from './live-copies.ts';
 import { MarksGrow } from './marks-grow.ts';
 import { OneCertificate } from './one-certificate.ts';
@@ -40,12 +42,17 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
   if (isOverBudget(faults)) return always;
   const isDecreeFalse = (): boolean => faults.some(({ kind }) => kind === 'false-decree');
   const isRunning = (agent: AgentKey): boolean => cluster.of(agent)?.run !== undefined;
+  const hasStopped = (agent: AgentKey, dataset: DatasetId): boolean => {
+    const name = datasets.find(({ id }) => id === dataset)?.name;
+    return name !== undefined && cluster.of(agent)?.guard.hasStopped(name) === true;
+  };
   return [
     ...always,
     new OneLeader(),
     new SameState({ isOneVersion: !faults.some(({ kind }) => kind === 'upgrade') }),
     new PerGeneration(() => new OneLive(cluster.cast.cluster)),
-    new LiveCopies({ truth: cluster.truth, isRunning, isDecreeFalse }),
+    new LiveCopies({ truth: cluster.truth, isRunning, hasStopped, isDecreeFalse }),
+    new LeasedCopies((name) => usedAt(cluster, name)),
     new FencesGrow(),
     new HooksOnce(),
     new PerGeneration(() => new MarksGrow()),
@@ -58,6 +65,16 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
     new GenerationsGrow(),
     cluster.notice,
   ];
+}
+
+/** Hosts at which programs of a dataset really run. */
+function usedAt({ agents, truth }: ControlCluster, name: string): AgentKey[] {
+  const id = datasets.find((one) => one.name === name)?.id;
+  const used = agents.filter(
+    ({ guard, agentKey }) =>
+      guard.isUsed(name) && (id === undefined || !truth.isPoweredOff(agentKey, id)),
+  );
+  return used.map(({ agentKey }) => agentKey);
 }
 
 function forksFound(cluster: ControlCluster): ForksFound {

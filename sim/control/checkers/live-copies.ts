@@ -8,6 +8,8 @@ export type LiveCopiesOptions = {
   readonly truth: Truth;
   /** A host that does not run has no live copy. */
   readonly isRunning: (agent: AgentKey) => boolean;
+  /** A lease has bound its programs, and they are gone. */
+  readonly hasStopped: (agent: AgentKey, dataset: DatasetId) => boolean;
   /** Operators have said that a majority is gone which is not: each generation may have its own. */
   readonly isDecreeFalse: () => boolean;
 };
@@ -41,9 +43,12 @@ export class LiveCopies implements ControlChecker {
   }
 
   #among(dataset: DatasetId, copies: ReadonlyMap<AgentKey, Copy>): string | undefined {
-    const { truth, isRunning, isDecreeFalse } = this.#options;
+    const { truth, isRunning, hasStopped, isDecreeFalse } = this.#options;
     const live = [...copies].filter(
-      ([agent, { incarnation }]) => isRunning(agent) && !truth.isOff(agent, dataset, incarnation),
+      ([agent, { incarnation }]) =>
+        isRunning(agent) &&
+        !truth.isOff(agent, dataset, incarnation) &&
+        !hasStopped(agent, dataset),
     );
     const first = live[0];
     if (live.length < 2 || first === undefined) return undefined;

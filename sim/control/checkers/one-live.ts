@@ -13,6 +13,9 @@ export class OneLive implements ControlChecker {
   readonly #known = new Map<DatasetId, { readonly index: number; readonly one: Incarnation }>();
   /** What was asked for with the right signatures, as the log says: of whom, of which dataset. */
   readonly #off = new Set<string>();
+  /** Where the newest renewal of a lease stands. */
+  readonly #renewed = new Map<DatasetId, number>();
+  readonly #lapsed = new Map<string, Set<string>>();
   readonly #decided = new Map<string, string>();
   readonly #cluster: ClusterId;
 
@@ -24,6 +27,7 @@ export class OneLive implements ControlChecker {
     if (seen.kind !== 'applied' || seen.command.outcome.outcome !== 'applied') return undefined;
     const { body, index } = seen.command;
     this.#noteEvidence(body);
+    this.#noteLapse(seen);
     for (const one of seen.control.state.incarnations.all()) {
       const text = this.#check(one, index);
       if (text !== undefined) return `at ${index}: ${text}`;
@@ -34,6 +38,25 @@ export class OneLive implements ControlChecker {
   #noteEvidence(body: ControlCommand['body']): void {
     if (body.kind === 'demote') this.#off.add(`${body.dataset}/${body.incarnation}`);
     if (body.kind === 'isolate') this.#off.add(body.agent);
+  }
+
+  /** The word of a majority that the newest renewal has run out. */
+  #noteLapse({ command, control }: Extract<ControlSeen, { kind: 'applied' }>): void {
+    const { body, index, envelope } = command;
+    if (body.kind === 'lease')
+      this.#renewed.set(body.dataset, Math.max(index, this.#renewedAt(body)));
+    if (body.kind !== 'lease-lapse' || body.index !== this.#renewedAt(body)) return;
+    const place = `${body.dataset}/${body.incarnation}/${body.index}`;
+    const said = this.#lapsed.get(place) ?? new Set();
+    this.#lapsed.set(place, said);
+    for (const signer of openCommand(envelope, this.#cluster).signers) said.add(signer);
+    const { voters } = control.state.config;
+    const count = voters.filter((voter) => said.has(voter)).length;
+    if (2 * count > voters.length) this.#off.add(`${body.dataset}/${body.incarnation}`);
+  }
+
+  #renewedAt({ dataset }: { readonly dataset: DatasetId }): number {
+    return this.#renewed.get(dataset) ?? 0;
   }
 
   #check(one: Incarnation, index: number): string | undefined {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { LeasedCopies } from '../../../../sim/control/checkers/leased-copies.ts';
 import { LiveCopies } from '../../../../sim/control/checkers/live-copies.ts';
 import { OneCertificate } from '../../../../sim/control/checkers/one-certificate.ts';
 import type { ControlSeen } from '../../../../sim/control/observation.ts';
@@ -30,7 +31,12 @@ test('a slot that two logs have decided for two agents is found', () => {
 
 test('two copies that run at once are found, unless one was really switched off', () => {
   const truth = new Truth();
-  const options = { truth, isRunning: () => true, isDecreeFalse: () => false };
+  const options = {
+    truth,
+    isRunning: () => true,
+    hasStopped: () => false,
+    isDecreeFalse: () => false,
+  };
   const held = (holder: string, incarnation: number) => ({ holder, incarnation });
   const checker = new LiveCopies(options);
   expect(checker.observe(state('ada', held('ada', 1)))).toBeUndefined();
@@ -39,4 +45,14 @@ test('two copies that run at once are found, unless one was really switched off'
   // Bob has not heard of it, and nobody has stopped him.
   expect(checker.observe(state('cyd', held('cyd', 3)))).toContain('is live at');
   expect(new LiveCopies(options).observe(state('cyd', held('cyd', 3)))).toBeUndefined();
+});
+
+test('programs that start at one host while they run at another are found', () => {
+  let usedAt = ['ada'] as AgentKey[];
+  const checker = new LeasedCopies(() => usedAt);
+  const start = (agent: string) =>
+    checker.observe({ kind: 'programs', agent: agent as AgentKey, name: agent, dataset: 'db' });
+  expect(start('ada')).toBeUndefined();
+  usedAt = ['ada', 'bob'] as AgentKey[];
+  expect(start('bob')).toContain('start while those at ada run');
 });
