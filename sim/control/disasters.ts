@@ -78,7 +78,7 @@ export class Disasters {
         this.#clone(this.#agent(fault.agent), fault.spanMs);
         return;
       case 'upgrade':
-        this.#cluster.upgrade?.raise();
+        this.#cluster.upgrade?.begin();
         return;
       case 'lying-leader':
         this.#lie();

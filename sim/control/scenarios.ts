@@ -97,4 +97,21 @@ export const controlScenarios: readonly ControlScenario[] = [
       ],
     },
   },
+  {
+    // The checker alone was wrong: it counted the voters of later.
+    name: 'a lost site stays lost while voters are added, until somebody has seen it',
+    seed: 83,
+    plan: {
+      durationMs: 64393,
+      isFresh: false,
+      hasCheckpoints: true,
+      byzantineVoters: 0,
+      lateMs: 6835,
+      memberCount: 6,
+      faults: [
+        { atMs: 11109, spanMs: 15243, kind: 'site-lost', isOff: true },
+        { atMs: 34297, spanMs: 15834, kind: 'crash-leader' },
+      ],
+    },
+  },
 ];

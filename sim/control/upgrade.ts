@@ -11,6 +11,7 @@ import { type Builds, newerFormat } from './versions.ts';
 type UpgradeFault = Extract<ControlFault, { kind: 'upgrade' }>;
 
 const retryMs = 3000;
+const hasteMs = 3000;
 const restartMs = 400;
 
 /**
@@ -35,8 +36,28 @@ export class Upgrade {
     }
   }
 
-  /** Operators put the new format into force, as often as it takes. */
-  raise(): void {
+  /** A newer host says what only the new format has, and then operators put that into force, as often as it takes. */
+  begin(): void {
+    this.#hasten();
+    this.#cluster.world.after(hasteMs, () => this.#raise());
+  }
+
+  /** Nobody may apply this yet: half of the hosts would not know what it is. */
+  #hasten(): void {
+    const { state, agents, truth, world } = this.#cluster;
+    if (state === undefined || state.format.current >= newerFormat) return;
+    const holders = new Map(agents.map((agent) => [agent.agentKey, agent]));
+    for (const { state: is, holder, dataset, incarnation } of state.incarnations.all()) {
+      const agent = holder === undefined ? undefined : holders.get(holder);
+      if (is !== 'live' || agent?.control === undefined) continue;
+      truth.stop(agent.agentKey, dataset, incarnation);
+      world.meet('a command of a format that is not in force yet');
+      const body = { kind: 'demote', dataset, incarnation } as const;
+      agent.control.submit(body, { timeoutMs: hasteMs }).catch(expected);
+    }
+  }
+
+  #raise(): void {
     const { world, state, cast, random } = this.#cluster;
     if ((state?.format.current ?? 1) >= newerFormat || !this.#cluster.isClean) return;
     const running = this.#cluster.running();
@@ -48,7 +69,7 @@ export class Upgrade {
     const timeMs = epochMs + world.nowMs;
     const of = { cluster, generation, secrets: operatorSecrets };
     host?.control?.submitSigned(sealed({ id, body, timeMs, ...of })).catch(expected);
-    world.after(retryMs, () => this.raise());
+    world.after(retryMs, () => this.#raise());
   }
 
   /** The end of all trouble: whoever is left is upgraded as well. */

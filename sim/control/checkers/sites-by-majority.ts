@@ -5,12 +5,16 @@ import type { ControlChecker, ControlSeen } from '../observation.ts';
 
 type DiskOf = (agent: AgentKey) => ControlDisk | undefined;
 
-/** A site is lost only when a majority of the voters has said so since somebody of the site spoke last. */
+/**
+ * A site becomes lost only when a majority of those who vote then has said so since somebody of the site spoke last.
+ * It stays lost while voters come and go, until a majority or the site itself says otherwise.
+ */
 export class SitesByMajority implements ControlChecker {
   readonly name = 'sites-by-majority';
   readonly #diskOf: DiskOf;
   readonly #cluster: ClusterId;
   readonly #missing = new Map<string, Set<string>>();
+  readonly #lost = new Set<string>();
   #checked = 0;
 
   constructor(diskOf: DiskOf, cluster: ClusterId) {
@@ -32,8 +36,10 @@ export class SitesByMajority implements ControlChecker {
     if (members.of(signer as AgentKey)?.site === body.site) said.clear();
     else if (body.state === 'lost') said.add(signer);
     const { length } = config.voters.filter((voter) => members.of(voter)?.site !== body.site);
-    const isLost = sites.of(body.site)?.isLost === true;
-    if (!isLost || 2 * said.size > length) return undefined;
+    const wasLost = this.#lost.delete(body.site);
+    if (sites.of(body.site)?.isLost !== true) return undefined;
+    this.#lost.add(body.site);
+    if (wasLost || 2 * said.size > length) return undefined;
     return `site ${body.site} is lost by the word of ${said.size} of ${length} voters`;
   }
 }
