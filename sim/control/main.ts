@@ -56,8 +56,8 @@ async function explain(seed: number, options: ControlRunOptions): Promise<void> 
   console.log(`commit ${commitId()}`);
   const needed = await shrinkControl(seed, options);
   for (const fault of needed) console.log(`  needs ${JSON.stringify(fault)}`);
-  const drawn = controlPlanOf(seed).faults;
-  const numbers = needed.map((fault) => drawn.indexOf(fault)).join(',');
+  const drawn = controlPlanOf(seed).faults.map((fault) => JSON.stringify(fault));
+  const numbers = needed.map((fault) => drawn.indexOf(JSON.stringify(fault))).join(',');
   console.log(`again: npm run sim -- --control --seed ${seed} --only '${numbers}' --trace`);
 }
 

@@ -114,4 +114,26 @@ export const controlScenarios: readonly ControlScenario[] = [
       ],
     },
   },
+  {
+    // The duty of the control log ended with an error that nobody had asked for.
+    name: 'a host whose disk is full when a decree comes into force stops, and says why',
+    seed: 100_064,
+    plan: {
+      durationMs: 11295,
+      isFresh: false,
+      hasCheckpoints: true,
+      byzantineVoters: 0,
+      lateMs: 6190,
+      memberCount: 5,
+      faults: [
+        { atMs: 4784, spanMs: 654, kind: 'majority-lost', first: 13, mask: 29 },
+        { atMs: 5336, spanMs: 15590, kind: 'cut', agent: 14, to: 10 },
+        { atMs: 6122, spanMs: 348, kind: 'crash-coordinator', delayMs: 0 },
+        { atMs: 7230, spanMs: 916, kind: 'cut', agent: 4, to: 2 },
+        { atMs: 8939, spanMs: 2810, kind: 'slow-disk', agent: 8 },
+        { atMs: 9906, spanMs: 15115, kind: 'full-disk', agent: 8 },
+        { atMs: 10196, spanMs: 5105, kind: 'weather', lossPerMille: 50, delayMaxMs: 1500 },
+      ],
+    },
+  },
 ];

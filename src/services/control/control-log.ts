@@ -1,7 +1,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { Listeners } from '../../base/listeners.ts';
 import { KiB } from '../../base/units.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
 import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
 import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
@@ -34,7 +34,7 @@ import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
 import { readable, snapshotState } from './log-snapshot.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
-import { RaftDriver } from './raft-driver.ts';
+import { journalFailed, RaftDriver } from './raft-driver.ts';
 import { RaftPost } from './raft-post.ts';
 
 export type ControlLogOptions = {
@@ -169,7 +169,7 @@ export class ControlLog implements ControlAccess {
       const driver = this.#driver;
       await driver.run(signal === undefined ? {} : { signal });
       // A decree puts another in its place; anything else ends this agent.
-      await this.#adopting;
+      await this.#adopting.catch(() => {});
       if (driver === this.#driver) return;
     }
   }
@@ -201,7 +201,7 @@ export class ControlLog implements ControlAccess {
       entries: [],
     };
     const { hard, snapshot } = stored;
-    await this.#options.journal.write({ hard, snapshot });
+    await this.#options.journal.write({ hard, snapshot }).catch((error) => this.#die(error));
     this.#state = state;
     this.#heads = new LogHeads();
     this.#appliedIndex = 0;
@@ -210,6 +210,14 @@ export class ControlLog implements ControlAccess {
     this.#driver = this.#start(stored);
     this.#stateListeners.tell(this.#state);
     this.#tellStatus(this.status());
+  }
+
+  /** The log before has been left, and the one after could not be begun. */
+  #die(error: unknown): never {
+    const { log, onFatal } = this.#options;
+    log.log('error', journalFailed, { code: codeOf(error) });
+    onFatal(error);
+    throw error;
   }
 
   /** A message from the member that a connection has proved. */

@@ -35,6 +35,8 @@ export type RaftDriverOptions = {
   readonly onFatal: (error: unknown) => void;
 };
 
+export const journalFailed = 'the control journal cannot be written: the agent stops';
+
 type Read = PromiseWithResolvers<number>;
 
 /**
@@ -151,9 +153,7 @@ export class RaftDriver {
 
   #die(error: unknown): never {
     this.#failure = error;
-    this.#options.log.log('error', 'the control journal cannot be written: the agent stops', {
-      code: codeOf(error),
-    });
+    this.#options.log.log('error', journalFailed, { code: codeOf(error) });
     this.#options.onFatal(error);
     throw error;
   }
