@@ -5,7 +5,7 @@ import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { sealCommand } from '../../core/format/control-envelope.ts';
 import type { CommandId, ControlBody } from '../../core/format/control-records.ts';
 import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
-import { MerkleRange } from '../../core/format/merkle-range.ts';
+import type { MerkleRange } from '../../core/format/merkle-range.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
@@ -32,7 +32,7 @@ import { ImageExchange } from './image-exchange.ts';
 import { type LogEnd, LogTail } from './log-end.ts';
 import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
-import { readable, snapshotState } from './log-snapshot.ts';
+import { firstOf, readable, snapshotState } from './log-snapshot.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
 import { journalFailed, RaftDriver } from './raft-driver.ts';
 import { RaftPost } from './raft-post.ts';
@@ -194,12 +194,7 @@ export class ControlLog implements ControlAccess {
 
   async #adopt(state: ControlState, voters: readonly AgentKey[]): Promise<void> {
     await this.#driver.retire();
-    const image = encodeLogImage({ tree: MerkleRange.empty(), state: state.encode() });
-    const stored: RaftStored = {
-      hard: { generation: state.generation, term: 0, votedFor: undefined },
-      snapshot: { index: 0, term: 0, config: { voters, learners: [] }, state: image },
-      entries: [],
-    };
+    const stored = firstOf(state, voters);
     const { hard, snapshot } = stored;
     await this.#options.journal.write({ hard, snapshot }).catch((error) => this.#die(error));
     this.#state = state;

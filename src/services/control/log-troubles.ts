@@ -1,6 +1,6 @@
 import { secondMs } from '../../base/units.ts';
-import { knownFormat } from '../../core/protocol/control/format-book.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { knownFormat } from '../../core/protocol/control/format-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Ledger } from '../ledger.ts';
