@@ -195,8 +195,7 @@ export class ControlLog implements ControlAccess {
   async #adopt(state: ControlState, voters: readonly AgentKey[]): Promise<void> {
     await this.#driver.retire();
     const stored = firstOf(state, voters);
-    const { hard, snapshot } = stored;
-    await this.#options.journal.write({ hard, snapshot }).catch((error) => this.#die(error));
+    await this.#options.journal.write(stored).catch((error) => this.#die(error));
     this.#state = state;
     this.#heads = new LogHeads();
     this.#appliedIndex = 0;
@@ -209,9 +208,8 @@ export class ControlLog implements ControlAccess {
 
   /** The log before has been left, and the one after could not be begun. */
   #die(error: unknown): never {
-    const { log, onFatal } = this.#options;
-    log.log('error', journalFailed, { code: codeOf(error) });
-    onFatal(error);
+    this.#options.log.log('error', journalFailed, { code: codeOf(error) });
+    this.#options.onFatal(error);
     throw error;
   }
 
