@@ -206,7 +206,6 @@ export class ControlLog implements ControlAccess {
     this.#tellStatus(this.status());
   }
 
-  /** The log before has been left, and the one after could not be begun. */
   #die(error: unknown): never {
     this.#options.log.log('error', journalFailed, { code: codeOf(error) });
     this.#options.onFatal(error);
