@@ -69,6 +69,7 @@ export function connectControl(socketPath: string): AgentApi {
     drillEvidence: () => call('POST', '/v1/drills/evidence'),
     repairs: (request) => call('POST', '/v1/repairs', request),
     drains: () => call('GET', '/v1/drains'),
+    forecastLoss: (request) => call('POST', '/v1/layout/loss', request),
     scrub: (request) => call('POST', '/v1/scrub', request),
     resolvePlan: (request) => call('POST', '/v1/plans/resolve', request),
     readPlan: (request) => call('POST', '/v1/plans/read', request),

@@ -14,6 +14,7 @@ import type {
   ScrubReport,
   UpkeepApi,
 } from './upkeep-types.ts';
+import { forecastLoss } from './loss-forecast-api.ts';
 
 /** Tasks that a report lists: after a site is lost there may be a million. */
 const listedMax = 1000;
@@ -25,6 +26,7 @@ export function upkeepApi(agent: Agent): UpkeepApi {
       return repairReport(agent);
     },
     drains: () => drainReports(agent),
+    forecastLoss: ({ sites }) => forecastLoss(agent, sites),
     scrub: async ({ isNow }) => scrubReport(agent, isNow),
   };
 }

@@ -4,6 +4,8 @@ export interface UpkeepApi {
   repairs(request: { isNow: boolean }): Promise<RepairReport>;
   /** Who has been asked to leave, and what still depends on them. */
   drains(): Promise<DrainReport[]>;
+  /** What losing these sites would do; changes nothing. @throws not-found | usage (nothing would be left) */
+  forecastLoss(request: { sites: string[] }): Promise<LossReport>;
   /** How far reading back has come. `isNow`: everything is read now. @throws not-permitted (it stores nothing) */
   scrub(request: { isNow: boolean }): Promise<ScrubReport>;
 }
@@ -19,6 +21,57 @@ export type DrainReport = {
   waiting: number;
   /** Those of the waiting that it has written itself: what is missing may lie in its outbox alone. */
   undelivered: number;
+};
+
+/** What would be if sites were lost, as this host knows things. */
+export type LossReport = {
+  /** Sites that would be lost, sorted. */
+  sites: string[];
+  hosts: string[];
+  /** Storage sites that would be left. */
+  sitesLeft: string[];
+  voters: {
+    count: number;
+    left: number;
+    /** Without a majority nobody is declared lost, and nothing is made anew by itself. */
+    hasQuorum: boolean;
+  };
+  datasets: DatasetLossReport[];
+  repair: {
+    shards: number;
+    /** Of these, no site that is left could take them. */
+    stuckShards: number;
+    urgentShards: number;
+    /** Of the shards that would be made. */
+    writtenBytes: number;
+    /** What hosts read from each other for that. */
+    readBytes: number;
+    /** At `bytesPerSecond` for each host that makes shards, all at once; the network may be slower. */
+    seconds: number;
+    /** `repair.bandwidth` of this host: that of others is not known. */
+    bytesPerSecond: number;
+    /** Silence after which a site counts as lost; repairs that are not urgent wait a day more. */
+    lostAfterMs: number;
+  };
+};
+
+export type DatasetLossReport = {
+  name: string;
+  id: string;
+  source: string;
+  /** The host that backs it up would be gone: the data would have to be restored elsewhere. */
+  isSourceLost: boolean;
+  snapshots: number;
+  /** That could not be restored. */
+  lostSnapshots: number;
+  packs: number;
+  lostPacks: number;
+  /** How many more sites may fail before repair; undefined: everything would be lost, or nothing is there. */
+  sitesMayFail?: number;
+  shards: number;
+  writtenBytes: number;
+  readBytes: number;
+  words: string;
 };
 
 /** Of what this host stores. */

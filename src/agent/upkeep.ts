@@ -62,6 +62,9 @@ export async function readUpkeep(records: RecordStore): Promise<UpkeepRecords> {
 /** What an agent does so that what is stored stays whole. */
 export class Upkeep {
   readonly repairs: RepairKeeper;
+  readonly view: RepairView;
+  /** Bytes a second that this host reads at most to make shards. */
+  readonly repairBandwidth: number;
   readonly badPacks: BadPacks;
   readonly challenger: Challenger;
   /** Undefined on an agent that holds no shards. */
@@ -71,7 +74,8 @@ export class Upkeep {
   constructor(options: UpkeepOptions) {
     const { store, clock, config, packUse, promises: records } = options;
     this.badPacks = options.badPacks;
-    const view = new RepairView({
+    this.repairBandwidth = config.repair.bandwidth;
+    this.view = new RepairView({
       ...options,
       isFailing: (agent) => this.challenger.isFailing(agent),
       isDiscarded: (record) => packUse.isDiscarded(record),
@@ -80,7 +84,7 @@ export class Upkeep {
     const rebuilder =
       store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
     this.repairs = new RepairKeeper({
-      ...{ ...options, view, rebuilder, records },
+      ...{ ...options, view: this.view, rebuilder, records },
       isEnabled: config.repair.enabled,
     });
     const survey = async (): Promise<Survey> => (await this.repairs.look()).survey;

@@ -37,6 +37,10 @@ export const backupBody = z.strictObject({
 
 export const whatIfBody = z.strictObject({ lost: z.array(name).max(1000) });
 
+export const lossBody = z.strictObject({
+  sites: z.array(z.string().min(1).max(64)).min(1).max(64),
+});
+
 export const repairsBody = z.strictObject({ isNow: z.boolean() });
 
 export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });

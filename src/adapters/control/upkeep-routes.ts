@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { AgentApi } from '../../agent/api.ts';
-import { checked, repairsBody } from './requests.ts';
+import { checked, repairsBody, lossBody } from './requests.ts';
 
 /** Data that mends itself. */
 export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/repairs', (request) => api.repairs(checked(repairsBody, request.body, 'the body')));
   app.get('/v1/drains', () => api.drains());
+  app.post('/v1/layout/loss', (request) =>
+    api.forecastLoss(checked(lossBody, request.body, 'the body')),
+  );
   app.post('/v1/scrub', (request) => api.scrub(checked(repairsBody, request.body, 'the body')));
 }

@@ -15,8 +15,10 @@ import {
 import { shellWord } from '../shell-word.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
+import { showLoss, whatIfOption } from './layout-what-if.ts';
 
 type WishFlags = { pin?: string[]; auto?: true };
+type PlanFlags = WishFlags & { whatIf?: string[] };
 type VersionFlags = OperatorFlags & { version: number };
 
 /** layout show, plan, apply, revert, history. */
@@ -29,7 +31,9 @@ export function addLayout(program: Command, register: Register): void {
   const planCommand = layout
     .command('plan')
     .description('Show what a change would bring, and the command that makes it.');
-  register<WishFlags>(wishOptions(planCommand), (context, { options }) => plan(context, options));
+  register<PlanFlags>(wishOptions(planCommand).addOption(whatIfOption()), (context, { options }) =>
+    options.whatIf === undefined ? plan(context, options) : showLoss(context, options.whatIf),
+  );
   const applyCommand = layout
     .command('apply')
     .description('Put a layout into force. Operators sign it.')

@@ -59,18 +59,42 @@ export class RepairView {
   }
 
   async judge(): Promise<Judgement> {
-    const { ledger } = this.#options;
     const survey = await surveyPacks(this.#options);
     this.#meet(survey);
     this.#takenBack.note(survey.packs);
-    const sites = new SitesByDataset(this.#options, survey.freeBytes);
+    return this.#judged(survey, this.#options.standing);
+  }
+
+  /** What would be missing if these sites were lost. Nothing is waited for: what has not arrived may be lost as well. */
+  async suppose(lost: ReadonlySet<string>): Promise<Judgement> {
+    const survey = await surveyPacks(this.#options);
+    return this.#judged(survey, this.#supposing(lost), { isPatient: false });
+  }
+
+  /** Its word would count if these sites were lost. */
+  countsWithout(lost: ReadonlySet<string>, member: Member): boolean {
+    return this.#placeOf(member.agentKey, member, this.#supposing(lost)) === 'stays';
+  }
+
+  #supposing(lost: ReadonlySet<string>): Standing {
+    const { standing } = this.#options;
+    return {
+      isLost: (site) => lost.has(site) || standing.isLost(site),
+      isLeaving: (member) => standing.isLeaving(member),
+    };
+  }
+
+  #judged(survey: Survey, standing: Standing, { isPatient } = { isPatient: true }): Judgement {
+    const { ledger } = this.#options;
+    const sites = new SitesByDataset({ ...this.#options, standing }, survey.freeBytes);
     const { surviveSites } = ledger.roster.policy;
     const tasks: RepairTask[] = [];
     const lost: { pack: PackId; had: number; k: number }[] = [];
     const awaited = new Set<PackId>();
     let shardCount = 0;
     for (const [pack, surveyed] of survey.packs) {
-      const condition = this.#condition(surveyed);
+      const known = this.#condition(surveyed, standing);
+      const condition = isPatient ? known : { ...known, isAwaited: false };
       for (const { mask } of condition.words) shardCount += bitCount(mask);
       const { entry, record } = surveyed;
       const verdict = planRepair(condition, {
@@ -92,25 +116,29 @@ export class RepairView {
     for (const hash of this.#metMs.keys()) if (!current.has(hash)) this.#metMs.delete(hash);
   }
 
-  #condition({ entry, record, words }: SurveyedPack): PackCondition {
+  #condition({ entry, record, words }: SurveyedPack, standing: Standing): PackCondition {
     const staying: PackCondition['words'][number][] = [];
     const departing: PackCondition['departing'][number][] = [];
     let isAwaited = this.#isOnItsWay(record);
     for (const [agent, { mask }] of words) {
       const member = this.#options.ledger.roster.member(agent);
-      const standing = this.#standingOf(agent, member);
-      if (mask === undefined && standing === 'stays') isAwaited = true;
+      const place = this.#placeOf(agent, member, standing);
+      if (mask === undefined && place === 'stays') isAwaited = true;
       if (mask === undefined || mask === 0) continue;
       const word = { agent, site: member?.site ?? 'a former site', mask };
-      if (standing === 'stays') staying.push(word);
-      else departing.push({ ...word, isGone: standing === 'gone' });
+      if (place === 'stays') staying.push(word);
+      else departing.push({ ...word, isGone: place === 'gone' });
     }
     const takenBackMask = this.#takenBack.maskOf(entry.pack);
     return { entry, words: staying, departing, takenBackMask, isAwaited };
   }
 
-  #standingOf(agent: AgentKey, member: Member | undefined): 'stays' | 'leaves' | 'gone' {
-    const { standing, isFailing } = this.#options;
+  #placeOf(
+    agent: AgentKey,
+    member: Member | undefined,
+    standing: Standing,
+  ): 'stays' | 'leaves' | 'gone' {
+    const { isFailing } = this.#options;
     if (member === undefined || standing.isLost(member.site)) return 'gone';
     const isKept = member.hasRole('storage') && !standing.isLeaving(member) && !isFailing(agent);
     return isKept ? 'stays' : 'leaves';

@@ -66,6 +66,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     repairs: async () => notPartOfThisTest(),
     scrub: async () => notPartOfThisTest(),
     drains: async () => notPartOfThisTest(),
+    forecastLoss: async () => notPartOfThisTest(),
     resolvePlan: async () => notPartOfThisTest(),
     readPlan: async () => notPartOfThisTest(),
     plans: async () => notPartOfThisTest(),
