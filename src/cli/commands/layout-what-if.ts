@@ -51,8 +51,9 @@ export async function showLoss(context: CliContext, sites: string[]): Promise<vo
   await output.print('', ...repairLines(report), '', votersLine(report), 'Nothing has changed.');
 }
 
-function repairLines({ repair, voters }: LossReport): string[] {
+function repairLines({ repair, voters, sitesLeft }: LossReport): string[] {
   const { shards, stuckShards, urgentShards, writtenBytes, readBytes, bytesPerSecond } = repair;
+  if (sitesLeft.length === 0) return ['Repair: nothing would be left to make anything from.'];
   if (shards === 0) return ['Repair: nothing would have to be made anew.'];
   const made = shards - stuckShards;
   const lines = [
