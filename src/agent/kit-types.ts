@@ -25,5 +25,5 @@ export type KitDrillRequest = {
   sampleBytes?: number;
 };
 
-/** As the command prints it: `type` is its `message_type`. */
+/** As the command prints it: `type` is its `message_type`; the `type` of an entry is its `kind` here. */
 export type KitLine = { type: string } & Record<string, unknown>;

@@ -13,20 +13,20 @@ const complaintsMax = 64 * 1024;
 /** Runs the commands of the kit, as a person at this host would. */
 export function kitProcesses(stateDir: string): KitApi {
   const running = new Set<ChildProcess>();
-  const start = (command: readonly string[], kit: string): Run =>
-    startCommand([...command, '--kit', kit, '-s', stateDir, '--json'], running);
+  const start = (command: readonly string[], kit: string, args: readonly string[]): Run =>
+    startCommand([...command, '--kit', kit, '-s', stateDir, '--json', ...args], running);
   return {
-    list: ({ kit, snapshot, path }) => lines(() => start(['ls', `${snapshot}:${path}`], kit)),
+    list: ({ kit, snapshot, path }) => lines(() => start(['ls'], kit, [`${snapshot}:${path}`])),
     find: ({ kit, snapshot, pattern }) =>
-      lines(() => start(['find', '--ignore-case', '--snapshot', snapshot, '--', pattern], kit)),
+      lines(() => start(['find'], kit, ['--ignore-case', '--snapshot', snapshot, '--', pattern])),
     diff: ({ kit, from, to, path }) =>
-      lines(() => start(['diff', `${from}:${path}`, `${to}:${path}`], kit)),
+      lines(() => start(['diff'], kit, [`${from}:${path}`, `${to}:${path}`])),
     drill: ({ kit, dataset, path, sampleBytes }) => {
       const scenario = path === undefined ? ['dataset', dataset] : ['file', `${dataset}:${path}`];
       const sample = sampleBytes === undefined ? [] : ['--sample', String(sampleBytes)];
-      return lines(() => start(['drill', 'run', ...sample, ...scenario], kit));
+      return lines(() => start(['drill', 'run'], kit, [...sample, '--', ...scenario]));
     },
-    dump: ({ kit, snapshot, path }) => bytes(start(['dump', `${snapshot}:${path}`], kit)),
+    dump: ({ kit, snapshot, path }) => bytes(start(['dump'], kit, [`${snapshot}:${path}`])),
   };
 }
 
@@ -57,14 +57,16 @@ function startCommand(args: readonly string[], running: Set<ChildProcess>): Run 
   return { child, ended };
 }
 
+type Printed = { readonly message_type: string; readonly type?: string };
+
 /** The process ends when nobody reads any more. */
 async function* lines(start: () => Run): AsyncGenerator<KitLine> {
   const { child, ended } = start();
   if (child.stdout === null) throw new HoldfastError('failed', 'the process has no output');
   try {
     for await (const line of createInterface({ input: child.stdout })) {
-      const { message_type: type, ...rest } = JSON.parse(line) as { message_type: string };
-      yield { type, ...rest };
+      const { message_type, type: kind, ...rest } = JSON.parse(line) as Printed;
+      yield { ...rest, ...(kind !== undefined && { kind }), type: message_type };
     }
     await ended;
   } finally {
@@ -76,14 +78,12 @@ async function* lines(start: () => Run): AsyncGenerator<KitLine> {
 async function bytes({ child, ended }: Run): Promise<AsyncIterable<Uint8Array>> {
   const { stdout } = child;
   if (stdout === null) throw new HoldfastError('failed', 'the process has no output');
-  const readable = new Promise<void>((resolve) => {
-    stdout.once('readable', resolve);
-    stdout.once('end', resolve);
-  });
-  await Promise.race([readable, ended.then(() => undefined)]);
+  const parts = stdout[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>;
+  const first = await parts.next();
+  if (first.done) await ended;
   return (async function* () {
     try {
-      for await (const part of stdout) yield part as Uint8Array;
+      for (let next = first; !next.done; next = await parts.next()) yield next.value;
       await ended;
     } finally {
       child.kill('SIGINT');

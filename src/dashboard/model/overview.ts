@@ -225,7 +225,7 @@ function tasksOf(facts: Facts, { lost, never }: Groups): Task[] {
     tasks.push({
       tone: 'warn',
       text: `${counted(waiting, 'decision')} wait${waiting === 1 ? 's' : ''} for operators to sign.`,
-      command: 'holdfast approve',
+      command: 'holdfast approve list',
     });
   tasks.push(...warningTasks(status));
   return tasks;

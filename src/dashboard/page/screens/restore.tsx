@@ -24,7 +24,7 @@ export function RestoreScreen({ feed, rest }: ScreenProps) {
             <p>
               No restore plan was made yet. A plan brings datasets up at another site, step by step:
             </p>
-            <Command text="holdfast restore plan" />
+            <Command text="holdfast restore plan DATASET --to SITE -o plan.json" />
           </>
         ) : (
           <>
