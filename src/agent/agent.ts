@@ -53,6 +53,7 @@ import type { BackupRequest } from './api.ts';
 import { backupJobOf } from './backup-job.ts';
 import { budgetRules, statementBudget } from './budget-rules.ts';
 import type { Config } from './config.ts';
+import { Conditions } from './conditions.ts';
 import { ControlPlane, type ControlPorts } from './control-plane.ts';
 import { tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
@@ -240,7 +241,7 @@ export class Agent implements AsyncDisposable {
     const { statementSecret, onFatal } = options;
     const { sync, harm } = this;
     const { hooks } = ports;
-    this.alarms = new Alarms({ hooks, command: options.config.alerts.command, log, audit });
+    this.alarms = new Alarms({ clock, hooks, command: options.config.alerts.command, log, audit });
     this.suspicion = new Suspicion({
       ledger,
       cleared: () => this.control.log.state.cleared,
@@ -315,6 +316,7 @@ export class Agent implements AsyncDisposable {
     const more = [this.statementBudget, this.upkeep];
     for (const duty of [...duties, ...more]) this.#tasks.push(duty.run({ signal }));
     this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
+    this.#tasks.push(new Conditions(this, log).run({ signal }));
     const watched = { control: this.control.log, alarms: this.alarms, clock, log };
     this.#tasks.push(new EscrowWatch(watched).run({ signal }));
     this.#tasks.push(this.grants.requests.start());

@@ -62,6 +62,7 @@ export function connectControl(socketPath: string): AgentApi {
     retention: (request) => call('POST', '/v1/retention', request),
     proposeExpiry: (request) => call('POST', '/v1/retention/propose', request),
     prune: () => call('POST', '/v1/prune'),
+    alerts: () => call('GET', '/v1/alerts'),
     metrics: () => call('GET', '/v1/metrics'),
     drills: () => call('GET', '/v1/drills'),
     drillTerms: (request) => call('POST', '/v1/drills/terms', request),

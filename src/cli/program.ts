@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Register } from './action.ts';
 import { addAbout } from './commands/about.ts';
 import { addAgent } from './commands/agent.ts';
+import { addAlerts } from './commands/alerts.ts';
 import { addApprove } from './commands/approve.ts';
 import { addAudit } from './commands/audit.ts';
 import { addBackup } from './commands/backup.ts';
@@ -111,6 +112,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addCheck(program, register);
   addRepair(program, register);
   addScrub(program, register);
+  addAlerts(program, register);
   addMetrics(program, register);
   addConfig(program, register);
   addAbout(program, register);

@@ -10,7 +10,8 @@ export type Runbook =
   | 'disk-full'
   | 'clock-jump'
   | 'corrupt-peer'
-  | 'restore-slow';
+  | 'restore-slow'
+  | 'backup-late';
 
 const ofErrors: Partial<Record<ErrorCode, Runbook>> = {
   'no-quorum': 'quorum-lost',
@@ -34,6 +35,14 @@ const ofAlarms: Readonly<Record<string, Runbook>> = {
   'over-budget': 'ransomware',
   escrow: 'key-lost',
   'drill-overdue': 'restore-slow',
+  'never-backed-up': 'backup-late',
+  'backup-late': 'backup-late',
+  'site-lost': 'site-lost',
+  'no-quorum': 'quorum-lost',
+  'peer-failing': 'corrupt-peer',
+  'shard-damaged': 'corrupt-peer',
+  'shards-gone': 'corrupt-peer',
+  'wrong-encoding': 'corrupt-peer',
   quarantined: 'ransomware',
   'deletion-frozen': 'clock-jump',
   'false-time': 'clock-jump',

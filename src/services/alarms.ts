@@ -2,7 +2,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import { runbookOfAlarm } from '../core/runbooks.ts';
 import type { HookRunner } from '../ports/hook.ts';
-import type { Cancel, Log } from '../ports/runtime.ts';
+import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Audit } from './audit/audit-log.ts';
 
 /** Something that a person must hear of. */
@@ -17,7 +17,16 @@ export type Alarm = {
   readonly facts: Readonly<Record<string, string>>;
 };
 
+/** An alarm with what has become of it. */
+export type KnownAlarm = Alarm & {
+  readonly sinceMs: number;
+  /** The trouble is over. Undefined: it is not, or nobody can tell by looking. */
+  readonly clearedMs: number | undefined;
+  readonly runbook: string | undefined;
+};
+
 export type AlarmsOptions = {
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly hooks: HookRunner;
   /** The program that tells people, with its arguments; undefined: the log alone. */
   readonly command: readonly string[] | undefined;
@@ -26,13 +35,13 @@ export type AlarmsOptions = {
 };
 
 const hookTimeoutMs = 30 * secondMs;
-/** Told ones that are remembered: a subject that comes again after so many others is told again. */
-const toldMax = 4096;
+/** Those that are remembered: a subject that comes again after so many others is told again. */
+const knownMax = 4096;
 
 /** Tells people: in the log, and by the program that the configuration names. */
 export class Alarms {
   readonly #options: AlarmsOptions;
-  readonly #told = new Set<string>();
+  readonly #known = new Map<string, KnownAlarm>();
 
   constructor(options: AlarmsOptions) {
     this.#options = options;
@@ -40,22 +49,56 @@ export class Alarms {
 
   /** Resolves when the program has ended. One that fails is noted, and not called again for this. */
   async raise(alarm: Alarm, { signal }: Cancel = {}): Promise<void> {
-    const { command, hooks, log } = this.#options;
+    const { clock, log } = this.#options;
     const { kind, subject, text } = alarm;
     const runbook = runbookOfAlarm(kind);
     const facts = { ...alarm.facts, ...(runbook === undefined ? {} : { runbook }) };
     const name = `${kind} ${subject}`;
-    if (this.#told.has(name)) return;
-    this.#told.add(name);
-    for (const oldest of this.#told) {
-      if (this.#told.size <= toldMax) break;
-      this.#told.delete(oldest);
-    }
+    const before = this.#known.get(name);
+    if (before !== undefined && before.clearedMs === undefined) return;
+    this.#remember(name, { ...alarm, sinceMs: clock.nowMs(), clearedMs: undefined, runbook });
     log.log('error', 'alarm', { ...facts, kind, subject, text });
     const event = { actor: 'this host', action: kind, subject, detail: text } as const;
     this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done' });
+    await this.#tell({ ...alarm, facts }, 'raised', signal === undefined ? {} : { signal });
+  }
+
+  /** Newest last. */
+  all(): KnownAlarm[] {
+    return [...this.#known.values()];
+  }
+
+  /** Of this kind only these subjects are in trouble now: the others are over, and people are told so. */
+  async settle(kind: string, subjects: Iterable<string>, options: Cancel = {}): Promise<void> {
+    const { clock, log } = this.#options;
+    const standing = new Set(subjects);
+    for (const [name, known] of this.#known) {
+      const { subject, text, clearedMs } = known;
+      if (known.kind !== kind || clearedMs !== undefined || standing.has(subject)) continue;
+      this.#known.set(name, { ...known, clearedMs: clock.nowMs() });
+      log.log('info', 'alarm cleared', { ...known.facts, kind, subject });
+      const over = { ...known, text: `over: ${text}` };
+      await this.#tell(over, 'cleared', options);
+    }
+  }
+
+  #remember(name: string, alarm: KnownAlarm): void {
+    this.#known.delete(name);
+    this.#known.set(name, alarm);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= knownMax) break;
+      this.#known.delete(oldest);
+    }
+  }
+
+  async #tell(
+    { kind, subject, text, facts }: Alarm,
+    state: 'raised' | 'cleared',
+    { signal }: Cancel,
+  ): Promise<void> {
+    const { command, hooks, log } = this.#options;
     if (command === undefined) return;
-    const variables = Object.entries({ ...facts, alarm: kind, subject, text }).map(
+    const variables = Object.entries({ ...facts, alarm: kind, subject, text, state }).map(
       ([key, value]) => [`HOLDFAST_${key.toUpperCase()}`, value] as const,
     );
     const hook = { argv: command, environment: Object.fromEntries(variables) };

@@ -31,14 +31,17 @@ export class TripwireWatch {
 
   async look(options: Cancel = {}): Promise<void> {
     const { suspicion, alarms, ledger } = this.#options;
+    const standing: string[] = [];
     for (const { record, verdict } of suspicion.suspects()) {
       if (verdict.state !== 'suspect') continue;
       const { manifest, statement, hash } = record;
+      standing.push(hash);
       const dataset = ledger.roster.datasetOf(statement.writer, manifest.dataset)?.name ?? '?';
       const reasons = verdict.wires.map(({ reason }) => reason).join('; ');
       const text = `snapshot ${shortId(hash)} of ${dataset} is suspect: ${reasons}. Look: holdfast tripwire show ${shortId(hash)}`;
       const facts = { dataset, snapshot: hash, reasons };
       await alarms.raise({ kind: 'suspect-snapshot', subject: hash, text, facts }, options);
     }
+    await alarms.settle('suspect-snapshot', standing, options);
   }
 }

@@ -14,7 +14,7 @@ export type DrillKeeperOptions = {
   readonly ledger: Pick<Ledger, 'drills' | 'head' | 'roster'>;
   readonly lines: Pick<DatasetLines, 'all'>;
   readonly control: Pick<ControlLog, 'state' | 'submit'>;
-  readonly alarms: Pick<Alarms, 'raise'>;
+  readonly alarms: Pick<Alarms, 'raise' | 'settle'>;
   readonly self: AgentKey;
   readonly clock: Clock;
   readonly log: Log;
@@ -55,6 +55,7 @@ export class DrillKeeper {
   async watch(options: Cancel = {}): Promise<void> {
     const { lines, alarms, ledger } = this.#options;
     const { history } = this;
+    const standing: string[] = [];
     for (const dataset of lines.all()) {
       const state = history.stateOf(dataset);
       if (state !== 'overdue' && state !== 'never') continue;
@@ -66,8 +67,11 @@ export class DrillKeeper {
           ? `no restore of ${name} was ever rehearsed`
           : `the last good drill of ${name} is too long ago`;
       const text = `${what}: the policy asks for one every ${every}. Next: holdfast drill run dataset ${name} --kit FILE`;
-      const alarm = { kind: 'drill-overdue', subject: `${id} ${last}`, text };
+      const subject = `${id} ${last}`;
+      standing.push(subject);
+      const alarm = { kind: 'drill-overdue', subject, text };
       await alarms.raise({ ...alarm, facts: { dataset: name, last } }, options);
     }
+    await alarms.settle('drill-overdue', standing, options);
   }
 }

@@ -6,7 +6,9 @@ import { Alarms } from '../../../src/services/alarms.ts';
 function bench(outcome: HookResult | HoldfastError, command?: readonly string[]) {
   const hooks: Hook[] = [];
   const lines: string[] = [];
+  let nowMs = 0;
   const alarms = new Alarms({
+    clock: { nowMs: () => ++nowMs },
     command,
     log: { log: (level, message) => lines.push(`${level} ${message}`) },
     hooks: {
@@ -36,6 +38,7 @@ describe('alarms', () => {
         environment: {
           ...{ HOLDFAST_ALARM: 'suspect-snapshot', HOLDFAST_SUBJECT: 'abcd' },
           ...{ HOLDFAST_TEXT: 'look at it', HOLDFAST_DATASET: 'web' },
+          HOLDFAST_STATE: 'raised',
           HOLDFAST_RUNBOOK: 'docs/runbooks/ransomware.md',
         },
       },
@@ -49,6 +52,24 @@ describe('alarms', () => {
     await alarms.raise(alarm);
     await alarms.raise({ ...alarm, subject: 'beef' });
     expect(hooks).toHaveLength(2);
+  });
+
+  test('are over when what is looked at does not show them any more, and may come again', async () => {
+    const { alarms, hooks } = bench(done, ['/bin/tell']);
+    await alarms.raise(alarm);
+    await alarms.raise({ ...alarm, kind: 'forgery' });
+    await alarms.settle(alarm.kind, ['abcd']);
+    expect(alarms.all().map(({ clearedMs }) => clearedMs)).toEqual([undefined, undefined]);
+    await alarms.settle(alarm.kind, []);
+    await alarms.settle(alarm.kind, []);
+    expect(alarms.all()).toMatchObject([
+      { kind: alarm.kind, sinceMs: 1, clearedMs: 3, runbook: 'docs/runbooks/ransomware.md' },
+      { kind: 'forgery', clearedMs: undefined },
+    ]);
+    await alarms.raise(alarm);
+    const states = hooks.map(({ environment }) => environment.HOLDFAST_STATE);
+    expect(states).toEqual(['raised', 'raised', 'cleared', 'raised']);
+    expect(alarms.all().at(-1)).toMatchObject({ kind: alarm.kind, clearedMs: undefined });
   });
 
   test('are in the log without a program', async () => {

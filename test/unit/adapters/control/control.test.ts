@@ -71,6 +71,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     readPlan: async () => notPartOfThisTest(),
     plans: async () => notPartOfThisTest(),
     plan: async () => notPartOfThisTest(),
+    alerts: async () => [],
     metrics: async () => notPartOfThisTest(),
     drills: async () => notPartOfThisTest(),
     drillTerms: async () => notPartOfThisTest(),

@@ -55,6 +55,7 @@ function bench(drills: readonly Drill[], anchored = 0) {
       raise: async (alarm: Alarm) => {
         alarms.push(alarm);
       },
+      settle: async () => {},
     },
     ...{ self, clock, log: collectingLog() },
   } as unknown as DrillKeeperOptions;
