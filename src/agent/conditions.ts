@@ -51,13 +51,16 @@ export class Conditions {
     const { status, clock } = this.#agent;
     const states = await status.datasets();
     const known = new Set(states.map(({ dataset }) => dataset.name));
-    const begun = states.flatMap(({ dataset, newest }): Condition[] => {
+    const begun = states.flatMap(({ dataset, newest, snapshots }): Condition[] => {
       const rpoMs = this.#rpoMs(dataset);
-      if (newest?.state !== 'committed') {
+      if (snapshots === 0) {
         const ageMs = clock.nowMs() - this.#sinceMs(dataset);
         return ageMs > (rpoMs ?? firstBackupWithinMs) ? [this.#never(dataset.name)] : [];
       }
-      const ageMs = clock.nowMs() - newest.record.statement.timeMs;
+      // Where a site is lost, what was committed may not be any more.
+      const isCommitted = newest?.state === 'committed';
+      const timeMs = isCommitted ? newest.record.statement.timeMs : 0;
+      const ageMs = clock.nowMs() - timeMs;
       if (rpoMs === undefined || ageMs <= rpoMs) return [];
       return [this.#late(dataset, rpoMs)];
     });

@@ -77,7 +77,9 @@ export class Alarms {
       if (known.kind !== kind || clearedMs !== undefined || standing.has(subject)) continue;
       this.#known.set(name, { ...known, clearedMs: clock.nowMs() });
       log.log('info', 'alarm cleared', { ...known.facts, kind, subject });
-      const over = { ...known, text: `over: ${text}` };
+      const { facts, runbook } = known;
+      const told = { ...facts, ...(runbook === undefined ? {} : { runbook }) };
+      const over = { kind, subject, text: `over: ${text}`, facts: told };
       await this.#tell(over, 'cleared', options);
     }
   }
