@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     reporters: ['default', './test/reporters/plain-summary.ts'],
+    // Later states follow from earlier ones.
     bail: 1,
     include: ['test/browser/**/*.test.ts'],
     fileParallelism: false,

@@ -168,7 +168,7 @@ function Found({ result, id, kit, list }: FoundProps) {
       {result.lines.length === 0 ? (
         <p>Nothing.</p>
       ) : (
-        <Table label="found" columns={['Name', 'Kind', ...numbers('Size'), 'Changed', '']}>
+        <Table label="found" columns={['Name', 'Kind', ...numbers('Size'), 'Changed', 'Get']}>
           {result.lines.map((line, i) => (
             <FoundRow key={i} {...{ line, list, save, isBusy, below: path }} />
           ))}
