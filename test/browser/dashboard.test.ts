@@ -171,7 +171,7 @@ describe.skipIf(!isChromiumHere)(`the dashboard in a browser${why}`, () => {
     await cluster.expect(0, ['restore', 'plan', draft, '-o', plan], 'ams1');
     const run = cluster.run(['restore', 'run', plan, '--kit', cluster.kit], 'ams1');
     await looking.show('restore');
-    await looking.page.locator('.step.busy').waitFor({ timeout: 60_000 });
+    await looking.page.locator('.step.busy').first().waitFor({ timeout: 60_000 });
     await lookAtAll('restoring');
     expect((await run).code).toBe(0);
     await looking.show('restore');

@@ -13,15 +13,18 @@ import { Sign } from './sign.tsx';
 /** Asks operators for the keys of a snapshot, and restores here what they have granted. */
 export function RestoreForm({ feed }: { feed: Feed }) {
   const { status, restores = [] } = feed.topics;
+  // A grant is used up while its restore runs: how that went must stay to be read.
+  const [begun, setBegun] = useState<readonly string[]>([]);
   const granted = restores.filter(
-    ({ state, isHere }) => isHere && (state === 'granted' || state === 'in-use'),
+    ({ id, state, isHere }) =>
+      begun.includes(id) || (isHere && (state === 'granted' || state === 'in-use')),
   );
   if (status === undefined) return null;
   return (
     <section class="card" aria-labelledby="start">
       <h2 id="start">Start a restore</h2>
       {granted.map((grant) => (
-        <RunForm key={grant.id} grant={grant} />
+        <RunForm key={grant.id} grant={grant} begin={() => setBegun([...begun, grant.id])} />
       ))}
       {status.datasets.length === 0 ? (
         <p>There is nothing to restore yet.</p>
@@ -91,12 +94,13 @@ function RequestForm({ names, host }: { names: readonly string[]; host: string }
   );
 }
 
-function RunForm({ grant }: { grant: RestoreGrantReport }) {
+function RunForm({ grant, begin }: { grant: RestoreGrantReport; begin: () => void }) {
   const [target, setTarget] = useState('');
   const [progress, setProgress] = useState('');
   const { value, problem, isBusy, start } = useAction<string>();
   const submit = (event: Event): void => {
     event.preventDefault();
+    begin();
     start(() => run(grant.id, target, setProgress));
   };
   return (
