@@ -17,8 +17,9 @@ export function bundlePlace() {
     .sort();
   const hash = createHash('sha256');
   for (const file of [...sources, join(root, 'package-lock.json')]) {
-    const { mtimeMs, size } = statSync(file);
-    hash.update(`${file}\0${mtimeMs}\0${size}\n`);
+    // A packed installation has no lock file, and its dependencies never change.
+    const stat = statSync(file, { throwIfNoEntry: false });
+    hash.update(`${file}\0${stat?.mtimeMs}\0${stat?.size}\n`);
   }
   return join(bundles, hash.digest('hex').slice(0, 16));
 }

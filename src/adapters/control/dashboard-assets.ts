@@ -5,11 +5,12 @@ import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-const types = {
-  'index.html': 'text/html; charset=utf-8',
-  'app.js': 'text/javascript; charset=utf-8',
-  'style.css': 'text/css; charset=utf-8',
-  'icon.svg': 'image/svg+xml',
+/** By address: where each lies below the folder of the dashboard. */
+const assets = {
+  '/': { file: 'page/index.html', type: 'text/html; charset=utf-8' },
+  '/app.js': { file: 'gen/app.js', type: 'text/javascript; charset=utf-8' },
+  '/style.css': { file: 'page/style.css', type: 'text/css; charset=utf-8' },
+  '/icon.svg': { file: 'page/icon.svg', type: 'image/svg+xml' },
 } as const;
 
 type Asset = {
@@ -22,20 +23,20 @@ type Asset = {
 export function addAssets(app: FastifyInstance, directory: string): void {
   // Read when somebody looks: most agents run for years without.
   const loaded = new Map<string, Promise<Asset>>();
-  for (const name of Object.keys(types) as (keyof typeof types)[]) {
-    app.get(name === 'index.html' ? '/' : `/${name}`, (request, reply) => {
-      const asset = loaded.get(name) ?? load(directory, name);
-      loaded.set(name, asset);
+  for (const [address, { file, type }] of Object.entries(assets)) {
+    app.get(address, (request, reply) => {
+      const asset = loaded.get(address) ?? load(join(directory, file), type);
+      loaded.set(address, asset);
       return send(asset, request, reply);
     });
   }
 }
 
-async function load(directory: string, name: keyof typeof types): Promise<Asset> {
-  const plain = await readFile(join(directory, name));
+async function load(path: string, type: string): Promise<Asset> {
+  const plain = await readFile(path);
   const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
   return {
-    type: types[name],
+    type,
     tag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
     bodies: {
       plain,

@@ -14,7 +14,7 @@ import { kitProcesses } from './kit-process.ts';
 
 const tokenFile = 'dashboard.token';
 const placeFile = 'dashboard.json';
-const assets = fileURLToPath(new URL('../../dashboard/gen', import.meta.url));
+const assets = fileURLToPath(new URL('../../dashboard', import.meta.url));
 
 type Parts = {
   readonly state: StateDirectory;

@@ -5,7 +5,7 @@ import type { KitApi } from '../../../../src/agent/kit-types.ts';
 import type { AgentApi, PeerReport } from '../../../../src/agent/api.ts';
 
 const token = 'a'.repeat(43);
-const assets = new URL('../../../../src/dashboard/gen', import.meta.url).pathname;
+const assets = new URL('../../../../src/dashboard', import.meta.url).pathname;
 let server: Awaited<ReturnType<typeof serveDashboard>>;
 let peers: Partial<PeerReport>[];
 
