@@ -2,10 +2,13 @@
 export class BoundedCache<Key, Value> {
   readonly #entries = new Map<Key, { value: Value; weight: number }>();
   readonly #weightMax: number;
+  readonly #onEvict: ((value: Value) => void) | undefined;
   #weight = 0;
 
-  constructor(weightMax: number) {
+  /** @param onEvict told of each value that had to make room, or was too heavy to be kept. */
+  constructor(weightMax: number, onEvict?: (value: Value) => void) {
     this.#weightMax = weightMax;
+    this.#onEvict = onEvict;
   }
 
   /** The sum of what is kept. */
@@ -25,12 +28,16 @@ export class BoundedCache<Key, Value> {
   /** A value heavier than the bound is not kept at all. */
   set(key: Key, value: Value, weight = 1): void {
     this.delete(key);
-    if (weight > this.#weightMax) return;
+    if (weight > this.#weightMax) {
+      this.#onEvict?.(value);
+      return;
+    }
     this.#entries.set(key, { value, weight });
     this.#weight += weight;
-    for (const oldest of this.#entries.keys()) {
+    for (const [oldest, entry] of this.#entries) {
       if (this.#weight <= this.#weightMax) break;
       this.delete(oldest);
+      this.#onEvict?.(entry.value);
     }
   }
 

@@ -124,6 +124,11 @@ export function release(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
 
+/** `release` where the array has its memory to itself; a view of something larger stays as it is. */
+export function releaseOwn(bytes: Uint8Array): void {
+  if (bytes.byteLength === bytes.buffer.byteLength) release(bytes);
+}
+
 /** Node keeps small results of native code in pools of at most this size. */
 const pooledSizeMax = 64 * 1024;
 

@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
+import { release } from '../base/bytes.ts';
 import { Semaphore } from '../base/concurrency.ts';
 import { KiB, MiB } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
@@ -21,7 +22,7 @@ export type FrameRef = {
 };
 
 export type FrameReaderOptions = {
-  readonly packs: Pick<PackReader, 'entry' | 'read'>;
+  readonly packs: Pick<PackReader, 'entry' | 'read' | 'readParts'>;
   readonly compute: Compute;
   readonly sealer: Sealer;
   readonly dataset: DatasetId;
@@ -38,6 +39,9 @@ type PackKey = Pick<FrameContext, 'type' | 'dataset' | 'salt'> & { readonly key:
 /** Neighbouring frames, read as one range. */
 type Range = { readonly refs: FrameRef[]; readonly offset: number; end: number };
 
+/** An opened frame, and whether it is a part of file contents. */
+type Opened = { readonly plain: Uint8Array; readonly isData: boolean };
+
 /** Reading this many bytes for nothing costs less than another round trip. */
 const gapMax = 256 * KiB;
 const rangeSizeMax = 4 * MiB;
@@ -51,7 +55,9 @@ const sealedSizeMax = limits.frameSizeMax + 64;
 /** Opens frames of one dataset's packs, each once as far as the cache allows. */
 export class FrameReader implements AsyncDisposable {
   readonly #options: FrameReaderOptions;
-  readonly #frames: BoundedCache<string, Uint8Array>;
+  readonly #frames: BoundedCache<string, Opened>;
+  /** Of file contents, no longer in the cache; someone may still be using them. */
+  #retired: Uint8Array[] = [];
   readonly #keys = new BoundedCache<PackId, Promise<PackKey>>(packKeysMax);
   /** Being read now: whoever asks for the same frame shares the promise. */
   readonly #pending = new Map<string, Promise<Uint8Array>>();
@@ -60,7 +66,10 @@ export class FrameReader implements AsyncDisposable {
 
   constructor(options: FrameReaderOptions) {
     this.#options = options;
-    this.#frames = new BoundedCache(options.cacheBytesMax ?? limits.restoreCacheBytesMax);
+    const bytesMax = options.cacheBytesMax ?? limits.restoreCacheBytesMax;
+    this.#frames = new BoundedCache(bytesMax, ({ plain, isData }) => {
+      if (isData) this.#retired.push(plain);
+    });
   }
 
   /** Bytes of opened frames kept now. */
@@ -74,7 +83,7 @@ export class FrameReader implements AsyncDisposable {
    */
   async frame(ref: FrameRef, options: Cancel = {}): Promise<Uint8Array> {
     const cached = this.#frames.get(nameOf(ref));
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return cached.plain;
     const pending = this.#pending.get(nameOf(ref)) ?? this.#start(ref, this.#readAlone(ref));
     return abortable(pending, options.signal);
   }
@@ -88,18 +97,34 @@ export class FrameReader implements AsyncDisposable {
     }
     for (const range of rangesOf([...fresh.values()])) {
       const reading = this.#readRange(range);
-      for (const ref of range.refs) void this.#start(ref, this.#openFrom(ref, range, reading));
+      for (const [i, ref] of range.refs.entries()) {
+        void this.#start(ref, this.#openFrom(ref, i, range, reading));
+      }
     }
+  }
+
+  /**
+   * Frames of file contents that have fallen out of the cache, and whom nobody can be given any more.
+   * @returns gives their memory back at once, not at some later collection. Only for the one user of this reader,
+   * once it no longer uses such frames that it got before.
+   */
+  retired(): () => void {
+    const frames = this.#retired;
+    this.#retired = [];
+    return () => {
+      for (const plain of frames) release(plain);
+    };
   }
 
   #start(ref: FrameRef, work: Promise<Uint8Array>): Promise<Uint8Array> {
     const name = nameOf(ref);
     const pending = work
+      .finally(() => this.#pending.delete(name))
       .then((plain) => {
-        this.#frames.set(name, plain, plain.length);
+        const isData = this.#options.packs.entry(ref.pack).type === 'data';
+        this.#frames.set(name, { plain, isData }, plain.length);
         return plain;
-      })
-      .finally(() => this.#pending.delete(name));
+      });
     // A prefetched frame that nobody asks for may fail unseen.
     pending.catch(() => {});
     this.#pending.set(name, pending);
@@ -113,27 +138,33 @@ export class FrameReader implements AsyncDisposable {
     return this.#open(ref, await this.#read(ref.pack, ref.frameOffset, ref.frameSize));
   }
 
-  async #readRange({ refs, offset, end }: Range): Promise<Uint8Array> {
-    const release = await this.#ranges.acquire();
+  /** @returns the sealed frames, in order */
+  async #readRange({ refs }: Range): Promise<Uint8Array[]> {
+    const leave = await this.#ranges.acquire();
     try {
-      return await this.#read((refs[0] as FrameRef).pack, offset, end - offset);
+      const parts = refs.map((ref) => ({ offset: ref.frameOffset, size: ref.frameSize }));
+      const cancel = { signal: this.#closed.signal };
+      return await this.#options.packs.readParts((refs[0] as FrameRef).pack, parts, cancel);
     } finally {
-      release();
+      leave();
     }
   }
 
-  async #openFrom(ref: FrameRef, range: Range, reading: Promise<Uint8Array>): Promise<Uint8Array> {
-    let bytes: Uint8Array;
+  async #openFrom(
+    ref: FrameRef,
+    at: number,
+    range: Range,
+    reading: Promise<Uint8Array[]>,
+  ): Promise<Uint8Array> {
+    let sealed: Uint8Array;
     try {
-      bytes = await reading;
+      sealed = (await reading)[at] as Uint8Array;
     } catch (error) {
       // One lost shard must not take the frames beside it along.
       if (range.refs.length > 1 && codeOf(error) !== undefined) return this.#readAlone(ref);
       throw error;
     }
-    const at = ref.frameOffset - range.offset;
-    // A copy, since whoever opens it takes the whole buffer over.
-    return this.#open(ref, bytes.slice(at, at + ref.frameSize));
+    return this.#open(ref, sealed);
   }
 
   #read(pack: PackId, offset: number, size: number): Promise<Uint8Array> {
@@ -205,6 +236,7 @@ export class FrameReader implements AsyncDisposable {
     this.#closed.abort(new HoldfastError('interrupted', 'the reader was closed'));
     await Promise.allSettled(this.#pending.values());
     this.#frames.clear();
+    this.#retired = [];
     this.#keys.clear();
   }
 }

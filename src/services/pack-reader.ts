@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
+import { releaseOwn } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
 import { secondMs } from '../base/units.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
@@ -27,6 +28,9 @@ export type PackLocation = {
   /** As receipts say: any of them may be wrong or offline. */
   readonly holders: readonly ShardHolder[];
 };
+
+/** A part of a pack, in bytes. */
+export type PackPart = { readonly offset: number; readonly size: number };
 
 export type PackReaderOptions = {
   readonly network: Network;
@@ -125,9 +129,25 @@ export class PackReader {
     size: number,
     options: Cancel = {},
   ): Promise<Uint8Array> {
+    const [bytes] = await this.readParts(pack, [{ offset, size }], options);
+    return bytes as Uint8Array;
+  }
+
+  /**
+   * Parts that lie close together, in ascending order, as one range: each in an array of its own, which its
+   * bytes are copied into once.
+   * @throws HoldfastError as `read`
+   */
+  async readParts(
+    pack: PackId,
+    parts: readonly PackPart[],
+    options: Cancel = {},
+  ): Promise<Uint8Array[]> {
     const location = this.#locate(pack);
     const { entry } = location;
-    if (offset < 0 || size < 1 || offset + size > entry.size) {
+    const offset = parts[0]?.offset ?? 0;
+    const size = Math.max(...parts.map((part) => part.offset + part.size)) - offset;
+    if (offset < 0 || parts.some((part) => part.size < 1) || offset + size > entry.size) {
       throw new HoldfastError('corrupt', `a reference leads outside of pack ${shortId(pack)}`);
     }
     const release = await this.#reading.acquire(size);
@@ -136,11 +156,13 @@ export class PackReader {
     const signal = AbortSignal.any(signals);
     try {
       signal.throwIfAborted();
-      const bytes = new Uint8Array(size);
+      const wanted = parts.map((part) => ({ ...part, bytes: new Uint8Array(part.size) }));
       await mapLimit(spansOf(entry, offset, size), limits.pullsOutstandingMax, async (span) => {
-        copySpan(entry, span, await this.#readSpan(location, span, signal), { bytes, offset });
+        const part = await this.#readSpan(location, span, signal);
+        for (const to of wanted) copySpan(entry, span, part, to);
+        releaseOwn(part);
       });
-      return bytes;
+      return wanted.map(({ bytes }) => bytes);
     } finally {
       stop.abort();
       release();

@@ -20,7 +20,7 @@ export function* spansOf(entry: PackEntry, offset: number, size: number): Genera
   }
 }
 
-/** Puts what a span holds of the wanted range where it belongs; padding and the leaves' rests fall away. */
+/** Puts what a span holds of the wanted range where it belongs, if anything; padding and rests fall away. */
 export function copySpan(
   entry: PackEntry,
   span: Span,
@@ -31,5 +31,6 @@ export function copySpan(
   const at = span.row * shardSize + span.leaf * limits.leafSize - to.offset;
   const skip = Math.max(0, -at);
   const room = to.bytes.length - Math.max(0, at);
+  if (room <= 0 || skip >= from.length) return;
   to.bytes.set(from.subarray(skip, skip + room), Math.max(0, at));
 }

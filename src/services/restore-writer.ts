@@ -26,6 +26,9 @@ export class ContentLost extends Error {
   }
 }
 
+/** Bytes of a file; a view of a shared frame. */
+type FilePart = { readonly offset: number; readonly bytes: Uint8Array };
+
 export type RestoreWriterOptions = {
   readonly reader: SnapshotReader;
   readonly overwrite: Overwrite;
@@ -71,6 +74,7 @@ export class RestoreWriter {
 
   /** Anything but a directory. @throws ContentLost, or HoldfastError of the target */
   async write(node: DirectoryNode, entry: TreeEntry): Promise<WriteResult> {
+    this.#options.reader.retired()();
     const directory = await this.open(node);
     const verdict = directory.check(entry, this.#options.overwrite);
     if (verdict === 'skip') return { outcome: 'skipped' };
@@ -126,33 +130,48 @@ export class RestoreWriter {
     entry: TreeEntry,
   ): Promise<readonly TargetProblem[]> {
     const file = directory.createFile(entry);
+    let writing = Promise.resolve();
     try {
       const batches = this.#content.batches(entry, this.#options);
       for (;;) {
         const { done, value: batch } = await this.#reading(() => batches.next());
         if (done === true) break;
-        await this.#writeBatch(file, batch);
+        // What has retired before these are read is used, at most, by the writes under way.
+        const giveBack = this.#options.reader.retired();
+        const parts = await this.#readBatch(batch);
+        await writing;
+        giveBack();
+        writing = this.#writeParts(file, parts);
+        // Awaited below; until then a failure is nobody's.
+        writing.catch(() => {});
       }
+      await writing;
     } catch (error) {
+      await writing.catch(() => {});
       await file.abandon();
       throw error;
     }
     return file.finish();
   }
 
-  /** All chunks first, so that a failed read is told from a failed write. */
-  async #writeBatch(file: TargetFile, batch: readonly PlacedExtent[]): Promise<void> {
-    const parts: { offset: number; bytes: Uint8Array }[] = [];
+  /** All chunks of a group first, so that a failed read is told from a failed write. */
+  async #readBatch(batch: readonly PlacedExtent[]): Promise<FilePart[]> {
+    const parts: FilePart[] = [];
     await this.#reading(() =>
       this.#content.write(batch, this.#options, async (offset, bytes) => {
         parts.push({ offset, bytes });
       }),
     );
-    const results = await Promise.allSettled(
-      parts.map(({ offset, bytes }) => file.write(offset, bytes)),
-    );
+    return parts.sort((a, b) => a.offset - b.offset);
+  }
+
+  async #writeParts(file: TargetFile, parts: readonly FilePart[]): Promise<void> {
+    const writes = joined(parts).map(async ({ offset, bytes }) => {
+      await file.write(offset, bytes);
+      this.#options.onBytes(bytes.length);
+    });
+    const results = await Promise.allSettled(writes);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    for (const { length } of batch) this.#options.onBytes(length);
   }
 
   async #reading<T>(read: () => Promise<T>): Promise<T> {
@@ -201,4 +220,27 @@ export class RestoreWriter {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#closeReopened();
   }
+}
+
+/** Chunks that follow each other both in a frame and in the file are one part: a call of the system less for each. */
+function joined(parts: readonly FilePart[]): FilePart[] {
+  const all: FilePart[] = [];
+  for (const part of parts) {
+    const last = all.at(-1);
+    if (last === undefined || !follows(last, part)) all.push(part);
+    else all[all.length - 1] = { offset: last.offset, bytes: spanning(last.bytes, part.bytes) };
+  }
+  return all;
+}
+
+function follows(last: FilePart, next: FilePart): boolean {
+  return (
+    next.bytes.buffer === last.bytes.buffer &&
+    next.bytes.byteOffset === last.bytes.byteOffset + last.bytes.length &&
+    next.offset === last.offset + last.bytes.length
+  );
+}
+
+function spanning(first: Uint8Array, last: Uint8Array): Uint8Array {
+  return new Uint8Array(first.buffer, first.byteOffset, first.length + last.length);
 }

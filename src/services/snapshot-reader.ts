@@ -103,6 +103,11 @@ export class SnapshotReader {
     return this.#index.find(id);
   }
 
+  /** See FrameReader.retired. */
+  retired(): () => void {
+    return this.#frames.retired();
+  }
+
   /** Begins to read frames whose chunks will be asked for soon. */
   prefetch(refs: readonly FrameRef[]): void {
     this.#frames.prefetch(refs);

@@ -151,16 +151,23 @@ function remotePacks(
   id: string,
   entries: ReadonlyMap<PackId, PackEntry>,
   api: AgentApi,
-): Pick<PackReader, 'entry' | 'read'> {
+): Pick<PackReader, 'entry' | 'read' | 'readParts'> {
+  const read = async (pack: PackId, offset: number, size: number): Promise<Uint8Array> => {
+    const { bytes } = await api.readPack({ id, pack, offset, size });
+    return new Uint8Array(Buffer.from(bytes, 'base64'));
+  };
   return {
     entry: (pack) => {
       const entry = entries.get(pack);
       if (entry !== undefined) return entry;
       throw new HoldfastError('not-found', `the snapshot does not name pack ${shortId(pack)}`);
     },
-    read: async (pack, offset, size) => {
-      const { bytes } = await api.readPack({ id, pack, offset, size });
-      return new Uint8Array(Buffer.from(bytes, 'base64'));
+    read,
+    readParts: async (pack, parts) => {
+      const from = parts[0]?.offset ?? 0;
+      const size = Math.max(...parts.map((part) => part.offset + part.size)) - from;
+      const bytes = await read(pack, from, size);
+      return parts.map(({ offset, size }) => bytes.slice(offset - from, offset - from + size));
     },
   };
 }

@@ -4,15 +4,17 @@ import type { Manifest } from '../../core/format/records.ts';
 import type { PackId } from '../../core/ids.ts';
 import type { Cancel } from '../../ports/runtime.ts';
 import type { FrameReader } from '../frame-reader.ts';
-import type { PackReader } from '../pack-reader.ts';
+import type { PackPart, PackReader } from '../pack-reader.ts';
 import { SnapshotReader, splitPath } from '../snapshot-reader.ts';
+
+type ReadablePacks = Pick<PackReader, 'entry' | 'read' | 'readParts'>;
 
 /** Notes which packs anything was read of. */
 export class NotingPacks {
-  readonly #packs: Pick<PackReader, 'entry' | 'read'>;
+  readonly #packs: ReadablePacks;
   readonly touched = new Set<PackId>();
 
-  constructor(packs: Pick<PackReader, 'entry' | 'read'>) {
+  constructor(packs: ReadablePacks) {
     this.#packs = packs;
   }
 
@@ -23,6 +25,11 @@ export class NotingPacks {
   read(pack: PackId, offset: number, size: number, options: Cancel = {}): Promise<Uint8Array> {
     this.touched.add(pack);
     return this.#packs.read(pack, offset, size, options);
+  }
+
+  readParts(pack: PackId, parts: readonly PackPart[], options: Cancel = {}): Promise<Uint8Array[]> {
+    this.touched.add(pack);
+    return this.#packs.readParts(pack, parts, options);
   }
 }
 

@@ -97,6 +97,23 @@ describe('FrameReader', () => {
     expect(snapshot.network.pulls.length).toBeGreaterThan(pulls);
   });
 
+  test('frames that fell out of the cache give their memory back when their user says so', async () => {
+    const { snapshot, refs } = await sample();
+    const frames = snapshot.frameReader(snapshot.packReader(), {
+      cacheBytesMax: 2 * frameBytes + 10,
+    });
+    const [first, second] = refs as [FrameRef, FrameRef, ...FrameRef[]];
+    const old = await frames.frame(first);
+    for (const ref of refs.slice(1)) await frames.frame(ref);
+    const giveBack = frames.retired();
+    expectSame(old, plainOf(first.frame));
+    const again = await frames.frame(first);
+    giveBack();
+    expect(old.length).toBe(0);
+    expectSame(again, plainOf(first.frame));
+    expectSame(await frames.frame(second), plainOf(second.frame));
+  });
+
   test('a lost shard takes only its own frames along when a range is prefetched', async () => {
     const { snapshot, refs } = await sample();
     for (const i of [2, 3, 4]) snapshot.network.faults.set(peerAt(i), 'missing');

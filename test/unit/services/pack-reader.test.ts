@@ -86,6 +86,24 @@ describe('PackReader', () => {
     }
   });
 
+  test('parts of one range come in arrays of their own, also across shards, with gaps between them', async () => {
+    const snapshot = await sample();
+    const wanted = await packBytes(snapshot);
+    const shard = Math.ceil(wanted.length / 3 / 64) * 64;
+    const parts = [
+      { offset: 7, size: 1 },
+      { offset: shard - 90, size: 200 },
+      { offset: shard + 110, size: limits.leafSize },
+      { offset: wanted.length - 5, size: 5 },
+    ];
+    const read = await snapshot.packReader().readParts(packOf(snapshot).pack, parts);
+    expect(read.length).toBe(parts.length);
+    for (const [i, { offset, size }] of parts.entries()) {
+      expectSame(read[i] as Uint8Array, wanted.subarray(offset, offset + size));
+      expect(read[i]?.buffer.byteLength).toBe(size);
+    }
+  });
+
   test.each<Fault>(['flipped', 'short', 'forged', 'other-head', 'other-shard'])(
     'an answer that is %s is found out, logged with its peer, and decoded around',
     async (fault) => {
