@@ -258,15 +258,17 @@ type Config = Parameters<typeof Agent.start>[1]['config'];
 /** Each source has one dataset, of its own name, with the smallest chunks there are. */
 function configOf(name: string): Config {
   const nothing = { exclude: [], iexclude: [], excludeIfPresent: [], tags: [] };
+  const nothingAround = { before: [], after: [] };
   const dataset = { ...nothing, excludeCaches: false, oneFileSystem: false };
   return {
     listen: [],
     announce: [],
     storage: { reserve: 0 },
     log: { level: 'info' },
-    alerts: {},
+    alerts: { webhooks: [] },
     metrics: {},
     leases: {},
+    hooks: { backup: nothingAround, restore: nothingAround, drill: nothingAround },
     repair: { enabled: true, bandwidth: 0 },
     scrub: { bandwidth: 0 },
     dashboard: { enabled: false, listen: '127.0.0.1:0', hosts: [] },

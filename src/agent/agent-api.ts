@@ -26,6 +26,7 @@ import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { grantApi } from './grant-api.ts';
 import { datasetApi } from './dataset-api.ts';
+import { alertApi } from './alert-api.ts';
 import { drillApi, drillStatus, drillWarnings } from './drill-api.ts';
 import { keepingApi, keepingWarnings } from './keeping-api.ts';
 import { snapshotKeeping } from './keeping-report.ts';
@@ -67,6 +68,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...auditApi(agent),
     ...planApi(agent),
     ...whatIfApi(agent),
+    ...alertApi(agent),
     ...drillApi(agent),
     ...metricsApi(agent),
     ...grantApi(agent),

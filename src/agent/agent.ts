@@ -1,22 +1,14 @@
 import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
-import type { Contact } from '../core/format/records.ts';
 import type { AgentKey, FactHash } from '../core/ids.ts';
 import { idBytes, shortId } from '../core/ids.ts';
-import type { Member, Roster } from '../core/protocol/roster.ts';
-import type { Compute } from '../ports/compute.ts';
-import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
-import type { KeyValue } from '../ports/key-value.ts';
-import type { LoopWatch } from '../ports/loop-watch.ts';
+import type { Member } from '../core/protocol/roster.ts';
 import type { Network } from '../ports/network.ts';
-import type { Clock, Entropy, Log } from '../ports/runtime.ts';
-import type { PackSealing, Sealer } from '../ports/sealer.ts';
-import type { SecretStore } from '../ports/secrets.ts';
+import type { Clock } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
-import type { Source } from '../ports/source.ts';
-import type { FactStore, StatementLog } from '../ports/statement-log.ts';
+import { AlarmBook } from '../services/alarm-book.ts';
 import { Alarms } from '../services/alarms.ts';
-import { AgentAudit, type AuditPorts } from '../services/audit/agent-audit.ts';
+import { AgentAudit } from '../services/audit/agent-audit.ts';
 import { AuditLog } from '../services/audit/audit-log.ts';
 import type { HarmWatch } from '../services/audit/harm-watch.ts';
 import type { BackupJob } from '../services/backup.ts';
@@ -32,9 +24,10 @@ import { DrillKeeper } from '../services/drill/drill-keeper.ts';
 import { DurabilityView } from '../services/durability-view.ts';
 import { HostClock } from '../services/host-clock.ts';
 import { registerJoin } from '../services/join.ts';
-import { EscrowWatch } from '../services/keys/escrow-watch.ts';
 import { KeyKeeper } from '../services/keys/key-keeper.ts';
 import { Ledger, type ManifestRecord } from '../services/ledger.ts';
+import type { NoticeQueue } from '../services/notify/notice-queue.ts';
+import type { Notifier } from '../services/notify/notifier.ts';
 import { Outbox } from '../services/outbox.ts';
 import { PackUse } from '../services/pack-use.ts';
 import { Peers } from '../services/peers.ts';
@@ -42,76 +35,37 @@ import { type ReadUsage, readReads } from '../services/reads/read-book.ts';
 import { Serve } from '../services/serve.ts';
 import { Status } from '../services/status.ts';
 import { RunTally } from '../services/run-tally.ts';
+import type { Stage, StagePrograms } from '../services/stage-hooks.ts';
 import { type Standing, standingOf } from '../services/standing.ts';
 import { answerStorage } from '../services/storage-answers.ts';
 import type { StatementBudget } from '../services/statement-budget.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
-import { TripwireWatch } from '../services/tripwire-watch.ts';
 import type { BackupRequest } from './api.ts';
+import type { AgentOptions, AgentPorts } from './agent-ports.ts';
 import { backupJobOf } from './backup-job.ts';
 import { budgetRules, statementBudget } from './budget-rules.ts';
-import type { Config } from './config.ts';
-import { Conditions } from './conditions.ts';
-import { ControlPlane, type ControlPorts } from './control-plane.ts';
+import { ControlPlane } from './control-plane.ts';
 import { tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
 import { Grants } from './grants.ts';
+import { hooksOf } from './hook-config.ts';
 import { forgery, harmWatch, syncRules } from './harm.ts';
-import { Keeping, type KeepingPorts, type KeptRecords, readKeptRecords } from './keeping.ts';
+import { Keeping, type KeptRecords, readKeptRecords } from './keeping.ts';
 import { countLeaders } from './metrics/control-metrics.ts';
 import { LoopMetrics } from './metrics/work-metrics.ts';
+import { notifierOf, openNotices } from './notices.ts';
 import { Reads } from './reads.ts';
 import { readUpkeep, Upkeep, type UpkeepRecords } from './upkeep.ts';
-
-/** Everything that an agent needs of the world. */
-export type AgentPorts = ControlPorts &
-  AuditPorts &
-  KeepingPorts & {
-    readonly clock: Clock;
-    readonly entropy: Entropy;
-    readonly log: Log;
-    readonly network: Network;
-    readonly statementLog: StatementLog;
-    readonly facts: FactStore;
-    readonly index: KeyValue;
-    /** Shards held for the cluster. */
-    readonly shards: ShardStore;
-    /** Own shards that a peer has not taken yet. */
-    readonly outboxShards: ShardStore;
-    readonly secrets: SecretStore;
-    readonly sealer: Sealer;
-    readonly mint: EpochMint;
-    readonly openSealing?: () => PackSealing;
-    readonly keyRecords: KeyRecordStore;
-    readonly stagedKeyRecords: KeyRecordStore;
-    readonly compute: Compute;
-    readonly source: Source;
-    readonly watchLoop?: () => LoopWatch;
-  };
-
-export type AgentOptions = {
-  readonly genesisBytes: Uint8Array;
-  readonly agentKey: AgentKey;
-  readonly statementSecret: Uint8Array;
-  readonly config: Config;
-  readonly hostName: string;
-  /** Absolute: it is left out of backups. */
-  readonly stateDir: Uint8Array;
-  readonly version: string;
-  /** Called once the members are known, before any of them is met. */
-  readonly onRoster?: (roster: Roster) => void;
-  /** Where members could be reached when this agent joined: until their own word arrives. */
-  readonly contacts: readonly Contact[];
-  /** This agent can no longer keep what it promises, and must stop. */
-  readonly onFatal: (error: unknown) => void;
-};
+import { watches } from './watches.ts';
 
 type AgentParts = {
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly auditLog: AuditLog;
+  readonly alarmBook: AlarmBook;
+  readonly notices: NoticeQueue;
   readonly kept: KeptRecords;
   readonly upkeep: UpkeepRecords;
   readonly reads: ReadUsage;
@@ -137,6 +91,7 @@ export class Agent implements AsyncDisposable {
   readonly control: ControlPlane;
   readonly suspicion: Suspicion;
   readonly alarms: Alarms;
+  readonly notifier: Notifier;
   readonly keys: KeyKeeper;
   readonly audit: AgentAudit;
   readonly packUse: PackUse;
@@ -240,8 +195,9 @@ export class Agent implements AsyncDisposable {
     this.#serve = new Serve({ ...saidTo, version, ...refusals, ...usage });
     const { statementSecret, onFatal } = options;
     const { sync, harm } = this;
-    const { hooks } = ports;
-    this.alarms = new Alarms({ clock, hooks, command: options.config.alerts.command, log, audit });
+    this.notifier = notifierOf(this, ports, parts.notices);
+    const news = this.notifier.news.bind(this.notifier);
+    this.alarms = new Alarms({ clock, book: parts.alarmBook, news, log, audit });
     this.suspicion = new Suspicion({
       ledger,
       cleared: () => this.control.log.state.cleared,
@@ -292,7 +248,9 @@ export class Agent implements AsyncDisposable {
     const kept = await readKeptRecords(ports.promises, log);
     const upkeep = await readUpkeep(ports.promises);
     const reads = await readReads(ports.promises, log);
-    const parts = { ledger, outbox, auditLog, kept, upkeep, reads };
+    const alarmBook = await AlarmBook.open(ports.index, log);
+    const notices = await openNotices(ports);
+    const parts = { ledger, outbox, auditLog, alarmBook, notices, kept, upkeep, reads };
     const agent = new Agent(ports, options, parts);
     agent.#start();
     return agent;
@@ -313,12 +271,9 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
     const duties = [this.audit, this.harm, this.control, this.keys, this.keeping, this.drills];
-    const more = [this.statementBudget, this.upkeep];
+    const watching = [this.notifier, ...watches(this, this.#ports)];
+    const more = [this.statementBudget, this.upkeep, ...watching];
     for (const duty of [...duties, ...more]) this.#tasks.push(duty.run({ signal }));
-    this.#tasks.push(new TripwireWatch({ ...this, clock, log }).run({ signal }));
-    this.#tasks.push(new Conditions(this, log).run({ signal }));
-    const watched = { control: this.control.log, alarms: this.alarms, clock, log };
-    this.#tasks.push(new EscrowWatch(watched).run({ signal }));
     this.#tasks.push(this.grants.requests.start());
     this.#release.push(countLeaders(this));
     this.#release.push(
@@ -378,6 +333,14 @@ export class Agent implements AsyncDisposable {
 
   get configuredDatasets(): readonly string[] {
     return Object.keys(this.#options.config.datasets);
+  }
+
+  /** Programs of this host around a stage; undefined: none of them. */
+  stageOrder(stage: Stage, dataset: string | undefined): StagePrograms {
+    const { config } = this.#options;
+    const none = { before: [], after: [] };
+    const hooks = dataset === undefined ? none : hooksOf(config, stage, dataset);
+    return { stage, hooks, runner: this.#ports.hooks, log: this.#ports.log };
   }
 
   /** What a request asks for, with the configuration's part. @throws HoldfastError usage | not-permitted */

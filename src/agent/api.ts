@@ -1,4 +1,5 @@
 import type { CompressionMode } from '../core/policy/compression.ts';
+import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
@@ -32,6 +33,7 @@ export interface AgentApi
     TrustApi,
     UpkeepApi,
     AuditApi,
+    AlertApi,
     DrillApi,
     MetricsApi,
     GrantApi,

@@ -1,22 +1,39 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { BackupProgress } from '../services/backup.ts';
+import { aroundStage } from '../services/stage-hooks.ts';
 import type { Agent } from './agent.ts';
 import type { BackupEvent, BackupRequest } from './api.ts';
 import { auditBackup } from './audit-api.ts';
 import { countBackup } from './metrics/work-metrics.ts';
 import { pathFields } from './path-fields.ts';
 
-/** Runs a backup; whoever stops listening stops it. */
-export async function* backupEvents(
+/** Runs a backup between its programs; whoever stops listening stops it. */
+export function backupEvents(agent: Agent, request: BackupRequest): AsyncGenerator<BackupEvent> {
+  const dataset = request.dataset ?? agent.member().name;
+  // A dry run changes nothing, and so needs nothing stopped.
+  const order = agent.stageOrder('backup', request.dryRun ? undefined : dataset);
+  return aroundStage<BackupEvent>({ ...order, facts: { dataset }, learn }, (signal) =>
+    events(agent, request, signal),
+  );
+}
+
+function learn(event: BackupEvent): { facts?: Record<string, string>; isLast?: boolean } {
+  if (event.type !== 'summary') return {};
+  const { snapshot, state } = event.summary;
+  return { facts: { snapshot, state }, isLast: true };
+}
+
+async function* events(
   agent: Agent,
   request: BackupRequest,
+  signal: AbortSignal,
 ): AsyncGenerator<BackupEvent> {
   const job = await agent.backupJob(request);
   const { name } = job.own.dataset;
   const abort = new AbortController();
   let end: 'failed' | 'interrupted' | undefined = 'interrupted';
   try {
-    for await (const progress of agent.backup.run(job, abort.signal)) {
+    for await (const progress of agent.backup.run(job, AbortSignal.any([abort.signal, signal]))) {
       countBackup(agent, name, progress);
       if (progress.kind === 'done') {
         end = undefined;
@@ -25,7 +42,7 @@ export async function* backupEvents(
       yield backupEvent(name, progress);
     }
   } catch (error) {
-    end = 'failed';
+    end = signal.aborted ? 'interrupted' : 'failed';
     throw error;
   } finally {
     if (end !== undefined) agent.tally.add('backup-runs', { dataset: name, outcome: end });

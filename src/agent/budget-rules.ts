@@ -5,7 +5,8 @@ import { dayMs } from '../base/units.ts';
 import { type Budget, writerBudgetFor, type WriterBudget } from '../core/policy/policy-terms.ts';
 import type { BudgetBookOptions, Excess } from '../services/budget-book.ts';
 import { type OverBudget, type SaidBefore, StatementBudget } from '../services/statement-budget.ts';
-import type { Agent, AgentPorts } from './agent.ts';
+import type { Agent } from './agent.ts';
+import type { AgentPorts } from './agent-ports.ts';
 
 /** What the policy allows sources, and what happens when that is not enough. Read when it is needed. */
 export function budgetRules(

@@ -6,6 +6,8 @@ import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
+import { hookSchema, hooksSchema, stageSchema } from './hook-config.ts';
+import { alertsSchema, mailSchema, webhookSchema } from './alert-config.ts';
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
 const commentKey = '$comment';
@@ -42,6 +44,7 @@ const dataset = z.strictObject({
   compression: z.enum(compressionModes).exactOptional(),
   tags: z.array(z.string().min(1).max(128)).max(64).default([]),
   chunkAverage: chunkAverage.exactOptional(),
+  hooks: stageSchema.exactOptional(),
 });
 
 const datasetName = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,127}$/u, {
@@ -75,7 +78,7 @@ const schema = z.strictObject({
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
   metrics: z.strictObject({ listen: loopback.exactOptional() }).prefault({}),
-  alerts: z.strictObject({ command: argv.exactOptional() }).prefault({}),
+  alerts: alertsSchema.prefault({}),
   repair: z
     .strictObject({ enabled: z.boolean().default(true), bandwidth: size.default(32 * MiB) })
     .prefault({}),
@@ -94,6 +97,7 @@ const schema = z.strictObject({
   threads: z.int().min(1).max(256).exactOptional(),
   datasets: z.record(datasetName, dataset).default({}),
   leases: z.record(datasetName, leasePrograms).default({}),
+  hooks: hooksSchema.prefault({}),
 });
 
 type Immutable<T> = T extends object ? { readonly [Key in keyof T]: Immutable<T[Key]> } : T;
@@ -180,11 +184,20 @@ function keyPath(path: readonly PropertyKey[]): string {
 
 /** The keys that the schema knows where an unknown one was met. */
 function keysAt(path: readonly PropertyKey[]): string[] {
+  if (path.includes('hooks') && path.length > 1) return hookKeysAt(path);
   if (path[0] === 'datasets') return Object.keys(dataset.shape);
+  if (path[0] === 'alerts' && path.length > 1) {
+    return Object.keys((path[1] === 'mail' ? mailSchema : webhookSchema).shape);
+  }
   if (path[0] === 'leases' && path.length > 1) return Object.keys(leasePrograms.shape);
   const section: unknown = path.length === 0 ? schema : Reflect.get(schema.shape, path[0] ?? '');
   const object = section instanceof z.ZodPrefault ? section.unwrap() : section;
   return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
+}
+
+function hookKeysAt(path: readonly PropertyKey[]): string[] {
+  const isHook = path.some((key) => typeof key === 'number');
+  return Object.keys((isHook ? hookSchema : stageSchema).shape);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -6,6 +6,7 @@ import { signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
 import type { Proposal } from '../core/protocol/control/proposal.ts';
 import { isGrantUnderWay, type RestoreGrant } from '../core/protocol/control/restore-grant.ts';
 import type { TimeWait } from '../core/protocol/control/time-book.ts';
+import { aroundStage } from '../services/stage-hooks.ts';
 import { selectSnapshot } from '../services/select-snapshot.ts';
 import type { Agent } from './agent.ts';
 import type { RestoreEvent } from './api.ts';
@@ -199,18 +200,25 @@ async function material(agent: Agent, id: string): Promise<GrantMaterial> {
   return { grant: grantReport(agent, grant), recipient, manifest: text, segments };
 }
 
-async function* restore(
+function restore(agent: Agent, order: GrantedRestoreRequest): AsyncGenerator<RestoreEvent> {
+  const { request: wanted } =
+    agent.control.log.state.restoreGrants.of(order.id as CommandHash) ?? {};
+  const dataset = wanted?.name ?? '';
+  const facts = { dataset, target: order.target, snapshot: wanted?.snapshot ?? '' };
+  const learn = (event: RestoreEvent) => ({ isLast: event.type === 'summary' });
+  return aroundStage({ ...agent.stageOrder('restore', dataset), facts, learn }, (signal) =>
+    restoreNow(agent, order, signal),
+  );
+}
+
+async function* restoreNow(
   agent: Agent,
   { id, target, path, include, exclude }: GrantedRestoreRequest,
+  signal: AbortSignal,
 ): AsyncGenerator<RestoreEvent> {
   await hearNews(agent);
-  const abort = new AbortController();
   const patterns = (texts: string[]): PathPattern[] => texts.map((text) => PathPattern.parse(text));
   const order = { id: id as CommandHash, target, path };
   const filters = { include: patterns(include), exclude: patterns(exclude) };
-  try {
-    yield* agent.grants.restores.run({ ...order, ...filters }, { signal: abort.signal });
-  } finally {
-    abort.abort(new HoldfastError('interrupted', 'the restore was interrupted'));
-  }
+  yield* agent.grants.restores.run({ ...order, ...filters }, { signal });
 }

@@ -19,7 +19,10 @@ export function harmWatch(agent: Agent, ports: { clock: Clock; log: Log }): Harm
       },
       latestMs: () => agent.keeping.hostClock.latestMs(),
     },
-    alarms: { raise: (alarm) => agent.alarms.raise(alarm) },
+    alarms: {
+      raise: (...alarm) => agent.alarms.raise(...alarm),
+      settle: (...settled) => agent.alarms.settle(...settled),
+    },
     nameOf: (key) => agent.nameOf(key),
     clock: ports.clock,
     log: ports.log,

@@ -229,6 +229,8 @@ export type RecoveryOptions = {
   peers: string[];
   /** Of an agent on this host: the shards in it need no network. */
   stateDir?: string;
+  /** Whether programs of this host's configuration run around restores and drills; its file, where it is not the usual. */
+  hooks?: { stateDir: string; file?: string };
   signal: AbortSignal;
 };
 

@@ -23,6 +23,7 @@ import { addForget } from './commands/forget.ts';
 import { addHold } from './commands/hold.ts';
 import { addLayout } from './commands/layout.ts';
 import { addMetrics } from './commands/metrics.ts';
+import { addNotify } from './commands/notify.ts';
 import { addOperator } from './commands/operator.ts';
 import { addPeer } from './commands/peer.ts';
 import { addPolicy } from './commands/policy.ts';
@@ -113,6 +114,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addRepair(program, register);
   addScrub(program, register);
   addAlerts(program, register);
+  addNotify(program, register);
   addMetrics(program, register);
   addConfig(program, register);
   addAbout(program, register);

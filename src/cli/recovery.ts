@@ -11,7 +11,7 @@ import { byHistory } from './snapshot-order.ts';
 import { clean } from './terminal-text.ts';
 import type { CliContext } from './world.ts';
 
-export type RecoveryFlags = { kit?: string; share?: string[]; peer?: string[] };
+export type RecoveryFlags = { kit?: string; share?: string[]; peer?: string[]; hooks?: boolean };
 
 /** The options of every command that opens backups. */
 export function recoveryOptions(command: Command): Command {
@@ -52,7 +52,8 @@ export async function recoveryOf(
       await readShares(context, flags.share),
     );
     for (const problem of problems) await output.remark(`not used: ${clean(problem)}`);
-    return { kitText, peers: flags.peer ?? (await localAddresses(context)), stateDir, signal };
+    const peers = flags.peer ?? (await localAddresses(context));
+    return { kitText, peers, stateDir, signal, ...hooksOf(context, flags) };
   }
   if (file === undefined) throw keyNeeded(context);
   const kit = await readKit(file === '-' ? file : resolve(cwd, file), { stdin, signal });
@@ -62,7 +63,21 @@ export async function recoveryOf(
     );
   }
   const peers = flags.peer ?? (await localAddresses(context));
-  return { kitText: kit.text, peers, stateDir, signal };
+  return { kitText: kit.text, peers, stateDir, signal, ...hooksOf(context, flags) };
+}
+
+/** The option of commands that restore. */
+export function hookOption(command: Command): Command {
+  return command.option('--no-hooks', 'run no program of the configuration before and after');
+}
+
+/** Only commands with the option run any. */
+function hooksOf(
+  { stateDir, configFile }: CliContext,
+  { hooks }: RecoveryFlags,
+): Pick<RecoveryOptions, 'hooks'> {
+  if (hooks !== true) return {};
+  return { hooks: { stateDir, ...(configFile === undefined ? {} : { file: configFile }) } };
 }
 
 function keyNeeded({ argv }: CliContext): HoldfastError {

@@ -44,6 +44,7 @@ export const errorTable = {
   timeout: { exit: 1, retry: true },
   'pack-expired': { exit: 1, retry: true },
   'limit-exceeded': { exit: 1, retry: false },
+  'hook-failed': { exit: 1, retry: false },
   interrupted: { exit: 130, retry: false },
 } as const;
 

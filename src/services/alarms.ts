@@ -1,8 +1,8 @@
-import { secondMs } from '../base/units.ts';
-import { codeOf } from '../core/errors.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
 import { runbookOfAlarm } from '../core/runbooks.ts';
-import type { HookRunner } from '../ports/hook.ts';
-import type { Cancel, Clock, Log } from '../ports/runtime.ts';
+import type { KeyValueOperation } from '../ports/key-value.ts';
+import type { Clock, Log } from '../ports/runtime.ts';
+import { type AlarmBook, alarmId, type KnownAlarm } from './alarm-book.ts';
 import type { Audit } from './audit/audit-log.ts';
 
 /** Something that a person must hear of. */
@@ -17,100 +17,114 @@ export type Alarm = {
   readonly facts: Readonly<Record<string, string>>;
 };
 
-/** An alarm with what has become of it. */
-export type KnownAlarm = Alarm & {
-  readonly sinceMs: number;
-  /** The trouble is over. Undefined: it is not, or nobody can tell by looking. */
-  readonly clearedMs: number | undefined;
-  readonly runbook: string | undefined;
-};
-
 export type AlarmsOptions = {
   readonly clock: Pick<Clock, 'nowMs'>;
-  readonly hooks: HookRunner;
-  /** The program that tells people, with its arguments; undefined: the log alone. */
-  readonly command: readonly string[] | undefined;
+  readonly book: AlarmBook;
+  /** Brings it to people: what is to be written with it, and what is to be done after that. */
+  readonly news?: (alarm: KnownAlarm) => {
+    readonly operations: readonly KeyValueOperation[];
+    readonly add: () => void;
+  };
   readonly log: Log;
   readonly audit?: Audit;
 };
 
-const hookTimeoutMs = 30 * secondMs;
-/** Those that are remembered: a subject that comes again after so many others is told again. */
-const knownMax = 4096;
-
-/** Tells people: in the log, and by the program that the configuration names. */
+/** Tells people, once when trouble begins and once when it is over. */
 export class Alarms {
   readonly #options: AlarmsOptions;
-  readonly #known = new Map<string, KnownAlarm>();
+  /** Kinds of which somebody looks whether they are over. */
+  readonly #watched = new Set<string>();
 
   constructor(options: AlarmsOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the program has ended. One that fails is noted, and not called again for this. */
-  async raise(alarm: Alarm, { signal }: Cancel = {}): Promise<void> {
+  /** Written down when resolved. */
+  async raise(alarm: Alarm): Promise<void> {
     const { clock, log } = this.#options;
-    const { kind, subject, text } = alarm;
+    const { kind, subject, text, facts } = alarm;
+    if (this.stands(kind, subject)) return;
     const runbook = runbookOfAlarm(kind);
-    const facts = { ...alarm.facts, ...(runbook === undefined ? {} : { runbook }) };
-    const name = `${kind} ${subject}`;
-    const before = this.#known.get(name);
-    if (before !== undefined && before.clearedMs === undefined) return;
-    this.#remember(name, { ...alarm, sinceMs: clock.nowMs(), clearedMs: undefined, runbook });
-    log.log('error', 'alarm', { ...facts, kind, subject, text });
+    log.log('error', 'alarm', { ...facts, ...(runbook && { runbook }), kind, subject, text });
     const event = { actor: 'this host', action: kind, subject, detail: text } as const;
     this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done' });
-    await this.#tell({ ...alarm, facts }, 'raised', signal === undefined ? {} : { signal });
+    await this.#become({ ...alarm, sinceMs: clock.nowMs(), clearedMs: undefined, runbook });
+  }
+
+  /** People were told, and not yet that it is over. */
+  stands(kind: string, subject: string): boolean {
+    const known = this.#options.book.of(kind, subject);
+    return known !== undefined && known.clearedMs === undefined;
   }
 
   /** Newest last. */
   all(): KnownAlarm[] {
-    return [...this.#known.values()];
+    return this.#options.book.all();
+  }
+
+  /** It clears itself when the trouble is over. */
+  isWatched(kind: string): boolean {
+    return this.#watched.has(kind);
   }
 
   /** Of this kind only these subjects are in trouble now: the others are over, and people are told so. */
-  async settle(kind: string, subjects: Iterable<string>, options: Cancel = {}): Promise<void> {
-    const { clock, log } = this.#options;
+  async settle(kind: string, subjects: Iterable<string>): Promise<void> {
+    this.#watched.add(kind);
     const standing = new Set(subjects);
-    for (const [name, known] of this.#known) {
-      const { subject, text, clearedMs } = known;
-      if (known.kind !== kind || clearedMs !== undefined || standing.has(subject)) continue;
-      this.#known.set(name, { ...known, clearedMs: clock.nowMs() });
-      log.log('info', 'alarm cleared', { ...known.facts, kind, subject });
-      const { facts, runbook } = known;
-      const told = { ...facts, ...(runbook === undefined ? {} : { runbook }) };
-      const over = { kind, subject, text: `over: ${text}`, facts: told };
-      await this.#tell(over, 'cleared', options);
+    for (const known of this.all()) {
+      if (known.kind !== kind || known.clearedMs !== undefined) continue;
+      if (!standing.has(known.subject)) await this.#end(known);
     }
   }
 
-  #remember(name: string, alarm: KnownAlarm): void {
-    this.#known.delete(name);
-    this.#known.set(name, alarm);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= knownMax) break;
-      this.#known.delete(oldest);
+  /**
+   * Ends by hand what nobody can look at. `id`: the beginning of one.
+   * @throws HoldfastError not-found | ambiguous | usage, for one that clears itself
+   */
+  async clear(id: string): Promise<KnownAlarm> {
+    const standing = this.all().filter(({ clearedMs }) => clearedMs === undefined);
+    const found = standing.filter((alarm) => alarmId(alarm).startsWith(id.toLowerCase()));
+    const [alarm, other] = found;
+    const next = 'holdfast alerts';
+    if (alarm === undefined)
+      throw new HoldfastError('not-found', `no alarm ${id} stands`, { next });
+    if (other !== undefined) {
+      throw new HoldfastError('ambiguous', `several alarms begin with ${id}`, { next });
     }
-  }
-
-  async #tell(
-    { kind, subject, text, facts }: Alarm,
-    state: 'raised' | 'cleared',
-    { signal }: Cancel,
-  ): Promise<void> {
-    const { command, hooks, log } = this.#options;
-    if (command === undefined) return;
-    const variables = Object.entries({ ...facts, alarm: kind, subject, text, state }).map(
-      ([key, value]) => [`HOLDFAST_${key.toUpperCase()}`, value] as const,
-    );
-    const hook = { argv: command, environment: Object.fromEntries(variables) };
-    const cancel = signal === undefined ? {} : { signal };
-    const result = await hooks
-      .run(hook, { timeoutMs: hookTimeoutMs, ...cancel })
-      .catch((error: unknown) => {
-        if (codeOf(error) === undefined) throw error;
-        return { isDone: false, detail: (error as Error).message };
+    if (this.isWatched(alarm.kind)) {
+      const why = 'it clears itself when the trouble is over';
+      throw new HoldfastError('usage', `the alarm ${alarm.kind} cannot be cleared: ${why}`, {
+        next,
       });
-    if (!result.isDone) log.log('error', 'the alarm program failed', { kind, ...result });
+    }
+    const event = {
+      actor: 'this host',
+      action: 'cleared by hand',
+      subject: alarm.subject,
+    } as const;
+    this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done', detail: alarm.kind });
+    await this.#end(alarm);
+    return alarm;
+  }
+
+  async #end(known: KnownAlarm): Promise<void> {
+    const { clock, log } = this.#options;
+    const { kind, subject, facts, sinceMs } = known;
+    log.log('info', 'alarm cleared', { ...facts, kind, subject, sinceMs });
+    await this.#become({ ...known, clearedMs: clock.nowMs() });
+  }
+
+  /** A disk that takes nothing keeps nobody from hearing of it. */
+  async #become(alarm: KnownAlarm): Promise<void> {
+    const { book, log, news } = this.#options;
+    const { operations = [], add } = news?.(alarm) ?? {};
+    try {
+      await book.put(alarm, operations);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      log.log('error', 'an alarm was not written down', { kind: alarm.kind, code });
+    }
+    add?.();
   }
 }

@@ -26,10 +26,10 @@ export class TripwireWatch {
 
   run(options: Cancel): Promise<void> {
     const failure = { level: 'warn', message: 'snapshots were not judged' } as const;
-    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.look(cancel), options);
+    return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 
-  async look(options: Cancel = {}): Promise<void> {
+  async look(): Promise<void> {
     const { suspicion, alarms, ledger } = this.#options;
     const standing: string[] = [];
     for (const { record, verdict } of suspicion.suspects()) {
@@ -40,8 +40,8 @@ export class TripwireWatch {
       const reasons = verdict.wires.map(({ reason }) => reason).join('; ');
       const text = `snapshot ${shortId(hash)} of ${dataset} is suspect: ${reasons}. Look: holdfast tripwire show ${shortId(hash)}`;
       const facts = { dataset, snapshot: hash, reasons };
-      await alarms.raise({ kind: 'suspect-snapshot', subject: hash, text, facts }, options);
+      await alarms.raise({ kind: 'suspect-snapshot', subject: hash, text, facts });
     }
-    await alarms.settle('suspect-snapshot', standing, options);
+    await alarms.settle('suspect-snapshot', standing);
   }
 }

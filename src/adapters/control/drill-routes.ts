@@ -9,7 +9,6 @@ const reportBody = z.strictObject({ report: z.string().min(2).max(32_768) });
 
 /** Requests about rehearsals of restores, and about numbers. */
 export function addDrills(app: FastifyInstance, api: AgentApi): void {
-  app.get('/v1/alerts', () => api.alerts());
   app.get('/v1/metrics', () => api.metrics());
   app.get('/v1/drills', () => api.drills());
   app.post('/v1/drills/terms', (request) =>

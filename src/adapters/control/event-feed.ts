@@ -17,6 +17,7 @@ const topics: readonly {
   { name: 'drills', read: (api) => api.drills() },
   { name: 'proposals', read: (api) => api.proposals() },
   { name: 'suspects', read: (api) => api.tripwires() },
+  { name: 'alarm', read: async (api) => newsworthy(await api.alerts()) },
   { name: 'datasets', read: (api) => api.datasets() },
   { name: 'repairs', read: (api) => api.repairs({ isNow: false }) },
 ];
@@ -27,6 +28,18 @@ const pauseMs = 1000;
 const roundsQuiet = 10;
 /** One page has one; a few people have a few. */
 const listenersMax = 32;
+
+/** A page shows what stands, and what was over lately. */
+const standingMax = 200;
+const overMax = 50;
+
+type Alerts = Awaited<ReturnType<AgentApi['alerts']>>;
+
+function newsworthy(alerts: Alerts): Alerts {
+  const standing = alerts.filter(({ clearedMs }) => clearedMs === undefined);
+  const over = alerts.filter(({ clearedMs }) => clearedMs !== undefined);
+  return [...over.slice(-overMax), ...standing.slice(-standingMax)];
+}
 
 const growing =
   /"(?:ageMs|freeBytes|lastSeenMs|clockSkewMs|logTimeMs|saidMs|commit|applied|first|share|oldestMs)":-?[\d.]+/g;

@@ -3,6 +3,7 @@ import type { AgentApi } from '../../agent/api.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
+import { addAlerts } from './alert-routes.ts';
 import { addDrills } from './drill-routes.ts';
 import { addGrants } from './grant-routes.ts';
 import { addKeys } from './key-routes.ts';
@@ -71,6 +72,7 @@ export function controlApp({ api, log }: { api: AgentApi; log: Log }): {
   addUpkeep(app, api);
   addKeys(app, api);
   addDrills(app, api);
+  addAlerts(app, api);
   addGrants(app, api);
   addActions(app, api, log);
   addStreams(app, api, { log, streams });

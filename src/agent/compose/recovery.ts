@@ -32,6 +32,7 @@ import { selectSnapshot } from '../../services/select-snapshot.ts';
 import { diffSnapshots } from '../../services/snapshot-diff.ts';
 import { splitPath } from '../../services/snapshot-reader.ts';
 import { type OpenedSnapshot, SnapshotSession } from '../../services/snapshot-session.ts';
+import { aroundStage, type StagePrograms } from '../../services/stage-hooks.ts';
 import { Suspicion } from '../../services/suspicion.ts';
 import { hasTags } from '../agent-api.ts';
 import type {
@@ -43,6 +44,7 @@ import type {
 } from '../api.ts';
 import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
 import { snapshotReport } from '../snapshot-report.ts';
+import { type HostHooks, hostHooks } from './host-hooks.ts';
 import { stagedDrill } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 
@@ -61,7 +63,8 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const { stateDir } = options;
   const store = stateDir === undefined ? undefined : openShardReader(shardDirectoryOf(stateDir));
   if (store !== undefined) opening.use(store);
-  const parts = { cluster, compute, proven, store, log, signal, beganMs };
+  const hooks = hostHooks(options.hooks, log);
+  const parts = { cluster, compute, proven, store, log, signal, beganMs, hooks };
   return new Session({ ...parts, stack: opening.move() });
 }
 
@@ -82,8 +85,27 @@ type SessionParts = {
   readonly signal: AbortSignal;
   /** When it was asked for, by the monotonic clock. */
   readonly beganMs: number;
+  readonly hooks: HostHooks;
   readonly stack: AsyncDisposableStack;
 };
+
+/** Stages that are under way. */
+class Tracking {
+  readonly #running = new Set<Promise<void>>();
+
+  track(): () => void {
+    const { promise, resolve: end } = Promise.withResolvers<void>();
+    this.#running.add(promise);
+    return () => {
+      this.#running.delete(promise);
+      end();
+    };
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}
 
 /** For a dry run, which names files and opens none. */
 const untouchedTarget: RestoreTarget = {
@@ -101,6 +123,7 @@ class Session implements RecoverySession {
   /** Where no log is proven: by the default wires, and as if nobody had cleared anything. */
   readonly #suspicion: Suspicion;
   readonly #state: ControlState | undefined;
+  readonly #tracking = new Tracking();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -272,7 +295,21 @@ class Session implements RecoverySession {
     yield* dumpFile(reader, { path: splitPath(utf8(request.path)), signal });
   }
 
-  async *restore(request: RestoreRequest): AsyncGenerator<RestoreEvent> {
+  restore(request: RestoreRequest): AsyncGenerator<RestoreEvent> {
+    const { target, snapshot, dryRun } = request;
+    const learn = (event: RestoreEvent) => ({ isLast: event.type === 'summary' });
+    const facts = { target: resolve(target), snapshot };
+    const order = { ...this.#programs('restore', dryRun), facts, learn };
+    return aroundStage(order, (signal) => this.#restore(request, signal));
+  }
+
+  #programs(stage: 'restore' | 'drill', isDry: boolean): StagePrograms & Pick<Tracking, 'track'> {
+    const programs = this.#parts.hooks(stage);
+    const hooks = isDry ? { before: [], after: [] } : programs.hooks;
+    return { ...programs, hooks, track: () => this.#tracking.track() };
+  }
+
+  async *#restore(request: RestoreRequest, stop: AbortSignal): AsyncGenerator<RestoreEvent> {
     const targetPath = utf8(resolve(request.target));
     const { allowNonEmpty } = request;
     checkTarget(targetPath, { allowNonEmpty });
@@ -291,15 +328,24 @@ class Session implements RecoverySession {
     await using target = request.dryRun
       ? untouchedTarget
       : await openTarget(targetPath, { allowNonEmpty });
-    const { signal } = this.#parts;
+    const signal = AbortSignal.any([stop, this.#parts.signal]);
     const stats = () => packs.stats;
     const clock = this.#clock;
     const full = { ...order, snapshot: record.hash };
     yield* restoreSnapshot({ reader, target, order: full, clock, stats, signal });
   }
 
-  async *drill(request: DrillRequest): AsyncGenerator<DrillRunEvent> {
-    const { cluster, signal, beganMs } = this.#parts;
+  drill(request: DrillRequest): AsyncGenerator<DrillRunEvent> {
+    const learn = (event: DrillRunEvent) =>
+      event.type === 'report' ? { isLast: true, facts: { result: event.report.outcome } } : {};
+    const facts = { snapshot: request.snapshot, staging: request.stagingDir };
+    const order = { ...this.#programs('drill', false), facts, learn };
+    return aroundStage(order, (signal) => this.#drill(request, signal));
+  }
+
+  async *#drill(request: DrillRequest, stop: AbortSignal): AsyncGenerator<DrillRunEvent> {
+    const { cluster, beganMs } = this.#parts;
+    const signal = AbortSignal.any([stop, this.#parts.signal]);
     const opened = await this.#open(request.snapshot);
     await using _ = opened.frames;
     for (const message of opened.notices) yield { type: 'notice', message };
@@ -310,7 +356,9 @@ class Session implements RecoverySession {
     yield* stagedDrill(request, { ...around, opened, signal, beganMs });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#parts.stack[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    // What programs before a stage have stopped, those after it start again, also after Ctrl-C.
+    await this.#tracking.settled();
+    await this.#parts.stack[Symbol.asyncDispose]();
   }
 }

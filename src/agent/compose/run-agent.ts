@@ -43,6 +43,7 @@ import { Agent } from '../agent.ts';
 import { agentApi } from '../agent-api.ts';
 import type { Config } from '../config.ts';
 import { version } from '../version.ts';
+import { channelsOf } from './channels.ts';
 import { openDashboard } from './dashboard.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
 
@@ -98,6 +99,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
     }),
   );
   const clock = systemClock();
+  const hooks = systemHooks();
   const promises = new CheckedRecords(state.paths.locks);
   const stop = new AbortController();
   const agent = stack.use(
@@ -127,7 +129,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         watchLoop,
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
-        hooks: systemHooks(),
+        hooks,
+        channels: await channelsOf(config.alerts, hooks),
         ...guardOf(state, config),
         places: restorePlaces({ forbidden: [realpathSync(state.path)] }),
         generations: generationStore(state),

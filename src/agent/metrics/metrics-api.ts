@@ -8,12 +8,6 @@ import { workMetrics } from './work-metrics.ts';
 
 export function metricsApi(agent: Agent): MetricsApi {
   return {
-    alerts: async () =>
-      agent.alarms.all().map(({ kind, subject, text, facts, sinceMs, clearedMs, runbook }) => ({
-        ...{ kind, subject, text, sinceMs, facts: { ...facts } },
-        ...(clearedMs === undefined ? {} : { clearedMs }),
-        ...(runbook === undefined ? {} : { runbook }),
-      })),
     metrics: async () => {
       const { name, site, region } = agent.member();
       const labels = { version: agent.version, name, site, region };

@@ -11,7 +11,13 @@ import { sizeArgument } from '../arguments.ts';
 import { reportLines } from '../drill-words.ts';
 import { message } from '../json-fields.ts';
 import { checkArgument } from '../probe-argument.ts';
-import { openSession, type RecoveryFlags, recoveryOptions, resolveSnapshot } from '../recovery.ts';
+import {
+  hookOption,
+  openSession,
+  type RecoveryFlags,
+  recoveryOptions,
+  resolveSnapshot,
+} from '../recovery.ts';
 import { shellWord } from '../shell-word.ts';
 import { startProgress } from '../start-progress.ts';
 import { clean } from '../terminal-text.ts';
@@ -53,7 +59,7 @@ export function addDrill(program: Command, register: Register): void {
     .option('--compare <path>', 'compare with these live files, too')
     .option('--keep', 'leave the restored files there')
     .option('--no-record', 'do not sign the report into the cluster');
-  register<RunFlags>(recoveryOptions(run), (context, { args, options }) =>
+  register<RunFlags>(hookOption(recoveryOptions(run)), (context, { args, options }) =>
     runDrill(context, { scenario: args[0] ?? '', of: args[1] ?? '' }, options),
   );
   addDrillReports(drill, register);

@@ -4,7 +4,13 @@ import type { RestoreRequest } from '../../agent/api.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { parseSnapshotPath, repeated } from '../arguments.ts';
-import { openSession, type RecoveryFlags, recoveryOptions, resolveSnapshot } from '../recovery.ts';
+import {
+  hookOption,
+  openSession,
+  type RecoveryFlags,
+  recoveryOptions,
+  resolveSnapshot,
+} from '../recovery.ts';
 import type { CliContext } from '../world.ts';
 import { addRestoreGrant } from './restore-grant.ts';
 import { findGrant, restoreGranted } from './restore-granted.ts';
@@ -46,28 +52,31 @@ export function addRestore(program: Command, register: Register): void {
   addRestorePlans(command, register);
   addRestoreRequests(command, register);
   addRestoreGrant(command, register);
-  register<RestoreFlags>(recoveryOptions(command), async (context, { args, options }) => {
-    const { snapshot, path } = parseSnapshotPath(args[0] ?? '');
-    const target = resolve(context.cwd, requireTarget(options));
-    if (options.grant !== undefined) {
-      return useGrant(context, { ...options, grant: options.grant }, { snapshot, path, target });
-    }
-    await using session = await openSession(context, options);
-    const id = await resolveSnapshot(session, { snapshot, dataset: options.dataset });
-    const request: RestoreRequest = {
-      snapshot: id,
-      path,
-      target,
-      include: options.include ?? [],
-      exclude: options.exclude ?? [],
-      overwrite: options.overwrite,
-      dryRun: options.dryRun === true,
-      allowNonEmpty: options.allowNonEmpty === true,
-    };
-    const summary = await followRestore(context, session.restore(request));
-    await reportRestore(context, summary, request);
-    refuseIncomplete(summary, request);
-  });
+  register<RestoreFlags>(
+    hookOption(recoveryOptions(command)),
+    async (context, { args, options }) => {
+      const { snapshot, path } = parseSnapshotPath(args[0] ?? '');
+      const target = resolve(context.cwd, requireTarget(options));
+      if (options.grant !== undefined) {
+        return useGrant(context, { ...options, grant: options.grant }, { snapshot, path, target });
+      }
+      await using session = await openSession(context, options);
+      const id = await resolveSnapshot(session, { snapshot, dataset: options.dataset });
+      const request: RestoreRequest = {
+        snapshot: id,
+        path,
+        target,
+        include: options.include ?? [],
+        exclude: options.exclude ?? [],
+        overwrite: options.overwrite,
+        dryRun: options.dryRun === true,
+        allowNonEmpty: options.allowNonEmpty === true,
+      };
+      const summary = await followRestore(context, session.restore(request));
+      await reportRestore(context, summary, request);
+      refuseIncomplete(summary, request);
+    },
+  );
 }
 
 /** Not declared as required: subcommands inherit what is. */

@@ -13,11 +13,13 @@ export type HarmWatchOptions = {
   readonly ledger: Pick<Ledger, 'roster' | 'self' | 'forks' | 'manifest' | 'onStatement'>;
   readonly state: () => ControlState;
   readonly hostClock: Pick<HostClock, 'freeze' | 'latestMs'>;
-  readonly alarms: Pick<Alarms, 'raise'>;
+  readonly alarms: Pick<Alarms, 'raise' | 'settle'>;
   readonly nameOf: (agent: AgentKey) => string;
   readonly clock: Clock;
   readonly log: Log;
 };
+
+type Standing = Omit<Alarm, 'kind'>;
 
 const periodMs = 5 * secondMs;
 /** Clocks are set wrongly by hours; a day is a lie, or a host that somebody must look at. */
@@ -45,28 +47,53 @@ export class HarmWatch {
     }
   }
 
-  /** What can be told from what is known now; each is told once. */
+  /** What can be told from what is known now; each is told once, and once that it is over. */
   async look(): Promise<void> {
-    const { ledger, state, hostClock } = this.#options;
-    for (const { writer, stream, sequence } of ledger.forks()) {
-      this.#twoHistories(writer, stream, `two statements ${sequence} in ${stream}`);
+    const { alarms } = this.#options;
+    const standing = {
+      'two-histories': this.#forks(),
+      quarantined: this.#quarantines(),
+      'deletion-frozen': this.#freeze(),
+    };
+    for (const [kind, found] of Object.entries(standing)) {
+      for (const alarm of found) await alarms.raise({ kind, ...alarm });
+      const subjects = found.map(({ subject }) => subject);
+      await alarms.settle(kind, subjects);
     }
-    const { findings, fates } = state();
-    for (const { agent, reason } of findings.equivocations) {
-      this.#twoHistories(agent, 'control', reason);
-    }
-    for (const { writer, dataset, quarantine } of fates.all()) {
-      if (quarantine === undefined) continue;
-      const { name } = ledger.roster.datasetOf(writer, dataset) ?? { name: shortId(dataset) };
-      const subject = `${writer}/${dataset}/${quarantine.sequence}`;
-      const text = `${name} of ${this.#nameOf(writer)} is in quarantine: ${quarantine.reason}; nothing of it expires. Look: holdfast quarantine list`;
-      this.#tell({ kind: 'quarantined', subject, text, facts: { dataset: name } });
-    }
-    const { freeze } = hostClock;
-    if (freeze === undefined) return;
+  }
+
+  #forks(): Standing[] {
+    const { ledger, state } = this.#options;
+    return [
+      ...ledger
+        .forks()
+        .map(({ writer, stream, sequence }) =>
+          this.#twoHistories(writer, stream, `two statements ${sequence} in ${stream}`),
+        ),
+      ...state().findings.equivocations.map(({ agent, reason }) =>
+        this.#twoHistories(agent, 'control', reason),
+      ),
+    ];
+  }
+
+  #quarantines(): Standing[] {
+    const { ledger, state } = this.#options;
+    return state()
+      .fates.all()
+      .flatMap(({ writer, dataset, quarantine }): Standing[] => {
+        if (quarantine === undefined) return [];
+        const { name } = ledger.roster.datasetOf(writer, dataset) ?? { name: shortId(dataset) };
+        const subject = `${writer}/${dataset}/${quarantine.sequence}`;
+        const text = `${name} of ${this.#nameOf(writer)} is in quarantine: ${quarantine.reason}; nothing of it expires. Look: holdfast quarantine list`;
+        return [{ subject, text, facts: { dataset: name } }];
+      });
+  }
+
+  #freeze(): Standing[] {
+    const { freeze } = this.#options.hostClock;
+    if (freeze === undefined) return [];
     const text = `this host deletes nothing: ${freeze.reason}. Look at its clock and who has set it, then: holdfast peer thaw`;
-    const facts = { reason: freeze.reason };
-    this.#tell({ kind: 'deletion-frozen', subject: String(freeze.number), text, facts });
+    return [{ subject: String(freeze.number), text, facts: { reason: freeze.reason } }];
   }
 
   /** A command of the log that only operators may say, and that no operator has signed. */
@@ -111,11 +138,11 @@ export class HarmWatch {
     this.#tell({ kind: 'false-time', subject, text, facts });
   }
 
-  #twoHistories(agent: AgentKey, where: string, reason: string): void {
+  #twoHistories(agent: AgentKey, where: string, reason: string): Standing {
     const peer = this.#nameOf(agent);
     const text = `${peer} has signed two histories (${reason}): its state directory was restored from an older copy, or two copies of it run. What it signs there counts no more, and nothing of it expires. Look: holdfast status, holdfast forget --dry-run`;
     const facts = { peer, reason };
-    this.#tell({ kind: 'two-histories', subject: `${agent}/${where}`, text, facts });
+    return { subject: `${agent}/${where}`, text, facts };
   }
 
   #nameOf(agent: AgentKey): string {

@@ -1,4 +1,4 @@
-import { secondMs } from '../../base/units.ts';
+import { minuteMs, secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { knownFormat } from '../../core/protocol/control/format-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -9,9 +9,11 @@ import type { ControlLog } from './control-log.ts';
 import type { DecreeKeeper } from './decree-keeper.ts';
 import { repeat } from './duty.ts';
 
+const kinds = ['rival-decrees', 'forked-log', 'outdated-software'] as const;
+
 /** What no host mends by itself. */
 export type LogTrouble = {
-  readonly kind: 'rival-decrees' | 'forked-log' | 'outdated-software';
+  readonly kind: (typeof kinds)[number];
   /** Whom it is about: a member's name. */
   readonly subject: string;
   readonly text: string;
@@ -23,19 +25,23 @@ export type LogTroublesOptions = {
   readonly decrees: Pick<DecreeKeeper, 'rivals'>;
   readonly checkpoints: Pick<CheckpointKeeper, 'forks'>;
   readonly ledger: Pick<Ledger, 'roster'>;
-  readonly alarms: Pick<Alarms, 'raise'>;
+  readonly alarms: Pick<Alarms, 'raise' | 'settle'>;
   readonly clock: Clock;
   readonly log: Log;
 };
 
 const periodMs = 5 * secondMs;
+/** A host that has just started has not met everybody: what it was told of before may still be so. */
+const lookAroundMs = 2 * minuteMs;
 
 /** Knows what is wrong with the control log that people must mend, and tells them once of each. */
 export class LogTroubles {
   readonly #options: LogTroublesOptions;
+  readonly #startMs: number;
 
   constructor(options: LogTroublesOptions) {
     this.#options = options;
+    this.#startMs = options.clock.monotonicMs();
   }
 
   all(): readonly LogTrouble[] {
@@ -50,16 +56,20 @@ export class LogTroubles {
   /** Until the signal. */
   run(options: Cancel): Promise<void> {
     const failure = { level: 'warn', message: 'an alarm was not raised' } as const;
-    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#tell(cancel), options);
+    return repeat({ ...this.#options, periodMs, failure }, () => this.#tell(), options);
   }
 
-  async #tell(options: Cancel): Promise<void> {
-    for (const { kind, subject, text, next } of this.all()) {
+  async #tell(): Promise<void> {
+    const { alarms } = this.#options;
+    const all = this.all();
+    for (const { kind, subject, text, next } of all) {
       const facts = { member: subject, next };
-      await this.#options.alarms.raise(
-        { kind, subject, text: `${text} Next: ${next}`, facts },
-        options,
-      );
+      await alarms.raise({ kind, subject, text: `${text} Next: ${next}`, facts });
+    }
+    if (this.#options.clock.monotonicMs() - this.#startMs < lookAroundMs) return;
+    for (const kind of kinds) {
+      const subjects = all.filter((one) => one.kind === kind).map(({ subject }) => subject);
+      await alarms.settle(kind, subjects);
     }
   }
 

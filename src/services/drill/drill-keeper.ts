@@ -1,7 +1,7 @@
 import { formatSpan } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { drillStream } from '../../core/format/statement.ts';
-import { type AgentKey, idOf } from '../../core/ids.ts';
+import { type AgentKey, idOf, shortId } from '../../core/ids.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
 import type { ControlLog } from '../control/control-log.ts';
@@ -39,7 +39,7 @@ export class DrillKeeper {
     const duty = { ...this.#options, periodMs };
     await Promise.all([
       repeat({ ...duty, failure: anchoring }, (cancel) => this.anchor(cancel), options),
-      repeat({ ...duty, failure: watching }, (cancel) => this.watch(cancel), options),
+      repeat({ ...duty, failure: watching }, () => this.watch(), options),
     ]);
   }
 
@@ -52,7 +52,30 @@ export class DrillKeeper {
     await control.submit(body, options);
   }
 
-  async watch(options: Cancel = {}): Promise<void> {
+  async watch(): Promise<void> {
+    await this.#watchOverdue();
+    await this.#watchMissed();
+  }
+
+  async #watchMissed(): Promise<void> {
+    const { lines, alarms } = this.#options;
+    const standing: string[] = [];
+    for (const { id, name } of lines.all()) {
+      const last = this.history.of(id).findLast(({ report }) => report.kind === 'dataset');
+      if (last === undefined || last.report.outcome === 'passed') continue;
+      const { hash } = last.record;
+      const what =
+        last.report.outcome === 'failed' ? 'has failed' : 'did not reach what the policy asks for';
+      const text = `the last drill of ${name} ${what}. Why: holdfast drill show ${shortId(hash)}`;
+      const subject = `${id} ${hash}`;
+      standing.push(subject);
+      const facts = { dataset: name, drill: hash, outcome: last.report.outcome };
+      await alarms.raise({ kind: 'drill-missed', subject, text, facts });
+    }
+    await alarms.settle('drill-missed', standing);
+  }
+
+  async #watchOverdue(): Promise<void> {
     const { lines, alarms, ledger } = this.#options;
     const { history } = this;
     const standing: string[] = [];
@@ -70,8 +93,8 @@ export class DrillKeeper {
       const subject = `${id} ${last}`;
       standing.push(subject);
       const alarm = { kind: 'drill-overdue', subject, text };
-      await alarms.raise({ ...alarm, facts: { dataset: name, last } }, options);
+      await alarms.raise({ ...alarm, facts: { dataset: name, last } });
     }
-    await alarms.settle('drill-overdue', standing, options);
+    await alarms.settle('drill-overdue', standing);
   }
 }

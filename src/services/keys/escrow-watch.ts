@@ -25,21 +25,23 @@ export class EscrowWatch {
 
   run(options: Cancel): Promise<void> {
     const failure = { level: 'warn', message: 'the escrow was not judged' } as const;
-    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.look(cancel), options);
+    return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 
-  async look(options: Cancel = {}): Promise<void> {
+  async look(): Promise<void> {
     const { control, alarms } = this.#options;
     const { escrow, keys, time } = control.state;
-    if (escrow.current === undefined) return;
+    const over = (): Promise<void> => alarms.settle('escrow', []);
+    if (escrow.current === undefined) return over();
     const facts = escrowFacts(escrow.current, keys.kit.version);
     const { state, words, custodians } = escrowHealth(facts, time.nowMs);
-    if (words === undefined || state === 'due') return;
+    if (words === undefined || state === 'due') return over();
     const overdue = custodians.filter(({ isOverdue }) => isOverdue).map(({ name }) => name);
     // After the next proof it is another matter, and worth another alarm.
     const proofs = Math.max(0, ...[...escrow.current.proofs.values()].map(({ index }) => index));
     const subject = `${escrow.current.id.slice(0, 16)}/${state}/${overdue.length}/${proofs}`;
     const told = { state, overdue: overdue.join(', ') };
-    await alarms.raise({ kind: 'escrow', subject, text: words, facts: told }, options);
+    await alarms.raise({ kind: 'escrow', subject, text: words, facts: told });
+    await alarms.settle('escrow', [subject]);
   }
 }

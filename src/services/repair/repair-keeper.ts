@@ -168,7 +168,7 @@ export class RepairKeeper {
     const shards = store.usage().shards;
     void alarms.raise({
       kind: 'shards-gone',
-      subject: `${this.#owed.soonCount} snapshots`,
+      subject: 'this host',
       text: 'shards that this host has signed for are damaged or gone; they are made anew: holdfast repair --dry-run',
       facts: { shardsLeft: String(shards) },
     });

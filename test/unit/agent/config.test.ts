@@ -30,7 +30,7 @@ function refusal(value: unknown): string {
 it('fills in the defaults when there is no file', () => {
   expect(loadConfig(undefined)).toEqual({
     listen: ['/ip4/0.0.0.0/tcp/7420'],
-    alerts: {},
+    alerts: { webhooks: [] },
     metrics: {},
     repair: { enabled: true, bandwidth: 32 * 1024 * 1024 },
     scrub: { bandwidth: 32 * 1024 * 1024 },
@@ -41,6 +41,11 @@ it('fills in the defaults when there is no file', () => {
     compression: { level: 3 },
     datasets: {},
     leases: {},
+    hooks: {
+      backup: { before: [], after: [] },
+      restore: { before: [], after: [] },
+      drill: { before: [], after: [] },
+    },
   });
 });
 
@@ -53,6 +58,7 @@ it('loads the example, which shows every key', () => {
       'compression',
       'dashboard',
       'datasets',
+      'hooks',
       'leases',
       'listen',
       'log',
@@ -140,4 +146,33 @@ it('finds the file asked for first, then that of the state directory, then none'
   writeFileSync(join(directory, 'config.json'), '{}');
   expect(locateConfig({ stateDir: directory })).toBe(join(directory, 'config.json'));
   expect(locateConfig({ stateDir: directory, file: '/other.json' })).toBe('/other.json');
+});
+
+it.each([
+  [{ webhooks: [{ url: 'ftp://example.org/' }] }, 'alerts.webhooks[0].url: is no address'],
+  [{ webhooks: [{ url: 'https://a:b@example.org/' }] }, 'without user and password'],
+  [
+    { webhooks: [{ url: 'https://example.org/', timeout: '1h' }] },
+    'webhooks[0].timeout: is no time',
+  ],
+  [
+    { webhooks: [{ url: 'https://example.org/', secret: 'x' }] },
+    'unknown key; known: url, secretFile, timeout',
+  ],
+  [{ mail: { server: 'mx.example.org', from: 'a@b', to: ['c@d'], security: 'none' } }, 'in clear'],
+  [
+    { mail: { server: 'mx', from: 'a@b', to: ['c@d'], user: 'me' } },
+    'alerts.mail.passwordFile: goes with user',
+  ],
+  [{ mail: { server: 'mx', from: 'nobody', to: [] } }, 'alerts.mail.from: is no address'],
+])('says what is wrong with who is told of alarms: %j', (alerts, reason) => {
+  expect(refusal({ alerts })).toContain(reason);
+});
+
+it('takes webhooks and mail, with the usual times and ports', () => {
+  const mail = { server: '127.0.0.1', from: 'a@b', to: ['c@d'], security: 'none' };
+  const webhooks = [{ url: 'https://hooks.example.org/x' }];
+  const { alerts } = parseConfig(JSON.stringify({ alerts: { mail, webhooks } }), 'config.json');
+  expect(alerts.webhooks).toEqual([{ url: 'https://hooks.example.org/x', timeout: 10_000 }]);
+  expect(alerts.mail).toEqual(mail);
 });

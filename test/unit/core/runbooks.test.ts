@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { conditionKinds } from '../../../src/agent/conditions/condition.ts';
 import { type ErrorCode, errorTable } from '../../../src/core/errors.ts';
 import { runbookOfAlarm, runbookOfError } from '../../../src/core/runbooks.ts';
 
@@ -18,7 +19,9 @@ test.each([
     'over-budget',
     'escrow',
     'drill-overdue',
+    'drill-missed',
     'quarantined',
+    ...conditionKinds,
   ],
   ...['deletion-frozen', 'false-time', 'command-refused', 'forgery', 'lost-state', 'two-histories'],
 ])('the alarm %s names its page', (kind) => {

@@ -27,6 +27,7 @@ async function bench() {
     { envelopes },
   );
   const alarms: Alarm[] = [];
+  const settled: [string, string[]][] = [];
   const hostClock: {
     freeze: { number: number; reason: string; sinceMs: number } | undefined;
     latestMs: () => number;
@@ -38,12 +39,15 @@ async function bench() {
     ledger: host.ledger,
     state: () => ({ findings: { equivocations: [] }, fates: { all: () => [] } }) as never,
     hostClock,
-    alarms: { raise: async (alarm) => void alarms.push(alarm) },
+    alarms: {
+      raise: async (alarm) => void alarms.push(alarm),
+      settle: async (kind, subjects) => void settled.push([kind, [...subjects]]),
+    },
     nameOf: () => 'oslo',
     clock,
     log: collectingLog(),
   });
-  return { cluster, clock, host, alarms, hostClock, watch };
+  return { cluster, clock, host, alarms, settled, hostClock, watch };
 }
 
 describe('people are told', () => {
@@ -82,10 +86,15 @@ describe('people are told', () => {
   });
 
   test('of a host that deletes nothing', async () => {
-    const { alarms, hostClock, watch, host } = await bench();
+    const { alarms, settled, hostClock, watch, host } = await bench();
     hostClock.freeze = { number: 2, reason: 'the clock jumped', sinceMs: 1 };
     await watch.look();
     expect(alarms).toMatchObject([{ kind: 'deletion-frozen', subject: '2' }]);
+    expect(settled).toContainEqual(['deletion-frozen', ['2']]);
+    settled.length = 0;
+    hostClock.freeze = undefined;
+    await watch.look();
+    expect(settled).toContainEqual(['deletion-frozen', []]);
     await host[Symbol.asyncDispose]();
   });
 });

@@ -21,6 +21,7 @@ function bench(drills: readonly Drill[], anchored = 0) {
   const clock = new ManualClock();
   const nowMs = clock.nowMs();
   const alarms: Alarm[] = [];
+  const settled: [string, string[]][] = [];
   const submitted: unknown[] = [];
   const records = drills.map(({ outcome, kind, endedMs }, i) => ({
     hash: `${i}0`.repeat(32) as StatementHash,
@@ -55,11 +56,13 @@ function bench(drills: readonly Drill[], anchored = 0) {
       raise: async (alarm: Alarm) => {
         alarms.push(alarm);
       },
-      settle: async () => {},
+      settle: async (kind: string, subjects: string[]) => {
+        settled.push([kind, subjects]);
+      },
     },
     ...{ self, clock, log: collectingLog() },
   } as unknown as DrillKeeperOptions;
-  return { keeper: new DrillKeeper(options), alarms, submitted };
+  return { keeper: new DrillKeeper(options), alarms, settled, submitted };
 }
 
 describe('people are told', () => {
@@ -80,10 +83,22 @@ describe('people are told', () => {
     expect(alarms[0]?.text).toContain('too long ago');
   });
 
-  test('nothing while it is in time, also when an objective was missed', async () => {
-    const { keeper, alarms } = bench([{ outcome: 'missed', kind: 'dataset', endedMs: -dayMs }]);
+  test('nothing while it is in time', async () => {
+    const { keeper, alarms } = bench([{ outcome: 'passed', kind: 'dataset', endedMs: -dayMs }]);
     await keeper.watch();
     expect(alarms).toEqual([]);
+  });
+
+  test('when the last drill has failed or missed an objective, until one passes', async () => {
+    const missed = { outcome: 'missed', kind: 'dataset', endedMs: -dayMs };
+    const { keeper, alarms } = bench([missed]);
+    await keeper.watch();
+    expect(alarms).toMatchObject([{ kind: 'drill-missed', facts: { outcome: 'missed' } }]);
+    expect(alarms[0]?.text).toContain('holdfast drill show 00000000');
+    const later = bench([missed, { ...missed, outcome: 'passed', endedMs: -1 }]);
+    await later.keeper.watch();
+    expect(later.alarms).toEqual([]);
+    expect(later.settled).toContainEqual(['drill-missed', []]);
   });
 });
 

@@ -13,7 +13,11 @@ const time = { nowMs: 0 };
 const custodians = ['ada', 'ben'].map((name) => ({ name }));
 const current = { id: 'ab'.repeat(32), threshold: 2, kitVersion: 1, timeMs: 0, custodians, proofs };
 const state = { escrow: { current }, keys: { kit: { version: 1 } }, time };
-const alarms = { raise: async (alarm: Alarm) => void raised.push(alarm) };
+const settled: string[][] = [];
+const alarms = {
+  raise: async (alarm: Alarm) => void raised.push(alarm),
+  settle: async (_: string, subjects: string[]) => void settled.push(subjects),
+};
 
 const watch = new EscrowWatch({
   control: { state } as unknown as EscrowWatchOptions['control'],
@@ -24,6 +28,7 @@ const watch = new EscrowWatch({
 
 beforeEach(() => {
   raised.length = 0;
+  settled.length = 0;
   proofs.clear();
 });
 
@@ -35,6 +40,7 @@ test('an alarm says that the kit may no longer be recoverable, and who has not s
   await watch.look();
   expect(raised).toMatchObject([{ kind: 'escrow', facts: { state: 'lost', overdue: 'ada, ben' } }]);
   expect(raised[0]?.text).toContain('may no longer be recoverable');
+  expect(settled).toEqual([[], [raised[0]?.subject]]);
 });
 
 test('after another proof it is another matter, and told anew', async () => {
@@ -45,6 +51,8 @@ test('after another proof it is another matter, and told anew', async () => {
   expect(new Set(raised.map(({ subject }) => subject)).size).toBe(2);
   proofs.set(2, { index: 8, timeMs: 93 * dayMs });
   raised.length = 0;
+  settled.length = 0;
   await watch.look();
   expect(raised).toEqual([]);
+  expect(settled).toEqual([[]]);
 });

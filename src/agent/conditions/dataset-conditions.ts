@@ -1,0 +1,74 @@
+import { formatSpan } from '../../base/quantity.ts';
+import { dayMs, minuteMs } from '../../base/units.ts';
+import type { DatasetRecord, Roster } from '../../core/protocol/roster.ts';
+import type { DatasetState } from '../../services/status.ts';
+import type { Condition } from './condition.ts';
+import type { Patience } from './patience.ts';
+
+/** For a dataset of which the policy says nothing. */
+const firstBackupWithinMs = 1 * dayMs;
+/** A host that restarts, and its connections, come back within it. */
+const unreachableMs = 5 * minuteMs;
+
+export type DatasetFacts = {
+  readonly roster: Pick<Roster, 'ruleFor' | 'epochsOf'>;
+  readonly patience: Patience;
+  readonly nowMs: number;
+};
+
+/** Of datasets that the cluster knows. */
+export function datasetConditions(
+  states: readonly DatasetState[],
+  facts: DatasetFacts,
+): Condition[] {
+  return states.flatMap((state) => [...ages(state, facts), ...reach(state, facts)]);
+}
+
+function ages({ dataset, newest, snapshots }: DatasetState, facts: DatasetFacts): Condition[] {
+  const { roster, nowMs } = facts;
+  const { rpoMs } = roster.ruleFor(dataset.ruleName).objectives ?? {};
+  if (snapshots === 0) {
+    const sinceMs = roster.epochsOf(dataset.writer, dataset.id)[0]?.timeMs ?? 0;
+    const isLate = nowMs - sinceMs > (rpoMs ?? firstBackupWithinMs);
+    return isLate ? [neverBackedUp(dataset.name)] : [];
+  }
+  // Where a site is lost, what was committed may not be any more.
+  const timeMs = newest?.state === 'committed' ? newest.record.statement.timeMs : 0;
+  if (rpoMs === undefined || nowMs - timeMs <= rpoMs) return [];
+  return [backupLate(dataset, rpoMs)];
+}
+
+function reach(
+  { dataset, newest, snapshots }: DatasetState,
+  { patience }: DatasetFacts,
+): Condition[] {
+  const { id, name } = dataset;
+  const kind = 'not-restorable';
+  const isWrong = snapshots > 0 && newest?.now.isRecoverable !== true;
+  if (!patience.isOver({ kind, subject: id, isWrong, afterMs: unreachableMs })) return [];
+  const text = `${name} cannot be restored from the members that this host reaches: too few of them hold what it needs. Next: holdfast status`;
+  return [{ kind, subject: id, text, facts: { dataset: name } }];
+}
+
+/** Of datasets that are configured on this host and were never begun: nobody else can know of them. */
+export function configuredConditions(
+  configured: readonly { readonly name: string; readonly firstSeenMs: number }[],
+  { roster, nowMs }: DatasetFacts,
+): Condition[] {
+  return configured
+    .filter(({ name, firstSeenMs }) => {
+      const { rpoMs } = roster.ruleFor(name).objectives ?? {};
+      return nowMs - firstSeenMs > (rpoMs ?? firstBackupWithinMs);
+    })
+    .map(({ name }) => neverBackedUp(name));
+}
+
+function neverBackedUp(name: string): Condition {
+  const text = `${name} was never backed up: no snapshot of it is committed. Next: holdfast backup --dataset ${name}, where it is`;
+  return { kind: 'never-backed-up', subject: name, text, facts: { dataset: name } };
+}
+
+function backupLate({ name, id }: DatasetRecord, rpoMs: number): Condition {
+  const text = `the newest committed snapshot of ${name} is older than the ${formatSpan(rpoMs)} that the policy allows. Next: holdfast backup --dataset ${name}, where it is`;
+  return { kind: 'backup-late', subject: id, text, facts: { dataset: name } };
+}

@@ -1,0 +1,39 @@
+export type PatienceOptions = {
+  /** Of a clock that never goes back. */
+  readonly nowMs: () => number;
+  /** People know of it already. */
+  readonly stands: (kind: string, subject: string) => boolean;
+};
+
+export type Sight = {
+  readonly kind: string;
+  readonly subject: string;
+  readonly isWrong: boolean;
+  /** It must have been wrong for so long, in milliseconds, without a break. */
+  readonly afterMs: number;
+};
+
+/**
+ * Keeps short trouble from people, and does not call it over too early: what they know of stands until it was seen
+ * to be well. A host that has just started sees little of the others.
+ */
+export class Patience {
+  readonly #options: PatienceOptions;
+  readonly #sinceMs = new Map<string, number>();
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+  }
+
+  isOver({ kind, subject, isWrong, afterMs }: Sight): boolean {
+    const name = `${kind} ${subject}`;
+    if (!isWrong) {
+      this.#sinceMs.delete(name);
+      return false;
+    }
+    const nowMs = this.#options.nowMs();
+    const sinceMs = this.#sinceMs.get(name) ?? nowMs;
+    this.#sinceMs.set(name, sinceMs);
+    return this.#options.stands(kind, subject) || nowMs - sinceMs >= afterMs;
+  }
+}
