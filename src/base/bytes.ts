@@ -4,7 +4,7 @@ const hexCodes = Uint16Array.from({ length: 512 }, (_, at) => {
   return '0123456789abcdef'.charCodeAt(digit);
 });
 /** Bytes at a time: the stack must bear them. */
-const hexStep = 1024;
+const textStep = 1024;
 
 /**
  * Lower-case hexadecimal text, two characters a byte. Made in one piece: V8 keeps a text that was put together bit
@@ -12,8 +12,8 @@ const hexStep = 1024;
  */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (let at = 0; at < bytes.length; at += hexStep) {
-    text += hexOf(bytes.subarray(at, at + hexStep));
+  for (let at = 0; at < bytes.length; at += textStep) {
+    text += hexOf(bytes.subarray(at, at + textStep));
   }
   return text;
 }
@@ -143,8 +143,10 @@ export function releaseResult(bytes: Uint8Array): void {
 /** One character a byte: a map key of any bytes. */
 export function latin1(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; i += 4096) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  for (let i = 0; i < bytes.length; i += textStep) {
+    // Not spread: walking an iterator takes three times as long.
+    const step = bytes.subarray(i, i + textStep) as unknown as number[];
+    text += String.fromCharCode.apply(null, step);
   }
   return text;
 }
