@@ -21,6 +21,15 @@ if (directories.length === 0) {
 const secrets = mkdtempSync(join(tmpdir(), 'open-with-age-'));
 process.on('exit', () => rmSync(secrets, { recursive: true, force: true }));
 
+// Age 1.1 and 1.2 read no hybrid keys, and would only say that they cannot.
+const isHybrid = /^AGE-SECRET-KEY-PQ-/m.test(readFileSync(identityFile, 'utf8'));
+const version = execFileSync('age', ['--version'], { encoding: 'utf8' }).trim();
+if (/^v?1\.[012]\./.test(version)) {
+  const what = isHybrid ? 'this identity is hybrid' : 'key epochs are hybrid, unless they were made otherwise';
+  console.error(`age ${version} reads no hybrid keys (${what}): age 1.3 or newer does`);
+  if (isHybrid) process.exit(12);
+}
+
 const age = (identity, file) =>
   execFileSync('age', ['--decrypt', '--identity', identity], {
     input: file,

@@ -33,6 +33,7 @@ import { snapshotKeeping } from './keeping-report.ts';
 import { keyApi } from './key-api.ts';
 import { keyWarnings } from './key-report.ts';
 import { layoutApi } from './layout-api.ts';
+import { expulsionReport, membershipWarnings } from './membership-loss.ts';
 import { metricsApi } from './metrics/metrics-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
@@ -101,7 +102,9 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
   const datasets: DatasetStatus[] = [];
   for (const state of await status.datasets()) datasets.push(datasetStatus(agent, state));
   const scrub = scrubStatus(agent);
+  const expulsion = expulsionReport(agent);
   return {
+    ...(expulsion === undefined ? {} : { expulsion }),
     ...(scrub === undefined ? {} : { scrub }),
     agent: identityReport(agent),
     sites: ledger.roster.sites().map(({ site, region, members }) => ({
@@ -114,6 +117,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     coordinator: coordinatorStatus(agent),
     datasets,
     warnings: [
+      ...membershipWarnings(agent),
       ...tripwireWarnings(agent),
       ...keepingWarnings(agent),
       ...drillWarnings(agent),

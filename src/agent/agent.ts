@@ -320,10 +320,10 @@ export class Agent implements AsyncDisposable {
     return this.clock.monotonicMs() - this.#readMs < readPauseMs;
   }
 
-  /** This agent as a member. */
+  /** This agent as a member, or as the one that it was before it was put out. */
   member(): Member {
-    const member = this.ledger.roster.member(this.#options.agentKey);
-    assert(member !== undefined, 'a running agent is a member');
+    const member = this.ledger.roster.anybody(this.#options.agentKey);
+    assert(member !== undefined, 'a running agent is a member, or was one');
     return member;
   }
 

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/errors.ts';
 import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
@@ -80,7 +81,25 @@ export type SnapshotFilter = {
 
 export type CommitState = 'staged' | 'placed' | 'committed';
 
+/** How a host came to be no member any more. */
+export type ExpulsionReport = {
+  generation: number;
+  /** Of the entry in the control log. */
+  index: number;
+  reason: string;
+  /** By the operators' clock. */
+  timeMs: number;
+  /** Names of those who have signed it. */
+  operators: string[];
+  /** Set when this host cannot prove it: the member that says so. */
+  toldBy?: string;
+  /** One sentence. */
+  words: string;
+};
+
 export type StatusReport = {
+  /** This host is no member any more. */
+  expulsion?: ExpulsionReport;
   agent: IdentityReport;
   sites: { site: string; region: string; members: number; reachable: number }[];
   policy: { surviveSites: number; words: string };
@@ -220,12 +239,19 @@ export type BackupEvent =
   | { type: 'notice'; message: string }
   | { type: 'summary'; summary: BackupSummary };
 
+/** A peer that takes no more of a dataset, and why. */
+export type RefusalReport = { peer: string; site: string; code: ErrorCode; reason: string };
+
 export type BackupSummary = {
   snapshot: string;
   dataset: string;
   state: CommitState;
   /** Sites whose shards are still to be delivered. */
   missingSites: string[];
+  /** Peers that would not take what they were offered. */
+  refusals: RefusalReport[];
+  /** Peers hold more of the dataset than its budget allows: nothing of it expires until an operator has looked. */
+  quarantine?: { by: string; reason: string };
   words: string;
   files: number;
   directories: number;

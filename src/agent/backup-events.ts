@@ -1,11 +1,13 @@
 import { HoldfastError } from '../core/errors.ts';
-import type { BackupProgress } from '../services/backup.ts';
+import type { BackupJob, BackupProgress } from '../services/backup.ts';
 import { aroundStage } from '../services/stage-hooks.ts';
 import type { Agent } from './agent.ts';
 import type { BackupEvent, BackupRequest } from './api.ts';
 import { auditBackup } from './audit-api.ts';
 import { countBackup } from './metrics/work-metrics.ts';
+import { quarantineReports } from './keeping-report.ts';
 import { pathFields } from './path-fields.ts';
+import { refusalReports } from './refusal-report.ts';
 
 /** Runs a backup between its programs; whoever stops listening stops it. */
 export function backupEvents(agent: Agent, request: BackupRequest): AsyncGenerator<BackupEvent> {
@@ -39,7 +41,7 @@ async function* events(
         end = undefined;
         auditBackup(agent, name, progress.result);
       }
-      yield backupEvent(name, progress);
+      yield backupEvent(agent, job, progress);
     }
   } catch (error) {
     end = signal.aborted ? 'interrupted' : 'failed';
@@ -50,7 +52,7 @@ async function* events(
   }
 }
 
-function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
+function backupEvent(agent: Agent, { own }: BackupJob, progress: BackupProgress): BackupEvent {
   if (progress.kind === 'problem') {
     const { path, reason } = progress;
     return { type: 'problem', ...pathFields(path), reason };
@@ -62,13 +64,18 @@ function backupEvent(dataset: string, progress: BackupProgress): BackupEvent {
   }
   const { result } = progress;
   const { counts, record, durability } = result;
+  const { name, id } = own.dataset;
+  const fate = agent.control.log.state.fates.of(agent.member().agentKey, id);
+  const [quarantine] = fate === undefined ? [] : quarantineReports(agent, fate);
   return {
     type: 'summary',
     summary: {
       snapshot: record?.hash ?? '',
-      dataset,
+      dataset: name,
       state: durability?.state ?? 'staged',
       missingSites: [...result.missingSites],
+      refusals: refusalReports(agent, id),
+      ...(quarantine && { quarantine: { by: quarantine.by, reason: quarantine.reason } }),
       words: result.words,
       files: counts.files,
       directories: counts.directories,

@@ -1,4 +1,3 @@
-import { HoldfastError } from '../core/errors.ts';
 import type { DatasetId } from '../core/ids.ts';
 import { compressionLevel } from '../core/policy/compression.ts';
 import type { Source } from '../ports/source.ts';
@@ -10,6 +9,7 @@ import { selectionOf } from './agent-api.ts';
 import type { BackupRequest } from './api.ts';
 import { fullRequest } from './configured-request.ts';
 import { canariesOf } from './dataset-rules.ts';
+import { requireMembership, requireRole } from './membership-loss.ts';
 
 const defaultChunkAverage = 64 * 1024;
 
@@ -22,9 +22,8 @@ export async function backupJobOf(
   },
 ): Promise<BackupJob> {
   const { config, hostName, version } = options;
-  if (!agent.member().hasRole('source')) {
-    throw new HoldfastError('not-permitted', 'this agent does not have the role source');
-  }
+  requireMembership(agent);
+  requireRole(agent, 'source');
   const name = request.dataset ?? agent.member().name;
   const { full, given, chunkAverage } = fullRequest(request, config.datasets, name);
   const { selection, paths } = selectionOf(full, given, options.stateDir);
@@ -33,6 +32,7 @@ export async function backupJobOf(
   if (!agent.datasets.isKnown(name)) await requireSomePath(options.source, paths);
   const own = await agent.datasets.ensure(name, chunkAverage ?? defaultChunkAverage);
   await agent.control.writeRight.ask(own.dataset);
+  requireMembership(agent);
   return {
     own,
     incarnation: heldIncarnation(agent, own.dataset.id),

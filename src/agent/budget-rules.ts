@@ -7,6 +7,7 @@ import type { BudgetBookOptions, Excess } from '../services/budget-book.ts';
 import { type OverBudget, type SaidBefore, StatementBudget } from '../services/statement-budget.ts';
 import type { Agent } from './agent.ts';
 import type { AgentPorts } from './agent-ports.ts';
+import { excessText } from './refusal-report.ts';
 
 /** What the policy allows sources, and what happens when that is not enough. Read when it is needed. */
 export function budgetRules(
@@ -63,15 +64,14 @@ function tellOfStatements(agent: Agent, over: OverBudget): void {
   agent.alarms.raise({ kind: 'over-budget', subject, text, facts }).catch(() => {});
 }
 
-function tellOfBytes(agent: Agent, { writer, dataset, reason, isTaken }: Excess): void {
+function tellOfBytes(agent: Agent, excess: Excess): void {
+  const { writer, dataset, reason, isTaken } = excess;
   const peer = agent.nameOf(writer);
   const name = agent.ledger.roster.datasetOf(writer, dataset)?.name ?? shortId(dataset);
   const what = { actor: peer, action: 'shards over budget', subject: name } as const;
   const outcome = isTaken ? 'done' : 'refused';
   agent.audit.log.note({ ...what, kind: 'refusal', outcome, detail: reason });
-  const next = isTaken ? 'holdfast quarantine list' : 'holdfast policy show';
-  const then = isTaken ? 'it is taken under quarantine' : 'no more of it is taken';
-  const text = `${peer} stores more of ${name} than its budget allows: ${reason}; ${then}. Look at that host, then: ${next}`;
+  const text = excessText(agent, excess);
   const day = Math.floor((agent.keeping.hostClock.nowMs() ?? 0) / dayMs);
   const subject = `${writer}/${dataset}/${day}/${outcome}`;
   const facts = { peer, dataset: name, reason };

@@ -10,6 +10,7 @@ import type { HookRunner } from '../ports/hook.ts';
 import type { LeaseGuard } from '../ports/lease-guard.ts';
 import type { Network } from '../ports/network.ts';
 import type { ProbeRunner } from '../ports/probe.ts';
+import type { RecordStore } from '../ports/record-store.ts';
 import type { RestorePlaces } from '../ports/restore-place.ts';
 import type { Cancel, Clock, Entropy, Log } from '../ports/runtime.ts';
 import type { Sealer } from '../ports/sealer.ts';
@@ -28,6 +29,7 @@ import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
+import { Farewell } from '../services/farewell.ts';
 import type { HostClock } from '../services/host-clock.ts';
 import type { Ledger } from '../services/ledger.ts';
 import type { Peers } from '../services/peers.ts';
@@ -77,6 +79,7 @@ export type ControlPlaneOptions = ControlPorts & {
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
   readonly hostClock: HostClock;
+  readonly promises: RecordStore;
   readonly alarms: Alarms;
   readonly onFatal: (error: unknown) => void;
 };
@@ -91,6 +94,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly worker: PlanWorker;
   readonly keys: RunKeys;
   readonly writeRight: WriteRight;
+  readonly farewell: Farewell;
   readonly #facts: FactStore;
   readonly #generations: GenerationStore;
   readonly #signing: { readonly cluster: ClusterId; readonly secret: Uint8Array };
@@ -107,8 +111,9 @@ export class ControlPlane implements AsyncDisposable {
     roster.adoptLog(control.state);
     roster.adoptPolicy(control.state.policy.current);
     roster.adoptRecoveryKey(control.state.keys.kit.recoveryKey);
+    this.farewell = new Farewell(shared);
     control.onState((state) => {
-      if (roster.adoptLog(state)) options.peers.membersChanged();
+      if (roster.adoptLog(state)) this.farewell.membersChanged(state);
       roster.adoptPolicy(state.policy.current);
       roster.adoptRecoveryKey(state.keys.kit.recoveryKey);
     });
@@ -129,6 +134,7 @@ export class ControlPlane implements AsyncDisposable {
       this.decrees,
       this.checkpoints,
       this.troubles,
+      this.farewell,
       new AnchorKeeper(shared),
       new OperatorKeeper(shared),
       new InviteKeeper(shared),
@@ -168,6 +174,7 @@ export class ControlPlane implements AsyncDisposable {
     this.decrees.answer(serve);
     this.checkpoints.answer(serve);
     this.worker.answerPeers(serve);
+    this.farewell.answer(serve);
   }
 
   /** Takes part until the signal. */

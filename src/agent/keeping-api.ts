@@ -9,10 +9,12 @@ import {
   datasetName,
   expiryReports,
   holdReport,
+  lockStanding,
   quarantineReports,
   retentionReport,
   trashReport,
 } from './keeping-report.ts';
+import { budgetWarnings } from './refusal-report.ts';
 import type {
   KeepingApi,
   KeepingReport,
@@ -81,6 +83,7 @@ function snapshotRef(agent: Agent, id: StatementHash): SnapshotRef {
     source: agent.nameOf(writer),
     writer,
     sequence: record.manifest.sequence,
+    lock: lockStanding(agent, record),
   };
 }
 
@@ -91,7 +94,8 @@ function nameOf({ ledger }: Agent, { statement, manifest }: ManifestRecord): str
 /** What a person should do something about, each with the next command. */
 export function keepingWarnings(agent: Agent): string[] {
   const { freeze } = agent.keeping.hostClock;
-  const over = agent.statementBudget.over().map((one) => overBudgetText(agent, one));
+  const said = agent.statementBudget.over().map((one) => overBudgetText(agent, one));
+  const over = [...said, ...budgetWarnings(agent)];
   if (freeze === undefined) return over;
   const text = `this host deletes nothing: ${freeze.reason}. Look at it, then: holdfast peer thaw`;
   return [text, ...over];

@@ -10,6 +10,7 @@ import type { Agent } from './agent.ts';
 import type {
   ExpiryReport,
   HoldReport,
+  LockStanding,
   QuarantineReport,
   RetentionReport,
   SnapshotKeeping,
@@ -32,6 +33,23 @@ export function snapshotKeeping(agent: Agent, record: ManifestRecord): SnapshotK
     ...(lock === undefined ? {} : lockField(lock, hasSequence(fate?.unlocked ?? [], sequence))),
     ...(hold === undefined ? {} : { hold: hold.reason }),
   };
+}
+
+/** Whether there is a lock that operators could end. */
+export function lockStanding(agent: Agent, record: ManifestRecord): LockStanding {
+  const { statement, manifest, hash } = record;
+  const { fates, policy } = agent.control.log.state;
+  const fate = fates.of(statement.writer, manifest.dataset);
+  if (hasSequence(fate?.unlocked ?? [], manifest.sequence)) return { state: 'unlocked' };
+  const lock = agent.keeping.locks.of(hash);
+  const named = agent.ledger.roster.datasetOf(statement.writer, manifest.dataset);
+  const rule = policy.ruleFor(named?.ruleName ?? '').lock;
+  if (lock === undefined) return { state: rule?.mode === 'governance' ? 'pending' : 'none' };
+  const { complianceMs, governanceMs } = lock;
+  const untilMs = Math.max(complianceMs, governanceMs);
+  if (untilMs === 0) return { state: 'none' };
+  if (untilMs <= (agent.keeping.hostClock.nowMs() ?? 0)) return { state: 'over', untilMs };
+  return { state: governanceMs > complianceMs ? 'governance' : 'compliance', untilMs };
 }
 
 function lockField(

@@ -23,6 +23,14 @@ export type SnapshotRef = {
   source: string;
   writer: string;
   sequence: number;
+  lock: LockStanding;
+};
+
+/** What keeps a snapshot from being deleted, as far as locks do; `untilMs`: by this host's own locks. */
+export type LockStanding = {
+  /** `pending`: its rule asks for a lock, which this host has not set yet. */
+  state: 'none' | 'pending' | 'governance' | 'compliance' | 'over' | 'unlocked';
+  untilMs?: number;
 };
 
 export type KeepingReport = {

@@ -72,6 +72,7 @@ export type KeepingOptions = KeepingPorts & {
 export class Keeping {
   readonly hostClock: HostClock;
   readonly locks: LockLedger;
+  readonly budgets: BudgetBook;
   readonly retention: RetentionView;
   readonly expiry: ExpiryKeeper;
   /** Undefined on an agent that holds no shards. */
@@ -83,6 +84,7 @@ export class Keeping {
     this.#options = options;
     this.hostClock = options.hostClock;
     this.locks = options.locks;
+    this.budgets = options.budgets;
     const ruleFor = (name: string): DatasetRule => options.control.log.state.policy.ruleFor(name);
     const { control, hostClock } = options;
     const state = (): ControlState => control.log.state;

@@ -2,18 +2,21 @@ import { AssertionError } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { runbookOfError } from '../core/runbooks.ts';
 import type { Output } from './output.ts';
+import { withStateFlag } from './state-flag.ts';
 import { clean } from './terminal-text.ts';
 
 /** Says what went wrong and what to run next, and returns the exit code that tells the same. */
 export async function reportFailure(
   error: unknown,
   output: Output,
-  options: { isVerbose: boolean },
+  options: { isVerbose: boolean; stateFlag: string },
 ): Promise<number> {
   const failure = failureOf(error);
   const runbook = runbookOfError(failure.code);
+  const next =
+    failure.next === undefined ? undefined : withStateFlag(failure.next, options.stateFlag);
   if (output.isJson) {
-    const { code, message, next, details } = failure;
+    const { code, message, details } = failure;
     await output.complainJson({
       message_type: 'exit_error',
       code,
@@ -29,8 +32,8 @@ export async function reportFailure(
   await output.complain(`${output.style('holdfast:', 'red')} ${lines.join('\n')}`);
   if (options.isVerbose) await output.complain(...traceOf(error));
   if (runbook !== undefined) await output.complain(`runbook: ${runbook}`);
-  if (failure.next !== undefined) {
-    await output.complain(`${output.style('next:', 'bold')} ${clean(failure.next)}`);
+  if (next !== undefined) {
+    await output.complain(`${output.style('next:', 'bold')} ${clean(next)}`);
   }
   return failure.exitCode;
 }

@@ -42,10 +42,30 @@ export async function submitAsOperator(
   throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {
     next: /sign this/.test(reason)
       ? 'let more operators sign: --operator-key FILE --operator-key FILE'
-      : `holdfast coordinator status${context.stateFlag}`,
+      : `${lookUp[body.kind] ?? 'holdfast coordinator status'}${context.stateFlag}`,
     details: { index: report.index },
   });
 }
+
+/** Where to see what stood in the way of a command. */
+const lookUp: Partial<Record<ControlBody['kind'], string>> = {
+  forget: 'holdfast snapshots',
+  undelete: 'holdfast snapshots',
+  unlock: 'holdfast snapshots',
+  hold: 'holdfast hold list',
+  release: 'holdfast hold list',
+  'clear-quarantine': 'holdfast quarantine list',
+  operators: 'holdfast operator list',
+  roles: 'holdfast peer list',
+  expel: 'holdfast peer list',
+  policy: 'holdfast policy show',
+  keys: 'holdfast key list',
+  'key-destroy': 'holdfast key list',
+  split: 'holdfast key list',
+  approve: 'holdfast approve list',
+  deny: 'holdfast approve list',
+  veto: 'holdfast approve list',
+};
 
 /** It is in the log, and not in force. */
 export function notYet(

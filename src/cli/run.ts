@@ -30,7 +30,10 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
     }
     await output.flush();
   } catch (error) {
-    exitCode = await reportFailure(error, output, { isVerbose: options?.verbose === true });
+    exitCode = await reportFailure(error, output, {
+      isVerbose: options?.verbose === true,
+      stateFlag: stateFlagOf(world, options ?? {}),
+    });
     await output.flush().catch(() => undefined);
   }
   return exitCode;
@@ -148,7 +151,6 @@ function contextOf(
 ): CliContext {
   const cwd = world.cwd ?? process.cwd();
   const configFile = options.config ?? world.env.HOLDFAST_CONFIG;
-  const isStateGiven = options.state !== undefined;
   const stateDir = resolve(cwd, options.state ?? world.env.HOLDFAST_STATE_DIR ?? ownState(world));
   return {
     backend: world.backend,
@@ -161,9 +163,15 @@ function contextOf(
     argv,
     stateDir,
     configFile: configFile === undefined ? undefined : resolve(cwd, configFile),
-    stateFlag: isStateGiven ? ` -s ${shellWord(stateDir)}` : '',
+    stateFlag: stateFlagOf(world, options),
     isVerbose: options.verbose === true,
   };
+}
+
+/** Absolute: what is suggested may be typed elsewhere. */
+function stateFlagOf(world: World, { state }: Pick<GlobalOptions, 'state'>): string {
+  if (state === undefined) return '';
+  return ` -s ${shellWord(resolve(world.cwd ?? process.cwd(), state))}`;
 }
 
 /** Of a system service for root, else under the user's home (XDG Base Directory Specification). */

@@ -1,4 +1,5 @@
 import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { formatSize } from '../base/quantity.ts';
 import { dayMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { ShardHead } from '../core/format/shard.ts';
@@ -31,11 +32,21 @@ export type Excess = {
   readonly isTaken: boolean;
 };
 
+type Stream = Pick<Excess, 'writer' | 'dataset'>;
+
 /** What one writer's dataset has had stored here: sizes of packs before coding, each once. */
 export type Usage = { day: number; dayBytes: number; totalBytes: number };
 
 /** By writer and dataset. */
 export type BudgetUsage = ReadonlyMap<string, Usage>;
+
+type Asked = {
+  /** Bytes that are to come. */
+  readonly more: number;
+  readonly factor: number;
+  /** Where in the policy. */
+  readonly rule: 'datasets' | 'writers';
+};
 
 const flushMs = 5 * secondMs;
 /** In quarantine a dataset may take as much again as its budget, and no more: disks are not endless. */
@@ -51,7 +62,7 @@ export class BudgetBook {
   readonly #options: BudgetBookOptions;
   readonly #usage: Map<string, Usage>;
   readonly #dirty = new Set<string>();
-  readonly #said = new Set<string>();
+  readonly #said = new Map<string, Stream & { day: number; more: number }>();
 
   /** `usage`: what `readBudgets` has read. */
   constructor(options: BudgetBookOptions, usage: BudgetUsage) {
@@ -59,32 +70,52 @@ export class BudgetBook {
     this.#usage = new Map(usage);
   }
 
-  /** @throws HoldfastError limit-exceeded (over budget) */
-  require({ writer, dataset, packSize: more }: ShardHead): void {
-    const budget = this.#options.budgetFor(writer, dataset);
-    const ofWriter = this.#options.writerBudgetFor?.(writer) ?? {};
-    const all = this.#excess(this.#ofWriter(writer), { ...ofWriter, more, factor: 1 });
-    const usage = this.#of(writer, dataset);
-    const own = this.#excess(usage, { ...budget, more, factor: 1 });
-    const reason = all ?? own;
-    if (reason === undefined) return;
-    const limit = { ...budget, more, factor: quarantineFactor };
-    const mayTake = all === undefined && budget?.over === 'quarantine';
-    const isTaken = mayTake && this.#excess(usage, limit) === undefined;
-    this.#tell({ writer, dataset, reason, isTaken });
-    if (isTaken) return;
-    throw new HoldfastError('limit-exceeded', `this peer takes no more of it: ${reason}`, {
-      next: 'an operator raises the budget in the policy, or finds out who writes so much',
+  /** @throws HoldfastError over-budget */
+  require({ writer, dataset, packSize }: ShardHead): void {
+    const excess = this.#judge({ writer, dataset }, packSize);
+    if (excess === undefined) return;
+    this.#tell(excess, packSize);
+    if (excess.isTaken) return;
+    throw new HoldfastError('over-budget', excess.reason, {
+      next: 'operators raise the budget in the policy, or find out who writes so much',
       details: { dataset },
     });
   }
 
-  #tell(excess: Excess): void {
+  /** Undefined: so much more is within all budgets. */
+  #judge({ writer, dataset }: Stream, more: number): Excess | undefined {
+    const budget = this.#options.budgetFor(writer, dataset);
+    const ofWriter = this.#options.writerBudgetFor?.(writer) ?? {};
+    const whole = { ...ofWriter, more, factor: 1, rule: 'writers' } as const;
+    const all = this.#excess(this.#ofWriter(writer), whole);
+    const usage = this.#of(writer, dataset);
+    const limit = { ...budget, more, factor: quarantineFactor, rule: 'datasets' } as const;
+    const reason = all ?? this.#excess(usage, { ...limit, factor: 1 });
+    if (reason === undefined) return undefined;
+    const mayTake = all === undefined && budget?.over === 'quarantine';
+    const isTaken = mayTake && this.#excess(usage, limit) === undefined;
+    return { writer, dataset, reason, isTaken };
+  }
+
+  /** What was over a budget today, and would be with the same again. */
+  over(): readonly Excess[] {
+    const day = this.#day();
+    const today = [...this.#said.values()].filter((one) => one.day === day);
+    const newest = new Map(today.map((one) => [one.writer + one.dataset, one]));
+    return [...newest.values()].flatMap((one) => {
+      // Nothing more is to come: it is judged by what it has taken.
+      const excess = this.#judge(one, 0) ?? this.#judge(one, one.more);
+      return excess ?? [];
+    });
+  }
+
+  #tell(excess: Excess, more: number): void {
     const { writer, dataset, reason, isTaken } = excess;
-    const news = `${nameOf(writer, dataset)}/${this.#day()}/${isTaken}`;
+    const day = this.#day();
+    const news = `${nameOf(writer, dataset)}/${day}/${isTaken}`;
     if (this.#said.has(news)) return;
     if (this.#said.size >= saidMax) this.#said.clear();
-    this.#said.add(news);
+    this.#said.set(news, { writer, dataset, day, more });
     this.#options.log.log('warn', 'a source is over its budget', { writer, dataset, reason });
     this.#options.onOver(excess);
   }
@@ -128,13 +159,17 @@ export class BudgetBook {
   /** Why so many bytes more would be too many; undefined: they are not. */
   #excess(
     { dayBytes, totalBytes }: Pick<Usage, 'dayBytes' | 'totalBytes'>,
-    { perDay, total, more, factor }: Partial<Budget> & { more: number; factor: number },
+    { perDay, total, more, factor, rule }: Partial<Budget> & Asked,
   ): string | undefined {
+    const whose = rule === 'writers' ? 'the budget of its source' : 'its budget';
+    const asked = `, and a pack of ${formatSize(more)} is to come`;
     if (perDay !== undefined && dayBytes + more > perDay * factor) {
-      return `its budget is ${perDay} bytes a day, and ${dayBytes} were stored today`;
+      const limit = `${whose} is ${formatSize(perDay)} a day (${rule}[].budget.perDay)`;
+      return `${limit}; ${formatSize(dayBytes)} were stored today${asked}. The day ends at 0:00 UTC`;
     }
     if (total !== undefined && totalBytes + more > total * factor) {
-      return `its budget is ${total} bytes, and ${totalBytes} are stored`;
+      const limit = `${whose} is ${formatSize(total)} in all (${rule}[].budget.total)`;
+      return `${limit}; ${formatSize(totalBytes)} are stored${asked}`;
     }
     return undefined;
   }

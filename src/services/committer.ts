@@ -90,9 +90,10 @@ export class Committer {
 
   /** @returns false when the peer did not answer; it is asked again later. */
   async #askReceipt(agent: AgentKey, record: ManifestRecord): Promise<boolean> {
-    const { ledger, peers, sync, log } = this.#options;
+    const { ledger, peers, sync, outbox, log } = this.#options;
     const peerKey = ledger.roster.member(agent)?.peerKey;
     const { writer, stream, sequence } = record.statement;
+    const { dataset } = record.manifest;
     const [manifest] = await ledger.read(writer, stream, sequence, 1);
     if (peerKey === undefined || manifest === undefined) return false;
     try {
@@ -101,6 +102,7 @@ export class Committer {
         { case: 'commit', value: { manifest } },
         { timeoutMs: 60 * secondMs },
       );
+      outbox.refusals.taken(agent, dataset, record.hash);
       const outcome = await ledger.ingest(answer.receipt);
       if (outcome.outcome === 'gap') await sync.withPeer(peerKey);
       const receipt = ledger.receipts(record.hash).find((one) => one.agent === agent);
@@ -111,6 +113,7 @@ export class Committer {
       const code = codeOf(error);
       if (code === undefined) throw error;
       const reason = (error as Error).message;
+      outbox.refusals.refused(agent, dataset, record.hash, error);
       log.log('info', 'no receipt yet', { agent, snapshot: record.hash, code, reason });
       return false;
     }

@@ -159,11 +159,16 @@ export class Distributor {
     if (member === undefined || !this.#options.peers.isReachable(member.peerKey)) {
       throw new HoldfastError('peer-unreachable', `${member?.name ?? agent} is not connected`);
     }
-    await this.#options.peers.ask(
-      member.peerKey,
-      { case: 'offer', value: { head: shardHeadMessage(head) } },
-      { timeoutMs: limits.offerTimeoutMs },
-    );
+    const question = { case: 'offer', value: { head: shardHeadMessage(head) } } as const;
+    const { refusals } = this.#options.outbox;
+    const thing = `${head.pack}/${head.index}`;
+    try {
+      await this.#options.peers.ask(member.peerKey, question, { timeoutMs: limits.offerTimeoutMs });
+      refusals.taken(agent, head.dataset, thing);
+    } catch (error) {
+      refusals.refused(agent, head.dataset, thing, error);
+      throw error;
+    }
   }
 
   /** Offers an agent what waits for it. One run per agent at a time; stops at the first failure. */

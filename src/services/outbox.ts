@@ -5,6 +5,7 @@ import type { AgentKey, PackId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import { RefusalBook } from './refusal-book.ts';
 
 export type Parcel = { readonly pack: PackId; readonly index: number };
 
@@ -16,6 +17,8 @@ const decoder = new TextDecoder();
  * A full copy wanted by several peers is kept once.
  */
 export class Outbox {
+  /** Why some of it waits, as far as peers have said. */
+  readonly refusals = new RefusalBook();
   readonly #store: ShardStore;
   readonly #index: KeyValue;
   readonly #wanted = new Map<AgentKey, Map<string, Parcel>>();

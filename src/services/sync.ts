@@ -168,7 +168,8 @@ export class Sync implements AsyncDisposable {
   #isWanted(writer: AgentKey, stream: string): boolean {
     const { roster } = this.#options.ledger;
     if (this.#options.ledger.isFrozen(writer, stream)) return false;
-    if (stream === clusterStream) return roster.isOperator(writer) || roster.isWriter(writer);
+    const isKnown = roster.isOperator(writer) || roster.anybody(writer) !== undefined;
+    if (stream === clusterStream) return isKnown;
     if (stream === receiptStream || stream === drillStream) {
       return roster.member(writer) !== undefined;
     }

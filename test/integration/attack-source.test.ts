@@ -215,7 +215,7 @@ describe('whoever has stolen the source, with root on it', () => {
       const id = idOf<DatasetId>(Buffer.alloc(16, name));
       const head = shardHeadMessage({ ...sample.head, writer: thief.agentKey, dataset: id });
       const answer = await ask(thief.network, target, { case: 'offer', value: { head } });
-      expect(answer).toMatchObject({ case: 'failure', value: { code: 'limit-exceeded' } });
+      expect(answer).toMatchObject({ case: 'failure', value: { code: 'over-budget' } });
     }
     const over = { actor: source, action: 'shards over budget', outcome: 'refused' };
     expect(await auditAt(cluster, peer, 'refusal')).toContainEqual(expect.objectContaining(over));

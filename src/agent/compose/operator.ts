@@ -17,6 +17,7 @@ import type { CommandReport } from '../coordinator-types.ts';
 import type { OperatorsReport } from '../trust-types.ts';
 import { stateFiles } from './identity.ts';
 import { operatorSecrets } from './operator-keys.ts';
+import { refuseTwin } from './proposal-twin.ts';
 
 /** How long a proposal waits for signatures when nobody says otherwise. */
 const proposalLastsMs = 7 * dayMs;
@@ -41,6 +42,7 @@ export async function submitAsOperator(
   const cluster = clusterIdOf(await state.readSecret(stateFiles.genesis));
   const submission = { api, cluster, generation: report.generation, secrets };
   const isEnough = !needsThreshold(body) || areEnough(body, secrets, await api.operators());
+  if (needsThreshold(body)) await refuseTwin(body, api, isEnough);
   if (!isEnough) return propose(command, submission);
   const answer = await submit(command, submission);
   // How many must approve a grant depends on the policy at its place in the log.

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { BackupEvent, BackupRequest, BackupSummary } from '../../agent/api.ts';
+import type { BackupEvent, BackupRequest, BackupSummary, RefusalReport } from '../../agent/api.ts';
 import { formatElapsed, formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -164,7 +164,7 @@ async function notice({ output }: CliContext, text: string): Promise<void> {
 }
 
 async function report(
-  { output }: CliContext,
+  { output, stateFlag }: CliContext,
   summary: BackupSummary,
   isDryRun: boolean,
 ): Promise<void> {
@@ -192,6 +192,19 @@ async function report(
   if (missingSites.length > 0) {
     await output.print(`  still to be delivered to: ${clean(missingSites.join(', '))}`);
   }
+  for (const one of summary.refusals)
+    await output.print(`  refused by ${clean(refusalWords(one))}`);
+  if (summary.quarantine !== undefined) {
+    const { by, reason } = summary.quarantine;
+    await output.print(
+      output.style(`  in quarantine, by ${clean(by)}: ${clean(reason)}`, 'yellow'),
+      `  nothing of it expires until an operator has looked: holdfast quarantine list${stateFlag}`,
+    );
+  }
+}
+
+function refusalWords({ peer, site, reason }: RefusalReport): string {
+  return `${peer} (site ${site}): ${reason}`;
 }
 
 /** Names as in restic's scripts, and ours beside them. */
@@ -203,6 +216,8 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
     dataset: summary.dataset,
     state: summary.state,
     missing_sites: summary.missingSites,
+    refusals: summary.refusals,
+    ...(summary.quarantine !== undefined && { quarantine: summary.quarantine }),
     words: summary.words,
     files_new: summary.filesNew,
     files_changed: summary.filesChanged,
@@ -225,14 +240,20 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
 
 /** The snapshot exists, but a script must learn that it is not all that was asked for. */
 function refuseIncomplete(context: CliContext, summary: BackupSummary, isDryRun: boolean): void {
-  const next = `holdfast status${context.stateFlag}`;
-  if (!isDryRun && summary.state !== 'committed') {
-    const message = `the snapshot is ${summary.state}, not committed: it may not survive yet`;
-    throw new HoldfastError('not-committed', message, { next });
+  const { state, missingSites, refusals } = summary;
+  const next = nextAfter(context, summary);
+  const why = refusals.length === 0 ? '' : `; ${refusals.map(refusalWords).join('; ')}`;
+  if (!isDryRun && state !== 'committed') {
+    const message = `the snapshot is ${state}, not committed: it may not survive yet${why}`;
+    throw new HoldfastError(isOverBudget(summary) ? 'over-budget' : 'not-committed', message, {
+      next,
+    });
   }
-  if (!isDryRun && summary.missingSites.length > 0) {
-    const message = `the snapshot is committed, but below policy until ${summary.missingSites.join(', ')} hold their shards`;
-    throw new HoldfastError('below-policy', message, { next });
+  if (!isDryRun && missingSites.length > 0) {
+    const message = `the snapshot is committed, but below policy until ${missingSites.join(', ')} hold their shards${why}`;
+    throw new HoldfastError(isOverBudget(summary) ? 'over-budget' : 'below-policy', message, {
+      next,
+    });
   }
   if (summary.problems > 0) {
     const message = `${counted(summary.problems, 'problem')}: the snapshot lacks what is named above`;
@@ -240,4 +261,13 @@ function refuseIncomplete(context: CliContext, summary: BackupSummary, isDryRun:
       next: 'mend what is named above, then back up again',
     });
   }
+}
+
+function isOverBudget({ refusals }: BackupSummary): boolean {
+  return refusals.some(({ code }) => code === 'over-budget');
+}
+
+function nextAfter({ stateFlag }: CliContext, summary: BackupSummary): string {
+  if (!isOverBudget(summary)) return `holdfast status${stateFlag}`;
+  return `holdfast policy show${stateFlag}; operators raise the budget: holdfast policy propose FILE${stateFlag}. What waits is delivered by itself once it fits`;
 }

@@ -76,7 +76,9 @@ async function split(context: CliContext, flags: SplitFlags): Promise<void> {
         'not-permitted',
         `the control log refused it: ${command.reason ?? ''}`,
         {
-          next: 'let more operators sign: --operator-key FILE --operator-key FILE',
+          next: /sign/.test(command.reason ?? '')
+            ? 'let more operators sign: --operator-key FILE --operator-key FILE'
+            : 'holdfast key list tells which kit and which split count',
         },
       );
     }

@@ -202,7 +202,9 @@ function refuseDestroy(
   { what, flags, stateFlag }: { what: string; flags: DestroyFlags; stateFlag: string },
 ): void {
   if (epoch.record === 'destroyed') {
-    throw new HoldfastError('not-permitted', `${what} was destroyed already`);
+    throw new HoldfastError('not-permitted', `${what} was destroyed already`, {
+      next: `holdfast key list${stateFlag}`,
+    });
   }
   if (epoch.record === 'statement') {
     throw new HoldfastError(
@@ -214,13 +216,13 @@ function refuseDestroy(
   if (flags.includingNewer === true) return;
   if (epoch.isCurrent || epoch.isNeededByNewest) {
     const who = epoch.isCurrent ? 'it is the current one' : 'the newest snapshot needs it';
-    throw new HoldfastError('not-permitted', `${what} is still needed: ${who}`, {
+    throw new HoldfastError('in-use', `${what} is still needed: ${who}`, {
       next: `holdfast key rotate ${dataset.name} --fresh${stateFlag}, back up, then destroy it; or add --including-newer`,
     });
   }
   if (epoch.snapshotsLater > 0) {
     const count = counted(epoch.snapshotsLater, 'snapshot');
-    throw new HoldfastError('not-permitted', `${what} opens ${count} of later epochs too`, {
+    throw new HoldfastError('in-use', `${what} opens ${count} of later epochs too`, {
       next: 'to shred these as well: --including-newer; the newest snapshot does without it',
     });
   }

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
 import { againstTarget, outcomeWords } from '../drill-words.ts';
 import { message } from '../json-fields.ts';
+import { withStateFlag } from '../state-flag.ts';
 import type { Cell } from '../table.ts';
 import { clean, counted, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -29,7 +30,14 @@ export function addStatus(program: Command, register: Register): void {
 }
 
 /** So that a script or a monitor needs the exit code only. */
-function refuseDanger({ stateFlag }: CliContext, { datasets }: StatusReport): void {
+function refuseDanger({ stateFlag }: CliContext, { datasets, expulsion }: StatusReport): void {
+  if (expulsion !== undefined) {
+    const { words, generation, index, timeMs } = expulsion;
+    throw new HoldfastError('not-permitted', `${words}. What stands above may be old`, {
+      next: 'what it has backed up stays: restore with the kit; to take part again: holdfast join --code-file FILE, under another name, into an empty state directory',
+      details: { generation, index, timeMs },
+    });
+  }
   const namesOf = (some: DatasetStatus[]): string => clean(some.map(({ name }) => name).join(', '));
   const isLost = ({ restorable }: DatasetStatus): boolean => restorable?.isRestorableNow === false;
   const lost = datasets.filter(isLost);
@@ -65,8 +73,8 @@ async function printJson(
   for (const dataset of status.datasets) await output.json(message('dataset', dataset));
   for (const peer of peers) await output.json(message('peer', peer));
   for (const warning of status.warnings) await output.json(message('warning', { text: warning }));
-  const { agent, sites, policy, coordinator, scrub } = status;
-  const here = scrub === undefined ? {} : { scrub };
+  const { agent, sites, policy, coordinator, scrub, expulsion } = status;
+  const here = { ...(scrub && { scrub }), ...(expulsion && { expulsion }) };
   await output.json(message('summary', { agent, sites, policy, coordinator, ...here }));
 }
 
@@ -207,11 +215,14 @@ export function lastSeen({ state, lastSeenMs }: PeerReport, nowMs: number): stri
   return lastSeenMs === undefined ? 'never' : `${formatSpan(nowMs - lastSeenMs)} ago`;
 }
 
-async function printWarnings({ output }: CliContext, { warnings }: StatusReport): Promise<void> {
+async function printWarnings(
+  { output, stateFlag }: CliContext,
+  { warnings }: StatusReport,
+): Promise<void> {
   if (warnings.length === 0) return;
   await output.print('', output.style('Warnings', 'bold'));
   for (const warning of warnings) {
-    const lines = warning.split('\n').map(clean);
+    const lines = withStateFlag(warning, stateFlag).split('\n').map(clean);
     await output.print(`  ${output.style('!', 'yellow')} ${lines.join('\n    ')}`);
   }
 }

@@ -119,7 +119,7 @@ export class Roster {
     if (!keys.has(writer)) {
       throw new HoldfastError('bad-signature', 'a statement is not signed by its writer');
     }
-    if (!this.isOperator(writer) && !this.isWriter(writer)) {
+    if (!this.isOperator(writer) && this.anybody(writer) === undefined) {
       throw new HoldfastError('unknown-writer', `${shortId(writer)} is not known here`);
     }
     const proof = { hash: hash === undefined ? '' : toHex(hash), signers: keys };
@@ -202,8 +202,8 @@ export class Roster {
   }
 
   /** Whoever is a member, or was one. */
-  isWriter(agent: AgentKey): boolean {
-    return this.#members.has(agent) || this.#former.has(agent);
+  anybody(agent: AgentKey): Member | undefined {
+    return this.#members.get(agent) ?? this.#former.get(agent);
   }
 
   /** Operators of now. */
@@ -212,7 +212,7 @@ export class Roster {
   }
 
   /** See LogView. */
-  get log(): Pick<LogView, 'isCounted' | 'cut' | 'isInForce'> {
+  get log(): Pick<LogView, 'isCounted' | 'cut' | 'isInForce' | 'requireEnough'> {
     return this.#log;
   }
 
@@ -355,7 +355,7 @@ export class Roster {
   }
 
   #requireMember(writer: AgentKey, kind: StatementBody['kind'], role?: Role): void {
-    const member = this.#members.get(writer) ?? this.#former.get(writer);
+    const member = this.anybody(writer);
     if (member === undefined) throw refusal(`an operator may not write: ${kind}`);
     // Roles that were taken since are judged where it matters, by the order of the log.
     const ever = this.#grants.get(writer)?.flatMap(({ descriptor }) => descriptor.roles) ?? [];

@@ -173,6 +173,30 @@ describe('the result', () => {
     expect(err).toContain('next: holdfast status\n');
   });
 
+  it('that a budget stops names peer, budget and what is used, and where to raise it', async () => {
+    const reason =
+      'its budget is 1.00 MiB a day (datasets[].budget.perDay); 900 KiB were stored today';
+    const refusals = [{ peer: 'nas', site: 'ber', code: 'over-budget' as const, reason }];
+    const summary = { state: 'staged' as const, missingSites: ['ber'], refusals };
+    const { code, out, err } = await run(['backup', '/x'], { backend: ending(summary) });
+    expect(code).toBe(22);
+    expect(out).toContain(`  refused by nas (site ber): ${reason}\n`);
+    expect(err).toContain(
+      'staged, not committed: it may not survive yet; nas (site ber): its budget',
+    );
+    expect(err).toContain('next: holdfast policy show; operators raise the budget');
+    const json = await run(['backup', '/x', '--json'], { backend: ending(summary) });
+    expect(jsonLines(json.err)).toMatchObject([{ code: 'over-budget', exit_code: 22 }]);
+  });
+
+  it('under quarantine is a success that says who must look', async () => {
+    const quarantine = { by: 'nas', reason: 'its budget is 1.00 MiB a day' };
+    const { code, out } = await run(['backup', '/x'], { backend: ending({ quarantine }) });
+    expect(code).toBe(0);
+    expect(out).toContain('in quarantine, by nas: its budget is 1.00 MiB a day');
+    expect(out).toContain('holdfast quarantine list');
+  });
+
   it('of a dry run is a success though nothing is committed', async () => {
     const backend = ending({ state: 'staged', snapshot: '' });
     const { code, out } = await run(['backup', '/x', '-n', '-s', '/s'], { backend });

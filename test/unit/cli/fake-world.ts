@@ -113,6 +113,7 @@ export const backupSummary: BackupSummary = {
   dataset: 'documents',
   state: 'committed',
   missingSites: [],
+  refusals: [],
   words: 'survives any 2 sites; costs 1.67x',
   files: 1234,
   directories: 10,

@@ -20,6 +20,7 @@ const startMs = Date.UTC(2026, 0, 1);
 const ref = (sequence: number): SnapshotRef => ({
   ...{ id: String(sequence).repeat(64), dataset: 'web', datasetId: web, source: 'nas', writer },
   sequence,
+  lock: { state: 'governance', untilMs: startMs },
 });
 
 const nothing: KeepingReport = {
@@ -215,6 +216,20 @@ describe('undelete and unlock', () => {
     const ranges = [1, 3].map((one) => ({ first: one, last: one }));
     expect(submitted).toEqual([{ kind: 'undelete', dataset: web, writer, ranges, reason }]);
     expect((await cli(['unlock', '1111'])).out).toBe('1 snapshot unlocked.\n');
+  });
+
+  it.each([
+    ['none', 'is not locked: its rule in the policy asks for no lock', 'holdfast snapshots'],
+    ['compliance', 'compliance lock until 2026-01-01 00:00:00, which nobody can', 'snapshots'],
+    ['over', 'is not locked: its lock ended 2026-01-01', 'holdfast snapshots --dataset web'],
+    ['unlocked', 'snapshot 11111111 of web is unlocked already', 'holdfast forget 11111111'],
+  ] as const)('ask nobody to end a lock that is %s', async (state, why, next) => {
+    const lock = { state, untilMs: startMs };
+    const refs = { resolveSnapshots: async () => [{ ...ref(1), lock }] };
+    const { code, err } = await cli(['unlock', '1111'], refs);
+    expect([code, submitted]).toEqual([24, []]);
+    expect(err).toContain(why);
+    expect(err).toContain(next);
   });
 
   it('want a snapshot that is known', async () => {

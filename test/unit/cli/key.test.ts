@@ -105,7 +105,7 @@ describe('shredding', () => {
   test('is refused while the newest snapshot needs the epoch', async () => {
     const needed = report({ isNeededByNewest: true, snapshotsLater: 1 });
     const { code, err } = await run(destroy, { backend: backend([], needed) });
-    expect(code).toBe(24);
+    expect(code).toBe(26);
     expect(err).toContain('holdfast key rotate home --fresh');
   });
 
@@ -113,7 +113,7 @@ describe('shredding', () => {
     const { code, err } = await run(destroy, {
       backend: backend([], report({ snapshotsLater: 2 })),
     });
-    expect(code).toBe(24);
+    expect(code).toBe(26);
     expect(err).toContain('2 snapshots of later epochs');
   });
 });

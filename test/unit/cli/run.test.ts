@@ -124,6 +124,25 @@ describe('a failing command', () => {
     expect(err).toBe(`${lines.join('\n')}\n`);
   });
 
+  it.each([
+    ['holdfast peer list', "holdfast peer list -s '/work/a b'"],
+    ['holdfast peer show nas, then look', "holdfast peer show -s '/work/a b' nas, then look"],
+    ['wait; then: holdfast check on it', "wait; then: holdfast check -s '/work/a b' on it"],
+    ['holdfast restore plan www --to a', "holdfast restore plan -s '/work/a b' www --to a"],
+    ['holdfast restore latest -t DIR', "holdfast restore -s '/work/a b' latest -t DIR"],
+    ['holdfast init, holdfast join, or another state directory with -s', undefined],
+    ['on nas: holdfast key rotate home', undefined],
+    ['its owner runs: holdfast operator key -o FILE', undefined],
+    ["holdfast status -s '/work/a b'", undefined],
+  ])('names the state directory that was typed in: %s', async (next, wanted = next) => {
+    const error = new HoldfastError('failed', 'what', { next });
+    const typed = ['status', '-s', 'a b'];
+    const { err } = await run(typed, { backend: failing(error) });
+    expect(err).toBe(`holdfast: what\nnext: ${wanted}\n`);
+    const json = await run([...typed, '--json'], { backend: failing(error) });
+    expect(jsonLines(json.err)).toMatchObject([{ next: wanted }]);
+  });
+
   it('prints one JSON line with --json', async () => {
     const error = new HoldfastError('rollback', 'older', { next: 'x', details: { sequence: 3 } });
     const { code, err } = await run(['status', '--json'], { backend: failing(error) });

@@ -51,7 +51,9 @@ describe('a budget', () => {
   test('refuses what goes beyond a day, and leaves other sources alone', async () => {
     const book = await open();
     store(book, 60);
-    expect(() => store(book, 60)).toThrow('100 bytes a day, and 60 were stored today');
+    expect(() => store(book, 60)).toThrow(
+      'its budget is 100 B a day (datasets[].budget.perDay); 60 B were stored today',
+    );
     store(book, 60, 'cc');
     store(book, 40);
   });
@@ -71,7 +73,9 @@ describe('a budget', () => {
       store(book, 100);
       nowMs += dayMs;
     }
-    expect(() => store(book, 60)).toThrow('250 bytes, and 200 are stored');
+    expect(() => store(book, 60)).toThrow(
+      '250 B in all (datasets[].budget.total); 200 B are stored, and a pack of 60 B is to come',
+    );
     book.refund('aa' as never, 'bb' as never, 100);
     store(book, 60);
   });
@@ -89,8 +93,12 @@ describe('a budget', () => {
     budget = { perDay: 100, over: 'quarantine' };
     const book = await open();
     for (let i = 0; i < 4; i++) store(book, 50);
-    expect(over).toEqual(['its budget is 100 bytes a day, and 100 were stored today']);
-    expect(() => store(book, 50)).toThrow('takes no more of it');
+    expect(over).toEqual([expect.stringContaining('100 B a day')]);
+    expect(book.over()).toMatchObject([{ writer: 'aa', isTaken: true }]);
+    expect(() => store(book, 50)).toThrow('100 B a day');
+    expect(book.over()).toMatchObject([{ writer: 'aa', isTaken: false }]);
+    budget = { perDay: 1000, over: 'quarantine' };
+    expect(book.over(), 'the budget was raised').toEqual([]);
     expect(over, 'people hear that it got worse').toHaveLength(2);
   });
 
@@ -101,11 +109,15 @@ describe('a budget', () => {
       book.require(head(50, 'aa', dataset));
       book.charge(head(50, 'aa', dataset));
     }
-    expect(() => book.require(head(1, 'aa', 'b3'))).toThrow('100 bytes a day');
+    expect(() => book.require(head(1, 'aa', 'b3'))).toThrow(
+      'the budget of its source is 100 B a day (writers[].budget.perDay)',
+    );
     nowMs += dayMs;
     book.require(head(50, 'aa', 'b3'));
     book.charge(head(50, 'aa', 'b3'));
-    expect(() => book.require(head(1, 'aa', 'b4'))).toThrow('150 bytes, and 150 are stored');
+    expect(() => book.require(head(1, 'aa', 'b4'))).toThrow(
+      '150 B in all (writers[].budget.total); 150 B are stored',
+    );
     book.require(head(100, 'cc', 'b1'));
   });
 

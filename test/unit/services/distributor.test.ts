@@ -85,6 +85,27 @@ describe('placing a pack', () => {
     expect(site(0).outbox.agents()).toEqual([site(1).agent.agentKey]);
   });
 
+  test('knows why a peer refused until it takes the very same, whatever else it takes', async () => {
+    cluster = await BackupCluster.open(2);
+    const { agentKey } = site(1).agent;
+    const { distributor, outbox } = site(0);
+    const takes = site(1).onOffer;
+    site(1).onOffer = async () => {
+      throw new HoldfastError('over-budget', 'its budget is 1 B a day');
+    };
+    await place(await writtenPack(1), 2);
+    const refusal = { agent: agentKey, code: 'over-budget', reason: 'its budget is 1 B a day' };
+    expect(outbox.refusals.of(home.id)).toMatchObject([refusal]);
+    site(1).onOffer = takes;
+    await place(await writtenPack(2), 2);
+    expect(outbox.refusals.all()).toHaveLength(1);
+    await distributor.flush(agentKey);
+    expect(outbox.refusals.all()).toEqual([]);
+    cluster.isolate(1);
+    await place(await writtenPack(3), 2);
+    expect(outbox.refusals.all(), 'who is away refuses nothing').toEqual([]);
+  });
+
   test('fails when a shard can neither be sent nor kept', async () => {
     cluster = await BackupCluster.open(2);
     cluster.isolate(1);

@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts';
 import {
   firstCommon,
   hasSequence,
+  rangesText,
   type SequenceRanges,
   union,
   without,
@@ -122,8 +123,14 @@ export class FateBook {
   /** @throws HoldfastError not-permitted */
   checkUnlock(body: SnapshotSelection): Change {
     const fate = this.#known(body);
-    this.#requireAnchored(body, lastOf(body.ranges));
-    return this.#change({ ...fate, unlocked: union(fate.unlocked, body.ranges) });
+    const { ranges } = body;
+    this.#requireAnchored(body, lastOf(ranges));
+    refuseCommon(fate.gone, ranges, 'is gone');
+    // Nobody is asked to sign what changes nothing.
+    if (without(ranges, fate.unlocked).length === 0) {
+      throw refusal(`snapshot ${rangesText(ranges)} is unlocked already`);
+    }
+    return this.#change({ ...fate, unlocked: union(fate.unlocked, ranges) });
   }
 
   /** What is under way stops, and nothing new begins. @throws HoldfastError not-permitted */

@@ -1,21 +1,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { toHex } from '../../../base/bytes.ts';
-import { hexBytes } from '../../format/control-field.ts';
 import type { BodyOf, OperatorChange } from '../../format/control-records.ts';
-import { idField } from '../../format/field.ts';
-import {
-  type ExpulsionImage,
-  type MemberImage,
-  MemberImageSchema,
-} from '../../format/gen/holdfast/v1/control_pb.js';
-import { rolesFrom } from '../../format/member.ts';
+import type { MemberImage, MemberImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import type { AgentDescriptor, Genesis, Role } from '../../format/records.ts';
-import { type AgentKey, type ClusterId, idBytes, type PeerKey } from '../../ids.ts';
+import type { AgentKey, ClusterId, PeerKey } from '../../ids.ts';
 import { limits } from '../../limits.ts';
 import { InviteBook } from '../invite-book.ts';
 import { signedInvite } from '../signed-invite.ts';
 import { type OpenedStatement, openStatement } from '../opened-statement.ts';
-import { imageOnce } from './record-image.ts';
+import { memberFromImage, memberImage } from './member-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /** A member as the log knows it. */
@@ -35,15 +28,27 @@ export type ControlMember = {
   readonly isAbandoned: boolean;
   /** Taken by operators: no invite gives them back. */
   readonly revoked: readonly Role[];
+  /** How each of them was taken, in the same order. */
+  readonly revocations: readonly Revocation[];
   /** It was put out of the cluster, and is no member any more. */
   readonly expulsion: Expulsion | undefined;
 };
 
-export type Expulsion = {
+/** The entry that has taken something from a member. */
+type Taking = {
   readonly generation: number;
   readonly index: number;
-  readonly reason: string;
   readonly authors: readonly AgentKey[];
+  /** By the operators' clock, for people. */
+  readonly timeMs: number;
+};
+
+export type Revocation = Taking & { readonly role: Role };
+
+export type Expulsion = Taking & {
+  readonly reason: string;
+  /** Envelopes that together hold the command and its signatures: what the member itself is told. */
+  readonly evidence: readonly Uint8Array[];
 };
 
 /**
@@ -133,7 +138,11 @@ export class MemberBook {
   }
 
   /** @throws HoldfastError not-permitted */
-  checkRoles({ agent, add, remove }: BodyOf<'roles'>): Change {
+  checkRoles(
+    { agent, add, remove }: BodyOf<'roles'>,
+    authors: readonly AgentKey[],
+    { generation, index, timeMs }: CommandPlace,
+  ): Change {
     const member = this.#require(agent);
     const kept = member.roles.filter((role) => !remove.includes(role));
     const roles = [...new Set([...kept, ...add])];
@@ -143,18 +152,22 @@ export class MemberBook {
     const isSame = String([roles, revoked]) === String([member.roles, member.revoked]);
     if (isSame) throw refusal(`"${member.name}" has these roles already`);
     this.#requireVoters(member, roles);
-    return () => this.#set({ ...member, roles, revoked });
+    const known = new Map(member.revocations.map((one) => [one.role, one]));
+    const now = { generation, index, timeMs, authors };
+    const revocations = revoked.map((role) => known.get(role) ?? { ...now, role });
+    return () => this.#set({ ...member, roles, revoked, revocations });
   }
 
   /** @throws HoldfastError not-permitted */
   checkExpel(
     { agent, reason }: BodyOf<'expel'>,
     authors: readonly AgentKey[],
-    { generation, index }: CommandPlace,
+    { generation, index, timeMs, evidence }: CommandPlace,
   ): Change {
     const member = this.#require(agent);
     this.#requireVoters(member, []);
-    return () => this.#set({ ...member, expulsion: { generation, index, reason, authors } });
+    const expulsion = { generation, index, timeMs, reason, authors, evidence };
+    return () => this.#set({ ...member, expulsion });
   }
 
   #require(agent: AgentKey): ControlMember {
@@ -185,21 +198,7 @@ export class MemberBook {
 
   load(images: readonly MemberImage[]): void {
     this.#members = new Map();
-    for (const { name, site, region, isAbandoned, ...image } of images) {
-      this.#set({
-        agent: idField(image.agent, 32, 'agent'),
-        peer: idField(image.peer, 32, 'peer'),
-        roles: rolesFrom(image.roles),
-        revoked: image.revoked.length === 0 ? [] : rolesFrom(image.revoked),
-        expulsion: image.expulsion === undefined ? undefined : expulsionFrom(image.expulsion),
-        invites: image.invites.map(toHex),
-        index: Number(image.index),
-        name,
-        site,
-        region,
-        isAbandoned,
-      });
-    }
+    for (const image of images) this.#set(memberFromImage(image));
   }
 
   /** The rules of joining, as every peer applies them to statements: see InviteBook. */
@@ -245,36 +244,9 @@ export class MemberBook {
   }
 }
 
-const memberImage = imageOnce(MemberImageSchema, (member: ControlMember) => ({
-  ...member,
-  agent: idBytes(member.agent),
-  peer: idBytes(member.peer),
-  roles: [...member.roles],
-  invites: member.invites.map(hexBytes),
-  index: BigInt(member.index),
-  revoked: [...member.revoked],
-  ...(member.expulsion === undefined
-    ? { expulsion: undefined }
-    : { expulsion: expulsionImage(member.expulsion) }),
-}));
-
-function expulsionImage({ generation, index, reason, authors }: Expulsion) {
-  const place = { generation: BigInt(generation), index: BigInt(index) };
-  return { ...place, reason, authors: authors.map(idBytes) };
-}
-
-function expulsionFrom({ generation, index, reason, authors }: ExpulsionImage): Expulsion {
-  const place = { generation: Number(generation), index: Number(index) };
-  return {
-    ...place,
-    reason,
-    authors: authors.map((one) => idField<AgentKey>(one, 32, 'operator')),
-  };
-}
-
 function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {
   const { name, site, region, roles, statementKey, transportKey } = descriptor;
   const keys = { agent: statementKey, peer: transportKey };
-  const untouched = { isAbandoned: false, revoked: [], expulsion: undefined };
+  const untouched = { isAbandoned: false, revoked: [], revocations: [], expulsion: undefined };
   return { ...keys, name, site, region, roles, invites: [], index, ...untouched };
 }

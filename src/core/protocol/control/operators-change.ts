@@ -70,7 +70,7 @@ export function operatorsChange(
     case 'operators':
       return state.operators.check(body, state.members, place);
     case 'roles':
-      return state.members.checkRoles(body);
+      return state.members.checkRoles(body, authors, place);
     case 'expel':
       return state.members.checkExpel(body, authors, place);
     case 'invite':

@@ -283,6 +283,8 @@ describe('an unlock', () => {
     expect(log.state.fates.all()).toEqual([]);
     pass(1);
     expect(rangesText(fate().unlocked)).toBe('1 to 4');
+    const again = { kind: 'unlock', ...selection([2, 3]) } as const;
+    expect(log.byOperator(again)).toBe('snapshot 2 to 3 is unlocked already');
     log.byOperator({ kind: 'undelete', ...selection([1, 1]) });
     expect(rangesText(fate().unlocked)).toBe('2 to 4');
   });

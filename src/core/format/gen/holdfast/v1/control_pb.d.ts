@@ -2483,9 +2483,9 @@ export declare type MemberImage = Message<"holdfast.v1.MemberImage"> & {
   /**
    * roles that only operators give back
    *
-   * @generated from field: repeated string revoked = 10;
+   * @generated from field: repeated holdfast.v1.RevocationImage revoked = 10;
    */
-  revoked: string[];
+  revoked: RevocationImage[];
 
   /**
    * @generated from field: holdfast.v1.ExpulsionImage expulsion = 11;
@@ -2498,6 +2498,44 @@ export declare type MemberImage = Message<"holdfast.v1.MemberImage"> & {
  * Use `create(MemberImageSchema)` to create a new message.
  */
 export declare const MemberImageSchema: GenMessage<MemberImage>;
+
+/**
+ * @generated from message holdfast.v1.RevocationImage
+ */
+export declare type RevocationImage = Message<"holdfast.v1.RevocationImage"> & {
+  /**
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * @generated from field: uint64 generation = 2;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * by the operators' clock, for people
+   *
+   * @generated from field: int64 time_ms = 4;
+   */
+  timeMs: bigint;
+
+  /**
+   * @generated from field: repeated bytes authors = 5;
+   */
+  authors: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.RevocationImage.
+ * Use `create(RevocationImageSchema)` to create a new message.
+ */
+export declare const RevocationImageSchema: GenMessage<RevocationImage>;
 
 /**
  * @generated from message holdfast.v1.ExpulsionImage
@@ -2522,6 +2560,13 @@ export declare type ExpulsionImage = Message<"holdfast.v1.ExpulsionImage"> & {
    * @generated from field: repeated bytes authors = 4;
    */
   authors: Uint8Array[];
+
+  /**
+   * envelopes that together hold the command and its signatures
+   *
+   * @generated from field: repeated bytes evidence = 5;
+   */
+  evidence: Uint8Array[];
 };
 
 /**

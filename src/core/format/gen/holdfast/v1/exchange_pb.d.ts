@@ -159,6 +159,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: AskRestoreRequest;
     case: "askRestore";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ExpelledRequest expelled = 145;
+     */
+    value: ExpelledRequest;
+    case: "expelled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -313,6 +319,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: AskRestoreResponse;
     case: "askRestore";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ExpelledResponse expelled = 145;
+     */
+    value: ExpelledResponse;
+    case: "expelled";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -1751,6 +1763,55 @@ export declare type AskRestoreResponse = Message<"holdfast.v1.AskRestoreResponse
  * Use `create(AskRestoreResponseSchema)` to create a new message.
  */
 export declare const AskRestoreResponseSchema: GenMessage<AskRestoreResponse>;
+
+/**
+ * Tells the receiver that it was put out of the cluster: the last thing that it hears.
+ *
+ * @generated from message holdfast.v1.ExpelledRequest
+ */
+export declare type ExpelledRequest = Message<"holdfast.v1.ExpelledRequest"> & {
+  /**
+   * envelopes that together hold the command and its signatures
+   *
+   * @generated from field: repeated bytes evidence = 1;
+   */
+  evidence: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 generation = 2;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: uint64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * names of those who have signed, for people
+   *
+   * @generated from field: repeated string operators = 4;
+   */
+  operators: string[];
+};
+
+/**
+ * Describes the message holdfast.v1.ExpelledRequest.
+ * Use `create(ExpelledRequestSchema)` to create a new message.
+ */
+export declare const ExpelledRequestSchema: GenMessage<ExpelledRequest>;
+
+/**
+ * @generated from message holdfast.v1.ExpelledResponse
+ */
+export declare type ExpelledResponse = Message<"holdfast.v1.ExpelledResponse"> & {
+};
+
+/**
+ * Describes the message holdfast.v1.ExpelledResponse.
+ * Use `create(ExpelledResponseSchema)` to create a new message.
+ */
+export declare const ExpelledResponseSchema: GenMessage<ExpelledResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType
