@@ -34,6 +34,9 @@ export type Excess = {
 
 type Stream = Pick<Excess, 'writer' | 'dataset'>;
 
+/** With the day, and the size of the pack that was too much. */
+type Told = Omit<Excess, 'reason'> & { readonly day: number; readonly more: number };
+
 /** What one writer's dataset has had stored here: sizes of packs before coding, each once. */
 export type Usage = { day: number; dayBytes: number; totalBytes: number };
 
@@ -62,7 +65,7 @@ export class BudgetBook {
   readonly #options: BudgetBookOptions;
   readonly #usage: Map<string, Usage>;
   readonly #dirty = new Set<string>();
-  readonly #said = new Map<string, Stream & { day: number; more: number }>();
+  readonly #said = new Map<string, Told>();
 
   /** `usage`: what `readBudgets` has read. */
   constructor(options: BudgetBookOptions, usage: BudgetUsage) {
@@ -103,9 +106,8 @@ export class BudgetBook {
     const today = [...this.#said.values()].filter((one) => one.day === day);
     const newest = new Map(today.map((one) => [one.writer + one.dataset, one]));
     return [...newest.values()].flatMap((one) => {
-      // Nothing more is to come: it is judged by what it has taken.
-      const excess = this.#judge(one, 0) ?? this.#judge(one, one.more);
-      return excess ?? [];
+      const excess = this.#judge(one, one.more);
+      return excess === undefined ? [] : [{ ...excess, isTaken: one.isTaken }];
     });
   }
 
@@ -115,7 +117,7 @@ export class BudgetBook {
     const news = `${nameOf(writer, dataset)}/${day}/${isTaken}`;
     if (this.#said.has(news)) return;
     if (this.#said.size >= saidMax) this.#said.clear();
-    this.#said.set(news, { writer, dataset, day, more });
+    this.#said.set(news, { writer, dataset, isTaken, day, more });
     this.#options.log.log('warn', 'a source is over its budget', { writer, dataset, reason });
     this.#options.onOver(excess);
   }

@@ -104,16 +104,21 @@ export class LoopNetwork implements Network {
       other.self === peer && other.addresses().some((address) => addresses.includes(address));
     const other = this.#hub.reach(this.self, isThere);
     if (other === undefined || !this.#admit(peer)) throw unreachable(peer);
-    this.#open(peer);
+    await this.#meet(other);
+  }
+
+  async #meet(other: LoopNetwork): Promise<void> {
+    this.#open(other.self);
     other.#open(this.self);
     if (!other.#admit(this.self)) other.drop(this.self);
     await Promise.resolve();
   }
 
+  /** Whoever answers there is let through, member or not. */
   async connectTo(address: string): Promise<PeerKey> {
     const other = this.#hub.reach(this.self, (network) => network.addresses().includes(address));
     if (other === undefined) throw unreachable(address);
-    await this.connect(other.self, [address]);
+    if (!this.#connected.has(other.self)) await this.#meet(other);
     return other.self;
   }
 
