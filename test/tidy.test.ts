@@ -55,7 +55,8 @@ const layers: readonly { readonly folder: string; readonly may: readonly RegExp[
     ],
   },
   { folder: 'src/adapters/', may: [/^src\/(base|core|ports|adapters)\//, /^(?!src\/)/] },
-  { folder: 'src/agent/compose/', may: [/^src\/(?!dashboard)/, /^(?!src\/)/] },
+  // The words of the page are the demo's as well.
+  { folder: 'src/agent/compose/', may: [/^src\/(?!dashboard\/page)/, /^(?!src\/)/] },
   {
     folder: 'src/agent/',
     may: [/^src\/(base|core|ports|services|agent)\//, /^src\/cli\/backend\.ts$/, /^(?!src\/)/],

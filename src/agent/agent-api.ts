@@ -227,7 +227,7 @@ async function snapshotReports(agent: Agent, filter: SnapshotFilter): Promise<Sn
   // What is gone cannot be restored: it would only be in the way.
   const wanted = ledger
     .manifests(dataset)
-    .filter((record) => hasTags(record, filter.tags))
+    .filter((record) => hasTags(record, filter.tags) && hasText(record, filter.text))
     .map((record) => ({ record, keeping: snapshotKeeping(agent, record) }))
     .filter(({ keeping }) => keeping.stage !== 'gone');
   for (const { record, keeping } of pageOf(wanted, filter.page)) {
@@ -255,6 +255,17 @@ function pageOf<T>(all: readonly T[], page: SnapshotFilter['page']): readonly T[
 /** True when it carries every tag asked for. */
 export function hasTags(record: ManifestRecord, tags: readonly string[] | undefined): boolean {
   return (tags ?? []).every((tag) => record.manifest.tags.includes(tag));
+}
+
+/** What a person may know of a snapshot that is looked for. */
+function hasText({ hash, manifest, statement }: ManifestRecord, text = ''): boolean {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === '') return true;
+  const moment = new Date(statement.timeMs).toISOString().replace('T', ' ');
+  return (
+    [hash, moment].some((one) => one.startsWith(wanted)) ||
+    [manifest.host, ...manifest.tags].some((one) => one.toLowerCase().includes(wanted))
+  );
 }
 
 async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {

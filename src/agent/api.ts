@@ -76,6 +76,8 @@ export type IdentityReport = {
 export type SnapshotFilter = {
   dataset?: string;
   tags?: string[];
+  /** In a tag or the host's name, or the beginning of an id or of a moment (UTC, `2026-11-29 06`). */
+  text?: string;
   page?: { skip: number; count: number };
 };
 

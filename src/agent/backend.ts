@@ -49,6 +49,10 @@ export function createBackend(): Backend {
     },
     startAgent,
     openRecovery: async (options) => (await import('./compose/recovery.ts')).openRecovery(options),
+    sandboxDrill: async function* (request, { signal }) {
+      const { sandboxDrill } = await import('./compose/sandbox/sandbox-drill.ts');
+      yield* sandboxDrill(request, signal);
+    },
     proveDrills: async (options) =>
       (await import('./compose/drill-evidence.ts')).proveDrills(options),
     grantRestore: async (options) =>

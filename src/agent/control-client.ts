@@ -69,6 +69,7 @@ export function connectControl(socketPath: string): AgentApi {
     metrics: () => call('GET', '/v1/metrics'),
     drills: () => call('GET', '/v1/drills'),
     drillTerms: (request) => call('POST', '/v1/drills/terms', request),
+    drillShape: (request) => call('POST', '/v1/drills/shape', request),
     recordDrill: (request) => call('POST', '/v1/drills', request),
     drillEvidence: () => call('POST', '/v1/drills/evidence'),
     repairs: (request) => call('POST', '/v1/repairs', request),
@@ -99,6 +100,7 @@ function queryOf(filter: SnapshotFilter): string {
   const query = new URLSearchParams();
   if (filter.dataset !== undefined) query.append('dataset', filter.dataset);
   for (const tag of filter.tags ?? []) query.append('tag', tag);
+  if (filter.text !== undefined) query.append('text', filter.text);
   if (filter.page !== undefined) {
     query.append('skip', String(filter.page.skip));
     query.append('count', String(filter.page.count));

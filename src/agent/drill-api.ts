@@ -2,21 +2,28 @@ import { utf8 } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { clusterStream, drillStream } from '../core/format/statement.ts';
 import { limits } from '../core/limits.ts';
-import { decodeDrillReport } from '../core/policy/drill-report.ts';
+import { type DatasetShape, shapeOf } from '../core/policy/data-shape.ts';
+import { type DrillKind, decodeDrillReport } from '../core/policy/drill-report.ts';
+import { objectivesFor } from '../core/policy/policy-terms.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
+import { isRehearsal } from '../services/drill/drill-history.ts';
 import type { DrillApi, DrillEntry, DrillStatus, DrillTerms } from './drill-types.ts';
 
 export function drillApi(agent: Agent): DrillApi {
   return {
-    drillTerms: async ({ dataset }) => drillTerms(agent, dataset),
+    drillTerms: async (request) => drillTerms(agent, request),
+    drillShape: async ({ dataset }) => drillShape(agent, dataset),
     recordDrill: ({ report }) => recordDrill(agent, report),
     drills: async () => entries(agent),
     drillEvidence: () => evidence(agent),
   };
 }
 
-function drillTerms(agent: Agent, dataset: string | undefined): DrillTerms {
+function drillTerms(
+  agent: Agent,
+  { dataset, scenario = 'dataset' }: { dataset?: string; scenario?: DrillKind },
+): DrillTerms {
   const { ledger } = agent;
   const { roster } = ledger;
   const { name, site, agentKey } = agent.member();
@@ -26,10 +33,23 @@ function drillTerms(agent: Agent, dataset: string | undefined): DrillTerms {
     cluster: { id: ledger.cluster, name: roster.genesis.name },
     agent: { name, site, key: agentKey },
     policyVersion: roster.policy.version,
-    objectives: rule?.objectives ?? {},
+    objectives: rule === undefined ? {} : objectivesFor(rule, scenario),
     approvals: { needed: rule?.restore?.approvals ?? 0, by: [...(rule?.restore?.by ?? [])] },
     checks: [...(rule?.drill?.checks ?? [])],
   };
+}
+
+function drillShape(agent: Agent, dataset: string): DatasetShape {
+  const { id, name } = agent.lines.find(dataset);
+  const shape = shapeOf(agent.lines.line(id).map(({ manifest }) => manifest));
+  if (shape !== undefined) return shape;
+  throw new HoldfastError(
+    'not-found',
+    `${name} was never backed up: nothing is known of its shape`,
+    {
+      next: `holdfast backup --dataset ${name}`,
+    },
+  );
 }
 
 async function recordDrill(agent: Agent, text: string): Promise<{ id: string }> {
@@ -91,7 +111,7 @@ export function drillStatus(agent: Agent, dataset: DatasetRecord): DrillStatus {
   const { ledger } = agent;
   const drills = agent.drills.history;
   const rule = ledger.roster.ruleFor(dataset.ruleName);
-  const last = drills.of(dataset.id).findLast(({ report }) => report.kind === 'dataset');
+  const last = drills.of(dataset.id).findLast(({ report }) => isRehearsal(report));
   const everyMs = rule.drill?.everyMs;
   return {
     state: drills.stateOf(dataset),

@@ -14,15 +14,18 @@ export type DrillFrame = {
   readonly endedMs: number;
   /** Undefined: no snapshot of the dataset is committed. */
   readonly rpoMs: number | undefined;
+  /** Sites that it was done without. */
+  readonly without?: readonly string[];
 };
 
 /** The report of a drill, as it will be signed. */
 export function draftReport(result: DrillResult, frame: DrillFrame): DrillReport {
-  const { terms, dataset, roster, rpoMs } = frame;
+  const { terms, dataset, roster, rpoMs, without } = frame;
   const { record, scope, isRtoReckoned, restored, sites, fidelity } = result;
   const source = roster.member(dataset.writer);
   const times = { ...result.times, ...(rpoMs === undefined ? {} : { rpoMs }) };
-  const verdict = judgeDrill({ ...result, times, objectives: terms.objectives });
+  const lacking = without === undefined ? {} : { without };
+  const verdict = judgeDrill({ ...result, ...lacking, times, objectives: terms.objectives });
   const { files, bytes } = record.manifest.totals;
   const report: DrillReport = {
     version: 1,
@@ -41,7 +44,7 @@ export function draftReport(result: DrillResult, frame: DrillFrame): DrillReport
     objectives: terms.objectives,
     policyVersion: terms.policyVersion,
     approvals: terms.approvals,
-    ...{ times, isRtoReckoned, restored, sites: [...sites], fidelity },
+    ...{ times, isRtoReckoned, restored, sites: [...sites], ...lacking, fidelity },
     ...verdict,
     isolation:
       'a new directory of mode 0700 that nothing else uses; commands did not run unless a check says so',

@@ -1,11 +1,15 @@
-import type { DrillReport } from '../core/policy/drill-report.ts';
+import type { DatasetShape } from '../core/policy/data-shape.ts';
+import type { DrillKind, DrillReport } from '../core/policy/drill-report.ts';
+import type { Objectives } from '../core/policy/objectives.ts';
 import type { DrillState } from '../core/policy/drill-due.ts';
 import type { Probe } from '../core/policy/restore-plan.ts';
 
 /** The part of the agent's API that is about rehearsals of restores. */
 export interface DrillApi {
   /** What a report says of this host, and what the policy says of a dataset. @throws not-found | ambiguous */
-  drillTerms(request: { dataset?: string }): Promise<DrillTerms>;
+  drillTerms(request: { dataset?: string; scenario?: DrillKind }): Promise<DrillTerms>;
+  /** What made-up data must be like to stand for a dataset: counts and sizes, no names. @throws not-found | ambiguous */
+  drillShape(request: { dataset: string }): Promise<DatasetShape>;
   /** Signs a report of a drill that was run on this host. Durable here when resolved. */
   recordDrill(request: { report: string }): Promise<{ id: string }>;
   /** Newest last. */
@@ -18,7 +22,7 @@ export type DrillTerms = {
   cluster: { id: string; name: string };
   agent: { name: string; site: string; key: string };
   policyVersion: number;
-  objectives: { rpoMs?: number; rtoMs?: number };
+  objectives: Objectives;
   approvals: { needed: number; by: string[] };
   checks: Probe[];
 };
@@ -48,7 +52,7 @@ export type DrillStatus = {
     isRtoReckoned: boolean;
     agent: string;
   };
-  objectives: { rpoMs?: number; rtoMs?: number };
+  objectives: Objectives;
 };
 
 /** A drill with the recovery kit, in the process of the command. */
@@ -56,8 +60,12 @@ export type DrillRequest = {
   snapshot: string;
   /** Inside the snapshot; `/` is all of it. */
   path: string;
-  kind: 'dataset' | 'file';
+  kind: 'dataset' | 'file' | 'site-loss' | 'key-loss';
+  /** With what the backups were opened. */
+  authority: 'kit' | 'shares';
   terms: DrillTerms;
+  /** Sites that it must do without. */
+  without?: string[];
   sampleBytes?: number;
   /** Absolute. */
   stagingDir: string;
@@ -67,6 +75,22 @@ export type DrillRequest = {
   keeps: boolean;
   /** Absolute; of live files that should be the same. */
   compareWith?: string;
+};
+
+/** A drill in a cluster of its own, on this machine. */
+export type SandboxRequest = {
+  scenario: DrillKind;
+  terms: DrillTerms;
+  /** Of the dataset that made-up data stands for. */
+  dataset: { name: string; id: string; source: string; sourceSite: string };
+  shape: DatasetShape;
+  sites: number;
+  surviveSites: number;
+  /** Absolute: everything is below a new directory in it. */
+  stagingDir: string;
+  bytesMax: number;
+  timeMaxMs: number;
+  keeps: boolean;
 };
 
 export type DrillRunEvent =
@@ -82,4 +106,6 @@ export type DrillRunEvent =
     }
   | { type: 'problem'; path: string; reason: string; isLost: boolean }
   | { type: 'notice'; message: string }
+  /** Of a scenario in a sandbox: what happens now. */
+  | { type: 'step'; text: string }
   | { type: 'report'; report: DrillReport; staged: string; isKept: boolean };

@@ -2,6 +2,7 @@ import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
 import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
+import type { DrillRunEvent, SandboxRequest } from '../agent/drill-types.ts';
 import type { DrillReport } from '../core/policy/drill-report.ts';
 import type { ControlBody, RecipientSet } from '../core/format/control-records.ts';
 import type { PolicyDocument } from '../core/policy/policy-document.ts';
@@ -38,6 +39,11 @@ export interface Backend {
   /** Starts an agent of its own process group, and resolves once it answers. */
   startAgent(options: AgentOptions): Promise<{ pid: number }>;
   openRecovery(options: RecoveryOptions): Promise<RecoverySession>;
+  /** Makes a fault in a cluster of its own on this machine, with made-up data, and measures. Ends with the report. */
+  sandboxDrill(
+    request: SandboxRequest,
+    cancel: { signal: AbortSignal },
+  ): AsyncIterable<DrillRunEvent>;
   /** Checks every signature of an evidence file, without any network. @throws HoldfastError bad-encoding | bad-signature | ... */
   proveDrills(evidence: DrillEvidence): Promise<ProvenDrills>;
   /** Opens the keys of a plan's packs with the kit, and can then give them to agents. */
@@ -231,6 +237,8 @@ export type RecoveryOptions = {
   stateDir?: string;
   /** Whether programs of this host's configuration run around restores and drills; its file, where it is not the usual. */
   hooks?: { stateDir: string; file?: string };
+  /** Sites whose members are never asked, as if they were gone. */
+  without?: readonly string[];
   signal: AbortSignal;
 };
 

@@ -129,12 +129,19 @@ function table(titles: readonly string[], rows: readonly string[]): string {
   return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 
+const authorityWords: Record<DrillReport['authority'], string> = {
+  kit: 'the recovery kit',
+  shares: 'shares of the recovery kit, put together',
+  grant: 'a drill grant',
+  none: '-',
+};
+
 function drillDetails({ id, report }: Drill): string {
   const { times, restored, fidelity, sites, approvals, authority } = report;
   const facts: [string, string][] = [
     ['Began', new Date(report.startedMs).toISOString()],
     ['Ended', new Date(report.endedMs).toISOString()],
-    ['Opened with', { kit: 'the recovery kit', grant: 'a drill grant', none: '-' }[authority]],
+    ['Opened with', authorityWords[authority]],
     ['Approvals', approvalWords(approvals)],
     ['Isolation', report.isolation],
     ['Came from sites', sites.join(', ')],
@@ -142,6 +149,14 @@ function drillDetails({ id, report }: Drill): string {
   if (report.dataset !== undefined) {
     const { source, sourceSite } = report.dataset;
     facts.push(['Source', `${source} (${sourceSite}); restored at ${report.agent.site}`]);
+  }
+  if (report.without !== undefined) facts.push(['Done without', report.without.join(', ')]);
+  if (times.detectMs !== undefined || times.containMs !== undefined) {
+    const { detectMs, containMs, recoverMs } = times;
+    facts.push([
+      'After the fault',
+      `detected ${took(detectMs)}, contained ${took(containMs)}, recovered ${took(recoverMs)}`,
+    ]);
   }
   if (restored !== undefined) {
     const { files, bytes, bytesPerSecond } = restored;

@@ -16,7 +16,7 @@ export function outcomeWords(outcome: DrillReport['outcome']): string {
 /** What the drill was of. Texts are of others: not cleaned. */
 export function subjectOf({ kind, dataset, where }: DrillReport): string {
   const what = dataset?.name ?? 'made-up data';
-  return where === 'sandbox' ? `${kind} (sandbox)` : `${kind} ${what}`;
+  return where === 'sandbox' ? `${kind} (sandbox, like ${what})` : `${kind} ${what}`;
 }
 
 export function scopeWords({ scope, snapshot }: DrillReport): string {
@@ -56,11 +56,12 @@ export function reportLines(report: DrillReport): string[] {
     ...[`  RTO         ${againstTarget(times.rtoMs, objectives.rtoMs, report.isRtoReckoned)}`],
     ...[`  RPO         ${againstTarget(times.rpoMs, objectives.rpoMs)}`],
   ];
-  if (times.detectMs !== undefined) {
+  if (times.detectMs !== undefined || times.containMs !== undefined) {
     const { detectMs, containMs, recoverMs } = times;
     const parts = [`detected ${took(detectMs)}`, `contained ${took(containMs)}`];
-    lines.push(`  after the fault ${[...parts, `recovered ${took(recoverMs)}`].join(', ')}`);
+    lines.push(`  after fault ${[...parts, `recovered ${took(recoverMs)}`].join(', ')}`);
   }
+  if (report.without !== undefined) lines.push(`  without     ${clean(report.without.join(', '))}`);
   if (times.findMs !== undefined) {
     lines.push(`  found in    ${took(times.findMs)}, first byte after ${took(times.firstByteMs)}`);
   }

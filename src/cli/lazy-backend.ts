@@ -17,6 +17,9 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     runAgent: async (options, cancel) => (await load()).runAgent(options, cancel),
     startAgent: async (options) => (await load()).startAgent(options),
     openRecovery: async (options) => (await load()).openRecovery(options),
+    sandboxDrill: async function* (request, cancel) {
+      yield* (await load()).sandboxDrill(request, cancel);
+    },
     proveDrills: async (evidence) => (await load()).proveDrills(evidence),
     openPlanKeys: async (options) => (await load()).openPlanKeys(options),
     grantRestore: async (options) => (await load()).grantRestore(options),

@@ -76,6 +76,7 @@ describe.skipIf(!isChromiumHere)(`the dashboard in a browser${why}`, () => {
       await page.getByRole('combobox', { name: 'Dataset' }).selectOption(name);
       await page.getByLabel(/Recovery kit/).fill(cluster.kit);
       await page.getByRole('button', { name: 'Run the drill' }).click();
+      await page.getByRole('button', { name: 'Stop it' }).waitFor();
       await page.getByText('Done: the report was signed').waitFor({ timeout: 60_000 });
     }
     await page

@@ -11,6 +11,7 @@ import { DashboardSessions } from './dashboard-session.ts';
 import { EventFeed } from './event-feed.ts';
 import { addKit } from './kit-routes.ts';
 import { checked } from './requests.ts';
+import { addRunbooks } from './runbook-routes.ts';
 import { controlApp } from './server.ts';
 
 export type DashboardOptions = {
@@ -23,6 +24,8 @@ export type DashboardOptions = {
   readonly agent: string;
   /** Where the page's files lie. */
   readonly assets: string;
+  /** Where the runbooks lie. */
+  readonly runbooks: string;
   readonly api: AgentApi;
   readonly kit: KitApi;
   readonly log: Log;
@@ -67,6 +70,7 @@ export async function serveDashboard(
   addAssets(app, options.assets);
   feed.addTo(app);
   addKit(app, options.kit, { log, streams });
+  addRunbooks(app, options.runbooks);
   await app.listen({ host: listen.host, port: listen.port });
   const { port } = app.server.address() as AddressInfo;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;

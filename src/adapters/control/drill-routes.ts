@@ -1,9 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { AgentApi } from '../../agent/api.ts';
+import { drillKinds } from '../../core/policy/drill-report.ts';
 import { checked, noBody } from './requests.ts';
 
-const termsBody = z.strictObject({ dataset: z.string().min(1).max(128).exactOptional() });
+const dataset = z.string().min(1).max(128);
+const termsBody = z.strictObject({
+  dataset: dataset.exactOptional(),
+  scenario: z.enum(drillKinds).exactOptional(),
+});
+const shapeBody = z.strictObject({ dataset });
 // limits.drillReportSizeMax, and what UTF-16 makes of it.
 const reportBody = z.strictObject({ report: z.string().min(2).max(32_768) });
 
@@ -13,6 +19,9 @@ export function addDrills(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/drills', () => api.drills());
   app.post('/v1/drills/terms', (request) =>
     api.drillTerms(checked(termsBody, request.body, 'the body')),
+  );
+  app.post('/v1/drills/shape', (request) =>
+    api.drillShape(checked(shapeBody, request.body, 'the body')),
   );
   app.post('/v1/drills', (request) =>
     api.recordDrill(checked(reportBody, request.body, 'the body')),

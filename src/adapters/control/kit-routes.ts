@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { KitApi } from '../../agent/kit-types.ts';
+import { drillKinds } from '../../core/policy/drill-report.ts';
 import { checked } from './requests.ts';
 import { type Streams, stream } from './server.ts';
 
@@ -17,10 +18,13 @@ const entryBody = z.strictObject({ kit, snapshot, path });
 const findBody = z.strictObject({ kit, snapshot, pattern: text.min(1) });
 const diffBody = z.strictObject({ kit, from: snapshot, to: snapshot, path });
 const drillBody = z.strictObject({
-  kit,
+  scenario: z.enum(drillKinds),
+  kit: kit.exactOptional(),
   dataset: word,
   path: path.exactOptional(),
   sampleBytes: z.int().min(1).exactOptional(),
+  without: z.array(word).max(64).exactOptional(),
+  isSandbox: z.boolean().exactOptional(),
 });
 
 /** What needs the recovery kit. On the dashboard only: at a terminal the commands do it themselves. */

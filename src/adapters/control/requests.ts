@@ -16,6 +16,7 @@ export const snapshotsQuery = z.strictObject({
   dataset: text.exactOptional(),
   // A parameter that occurs once arrives as a text.
   tag: z.union([text.transform((one) => [one]), texts]).exactOptional(),
+  text: text.exactOptional(),
   skip: z.coerce.number().int().nonnegative().exactOptional(),
   count: z.coerce.number().int().min(1).max(1000).exactOptional(),
 });

@@ -121,9 +121,11 @@ function addReports(app: FastifyInstance, api: AgentApi): void {
     api.plan(checked(planParams, request.params, 'the path').plan),
   );
   app.get('/v1/snapshots', (request) => {
-    const { dataset, tag, skip = 0, count } = checked(snapshotsQuery, request.query, 'the query');
+    const query = checked(snapshotsQuery, request.query, 'the query');
+    const { dataset, tag, text, skip = 0, count } = query;
     return api.snapshots({
       ...(dataset !== undefined && { dataset }),
+      ...(text !== undefined && { text }),
       ...(tag && { tags: tag }),
       ...(count !== undefined && { page: { skip, count } }),
     });

@@ -77,7 +77,7 @@ export async function initCluster(options: InitOptions, config: Config): Promise
     createdMs: nowMs,
     ...(options.byzantineVoters === undefined ? {} : { byzantineVoters: options.byzantineVoters }),
   });
-  const addresses = dialable(listen);
+  const addresses = told(config, listen);
   const kitText = formatKit({
     clusterName,
     clusterId: clusterIdOf(genesis),
@@ -189,6 +189,11 @@ export async function join(options: JoinOptions, config: Config): Promise<JoinRe
     site: descriptor.site,
     region: descriptor.region,
     roles: [...descriptor.roles],
-    addresses: dialable(listen),
+    addresses: told(config, listen),
   };
+}
+
+/** What others shall dial: as configured where that differs from where it listens. */
+function told({ announce }: Config, listen: readonly string[]): string[] {
+  return announce.length > 0 ? [...announce] : dialable(listen);
 }

@@ -15,6 +15,7 @@ import { kitProcesses } from './kit-process.ts';
 const tokenFile = 'dashboard.token';
 const placeFile = 'dashboard.json';
 const assets = fileURLToPath(new URL('../../dashboard', import.meta.url));
+const runbooks = fileURLToPath(new URL('../../../docs/runbooks', import.meta.url));
 
 type Parts = {
   readonly state: StateDirectory;
@@ -52,7 +53,10 @@ async function serveSomewhere(
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   const kit = kitProcesses(state.path);
   const serve = (port: number) =>
-    serveDashboard({ listen: { host, port }, hosts, token, agent, assets, api, kit, log });
+    serveDashboard({
+      ...{ listen: { host, port }, hosts, token, agent, assets, runbooks },
+      ...{ api, kit, log },
+    });
   try {
     return await serve(Number(listen.slice(at + 1)));
   } catch (error) {

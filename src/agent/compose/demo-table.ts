@@ -1,9 +1,13 @@
+import { formatSpan } from '../../base/quantity.ts';
 import type { SnapshotReport } from '../api.ts';
+import type { DrillEntry } from '../drill-types.ts';
 
 export type DemoMeasures = {
   first: SnapshotReport;
   second: SnapshotReport;
   stored: { site: string; bytes: number }[];
+  /** Of the loss that follows; undefined: nobody has signed one. */
+  drill: DrillEntry | undefined;
   restoreMs: number;
   rpoMs: number;
   compared: number;
@@ -25,6 +29,7 @@ export function demoTable(measures: DemoMeasures): string {
       seconds(second.durationMs),
       `${second.filesNew} new, ${second.filesChanged} changed, ${mb(second.bytesAdded)} added`,
     ],
+    ...drillRows(measures.drill),
     [
       'restore (RTO)',
       seconds(restoreMs),
@@ -48,6 +53,19 @@ export function demoTable(measures: DemoMeasures): string {
     ([what = '', value = '', note = '']) => `${what.padEnd(24)} ${value.padStart(12)}  ${note}`,
   );
   return ['', ...lines].join('\n');
+}
+
+/** What the drill said before the loss, to compare with what came. */
+function drillRows(drill: DrillEntry | undefined): string[][] {
+  if (drill === undefined) return [];
+  const { times, objectives, outcome } = drill.report;
+  const target = (ms: number | undefined): string =>
+    ms === undefined ? 'no target' : `target ${formatSpan(ms)}`;
+  const signed = `signed by ${drill.agent} as ${drill.id.slice(0, 8)}`;
+  return [
+    ['drill: RTO', seconds(times.rtoMs ?? 0), `${target(objectives.rtoMs)}: ${outcome}, ${signed}`],
+    ['drill: RPO', seconds(times.rpoMs ?? 0), target(objectives.rpoMs)],
+  ];
 }
 
 function mb(bytes: number): string {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { errorTable, type ErrorCode, HoldfastError } from '../../core/errors.ts';
-import type { KitApi, KitLine } from '../kit-types.ts';
+import type { KitApi, KitDrillRequest, KitLine } from '../kit-types.ts';
 
 const launcher = fileURLToPath(new URL('../../cli/launcher.mjs', import.meta.url));
 /** Each holds a session with the members and a copy of the kit. */
@@ -13,21 +13,33 @@ const complaintsMax = 64 * 1024;
 /** Runs the commands of the kit, as a person at this host would. */
 export function kitProcesses(stateDir: string): KitApi {
   const running = new Set<ChildProcess>();
-  const start = (command: readonly string[], kit: string, args: readonly string[]): Run =>
-    startCommand([...command, '--kit', kit, '-s', stateDir, '--json', ...args], running);
+  const start = (
+    command: readonly string[],
+    kit: string | undefined,
+    args: readonly string[],
+  ): Run => {
+    const opened = kit === undefined ? [] : ['--kit', kit];
+    return startCommand([...command, ...opened, '-s', stateDir, '--json', ...args], running);
+  };
   return {
     list: ({ kit, snapshot, path }) => lines(() => start(['ls'], kit, [`${snapshot}:${path}`])),
     find: ({ kit, snapshot, pattern }) =>
       lines(() => start(['find'], kit, ['--ignore-case', '--snapshot', snapshot, '--', pattern])),
     diff: ({ kit, from, to, path }) =>
       lines(() => start(['diff'], kit, [`${from}:${path}`, `${to}:${path}`])),
-    drill: ({ kit, dataset, path, sampleBytes }) => {
-      const scenario = path === undefined ? ['dataset', dataset] : ['file', `${dataset}:${path}`];
-      const sample = sampleBytes === undefined ? [] : ['--sample', String(sampleBytes)];
-      return lines(() => start(['drill', 'run'], kit, [...sample, '--', ...scenario]));
-    },
+    drill: (request) => lines(() => start(['drill', 'run'], request.kit, drillArguments(request))),
     dump: ({ kit, snapshot, path }) => bytes(start(['dump'], kit, [`${snapshot}:${path}`])),
   };
+}
+
+function drillArguments(request: KitDrillRequest): string[] {
+  const { scenario, dataset, path, sampleBytes, without = [], isSandbox = false } = request;
+  return [
+    ...(sampleBytes === undefined ? [] : ['--sample', String(sampleBytes)]),
+    ...without.flatMap((site) => ['--without', site]),
+    ...(isSandbox ? ['--sandbox'] : []),
+    ...['--', scenario, path === undefined ? dataset : `${dataset}:${path}`],
+  ];
 }
 
 type Run = { readonly child: ChildProcess; readonly ended: Promise<void> };

@@ -54,23 +54,28 @@ export class RecoveryPeers implements AsyncDisposable {
 
   /**
    * Meets one member, learns the cluster from it, then meets all others that answer.
-   * @throws HoldfastError peer-unreachable | wrong-key (the kit of another cluster)
+   * @throws HoldfastError peer-unreachable | wrong-key (the kit of another cluster) | usage (it is of a site to be avoided)
    */
   static async open(
     kit: RecoveryKit,
     addresses: readonly string[],
-    options: { log: Log; signal: AbortSignal },
+    options: { log: Log; signal: AbortSignal; without?: readonly string[] },
   ): Promise<RecoveryPeers> {
     await using opening = new AsyncDisposableStack();
     const secret = recoverySecret(kit.identity);
+    const { without = [], signal } = options;
     let members: Ledger | undefined;
+    const isAvoided = ({ site }: { site: string }): boolean => without.includes(site);
     const network = opening.use(
       await openNetwork({
         transportSecret: secret,
         cluster: kit.clusterId,
         listen: [],
         // Until the member list has been verified, whoever answers may answer: nothing secret is said.
-        admit: (peer) => members?.roster.memberByPeer(peer) !== undefined || members === undefined,
+        admit: (peer) => {
+          const member = members?.roster.memberByPeer(peer);
+          return members === undefined || (member !== undefined && !isAvoided(member));
+        },
         log: options.log,
         dht: false,
         gossip: false,
@@ -90,11 +95,19 @@ export class RecoveryPeers implements AsyncDisposable {
     const found = new RecoveryPeers({ kit, network, ledger, log: options.log, stack });
     await found.sync.withPeer(first);
     members = ledger;
-    await found.#meetOthers(options.signal);
+    const met = roster.memberByPeer(first);
+    if (met !== undefined && isAvoided(met)) throw ofLostSite(met);
+    await found.#meetOthers({ signal, without });
     return found;
   }
 
-  async #meetOthers(signal: AbortSignal): Promise<void> {
+  async #meetOthers({
+    signal,
+    without,
+  }: {
+    signal: AbortSignal;
+    without: readonly string[];
+  }): Promise<void> {
     const meet = async (peer: PeerKey, addresses: readonly string[]): Promise<void> => {
       const timed = AbortSignal.any([signal, AbortSignal.timeout(memberTimeoutMs)]);
       if (!this.peers.isReachable(peer))
@@ -104,6 +117,7 @@ export class RecoveryPeers implements AsyncDisposable {
     await Promise.all(
       this.ledger.roster
         .members()
+        .filter(({ site }) => !without.includes(site))
         .map(({ peerKey, addresses }) => meet(peerKey, addresses).catch(tolerate)),
     );
     signal.throwIfAborted();
@@ -139,6 +153,12 @@ export class RecoveryPeers implements AsyncDisposable {
     await this.peers[Symbol.asyncDispose]();
     await this.#stack[Symbol.asyncDispose]();
   }
+}
+
+function ofLostSite({ name, site }: { name: string; site: string }): HoldfastError {
+  return new HoldfastError('usage', `${name} is at ${site}, which shall count as lost`, {
+    next: 'name a member of another site: --peer HOST:PORT',
+  });
 }
 
 /** A member that is gone is no error here: that is what the kit is for. */

@@ -56,8 +56,9 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const level = process.env.HOLDFAST_LOG_LEVEL === 'debug' ? 'debug' : 'error';
   const log = opening.use(openLog({ level, destination: 'stderr' }));
   const kit = parseKit(options.kitText);
-  const { signal } = options;
-  const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
+  const { signal, without = [] } = options;
+  const around = { log, signal, without };
+  const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, around));
   const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
   const proven = await cluster.provenLog({ signal });
   const { stateDir } = options;

@@ -39,7 +39,7 @@ export async function* stagedDrill(
   const { clock, beganMs, signal, opened, dataset, roster } = parts;
   const startedMs = clock.nowMs() - (clock.monotonicMs() - beganMs);
   const rpoMs = await ageOfNewest(parts, startedMs);
-  const { compareWith, sampleBytes, kind, terms } = request;
+  const { compareWith, sampleBytes, kind, terms, authority, without } = request;
   const events = runDrill({
     order: {
       path: splitPath(utf8(request.path)),
@@ -62,8 +62,9 @@ export async function* stagedDrill(
     }
     const { result } = event;
     const endedMs = clock.nowMs();
-    const frame = { kind, terms, dataset, roster, startedMs, endedMs, rpoMs };
-    const report = draftReport(result, { ...frame, authority: 'kit' });
+    const frame = { kind, terms, dataset, roster, startedMs, endedMs, rpoMs, authority };
+    const lacking = without === undefined ? {} : { without };
+    const report = draftReport(result, { ...frame, ...lacking });
     yield { type: 'report', report, staged: result.staged, isKept: result.isKept };
   }
 }

@@ -1,5 +1,6 @@
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { HoldfastError } from '../errors.ts';
+import type { Objectives } from './objectives.ts';
 import { canonicalJson } from './plan-json.ts';
 
 // Every member keeps every report, and most hold no key: so a report has no names of files, no content, and
@@ -65,8 +66,8 @@ export type DrillReport = {
   readonly cluster: { readonly id: string; readonly name: string };
   /** Of whose host has run it. */
   readonly agent: { readonly name: string; readonly site: string; readonly key: string };
-  /** What opened the data: the recovery kit of a person, or a grant without one. */
-  readonly authority: 'kit' | 'grant' | 'none';
+  /** What opened the data: the recovery kit of a person, shares of it, or a grant without either. */
+  readonly authority: 'kit' | 'shares' | 'grant' | 'none';
   readonly startedMs: number;
   readonly endedMs: number;
   readonly dataset?: {
@@ -83,7 +84,7 @@ export type DrillReport = {
   };
   /** `path`: a part that a person has named. */
   readonly scope: 'all' | 'path' | 'sample' | 'shape';
-  readonly objectives: { readonly rpoMs?: number; readonly rtoMs?: number };
+  readonly objectives: Objectives;
   readonly policyVersion: number;
   /** What the policy asks before a restore of this dataset. */
   readonly approvals: { readonly needed: number; readonly by: readonly string[] };
@@ -103,6 +104,8 @@ export type DrillReport = {
   };
   /** Where bytes came from. */
   readonly sites: readonly string[];
+  /** Sites that the drill did without, as if they were lost. */
+  readonly without?: readonly string[];
   readonly fidelity?: DrillFidelity;
   readonly criteria: readonly DrillCriterion[];
   readonly outcome: DrillOutcome;

@@ -6,7 +6,7 @@ import type {
   DrillReport,
   DrillTimes,
 } from './drill-report.ts';
-import type { Objectives } from './policy-terms.ts';
+import type { Objectives } from './objectives.ts';
 
 export type DrillFacts = {
   readonly objectives: Objectives;
@@ -15,6 +15,9 @@ export type DrillFacts = {
   readonly restored: NonNullable<DrillReport['restored']>;
   readonly fidelity: DrillFidelity;
   readonly checks: readonly DrillCheck[];
+  /** Where bytes came from, and which sites had to be done without. */
+  readonly sites: readonly string[];
+  readonly without?: readonly string[];
 };
 
 export type DrillCheck = {
@@ -27,8 +30,14 @@ export function judgeDrill(facts: DrillFacts): {
   criteria: DrillCriterion[];
   outcome: DrillOutcome;
 } {
-  const must = [completeness(facts), identity(facts), ...health(facts.checks), ...live(facts)];
-  const objectives = [...rpo(facts), ...rto(facts)];
+  const must = [
+    completeness(facts),
+    identity(facts),
+    ...absence(facts),
+    ...health(facts.checks),
+    ...live(facts),
+  ];
+  const objectives = judgeObjectives(facts);
   return { criteria: [...must, ...objectives], outcome: outcomeOf(must, objectives) };
 }
 
@@ -56,6 +65,16 @@ function identity({ fidelity }: DrillFacts): DrillCriterion {
   return { name: 'identical', isMet: mismatches === 0, detail };
 }
 
+function absence({ without, sites }: DrillFacts): DrillCriterion[] {
+  if (without === undefined) return [];
+  const used = without.filter((site) => sites.includes(site));
+  const detail =
+    used.length === 0
+      ? `every byte came from ${sites.join(', ')}`
+      : `bytes came from ${used.join(', ')} all the same`;
+  return [{ name: `without ${without.join(', ')}`, isMet: used.length === 0, detail }];
+}
+
 function live({ fidelity: { liveDifferences } }: DrillFacts): DrillCriterion[] {
   if (liveDifferences === undefined) return [];
   const detail =
@@ -71,7 +90,25 @@ function health(checks: readonly DrillCheck[]): DrillCriterion[] {
   }));
 }
 
-function rpo({ objectives, times: { rpoMs } }: DrillFacts): DrillCriterion[] {
+/** What was measured against what the policy asks. */
+export function judgeObjectives(facts: {
+  readonly objectives: Objectives;
+  readonly times: DrillTimes;
+  readonly isRtoReckoned: boolean;
+}): DrillCriterion[] {
+  const { objectives, times, isRtoReckoned } = facts;
+  return [
+    ...within('detected', times.detectMs, objectives.detectMs),
+    ...within('contained', times.containMs, objectives.containMs),
+    ...rpo(facts),
+    ...within('RTO', times.rtoMs, objectives.rtoMs, isRtoReckoned ? 'about ' : ''),
+  ];
+}
+
+function rpo({
+  objectives,
+  times: { rpoMs },
+}: Pick<DrillFacts, 'objectives' | 'times'>): DrillCriterion[] {
   if (objectives.rpoMs === undefined) return [];
   const target = formatSpan(objectives.rpoMs);
   if (rpoMs === undefined) {
@@ -81,9 +118,13 @@ function rpo({ objectives, times: { rpoMs } }: DrillFacts): DrillCriterion[] {
   return [{ name: 'RPO', isMet: rpoMs <= objectives.rpoMs, detail }];
 }
 
-function rto({ objectives, times: { rtoMs }, isRtoReckoned }: DrillFacts): DrillCriterion[] {
-  if (objectives.rtoMs === undefined || rtoMs === undefined) return [];
-  const about = isRtoReckoned ? 'about ' : '';
-  const detail = `${about}${formatElapsed(rtoMs)}, target ${formatSpan(objectives.rtoMs)}`;
-  return [{ name: 'RTO', isMet: rtoMs <= objectives.rtoMs, detail }];
+function within(
+  name: string,
+  ms: number | undefined,
+  target: number | undefined,
+  about = '',
+): DrillCriterion[] {
+  if (target === undefined || ms === undefined) return [];
+  const detail = `${about}${formatElapsed(ms)}, target ${formatSpan(target)}`;
+  return [{ name, isMet: ms <= target, detail }];
 }

@@ -1,3 +1,4 @@
+import type { DrillKind } from './drill-report.ts';
 import type { Probe } from './restore-plan.ts';
 import { dayMs, GiB, hourMs, KiB, minuteMs, secondMs } from '../../base/units.ts';
 
@@ -114,9 +115,16 @@ export type DatasetRuleText = {
   readonly regions?: readonly string[];
   readonly restore?: RestoreRule & { readonly expires?: DurationText };
   readonly tripwire?: TripwireRule;
-  /** How much may be lost, and how long a restore may take. */
-  readonly objectives?: { readonly rpo?: DurationText; readonly rto?: DurationText };
+  readonly objectives?: ObjectivesText;
   readonly drill?: DrillRuleText;
+};
+
+/** How much may be lost, and how long a restore may take; of scenarios, how long until a fault is seen and does no more harm. */
+export type ObjectivesText = {
+  readonly rpo?: DurationText;
+  readonly rto?: DurationText;
+  readonly detect?: DurationText;
+  readonly contain?: DurationText;
 };
 
 /** How restores of a dataset are rehearsed. */
@@ -129,6 +137,8 @@ export type DrillRuleText = {
   readonly window?: string;
   /** What must hold of what was restored; files are paths in the snapshot. */
   readonly checks?: readonly Probe[];
+  /** What a scenario must reach, where that is not what every restore must. */
+  readonly scenarios?: Partial<Record<DrillKind, ObjectivesText>>;
   /** Whether a drill without a person runs commands among the checks. */
   readonly commands?: 'run' | 'skip';
 };

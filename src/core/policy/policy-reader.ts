@@ -1,10 +1,13 @@
 import { dayMs, secondMs } from '../../base/units.ts';
 import { isTag } from '../format/manifest.ts';
 import { limits } from '../limits.ts';
+import { type DrillKind, drillKinds } from './drill-report.ts';
 import { PlanFields, textOf, wrongField } from './plan-field.ts';
 import { hoursOf } from './load-window.ts';
 import { probeFrom } from './plan-reader.ts';
 import {
+  type DrillRuleText,
+  type ObjectivesText,
   type PolicyDocument,
   policyLimits,
   type StandbyRule,
@@ -170,10 +173,13 @@ function tripwireFrom(fields: PlanFields): NonNullable<Rule['tripwire']> {
 
 const objectiveSpan = { min: secondMs, max: policyLimits.spanMaxMs };
 
-function objectivesFrom(fields: PlanFields): NonNullable<Rule['objectives']> {
+function objectivesFrom(fields: PlanFields): ObjectivesText {
+  const span = (name: string): string => durationIn(fields, name, objectiveSpan);
   return fields.endWith({
-    ...fields.optional('rpo', (name) => durationIn(fields, name, objectiveSpan)),
-    ...fields.optional('rto', (name) => durationIn(fields, name, objectiveSpan)),
+    ...fields.optional('rpo', span),
+    ...fields.optional('rto', span),
+    ...fields.optional('detect', span),
+    ...fields.optional('contain', span),
   });
 }
 
@@ -186,8 +192,20 @@ function drillFrom(fields: PlanFields): NonNullable<Rule['drill']> {
     ...fields.optional('checks', (name) =>
       fields.list(name, { min: 1, max: checksMax }, probeFrom),
     ),
+    ...fields.optional('scenarios', (name) => scenariosFrom(fields.object(name))),
     ...fields.optional('commands', (name) => fields.word(name, ['run', 'skip'] as const)),
   });
+}
+
+function scenariosFrom(fields: PlanFields): NonNullable<DrillRuleText['scenarios']> {
+  const scenarios: Partial<Record<DrillKind, ObjectivesText>> = {};
+  for (const kind of drillKinds) {
+    Object.assign(
+      scenarios,
+      fields.optional(kind, (name) => objectivesFrom(fields.object(name))),
+    );
+  }
+  return fields.endWith(scenarios);
 }
 
 function windowIn(fields: PlanFields, name: string): string {

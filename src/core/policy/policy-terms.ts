@@ -1,11 +1,14 @@
 import type { PlanHash } from '../format/control-records.ts';
 import type { DatasetId } from '../ids.ts';
+import type { DrillKind } from './drill-report.ts';
 import { type Hours, hoursOf } from './load-window.ts';
 import { isNameLike } from './name-pattern.ts';
+import type { Objectives } from './objectives.ts';
 import {
   type DatasetRuleText,
   type DrillRuleText,
   type KeepCounts,
+  type ObjectivesText,
   type PolicyDocument,
   policyDefaults,
   type RestoreRule,
@@ -67,9 +70,6 @@ export type DatasetRule = {
   readonly drill?: DrillRule;
 };
 
-/** What a restore must reach. */
-export type Objectives = { readonly rpoMs?: number; readonly rtoMs?: number };
-
 export type DrillRule = {
   /** Undefined: nobody asks for drills. */
   readonly everyMs?: number;
@@ -77,6 +77,7 @@ export type DrillRule = {
   readonly window?: Hours;
   readonly checks: readonly Probe[];
   readonly runsCommands: boolean;
+  readonly scenarios: Partial<Record<DrillKind, Objectives>>;
 };
 
 export type Retention = KeepCounts & { readonly keepWithinMs?: number };
@@ -159,6 +160,11 @@ export function ruleFor({ rules }: Pick<PolicyTerms, 'rules'>, name: string): Da
   return rules.find(({ match }) => isNameLike(name, match)) ?? noRule;
 }
 
+/** What a drill of this kind must reach: what the rule says of the scenario goes before what it says of all restores. */
+export function objectivesFor(rule: DatasetRule, kind: DrillKind): Objectives {
+  return { ...rule.objectives, ...rule.drill?.scenarios[kind] };
+}
+
 /** Whether a dataset of this rule may lie in a region. */
 export function isRegionAllowed({ regions }: DatasetRule, region: string): boolean {
   return regions === undefined || regions.some((pattern) => isNameLike(region, pattern));
@@ -198,15 +204,19 @@ function budgetOf({ perDay, total, over }: NonNullable<DatasetRuleText['budget']
   };
 }
 
-function objectivesOf({ rpo, rto }: NonNullable<DatasetRuleText['objectives']>): Objectives {
+function objectivesOf({ rpo, rto, detect, contain }: ObjectivesText): Objectives {
   const [rpoMs, rtoMs] = [spanOf(rpo), spanOf(rto)];
+  const [detectMs, containMs] = [spanOf(detect), spanOf(contain)];
   return {
     ...(rpoMs === undefined ? {} : { rpoMs }),
     ...(rtoMs === undefined ? {} : { rtoMs }),
+    ...(detectMs === undefined ? {} : { detectMs }),
+    ...(containMs === undefined ? {} : { containMs }),
   };
 }
 
-function drillOf({ every, sample, window, checks, commands }: DrillRuleText): DrillRule {
+function drillOf(text: DrillRuleText): DrillRule {
+  const { every, sample, window, checks, scenarios, commands } = text;
   const everyMs = spanOf(every);
   const sampleBytes = sample === undefined ? undefined : sizeOf(sample);
   const hours = window === undefined ? undefined : hoursOf(window);
@@ -216,6 +226,9 @@ function drillOf({ every, sample, window, checks, commands }: DrillRuleText): Dr
     ...(hours === undefined ? {} : { window: hours }),
     checks: checks ?? [],
     runsCommands: commands === 'run',
+    scenarios: Object.fromEntries(
+      Object.entries(scenarios ?? {}).map(([kind, asked]) => [kind, objectivesOf(asked)]),
+    ),
   };
 }
 

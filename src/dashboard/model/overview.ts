@@ -1,6 +1,6 @@
 import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
 import type { ProposalReport } from '../../agent/trust-types.ts';
-import { formatElapsed } from '../../base/quantity.ts';
+import { formatSpan } from '../../base/quantity.ts';
 import { ago, counted, listed, shellWord, type Tone, withCommand } from './words.ts';
 
 export type Answer = { readonly question: string; readonly answer: string; readonly tone: Tone };
@@ -126,8 +126,8 @@ function howFast(datasets: readonly DatasetStatus[]): Answer {
   const isMissed = drilled.some(({ drill }) => drill?.last?.outcome !== 'passed');
   const rest = datasets.length - drilled.length;
   const answer =
-    `${last?.isRtoReckoned === true ? 'About ' : ''}${formatElapsed(last?.rtoMs ?? 0)} min for ${slowest.name}, as the last drill has measured` +
-    (target === undefined ? '' : ` (target ${formatElapsed(target)})`) +
+    `${last?.isRtoReckoned === true ? 'About ' : ''}${formatSpan(last?.rtoMs ?? 0)} for ${slowest.name}, as the last drill has measured` +
+    (target === undefined ? '' : ` (target ${formatSpan(target)})`) +
     (rest > 0 ? `; ${rest} not measured.` : '.');
   return { question, answer, tone: isMissed ? 'bad' : rest > 0 ? 'warn' : 'good' };
 }

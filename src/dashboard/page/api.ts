@@ -26,6 +26,11 @@ export async function call<T>(
   return (await (await exchange(method, path, body)).json()) as T;
 }
 
+/** A text that the agent serves. @throws Refused */
+export async function text(path: string): Promise<string> {
+  return (await exchange('GET', path)).text();
+}
+
 async function exchange(method: string, path: string, body?: object): Promise<Response> {
   const response = await fetch(addressOf(path), {
     method,

@@ -12,6 +12,7 @@ import { OverviewScreen } from './screens/overview.tsx';
 import { PeersScreen } from './screens/peers.tsx';
 import { PolicyScreen } from './screens/policy.tsx';
 import { RestoreScreen } from './screens/restore.tsx';
+import { RunbookScreen } from './screens/runbook.tsx';
 import { SnapshotsScreen } from './screens/snapshots.tsx';
 
 export type ScreenProps = { readonly feed: Feed; readonly rest: readonly string[] };
@@ -27,14 +28,18 @@ const screens: readonly { id: string; title: string; Screen: ComponentType<Scree
   { id: 'activity', title: 'Activity', Screen: ActivityScreen },
 ];
 
+/** Reached by links from others. */
+const unlisted: typeof screens = [{ id: 'runbook', title: 'Runbook', Screen: RunbookScreen }];
+
 export function App() {
   const feed = useFeed();
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
-  const { title, Screen } = screens.find(({ id }) => id === route.screen) ?? {
-    title: 'Overview',
-    Screen: OverviewScreen,
-  };
+  const { title, Screen } = screens.find(({ id }) => id === route.screen) ??
+    unlisted.find(({ id }) => id === route.screen) ?? {
+      title: 'Overview',
+      Screen: OverviewScreen,
+    };
   useEffect(() => {
     const cluster = feed.topics.status?.agent.clusterName;
     document.title = `${title} · ${cluster === undefined ? 'Holdfast' : `${cluster} · Holdfast`}`;

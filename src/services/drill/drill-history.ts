@@ -53,7 +53,7 @@ export class DrillHistory {
   stateOf({ id, ruleName, writer }: DatasetRecord): DrillState {
     const { ledger, clock } = this.#options;
     const good = this.of(id).findLast(
-      ({ report }) => report.outcome !== 'failed' && report.kind === 'dataset',
+      ({ report }) => report.outcome !== 'failed' && isRehearsal(report),
     );
     return drillState({
       everyMs: ledger.roster.ruleFor(ruleName).drill?.everyMs,
@@ -71,6 +71,11 @@ export class DrillHistory {
     }
     return known instanceof HoldfastError ? undefined : known;
   }
+}
+
+/** Of the whole dataset, or a sample of it: not of one path. */
+export function isRehearsal({ where, kind, scope }: DrillReport): boolean {
+  return where === 'cluster' && kind !== 'file' && scope !== 'path';
 }
 
 function readable({ report }: DrillRecord): DrillReport | HoldfastError {

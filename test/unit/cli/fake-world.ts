@@ -37,6 +37,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     runAgent: async () => unexpected('runAgent'),
     startAgent: async () => unexpected('startAgent'),
     openRecovery: async () => unexpected('openRecovery'),
+    sandboxDrill: () => unexpected('sandboxDrill'),
     proveDrills: async () => unexpected('proveDrills'),
     openPlanKeys: async () => unexpected('openPlanKeys'),
     grantRestore: async () => unexpected('grantRestore'),

@@ -14,8 +14,22 @@ export function Pager(props: {
       <button type="button" disabled={page === 0} onClick={() => change(page - 1)}>
         Newer
       </button>
+      <label>
+        <span class="hidden">From which on</span>
+        <input
+          type="number"
+          min={1}
+          max={total}
+          step={size}
+          value={first}
+          onChange={({ currentTarget }) => {
+            const wanted = Math.floor((currentTarget.valueAsNumber - 1) / size);
+            if (Number.isFinite(wanted)) change(Math.max(0, Math.min(last, wanted)));
+          }}
+        />
+      </label>
       <span>
-        {first} to {Math.min(total, first + size - 1)} of {total}
+        to {Math.min(total, first + size - 1)} of {total}
       </span>
       <button type="button" disabled={page >= last} onClick={() => change(page + 1)}>
         Older

@@ -18,7 +18,7 @@ export function OverviewScreen({ feed }: ScreenProps) {
       <section class={`verdict ${overview.tone}`} aria-labelledby="verdict">
         <Sign tone={overview.tone} size={64} />
         <div>
-          <p class="question">Can I restore?</p>
+          <p class="question">Is my data safe?</p>
           <h2 id="verdict">{overview.verdict}</h2>
           <p>{overview.explanation}</p>
         </div>

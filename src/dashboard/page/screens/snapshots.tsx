@@ -33,36 +33,54 @@ type ListProps = { status: StatusReport; dataset: string; chosen: string | undef
 
 function Snapshots({ status, dataset, chosen }: ListProps) {
   const [page, setPage] = useState(0);
+  const [text, setText] = useState('');
   const of = status.datasets.filter(({ name }) => dataset === '' || name === dataset);
   const total = of.reduce((sum, { snapshots }) => sum + snapshots, 0);
   const query = new URLSearchParams({ skip: String(page * pageSize), count: String(pageSize) });
   if (dataset !== '') query.set('dataset', dataset);
+  if (text !== '') query.set('text', text);
   const ask = (): Promise<SnapshotReport[]> => call('GET', `v1/snapshots?${query.toString()}`);
   const { value, problem, isBusy } = useAnswer(ask, [query.toString(), total]);
   return (
     <section class="card" aria-labelledby="snapshots">
       <h2 id="snapshots">Snapshots, newest first</h2>
-      <label class="field">
-        <span>Dataset</span>
-        <select
-          value={dataset}
-          onChange={({ currentTarget }) => {
-            location.hash = linkTo(
-              'snapshots',
-              ...(currentTarget.value === '' ? [] : [currentTarget.value]),
-            );
-          }}
-        >
-          <option value="">all</option>
-          {status.datasets.map(({ id, name }) => (
-            <option key={id} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <form
+        role="search"
+        onSubmit={(event) => {
+          event.preventDefault();
+          setPage(0);
+          setText(String(new FormData(event.currentTarget).get('text') ?? '').trim());
+        }}
+      >
+        <label class="field">
+          <span>Dataset</span>
+          <select
+            value={dataset}
+            onChange={({ currentTarget }) => {
+              location.hash = linkTo(
+                'snapshots',
+                ...(currentTarget.value === '' ? [] : [currentTarget.value]),
+              );
+            }}
+          >
+            <option value="">all</option>
+            {status.datasets.map(({ id, name }) => (
+              <option key={id} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field">
+          <span>Id, tag, host, or moment (UTC)</span>
+          <input name="text" placeholder="2026-11-29 06" spellcheck={false} autocomplete="off" />
+        </label>
+        <button type="submit">Find</button>
+      </form>
       <Problem text={problem} />
-      {value?.length === 0 && <p>There is none yet.</p>}
+      {value?.length === 0 && (
+        <p role="status">{text === '' ? 'There is none yet.' : 'None is like that.'}</p>
+      )}
       {value !== undefined && value.length > 0 && (
         <div class={isBusy ? 'busy' : ''}>
           <Table label="snapshots" columns={columns}>
@@ -70,10 +88,33 @@ function Snapshots({ status, dataset, chosen }: ListProps) {
               <Row key={one.id} snapshot={one} isChosen={one.id === chosen} />
             ))}
           </Table>
-          <Pager page={page} size={pageSize} total={total} change={setPage} />
+          {text === '' ? (
+            <Pager page={page} size={pageSize} total={total} change={setPage} />
+          ) : (
+            <Found page={page} count={value.length} change={setPage} />
+          )}
         </div>
       )}
     </section>
+  );
+}
+
+/** How many there are of what was looked for, nobody has counted. */
+function Found(props: { page: number; count: number; change: (page: number) => void }) {
+  const { page, count, change } = props;
+  const first = page * pageSize + 1;
+  return (
+    <nav class="pager" aria-label="Pages of what was found">
+      <button type="button" disabled={page === 0} onClick={() => change(page - 1)}>
+        Newer
+      </button>
+      <span role="status">
+        Found: {first} to {first + count - 1}
+      </span>
+      <button type="button" disabled={count < pageSize} onClick={() => change(page + 1)}>
+        Older
+      </button>
+    </nav>
   );
 }
 

@@ -78,6 +78,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     metrics: async () => notPartOfThisTest(),
     drills: async () => notPartOfThisTest(),
     drillTerms: async () => notPartOfThisTest(),
+    drillShape: async () => notPartOfThisTest(),
     recordDrill: async () => notPartOfThisTest(),
     drillEvidence: async () => notPartOfThisTest(),
     whatIf: async () => notPartOfThisTest(),

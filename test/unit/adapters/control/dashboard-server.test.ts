@@ -6,6 +6,7 @@ import type { AgentApi, PeerReport } from '../../../../src/agent/api.ts';
 
 const token = 'a'.repeat(43);
 const assets = new URL('../../../../src/dashboard', import.meta.url).pathname;
+const runbooks = new URL('../../../../docs/runbooks', import.meta.url).pathname;
 let server: Awaited<ReturnType<typeof serveDashboard>>;
 let peers: Partial<PeerReport>[];
 
@@ -21,6 +22,7 @@ beforeEach(async () => {
     token,
     agent: 'ab'.repeat(32),
     assets,
+    runbooks,
     api: answers as AgentApi,
     kit: {} as KitApi,
     log: { log: () => undefined },
@@ -95,6 +97,15 @@ describe('the dashboard', () => {
     for (const path of ['v1/shutdown', 'v1/%73hutdown', 'v1/keys/material']) {
       const init = { method: path.endsWith('l') ? 'GET' : 'POST', headers: bearer };
       expect((await ask(path, init)).status).toBe(403);
+    }
+  });
+
+  it('serves runbooks by their names, and no other file', async () => {
+    const page = await ask('v1/runbooks/site-lost', { headers: bearer });
+    expect(await page.text()).toMatch(/^# A site is lost/);
+    for (const name of ['nothing', '..%2Fkeys', '%2e%2e', 'site-lost.md']) {
+      const { status } = await ask(`v1/runbooks/${name}`, { headers: bearer });
+      expect(status, name).toBeGreaterThanOrEqual(400);
     }
   });
 

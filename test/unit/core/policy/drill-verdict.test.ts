@@ -14,6 +14,7 @@ const good: DrillFacts = {
   },
   fidelity: { entries: 4, chunks: 3, bytes: 10, mismatches: 0, limited: 0 },
   checks: [{ kind: 'command', outcome: 'healthy' }],
+  sites: ['bergen', 'oslo'],
 };
 
 function outcome(change: Partial<DrillFacts>): string {
@@ -29,6 +30,7 @@ describe('a drill', () => {
     ['a file could not be had', { restored: { ...good.restored, lost: 1 } }],
     ['an entry is not as in the snapshot', { fidelity: { ...good.fidelity, mismatches: 1 } }],
     ['the live files differ', { fidelity: { ...good.fidelity, liveDifferences: 2 } }],
+    ['bytes came from a site that counts as lost', { without: ['oslo'] }],
     ['a check says that it is sick', { checks: [{ kind: 'tcp', outcome: 'sick' }] }],
   ])('has failed when %s, however fast it was', (_, change) => {
     expect(outcome({ ...change, objectives: { rtoMs: dayMs } })).toBe('failed');
@@ -38,6 +40,8 @@ describe('a drill', () => {
     ['it took longer than the RTO', { objectives: { rtoMs: hourMs - 1 } }],
     ['the newest snapshot is older than the RPO', { objectives: { rpoMs: hourMs } }],
     ['nothing is committed', { objectives: { rpoMs: dayMs }, times: { rtoMs: 1 } }],
+    ['a fault was seen too late', { objectives: { detectMs: 9 }, times: { detectMs: 10 } }],
+    ['a fault did harm too long', { objectives: { containMs: 9 }, times: { containMs: 10 } }],
   ])('has missed an objective when %s', (_, change) => {
     expect(outcome(change)).toBe('missed');
   });
