@@ -1,6 +1,8 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { standingCount } from '../model/alarms.ts';
 import { overviewOf } from '../model/overview.ts';
+import { counted } from '../model/words.ts';
 import { type Feed, useFeed } from './feed.ts';
 import { Command } from './parts/command.tsx';
 import { Sign } from './parts/sign.tsx';
@@ -83,7 +85,8 @@ export function App() {
 }
 
 function Top({ feed }: { feed: Feed }) {
-  const { status, peers, proposals } = feed.topics;
+  const { status, peers, proposals, alarm } = feed.topics;
+  const alarms = standingCount(alarm);
   const tone =
     status === undefined
       ? 'idle'
@@ -102,6 +105,11 @@ function Top({ feed }: { feed: Feed }) {
             seen from {status.agent.name}, site {status.agent.site}
           </span>
         </span>
+      )}
+      {alarms > 0 && (
+        <a class="alarms" href={linkTo('')}>
+          <Sign tone="bad" size={16} /> {counted(alarms, 'alarm')}
+        </a>
       )}
       <span class={`link ${feed.link}`} role="status">
         {feed.link === 'live'

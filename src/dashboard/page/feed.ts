@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'preact/compat';
+import type { AlertReport } from '../../agent/alert-types.ts';
 import type { PeerReport, StatusReport } from '../../agent/api.ts';
 import type { CoordinatorReport } from '../../agent/coordinator-types.ts';
 import type { IncarnationReport } from '../../agent/dataset-types.ts';
@@ -19,6 +20,7 @@ export type Topics = {
   drills: DrillEntry[];
   proposals: ProposalReport[];
   suspects: SuspectReport[];
+  alarm: AlertReport[];
   datasets: IncarnationReport[];
   repairs: RepairReport;
 };
@@ -41,6 +43,7 @@ const names: readonly (keyof Topics)[] = [
   'drills',
   'proposals',
   'suspects',
+  'alarm',
   'datasets',
   'repairs',
 ];

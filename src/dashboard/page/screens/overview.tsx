@@ -3,6 +3,7 @@ import { formatElapsed, formatSize, formatSpan } from '../../../base/quantity.ts
 import { type Answer, overviewOf, type Task } from '../../model/overview.ts';
 import { counted, listed, type Tone } from '../../model/words.ts';
 import type { ScreenProps } from '../app.tsx';
+import { Alarms } from '../parts/alarms.tsx';
 import { Command } from '../parts/command.tsx';
 import { Sign } from '../parts/sign.tsx';
 import { numbers, Table } from '../parts/table.tsx';
@@ -10,7 +11,7 @@ import { linkTo } from '../route.ts';
 
 /** Is my data safe, what was lost, what should I do. */
 export function OverviewScreen({ feed }: ScreenProps) {
-  const { status, peers = [], proposals = [] } = feed.topics;
+  const { status, peers = [], proposals = [], alarm = [] } = feed.topics;
   if (status === undefined) return null;
   const overview = overviewOf({ status, peers, proposals, nowMs: feed.timeMs });
   return (
@@ -23,6 +24,7 @@ export function OverviewScreen({ feed }: ScreenProps) {
           <p>{overview.explanation}</p>
         </div>
       </section>
+      <Alarms alarms={alarm} nowMs={feed.timeMs} />
       {overview.answers.length > 0 && <Answers answers={overview.answers} />}
       <Tasks tasks={overview.tasks} />
       <Datasets datasets={status.datasets} surviveSites={status.policy.surviveSites} />
