@@ -2,10 +2,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { headFrom, headMessage } from '../../format/anchor-head.ts';
 import type { AnchorHead } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
-import type { AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import type { AgentKey, DatasetId } from '../../ids.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { MemberBook } from './member-book.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, contradiction, refusal } from './refusal.ts';
 
 /** A head with the entry that anchored it. */
@@ -58,10 +59,7 @@ export class AnchorBook {
   }
 
   image(): MessageInitShape<typeof AnchorImageSchema>[] {
-    return this.all().map(({ head, index }) => ({
-      head: headMessage(head),
-      index: BigInt(index),
-    }));
+    return this.all().map(anchorImage);
   }
 
   load(images: readonly AnchorImage[]): void {
@@ -83,3 +81,8 @@ export class AnchorBook {
     );
   }
 }
+
+const anchorImage = imageOnce(AnchorImageSchema, ({ head, index }: Anchor) => ({
+  head: headMessage(head),
+  index: BigInt(index),
+}));

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { equal, toHex } from '../../../base/bytes.ts';
 import { hash } from '../../crypto/hash.ts';
 import type { CommandId } from '../../format/control-records.ts';
@@ -17,6 +17,7 @@ import { fateImages, fatesFrom } from './fate-image.ts';
 import type { FormatBook } from './format-book.ts';
 import type { FindingBook } from './finding-book.ts';
 import type { HoldBook } from './hold-book.ts';
+import { encodeImage } from './image-encoding.ts';
 import type { IncarnationBook } from './incarnation-book.ts';
 import { datasetImages, datasetsFrom } from './incarnation-image.ts';
 import type { KeyBook } from './key-book.ts';
@@ -82,7 +83,7 @@ export type LogPosition = {
 
 /** The bytes of a whole state. */
 export function encodeParts(parts: ControlParts): Uint8Array {
-  return toBinary(ControlImageSchema, imageOf(parts));
+  return encodeImage({ ...imageOf(parts), ...parts.findings.image() });
 }
 
 /** Fills a fresh state from the bytes of another. @throws HoldfastError bad-encoding | outdated-software */
@@ -95,17 +96,14 @@ export function loadParts(parts: ControlParts, bytes: Uint8Array): void {
 
 /** 32 bytes over a whole state but its findings. */
 export function hashParts(parts: ControlParts): Uint8Array {
-  const image = imageOf(parts);
-  image.voids = [];
-  image.equivocations = [];
-  image.warnings = [];
-  return hash('control-state', toBinary(ControlImageSchema, image));
+  return hash('control-state', encodeImage(imageOf(parts)));
 }
 
-function imageOf(state: ControlParts): ControlImage {
+/** All but the findings. */
+function imageOf(state: ControlParts): MessageInitShape<typeof ControlImageSchema> {
   const { generation, lastIndex, commandCount } = state.position;
   const keys = keysImage(state.keys, state.escrow);
-  return create(ControlImageSchema, {
+  return {
     generation: BigInt(generation),
     lastIndex: BigInt(lastIndex),
     commandCount: BigInt(commandCount),
@@ -123,7 +121,6 @@ function imageOf(state: ControlParts): ControlImage {
     sites: state.sites.image(),
     decrees: state.decrees.image(),
     vouches: state.vouches.image(),
-    ...state.findings.image(),
     ...state.time.image(),
     cleared: state.cleared.image(),
     proposals: state.proposals.all().map(proposalImage),
@@ -136,7 +133,7 @@ function imageOf(state: ControlParts): ControlImage {
     drills: state.drills.image(),
     format: state.format.image(),
     restoreGrants: state.restoreGrants.all().map(restoreGrantImage),
-  });
+  };
 }
 
 function load(state: ControlParts, image: ControlImage): void {

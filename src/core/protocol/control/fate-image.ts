@@ -3,16 +3,17 @@ import { headFrom, headMessage } from '../../format/anchor-head.ts';
 import { hexBytes, reasonFrom, wordFrom } from '../../format/control-field.ts';
 import { commandIdFrom, rangeMessage, rangesFrom } from '../../format/control-keeping.ts';
 import { idField, required } from '../../format/field.ts';
-import type {
-  ExpiryImage,
-  FateImage,
+import {
+  type ExpiryImage,
+  type FateImage,
   FateImageSchema,
-  SequenceRange as RangeMessage,
+  type SequenceRange as RangeMessage,
 } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, type DatasetId, idBytes } from '../../ids.ts';
 import type { SequenceRanges } from '../../policy/sequence-ranges.ts';
 import type { Expiry, Fate } from './fate.ts';
 import { waitFrom, waitImage } from './proposal-image.ts';
+import { imageOnce } from './record-image.ts';
 
 type Init = MessageInitShape<typeof FateImageSchema>;
 
@@ -20,7 +21,12 @@ const stages = ['proposed', 'veto', 'trash', 'emptying'] as const;
 
 /** The images of fates, in their order. */
 export function fateImages(fates: readonly Fate[]): Init[] {
-  return fates.map(({ dataset, writer, quarantine, expiries, ...sets }) => ({
+  return fates.map(fateImage);
+}
+
+const fateImage = imageOnce(
+  FateImageSchema,
+  ({ dataset, writer, quarantine, expiries, ...sets }: Fate) => ({
     dataset: idBytes(dataset),
     writer: idBytes(writer),
     forgotten: sets.forgotten.map(rangeMessage),
@@ -44,8 +50,8 @@ export function fateImages(fates: readonly Fate[]): Init[] {
             reason: quarantine.reason,
           },
         }),
-  }));
-}
+  }),
+);
 
 /** The fates in images. @throws HoldfastError bad-encoding */
 export function fatesFrom(images: readonly FateImage[]): Fate[] {

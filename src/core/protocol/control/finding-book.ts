@@ -1,13 +1,15 @@
 import { toHex } from '../../../base/bytes.ts';
 import { hexBytes } from '../../format/control-field.ts';
 import type { CommandId } from '../../format/control-records.ts';
-import type {
-  EquivocationImage,
-  VoidImage,
-  WarningImage,
+import {
+  type ControlImage,
+  EquivocationImageSchema,
+  VoidImageSchema,
+  WarningImageSchema,
 } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, idBytes, idOf } from '../../ids.ts';
 import { appendBounded, controlBounds } from './control-bounds.ts';
+import { imageOnce } from './record-image.ts';
 
 type Place = { readonly generation: number; readonly index: number };
 
@@ -62,14 +64,9 @@ export class FindingBook {
 
   image(): FindingImage {
     return {
-      voids: this.#voids.map((one) => ({ ...one, ...placeImage(one), id: hexBytes(one.id) })),
-      equivocations: this.#equivocations.map((one) => ({
-        ...placeImage(one),
-        agent: idBytes(one.agent),
-        reason: one.reason,
-        evidence: [...one.evidence],
-      })),
-      warnings: this.#warnings.map((one) => ({ ...placeImage(one), text: one.text })),
+      voids: this.#voids.map(voidImage),
+      equivocations: this.#equivocations.map(equivocationImage),
+      warnings: this.#warnings.map(warningImage),
     };
   }
 
@@ -90,13 +87,25 @@ export class FindingBook {
   }
 }
 
-type Plain<Message> = Omit<Message, '$typeName' | '$unknown'>;
+type FindingImage = Pick<ControlImage, 'voids' | 'equivocations' | 'warnings'>;
 
-type FindingImage = {
-  readonly voids: Plain<VoidImage>[];
-  readonly equivocations: Plain<EquivocationImage>[];
-  readonly warnings: Plain<WarningImage>[];
-};
+const voidImage = imageOnce(VoidImageSchema, (one: VoidEntry) => ({
+  ...one,
+  ...placeImage(one),
+  id: hexBytes(one.id),
+}));
+
+const equivocationImage = imageOnce(EquivocationImageSchema, (one: Equivocation) => ({
+  ...placeImage(one),
+  agent: idBytes(one.agent),
+  reason: one.reason,
+  evidence: [...one.evidence],
+}));
+
+const warningImage = imageOnce(WarningImageSchema, (one: Warning) => ({
+  ...placeImage(one),
+  text: one.text,
+}));
 
 function placeImage({ generation, index }: Place): { generation: bigint; index: bigint } {
   return { generation: BigInt(generation), index: BigInt(index) };

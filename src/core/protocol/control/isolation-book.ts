@@ -1,11 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { idField } from '../../format/field.ts';
-import type {
-  IsolationImage,
+import {
+  type IsolationImage,
   IsolationImageSchema,
 } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, type DatasetId, idBytes, idOf } from '../../ids.ts';
 import { controlBounds } from './control-bounds.ts';
+import { imageOnce } from './record-image.ts';
 import { refusal } from './refusal.ts';
 
 /** What operators have attested of one agent. */
@@ -72,13 +73,7 @@ export class IsolationBook {
   }
 
   image(): MessageInitShape<typeof IsolationImageSchema>[] {
-    return this.all().map(({ agent, isWhole, datasets, exceptions, reason }) => ({
-      agent: idBytes(agent),
-      isWhole,
-      datasets: datasets.map(idBytes),
-      exceptions: exceptions.map(idBytes),
-      reason,
-    }));
+    return this.all().map(isolationImage);
   }
 
   load(images: readonly IsolationImage[]): void {
@@ -91,3 +86,11 @@ export class IsolationBook {
     }
   }
 }
+
+const isolationImage = imageOnce(IsolationImageSchema, (one: Isolation) => ({
+  agent: idBytes(one.agent),
+  isWhole: one.isWhole,
+  datasets: one.datasets.map(idBytes),
+  exceptions: one.exceptions.map(idBytes),
+  reason: one.reason,
+}));

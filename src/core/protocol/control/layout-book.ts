@@ -3,10 +3,11 @@ import { layoutFrom } from '../../format/control-body.ts';
 import { layoutMessage } from '../../format/control-message.ts';
 import type { Layout } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
-import type { LayoutImage, LayoutImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type LayoutImage, LayoutImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import type { AgentKey } from '../../ids.ts';
 import { appendBounded, controlBounds } from './control-bounds.ts';
 import type { MemberBook } from './member-book.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { newest, requireNext, type Versioned, versionFrom, versionImage } from './versioned.ts';
 
@@ -52,10 +53,7 @@ export class LayoutBook {
   }
 
   image(): MessageInitShape<typeof LayoutImageSchema>[] {
-    return this.#versions.map(({ value, ...rest }) => ({
-      layout: layoutMessage(value),
-      ...versionImage(rest),
-    }));
+    return this.#versions.map(layoutImage);
   }
 
   load(images: readonly LayoutImage[]): void {
@@ -66,3 +64,8 @@ export class LayoutBook {
     required(this.#versions[0], 'layout');
   }
 }
+
+const layoutImage = imageOnce(LayoutImageSchema, ({ value, ...rest }: Versioned<Layout>) => ({
+  layout: layoutMessage(value),
+  ...versionImage(rest),
+}));

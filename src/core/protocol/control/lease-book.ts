@@ -1,10 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { LeaseLapse, LeaseRenewal } from '../../format/control-records.ts';
 import { idField } from '../../format/field.ts';
-import type { LeaseImage, LeaseImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type LeaseImage, LeaseImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, type DatasetId, idBytes, shortId } from '../../ids.ts';
 import { fenceQuorum } from './fence-quorum.ts';
 import type { IncarnationBook } from './incarnation-book.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /** The newest renewal of a holder's promise. */
@@ -113,15 +114,7 @@ export class LeaseBook {
   }
 
   image(): MessageInitShape<typeof LeaseImageSchema>[] {
-    return this.all().map(({ dataset, incarnation, holder, forMs, generation, index, lapsed }) => ({
-      dataset: idBytes(dataset),
-      incarnation,
-      holder: idBytes(holder),
-      forMs: BigInt(forMs),
-      generation: BigInt(generation),
-      index: BigInt(index),
-      lapsed: lapsed.map(idBytes),
-    }));
+    return this.all().map(leaseImage);
   }
 
   load(images: readonly LeaseImage[]): void {
@@ -140,3 +133,13 @@ export class LeaseBook {
     }
   }
 }
+
+const leaseImage = imageOnce(LeaseImageSchema, (lease: Lease) => ({
+  dataset: idBytes(lease.dataset),
+  incarnation: lease.incarnation,
+  holder: idBytes(lease.holder),
+  forMs: BigInt(lease.forMs),
+  generation: BigInt(lease.generation),
+  index: BigInt(lease.index),
+  lapsed: lease.lapsed.map(idBytes),
+}));

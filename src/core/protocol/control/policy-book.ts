@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { PolicyChange } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
-import type { PolicyImage, PolicyImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type PolicyImage, PolicyImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import type { Genesis, Policy } from '../../format/records.ts';
 import type { AgentKey } from '../../ids.ts';
 import type { PolicyDocument } from '../../policy/policy-document.ts';
@@ -9,6 +9,7 @@ import { type DatasetRule, type PolicyTerms, ruleFor, termsOf } from '../../poli
 import { decodePolicy } from '../../policy/policy-text.ts';
 import { appendBounded, controlBounds } from './control-bounds.ts';
 import { commandOfEvidence } from './evidence.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 import { newest, requireNext, type Versioned, versionFrom, versionImage } from './versioned.ts';
 
@@ -70,10 +71,7 @@ export class PolicyBook {
   }
 
   image(): MessageInitShape<typeof PolicyImageSchema>[] {
-    return this.#versions.map(({ value: _, evidence, ...rest }) => ({
-      evidence: [...evidence],
-      ...versionImage(rest),
-    }));
+    return this.#versions.map(policyImage);
   }
 
   load(images: readonly PolicyImage[]): void {
@@ -96,3 +94,11 @@ export class PolicyBook {
     return { version, base, document, ...termsOf(document, this.#first.surviveSites) };
   }
 }
+
+const policyImage = imageOnce(
+  PolicyImageSchema,
+  ({ value: _, evidence, ...rest }: PolicyVersion) => ({
+    evidence: [...evidence],
+    ...versionImage(rest),
+  }),
+);

@@ -2,10 +2,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { wordFrom } from '../../format/control-field.ts';
 import type { BodyOf } from '../../format/control-records.ts';
 import { idField } from '../../format/field.ts';
-import type { SiteImage, SiteImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
+import { type SiteImage, SiteImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, idBytes } from '../../ids.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { ControlMember, MemberBook } from './member-book.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 const reportStates = ['lost', 'seen'] as const;
@@ -81,16 +82,7 @@ export class SiteBook {
   }
 
   image(): MessageInitShape<typeof SiteImageSchema>[] {
-    return this.all().map(({ site, isLost, reports }) => ({
-      site,
-      isLost,
-      reports: reports.map(({ agent, state, index, timeMs }) => ({
-        agent: idBytes(agent),
-        state,
-        index: BigInt(index),
-        timeMs: BigInt(timeMs),
-      })),
-    }));
+    return this.all().map(siteImage);
   }
 
   load(images: readonly SiteImage[]): void {
@@ -123,3 +115,14 @@ function weigh(known: SiteRecord, report: SiteReport, voters: readonly AgentKey[
   if (count('seen') >= majority) return { ...known, isLost: false, reports };
   return { ...known, reports };
 }
+
+const siteImage = imageOnce(SiteImageSchema, ({ site, isLost, reports }: SiteRecord) => ({
+  site,
+  isLost,
+  reports: reports.map(({ agent, state, index, timeMs }) => ({
+    agent: idBytes(agent),
+    state,
+    index: BigInt(index),
+    timeMs: BigInt(timeMs),
+  })),
+}));

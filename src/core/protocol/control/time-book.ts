@@ -1,13 +1,9 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { BodyOf } from '../../format/control-records.ts';
 import { idField } from '../../format/field.ts';
-import type {
-  ControlImage,
-  ControlImageSchema,
-  TimeWordImage,
-} from '../../format/gen/holdfast/v1/control_pb.js';
+import { type ControlImage, TimeWordImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, idBytes } from '../../ids.ts';
 import type { ConfigBook } from './config-book.ts';
+import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, refusal } from './refusal.ts';
 
 /** A place in the logs of all generations. */
@@ -111,16 +107,8 @@ export class TimeBook {
     });
   }
 
-  image(): Pick<MessageInitShape<typeof ControlImageSchema>, 'logTimeMs'> & {
-    timeWords: TimeWordImage[];
-  } {
-    const timeWords = this.words().map(({ voter, timeMs, generation, index }) => ({
-      voter: idBytes(voter),
-      timeMs: BigInt(timeMs),
-      generation: BigInt(generation),
-      index: BigInt(index),
-    }));
-    return { logTimeMs: BigInt(this.#nowMs), timeWords: timeWords as TimeWordImage[] };
+  image(): Pick<ControlImage, 'logTimeMs' | 'timeWords'> {
+    return { logTimeMs: BigInt(this.#nowMs), timeWords: this.words().map(wordImage) };
   }
 
   load({ logTimeMs, timeWords }: ControlImage): void {
@@ -145,3 +133,10 @@ function isAfter(word: LogPlace, entry: LogPlace): boolean {
   if (word.generation !== entry.generation) return word.generation > entry.generation;
   return word.index > entry.index;
 }
+
+const wordImage = imageOnce(TimeWordImageSchema, (word: TimeWord) => ({
+  voter: idBytes(word.voter),
+  timeMs: BigInt(word.timeMs),
+  generation: BigInt(word.generation),
+  index: BigInt(word.index),
+}));
