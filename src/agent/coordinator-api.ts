@@ -4,6 +4,7 @@ import type { Agent } from './agent.ts';
 import type { CoordinatorStatus } from './api.ts';
 import { isQuorate } from './coordinator-quorum.ts';
 import type { CommandReport, CoordinatorApi, CoordinatorReport } from './coordinator-types.ts';
+import { givenUpWarnings } from './given-up-hosts.ts';
 
 export function coordinatorApi(agent: Agent): CoordinatorApi {
   return {
@@ -51,9 +52,11 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
     layout: { version, mode },
     logTimeMs: control.state.time.nowMs,
     format: control.state.format.current,
-    warnings: [...agent.control.troubles.all(), ...lintVoters(candidates, config.voters)].map(
-      ({ text, next }) => ({ text, next }),
-    ),
+    warnings: [
+      ...agent.control.troubles.all(),
+      ...lintVoters(candidates, config.voters, control.state.genesis.byzantineVoters),
+      ...givenUpWarnings(agent),
+    ].map(({ text, next }) => ({ text, next })),
   };
 }
 

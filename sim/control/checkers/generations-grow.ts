@@ -1,16 +1,20 @@
 import type { AgentKey } from '../../../src/core/ids.ts';
+import type { AppliedCommand } from '../../../src/services/control/control-access.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
 
 /**
  * Nobody goes back to a generation that a decree has ended, and none begins without the signatures of enough
- * operators. Whoever was abandoned votes no more.
+ * operators. Whoever was abandoned votes no more, until operators give it the role anew.
  */
 export class GenerationsGrow implements ControlChecker {
   readonly name = 'generations-grow';
   readonly #newest = new Map<AgentKey, number>();
   readonly #decrees = new Map<number, string>();
+  /** In which generation operators have given it its vote again. */
+  readonly #given = new Map<AgentKey, number>();
 
   observe(seen: ControlSeen): string | undefined {
+    if (seen.kind === 'applied') this.#noteRole(seen.command);
     if (seen.kind !== 'state') return undefined;
     const { generation, decrees, config } = seen.control.state;
     const before = this.#newest.get(seen.agent) ?? generation;
@@ -24,9 +28,16 @@ export class GenerationsGrow implements ControlChecker {
       const operators = new Set(authors).size;
       if (operators < 2)
         return `generation ${decree.generation} was begun by ${operators} operators`;
-      const back = decree.abandoned.find((one) => config.voters.includes(one));
+      const mayVote = (one: AgentKey): boolean => (this.#given.get(one) ?? 0) >= decree.generation;
+      const back = decree.abandoned.find((one) => config.voters.includes(one) && !mayVote(one));
       if (back !== undefined) return `${back.slice(0, 8)} votes again`;
     }
     return decrees.all().length === 0 ? `generation ${generation} has no decree` : undefined;
+  }
+
+  #noteRole({ body, outcome, generation }: AppliedCommand): void {
+    if (body.kind !== 'roles' || outcome.outcome !== 'applied' || !body.add.includes('voter'))
+      return;
+    this.#given.set(body.agent, generation);
   }
 }

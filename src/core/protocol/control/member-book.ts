@@ -24,7 +24,7 @@ export type ControlMember = {
   readonly invites: readonly string[];
   /** Of the entry that admitted it first; 0 for the founder. */
   readonly index: number;
-  /** A decree has taken its vote for good. */
+  /** A decree has taken its vote, and operators have not given it back. */
   readonly isAbandoned: boolean;
   /** Taken by operators: no invite gives them back. */
   readonly revoked: readonly Role[];
@@ -102,8 +102,9 @@ export class MemberBook {
     const member = this.of(agent);
     if (member === undefined) return `${agent.slice(0, 8)} is no member`;
     if (member.isAbandoned) return `"${member.name}" was abandoned by a decree`;
-    const canVote = member.roles.includes('voter') || member.roles.includes('witness');
-    return canVote ? undefined : `"${member.name}" has neither the role voter nor witness`;
+    return member.roles.some(mayVoteAs)
+      ? undefined
+      : `"${member.name}" has neither the role voter nor witness`;
   }
 
   /** Judges the two statements in an admit command. @throws HoldfastError (any code of InviteBook, too) */
@@ -150,12 +151,15 @@ export class MemberBook {
     const taken = member.revoked.filter((role) => !add.includes(role));
     const revoked = [...new Set([...taken, ...remove])];
     const isSame = String([roles, revoked]) === String([member.roles, member.revoked]);
-    if (isSame) throw refusal(`"${member.name}" has these roles already`);
+    // Whom a decree has given up is given its vote anew: by then it follows the new generation, or cannot be reached.
+    const isBack = member.isAbandoned && add.some(mayVoteAs);
+    if (isSame && !isBack) throw refusal(`"${member.name}" has these roles already`);
     this.#requireVoters(member, roles);
     const known = new Map(member.revocations.map((one) => [one.role, one]));
     const now = { generation, index, timeMs, authors };
     const revocations = revoked.map((role) => known.get(role) ?? { ...now, role });
-    return () => this.#set({ ...member, roles, revoked, revocations });
+    const isAbandoned = member.isAbandoned && !isBack;
+    return () => this.#set({ ...member, roles, revoked, revocations, isAbandoned });
   }
 
   /** @throws HoldfastError not-permitted */
@@ -180,11 +184,11 @@ export class MemberBook {
   #requireVoters(changed: ControlMember, roles: readonly Role[]): void {
     const others = this.all().filter(({ agent }) => agent !== changed.agent);
     const canVote = others.some(({ agent }) => this.voterObjection(agent) === undefined);
-    if (canVote || roles.includes('voter') || roles.includes('witness')) return;
+    if (canVote || roles.some(mayVoteAs)) return;
     throw refusal('nobody would be left who may vote');
   }
 
-  /** Takes away votes for good: see a decree. */
+  /** Takes away votes, until operators give them anew: see a decree. */
   abandon(agents: readonly AgentKey[]): void {
     for (const agent of agents) {
       const member = this.#members.get(agent);
@@ -242,6 +246,10 @@ export class MemberBook {
     this.#revision++;
     this.#members.set(member.agent, member);
   }
+}
+
+function mayVoteAs(role: Role): boolean {
+  return role === 'voter' || role === 'witness';
 }
 
 function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {

@@ -39,7 +39,7 @@ function begin(): Uint8Array {
 }
 
 describe('a decree', () => {
-  test('it puts the new voters in force and takes the vote of abandoned agents for good', () => {
+  test('it puts the new voters in force and takes the vote of abandoned agents', () => {
     const old = log.state.encode();
     const before = log.state;
     begin();
@@ -56,6 +56,21 @@ describe('a decree', () => {
     const report = { kind: 'site-report', site: 'oslo', state: 'lost' } as const;
     expect(log.by(turku, { ...report, site: 'riga' })).toBe('applied');
     expect(log.by(turku, { kind: 'anchor', heads: [anchorOf()] })).toContain('is not a voter');
+  });
+
+  test('whom it has abandoned gets its vote back by the role, given anew by operators', () => {
+    begin();
+    const role = { kind: 'roles', agent: turku.agentKey, remove: [] } as const;
+    expect(log.byOperator({ ...role, add: ['storage'] })).toContain('has these roles already');
+    expect(log.by(bergen, { ...role, add: ['voter'] })).toContain('operators must sign');
+    expect(log.byOperator({ ...role, add: ['voter'] })).toBe('applied');
+    expect(log.byOperator({ ...role, add: ['voter'] })).toContain('has these roles already');
+    const voters = [bergen.agentKey, turku.agentKey].sort();
+    const layout = { kind: 'layout', version: 3, base: 2, mode: 'pinned', voters } as const;
+    expect(log.byOperator(layout)).toBe('applied');
+    log.configure([bergen, turku]);
+    expect(log.by(turku, { kind: 'anchor', heads: [anchorOf()] })).toBe('applied');
+    expect(log.state.members.of(log.oslo.agentKey)?.isAbandoned).toBe(true);
   });
 
   test('it opens the log of its generation, and stands nowhere else', () => {
