@@ -69,6 +69,26 @@ export const controlMutants: readonly ControlMutant[] = [
       'grants >= fenceQuorum(voters.length, faulty) - 1',
     ),
   ),
+  aimed(
+    { by: 'one-live' },
+    "gives a slot up at an operator's word alone",
+    40,
+    state(
+      'incarnation-book.ts',
+      'change: () => this.#set({ ...known, slot: { ...slot, isGivenUp: true } })',
+      "change: () => this.#set({ ...known, state: 'dead', slot: undefined })",
+    ),
+  ),
+  aimed(
+    { by: 'one-live' },
+    'gives a slot up when another host than its candidate is off',
+    40,
+    state(
+      'incarnation-book.ts',
+      'const isDead = known.slot?.target === agent;',
+      'const isDead = known.slot !== undefined;',
+    ),
+  ),
   mutant(
     'counts a vote that is said twice',
     120,

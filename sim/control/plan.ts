@@ -92,17 +92,12 @@ const stories = [
   ...(['upgrade', 'upgrade', 'upgrade', 'lying-leader', 'lying-leader', 'two-liars'] as const),
 ];
 
-/** True when more is broken than the log bears: it may stop for ever, and may not promote twice. */
+/** True when more is broken than the log bears: it may stop for ever, and may not promote twice. Liars alone are not. */
 export function isOverBudget(faults: readonly ControlFault[]): boolean {
   return faults.some(({ kind }) => overBudget.includes(kind));
 }
 
 const overBudget: readonly ControlFaultKind[] = ['roll-back', 'clone', 'lying-leader'];
-
-/** True when nothing must come to an end: a slot may stay open for ever where two of its voters lie. */
-export function isWithoutEnd(faults: readonly ControlFault[]): boolean {
-  return isOverBudget(faults) || faults.filter(({ kind }) => kind === 'liar').length > 1;
-}
 
 /** Longer than a site must be silent to be lost. */
 const siteLostMs = 50_000;
@@ -124,7 +119,7 @@ export function controlPlanOf(seed: number): ControlPlan {
   if (story === 'two-liars') faults.push(...twoLiars(random, durationMs));
   else if (story !== undefined) faults.push(draw(random, story, durationMs - longerMs));
   faults.sort((a, b) => a.atMs - b.atMs);
-  const mayLie = story === 'liar' || isWithoutEnd(faults);
+  const mayLie = isOverBudget(faults) || faults.some(({ kind }) => kind === 'liar');
   return {
     durationMs,
     isFresh: story === undefined && random.chance(180),

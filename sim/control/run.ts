@@ -1,7 +1,7 @@
 import { ControlCluster, type ControlViolation } from './cluster.ts';
 import { ControlFaults } from './faults.ts';
 import { type Parts, shippedParts } from './parts.ts';
-import { type ControlFault, type ControlPlan, controlPlanOf, isWithoutEnd } from './plan.ts';
+import { type ControlFault, type ControlPlan, controlPlanOf, isOverBudget } from './plan.ts';
 import { emptyDisks, settledDisks } from './settled.ts';
 import { Upgrade } from './upgrade.ts';
 import { type Builds, shippedBuilds } from './versions.ts';
@@ -69,7 +69,7 @@ export async function runControlSeed(
   }
   cluster.world.note('all trouble is over');
   faults.heal();
-  if (isWithoutEnd(plan.faults)) await cluster.world.advance(restMs);
+  if (isOverBudget(plan.faults)) await cluster.world.advance(restMs);
   else await converge(cluster, workload, faults);
   cluster.rest();
   for (const agent of cluster.agents) agent.crash();

@@ -13,13 +13,15 @@ import type { PolicyInForce } from '../../src/core/protocol/control/policy-book.
 import type { RunRecord } from '../../src/core/protocol/control/plan-book.ts';
 import { isOpen, type PlanRun } from '../../src/core/protocol/control/plan-run.ts';
 import { isHeld } from '../../src/services/plan/standby.ts';
-import type { Prng } from '../prng.ts';
+import { Prng } from '../prng.ts';
 import { epochMs } from '../world.ts';
+import { AfterDecree } from './after-decree.ts';
 import type { ControlAgent } from './agent.ts';
 import { operatorSecrets, sealed } from './cast.ts';
 import { rogueReason } from './checkers/authorized.ts';
 import type { ControlCluster } from './cluster.ts';
 import { datasets } from './datasets.ts';
+import { SecondThoughts } from './second-thoughts.ts';
 import { Stutter } from './stutter.ts';
 
 const plansMax = 4;
@@ -42,18 +44,28 @@ export class ControlWorkload {
   /** Runs that were helped once after the end of all trouble. */
   readonly #helped = new Set<string>();
   readonly #stutterer: Stutter;
+  readonly #secondThoughts: SecondThoughts;
+  readonly #afterDecree: AfterDecree;
+  /** What is drawn here shifts nothing else. */
+  readonly #sizes: Prng;
   #rogues = 0;
   #standby: Standby | undefined;
 
   constructor(cluster: ControlCluster) {
     this.#cluster = cluster;
     this.#random = cluster.random.fork();
+    this.#sizes = new Prng(cluster.world.seed ^ 0x73697a65);
     if (cluster.plan.faults.some(({ kind }) => kind === 'site-lost' || kind === 'lease-lost')) {
       cluster.world.after(standbyMs, () => this.#prepareStandby());
     }
     this.#stutterer = new Stutter(cluster, cluster.random.fork(), (body, by) => {
       const author = this.#cluster.cast.people.find(({ agentKey }) => agentKey === by);
       if (author !== undefined) this.#say(body, [author.statementSecret]);
+    });
+    this.#afterDecree = new AfterDecree(cluster, (body) => this.#say(body));
+    this.#secondThoughts = new SecondThoughts(cluster, {
+      say: (body) => this.#say(body, operatorSecrets.slice(0, 1)),
+      isolate: (agent, dataset) => this.isolate(agent, dataset),
     });
   }
 
@@ -87,13 +99,14 @@ export class ControlWorkload {
     if (random.chance(60)) this.#changePolicy();
     if (random.chance(120)) this.#proposeTogether();
     if (random.chance(120)) this.#beRogue();
+    this.#secondThoughts.step();
     if (this.#cluster.state !== undefined) this.#stutterer.step(this.#cluster.state);
   }
 
   /** As step, when all trouble is over: whatever needs an operator gets one. @returns whether nothing is open */
   help(): boolean {
     this.#grantAll();
-    this.#unpin();
+    this.#afterDecree.help();
     const open = this.#openRuns();
     for (const { record, run } of open) {
       if (run.state !== 'escalated') continue;
@@ -105,20 +118,8 @@ export class ControlWorkload {
       if (!isHelped) this.#isolateHolders(record.plan);
       this.#say({ kind: 'plan-decision', ...name, decision: isHelped ? 'cancel' : 'resume' });
     }
-    return open.length === 0 && !this.#isPinned;
-  }
-
-  get #isPinned(): boolean {
-    const { generation = 1, layout } = this.#cluster.state ?? {};
-    return generation > 1 && layout?.current.mode === 'pinned';
-  }
-
-  /** A decree pins its few voters; when all is well again, operators let the cluster choose. */
-  #unpin(): void {
-    const { layout } = this.#cluster.state ?? {};
-    if (layout === undefined || !this.#isPinned) return;
-    const { version } = layout.current;
-    this.#say({ kind: 'layout', version: version + 1, base: version, mode: 'auto', voters: [] });
+    const isDecided = this.#secondThoughts.help();
+    return open.length === 0 && isDecided && !this.#afterDecree.isPinned;
   }
 
   /** For a report of a run that did not end. */
@@ -262,8 +263,10 @@ export class ControlWorkload {
 
   #changeLayout(): void {
     const { version = 0 } = this.#cluster.state?.layout.current ?? {};
-    // Three cannot outvote one that lies: a slot could stay open for ever.
-    const count = this.#cluster.cast.byzantineVoters === 1 ? 5 : this.#random.pick([3, 5]);
+    // Three cannot outvote one that lies: operators must end what it splits.
+    const count = (this.#cluster.cast.byzantineVoters === 1 ? this.#sizes : this.#random).pick([
+      3, 5,
+    ]);
     const { people } = this.#cluster.cast;
     const from = this.#random.below(people.length - count + 1);
     const voters = people

@@ -50,7 +50,7 @@ export function checkersOf(cluster: ControlCluster): readonly ControlChecker[] {
     ...always,
     new OneLeader(),
     new SameState({ isOneVersion: !faults.some(({ kind }) => kind === 'upgrade') }),
-    new PerGeneration(() => new OneLive(cluster.cast.cluster)),
+    new PerGeneration(() => new OneLive(cluster.cast.cluster, cluster.cast.byzantineVoters)),
     new LiveCopies({ truth: cluster.truth, isRunning, hasStopped, isDecreeFalse }),
     new LeasedCopies((name) => usedAt(cluster, name)),
     new FencesGrow(),

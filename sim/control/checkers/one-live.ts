@@ -2,11 +2,13 @@ import { openCommand } from '../../../src/core/format/control-envelope.ts';
 import type { ControlCommand } from '../../../src/core/format/control-records.ts';
 import type { ClusterId, DatasetId } from '../../../src/core/ids.ts';
 import type { Incarnation } from '../../../src/core/protocol/control/incarnation-book.ts';
+import type { Slot } from '../../../src/core/protocol/control/slot.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
 
 /**
  * A dataset is live at one agent, and moves to another only after the one before was off by its own word or the
- * operators', by the grants of a majority of the voters that the slot was opened with.
+ * operators', by the grants of a majority of the voters that the slot was opened with. A slot is given up only when so
+ * many voters have abandoned it that nobody can decide it any more, or its candidate is off.
  */
 export class OneLive implements ControlChecker {
   readonly name = 'one-live';
@@ -17,16 +19,21 @@ export class OneLive implements ControlChecker {
   readonly #renewed = new Map<DatasetId, number>();
   readonly #lapsed = new Map<string, Set<string>>();
   readonly #decided = new Map<string, string>();
+  /** Entries by which voters have abandoned an incarnation. */
+  readonly #abandoned = new Map<string, Set<number>>();
   readonly #cluster: ClusterId;
+  /** Voters that may sign two words. */
+  readonly #faulty: number;
 
-  constructor(cluster: ClusterId) {
+  constructor(cluster: ClusterId, faulty: number) {
     this.#cluster = cluster;
+    this.#faulty = faulty;
   }
 
   observe(seen: ControlSeen): string | undefined {
     if (seen.kind !== 'applied' || seen.command.outcome.outcome !== 'applied') return undefined;
     const { body, index } = seen.command;
-    this.#noteEvidence(body);
+    this.#noteEvidence(body, index);
     this.#noteLapse(seen);
     for (const one of seen.control.state.incarnations.all()) {
       const text = this.#check(one, index);
@@ -35,7 +42,11 @@ export class OneLive implements ControlChecker {
     return undefined;
   }
 
-  #noteEvidence(body: ControlCommand['body']): void {
+  #noteEvidence(body: ControlCommand['body'], index: number): void {
+    if (body.kind === 'fence-vote' && body.target === undefined) {
+      const slot = `${body.dataset}/${body.incarnation}`;
+      this.#abandoned.set(slot, (this.#abandoned.get(slot) ?? new Set()).add(index));
+    }
     if (body.kind === 'demote') this.#off.add(`${body.dataset}/${body.incarnation}`);
     if (body.kind === 'isolate') this.#off.add(body.agent);
   }
@@ -75,6 +86,7 @@ export class OneLive implements ControlChecker {
     ) {
       return `the slot of incarnation ${before.incarnation} is replaced before it is decided`;
     }
+    if (before.slot !== undefined && one.state === 'dead') return this.#death(before, before.slot);
     if (before.state !== 'live' || (one.state === 'live' && one.holder === before.holder)) {
       return undefined;
     }
@@ -82,6 +94,16 @@ export class OneLive implements ControlChecker {
       this.#off.has(`${before.dataset}/${before.incarnation}`) ||
       this.#off.has(before.holder ?? '');
     return isProven ? undefined : `incarnation ${before.incarnation} ends without evidence`;
+  }
+
+  #death({ dataset, incarnation }: Incarnation, { voters, target }: Slot): string | undefined {
+    const slot = `${dataset}/${incarnation}`;
+    const count = this.#abandoned.get(slot)?.size ?? 0;
+    // Those who have not abandoned it, and those who may sign twice, are too few to grant it.
+    const mayGrant = voters.length - count + this.#faulty;
+    const isOver = 2 * mayGrant < voters.length + this.#faulty + 1;
+    if (isOver || this.#off.has(target)) return undefined;
+    return `slot ${slot} is given up by ${count} of ${voters.length} voters`;
   }
 
   #proof({ certificate, incarnation, state, holder, dataset }: Incarnation): string | undefined {
