@@ -3,6 +3,7 @@ import type { AgentKey } from '../core/ids.ts';
 import { chooseVoters, lintVoters, type VoterCandidate } from '../core/policy/voter-choice.ts';
 import type { Agent } from './agent.ts';
 import { hearNews } from './coordinator-news.ts';
+import { givenUpWarnings } from './given-up-hosts.ts';
 import type {
   LayoutApi,
   LayoutPlan,
@@ -33,10 +34,11 @@ function layoutReport(agent: Agent): LayoutReport {
   const { layout } = agent.control.log.state;
   const { version, mode, voters } = layout.current;
   const wanted = mode === 'auto' ? chosen(agent) : { voters, reasons: [pinnedBy(agent)] };
+  const now = voterSet(agent, agent.control.log.status().config.voters);
   return {
     version,
     mode,
-    now: voterSet(agent, agent.control.log.status().config.voters),
+    now: { ...now, warnings: [...now.warnings, ...givenUpWarnings(agent)] },
     wanted: voterSet(agent, wanted.voters),
     reasons: [...wanted.reasons],
     history: history(agent),
@@ -82,8 +84,9 @@ export function voterKeys(agent: Agent, names: readonly string[]): AgentKey[] {
   for (const voter of voters) {
     const objection = members.voterObjection(voter);
     if (objection === undefined) continue;
+    const { name = voter, isAbandoned = false } = members.of(voter) ?? {};
     throw new HoldfastError('not-permitted', `${objection}: it cannot vote`, {
-      next: 'holdfast peer list',
+      next: isAbandoned ? `holdfast peer set ${name} --role +voter` : 'holdfast peer list',
     });
   }
   if (new Set(voters).size !== voters.length) {
@@ -102,12 +105,13 @@ function pinnedBy(agent: Agent): string {
 
 function voterSet(agent: Agent, voters: readonly AgentKey[]): VoterSet {
   const candidates = agent.control.voters.candidates();
+  const { byzantineVoters } = agent.control.log.state.genesis;
   return {
     voters: voters
       .map((voter) => layoutVoter(agent, candidates, voter))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    words: survivalInWords(candidates, voters),
-    warnings: [...lintVoters(candidates, voters)],
+    words: survivalInWords(candidates, voters, byzantineVoters),
+    warnings: [...lintVoters(candidates, voters, byzantineVoters)],
   };
 }
 

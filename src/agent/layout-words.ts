@@ -1,11 +1,21 @@
 import type { AgentKey } from '../core/ids.ts';
 import type { VoterCandidate } from '../core/policy/voter-choice.ts';
+import { fenceQuorum } from '../core/protocol/control/fence-quorum.ts';
 
-/** What a set of voters survives, for people. */
+/** What a set of voters survives, for people. `faulty`: voters that may lie, by the genesis. */
 export function survivalInWords(
   candidates: readonly VoterCandidate[],
   voters: readonly AgentKey[],
+  faulty = 0,
 ): string {
+  const words = lossesInWords(candidates, voters);
+  if (faulty === 0 || voters.length === 0) return words;
+  const needed = fenceQuorum(voters.length, faulty);
+  if (needed > voters.length) return `${words}; too few to vote on a promotion`;
+  return `${words}; a promotion takes ${needed} of ${voters.length} votes`;
+}
+
+function lossesInWords(candidates: readonly VoterCandidate[], voters: readonly AgentKey[]): string {
   const count = voters.length;
   const majority = Math.floor(count / 2) + 1;
   const mayFail = count - majority;

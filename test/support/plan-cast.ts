@@ -122,8 +122,8 @@ export class Actor implements StepActions {
 /** Several hosts around one control log, in one process and in a time of their own. */
 export class PlanCast {
   readonly clock = new ManualClock();
-  readonly cluster = new SampleCluster();
-  readonly log = new MemoryControlLog(this.cluster, this.clock);
+  readonly cluster: SampleCluster;
+  readonly log: MemoryControlLog;
   readonly deeds: Deed[] = [];
   /** Called after each deed was noted. */
   onDeed: (() => void) | undefined;
@@ -133,7 +133,12 @@ export class PlanCast {
   readonly cuts = new Set<string>();
 
   /** The founder's site is oslo; every other site has as many hosts as are asked for. */
-  constructor(sites: readonly string[] = ['rome', 'cairo'], { hosts = 1 } = {}) {
+  constructor(
+    sites: readonly string[] = ['rome', 'cairo'],
+    { hosts = 1, byzantineVoters = 0 } = {},
+  ) {
+    this.cluster = new SampleCluster('sample', { byzantineVoters });
+    this.log = new MemoryControlLog(this.cluster, this.clock);
     const others = sites.flatMap((site) =>
       Array.from({ length: hosts }, (_, i) =>
         i === 0 ? sampleAgent(site) : sampleAgent(site, { name: `${site}-host-${i + 1}` }),

@@ -13,6 +13,7 @@ import {
   printApplied,
   submitAsOperator,
 } from '../operator.ts';
+import { shellWord } from '../shell-word.ts';
 import type { Cell } from '../table.ts';
 import { clean } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
@@ -117,7 +118,7 @@ const stateWords: Readonly<Record<IncarnationReport['state'], string>> = {
   live: 'one copy is live',
   off: 'the copy that was live is known to be off: another may be promoted',
   contested: 'a promotion is being voted on',
-  dead: 'the voters have given the last promotion up: another may be tried',
+  dead: 'the last promotion was given up: another may be tried',
   open: 'no restore plan has named it: its source writes it',
 };
 
@@ -152,6 +153,7 @@ async function show(context: CliContext, name: string): Promise<void> {
     ['this host', `${here.mayWrite ? 'may write' : 'must not write'}: ${here.reason}`],
   ];
   await output.print(...facts.map(([fact, value]) => `${fact.padEnd(12)} ${clean(value)}`));
+  if (slot !== undefined) await output.print(...wayOut(context, dataset.name, slot));
   if (dataset.holders.length === 0) return;
   await output.print('');
   await output.table(
@@ -184,6 +186,25 @@ function leaseFact({ lease }: IncarnationReport): [string, string][] {
 function votesFor({ incarnation, target, grants, voters, plan, run, step }: SlotReport): string {
   const votes = `${grants} of ${voters.length} voters for incarnation ${incarnation} at ${target}`;
   return `${votes} (plan ${plan.slice(0, 8)} run ${run}, step ${step})`;
+}
+
+/** Of a vote that may never end by itself. */
+function wayOut(
+  { stateFlag }: CliContext,
+  dataset: string,
+  { grants, abandons, voters, isGivenUp, target }: NonNullable<IncarnationReport['slot']>,
+): string[] {
+  const isSplit = grants + abandons >= voters.length;
+  if (!isSplit && !isGivenUp) return [];
+  const why = isSplit
+    ? 'All have voted, and neither side has enough: no vote ends this any more.'
+    : 'Who has not voted may be away for good.';
+  const named = `--agent ${shellWord(target)} --dataset ${shellWord(dataset)}`;
+  return [
+    `${why} Once you have made sure that nobody uses the copy at ${clean(target)}:`,
+    `  next: holdfast dataset isolate ${named} --reason TEXT${stateFlag}`,
+    `  then: holdfast dataset reinstate ${shellWord(dataset)} --agent ${shellWord(target)}${stateFlag}, to have it tried again there`,
+  ];
 }
 
 async function demote(context: CliContext, name: string): Promise<void> {
@@ -256,7 +277,14 @@ async function reinstate(context: CliContext, name: string, flags: ReinstateFlag
   const report = await submitAsOperator(context, flags, body);
   await printApplied(context, report, { agent: flags.agent, dataset: dataset.name });
   if (output.isJson) return;
-  await output.print(`${clean(flags.agent)} may write ${clean(dataset.name)} again.`);
+  const hasHeld =
+    dataset.state === 'open' || dataset.holders.some((one) => one.agent === flags.agent);
+  const who = clean(flags.agent);
+  await output.print(
+    hasHeld
+      ? `${who} may write ${clean(dataset.name)} again.`
+      : `${who} counts as there again, and may be promoted to hold ${clean(dataset.name)}.`,
+  );
 }
 
 /** By id, unique name, or the beginning of an id. */

@@ -135,6 +135,7 @@ async function submit(context: CliContext, flags: OperatorFlags, layout: Layout)
   await output.print(`Layout version ${layout.version} is in force.`);
   const next = `holdfast layout show${context.stateFlag}`;
   await output.remark(`The voters change one at a time, as members can be reached: ${next}`);
+  await printWarnings(context, (await agent.layout()).wanted);
 }
 
 function stale(context: CliContext, version: number, current: number): HoldfastError {

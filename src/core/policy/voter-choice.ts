@@ -101,10 +101,14 @@ function reasonOf(candidate: VoterCandidate, { chosen, current }: Choosing): str
 /** What is wrong with a set of voters, and the next command that mends it. */
 export type VoterWarning = { readonly text: string; readonly next: string };
 
-/** Warns of voters that lose their majority more easily than they must. `members`: all of the cluster. */
+/**
+ * Warns of voters that lose their majority more easily than they must, or that those who may lie can hold up.
+ * `members`: all of the cluster. `faulty`: voters that may lie, by the genesis.
+ */
 export function lintVoters(
   members: readonly VoterCandidate[],
   voters: readonly AgentKey[],
+  faulty = 0,
 ): readonly VoterWarning[] {
   const found = members.filter(({ agent }) => voters.includes(agent));
   const bySite = Map.groupBy(found, ({ site }) => site);
@@ -130,7 +134,32 @@ export function lintVoters(
       'Two sites without a witness elsewhere: neither can go on alone when the other is lost.';
     warnings.push({ text, next: `${invite} --role witness` });
   }
+  if (count < votersWithLiars(faulty)) warnings.push(liarWarning(members, count, faulty));
   return warnings;
+}
+
+/** So many that the honest ones decide every promotion alone: of 3 f + 1 voters, f may lie; and an odd number. */
+function votersWithLiars(faulty: number): number {
+  return faulty === 0 ? 0 : 3 * faulty + 1 + (faulty % 2);
+}
+
+function liarWarning(
+  members: readonly VoterCandidate[],
+  count: number,
+  faulty: number,
+): VoterWarning {
+  const wanted = votersWithLiars(faulty);
+  const voters = count === 1 ? '1 voter' : `${count} voters`;
+  const names = Array<string>(wanted).fill('NAME').join(',');
+  return {
+    text:
+      `${voters} cannot outvote ${faulty} that may lie: one that lies or is away keeps every ` +
+      `promotion from being decided. It takes ${wanted} voters.`,
+    next:
+      members.filter(canVote).length >= wanted
+        ? `holdfast layout plan --pin ${names}`
+        : `${invite} --role voter`,
+  };
 }
 
 const autoLayout = 'holdfast layout plan --auto';

@@ -4,7 +4,7 @@ import type { AgentKey } from '../../core/ids.ts';
 import type { PlanDataset, PlanStep } from '../../core/policy/restore-plan.ts';
 import type { Incarnation } from '../../core/protocol/control/incarnation-book.ts';
 import type { Lease } from '../../core/protocol/control/lease-book.ts';
-import type { Slot } from '../../core/protocol/control/slot.ts';
+import { isSplit, type Slot } from '../../core/protocol/control/slot.ts';
 import type { Cancel } from '../../ports/runtime.ts';
 import { backOffMs } from './back-off.ts';
 import { lapseAfterMs } from './lease-watch.ts';
@@ -115,16 +115,13 @@ export class PromotionDriver {
         return;
       }
       if (!this.#isOwn(known.slot)) {
-        const detail = `the voters have given incarnation ${known.incarnation} up`;
+        const detail = `incarnation ${known.incarnation} was given up`;
         await this.#view.mark(step, { attempt, worker, outcome: 'failed', detail }, options);
         return;
       }
-      if (clock.monotonicMs() >= endMs) {
-        await this.#escalate(
-          `votes are missing: ${this.#silentVoters(known.slot)}`,
-          known,
-          options,
-        );
+      const isOver = known.slot !== undefined && isSplit(known.slot);
+      if (isOver || clock.monotonicMs() >= endMs) {
+        await this.#escalate(this.#undecided(known), known, options);
         return;
       }
       await clock.sleep(pollMs, options);
@@ -188,11 +185,18 @@ export class PromotionDriver {
     return isOwn ? certificate.target : undefined;
   }
 
-  #silentVoters(slot: Slot | undefined): string {
-    const voted = slot?.votes.map(({ voter }) => voter) ?? [];
-    const silent = slot?.voters.filter((voter) => !voted.includes(voter)) ?? [];
+  /** Why its slot is open, and what ends it where no vote will. */
+  #undecided({ incarnation, slot }: Incarnation): string {
+    const votes = slot?.votes ?? [];
+    const silent = slot?.voters.filter((one) => !votes.some(({ voter }) => voter === one)) ?? [];
     const names = silent.map((voter) => this.#view.memberName(voter));
-    return names.sort().join(', ');
+    if (names.length > 0) return `votes are missing: ${names.sort().join(', ')}`;
+    const grants = votes.filter(({ isGrant }) => isGrant).length;
+    const target = this.#view.memberName(slot?.target);
+    return (
+      `the votes for incarnation ${incarnation} are split, ${grants} of ${votes.length}, and none is left: let ` +
+      `operators attest that the copy at ${target} is off (isolate), which ends it, and try again`
+    );
   }
 }
 

@@ -28,4 +28,15 @@ describe('what voters survive', () => {
     const keys = candidates.map(({ agent }) => agent);
     expect(survivalInWords(candidates, keys)).toBe(words);
   });
+
+  it('says how many votes a promotion takes where a voter may lie', () => {
+    const candidates = voters('a', 'b', 'c');
+    const keys = candidates.map(({ agent }) => agent);
+    expect(survivalInWords(candidates, keys, 1)).toBe(
+      'any 1 of 3 voters may fail; any one site may be lost; a promotion takes 3 of 3 votes',
+    );
+    expect(survivalInWords(candidates, keys.slice(1, 2), 1)).toBe(
+      'the one voter must not fail; too few to vote on a promotion',
+    );
+  });
 });

@@ -119,6 +119,21 @@ describe('dataset abandon', () => {
     expect(out).toContain('have not granted incarnation 1 of web yet');
   });
 
+  it('leaves the way out to be shown, of a vote that may never end by itself', async () => {
+    const show = async (change: Partial<NonNullable<IncarnationReport['slot']>>) => {
+      const contested = { ...rest, state: 'contested', slot: { ...slot, ...change } };
+      const datasets = async () => [contested as IncarnationReport];
+      return (await run(['dataset', 'show', 'web'], { backend: world({ datasets }).backend })).out;
+    };
+    const isolate = 'next: holdfast dataset isolate --agent ber --dataset web --reason TEXT';
+    expect(await show({})).not.toContain('next:');
+    expect(await show({ isGivenUp: true })).toContain('may be away for good');
+    const split = await show({ grants: 2, abandons: 1 });
+    expect(split).toContain('neither side has enough');
+    expect(split).toContain(isolate);
+    expect(split).toContain('then: holdfast dataset reinstate web --agent ber');
+  });
+
   it('exits 24 when nothing is being voted on', async () => {
     const { backend, submitted } = world();
     const { code, err } = await run(abandon, { backend });
@@ -158,8 +173,9 @@ describe('dataset isolate and reinstate', () => {
 
   it('names the agent and the dataset of a reinstatement', async () => {
     const { backend, submitted } = world();
-    const { code } = await run(['dataset', 'reinstate', 'web', '--agent', 'ams'], { backend });
+    const { code, out } = await run(['dataset', 'reinstate', 'web', '--agent', 'ams'], { backend });
     expect(code).toBe(0);
+    expect(out).toContain('ams may write web again');
     const body = { kind: 'reinstate', agent: 'aa'.repeat(32), dataset: 'a1'.repeat(16) };
     expect(submitted).toMatchObject([{ body }]);
   });

@@ -116,6 +116,14 @@ describe('layout apply', () => {
     expect(submitted).toMatchObject([{ body, operatorKeyFiles: ['/work/k1', '/k2'] }]);
   });
 
+  it('warns of what is wrong with the voters that it has put into force', async () => {
+    const warnings = [{ text: '3 voters cannot outvote 1', next: 'holdfast layout plan' }];
+    const wanted = { ...report.wanted, warnings };
+    const { backend } = world(undefined, { layout: async () => ({ ...report, wanted }) });
+    const { out } = await run(['layout', 'apply', '--version', '4', '--auto'], { backend });
+    expect(out).toContain('! 3 voters cannot outvote 1\n  next: holdfast layout plan');
+  });
+
   it('leaves the voters out when the coordinator chooses', async () => {
     const { backend, submitted } = world();
     await run(['layout', 'apply', '--version', '4', '--auto'], { backend });

@@ -21,7 +21,7 @@ import {
  * - `live`: the holder is the dataset's one live copy.
  * - `off`: the holder is known to be off; nobody writes.
  * - `contested`: a slot is open.
- * - `dead`: the slot was given up; there is no holder.
+ * - `dead`: the slot was given up, by voters or with its candidate; there is no holder.
  */
 export const incarnationStates = ['live', 'off', 'contested', 'dead'] as const;
 
@@ -85,7 +85,7 @@ export class IncarnationBook {
   checkDatasets(datasets: readonly PlanDataset[], place: CommandPlace): Change {
     for (const { id, name, writer } of datasets) {
       const known = this.#datasets.get(id);
-      if (known !== undefined && !known.holders.some(({ agent }) => agent === writer)) {
+      if (known !== undefined && !hasHeld(known, writer)) {
         throw refusal(`${shortId(writer)} has never held dataset "${name}"`);
       }
     }
@@ -211,7 +211,11 @@ export class IncarnationBook {
     this.#set({ ...this.#require(dataset), state: 'off' });
   }
 
-  /** live -> off, of all that the agent holds, by the operators' word. @throws HoldfastError not-permitted */
+  /**
+   * live -> off, of all that the agent holds, and contested -> dead, of all that it was to hold: by the operators'
+   * word. Votes that may be under way for it do no harm: what they would decide is off. So this ends a slot which
+   * voters that lie, or are gone for good, keep open. @throws HoldfastError not-permitted
+   */
   checkIsolate({ agent, dataset, reason }: BodyOf<'isolate'>): Change {
     this.isolations.checkIsolate(agent, dataset);
     return () => {
@@ -220,21 +224,24 @@ export class IncarnationBook {
         if (!this.isolations.covers(agent, known.dataset)) continue;
         const reinstated = known.reinstated.filter((one) => one !== agent);
         const isOff = known.state === 'live' && known.holder === agent;
-        this.#set({ ...known, reinstated, state: isOff ? 'off' : known.state });
+        const isDead = known.slot?.target === agent;
+        const state = isDead ? 'dead' : isOff ? 'off' : known.state;
+        this.#set({ ...known, reinstated, state, slot: isDead ? undefined : known.slot });
       }
     };
   }
 
   /**
    * off | dead -> live, when the agent was the last holder: nobody else can be any more. While another
-   * incarnation is live, a former holder may write again, but is not the live copy.
+   * incarnation is live, a former holder may write again, but is not the live copy. Who has never held the
+   * dataset may be promoted again, no more.
    * @throws HoldfastError not-permitted
    */
   checkReinstate({ agent, dataset }: BodyOf<'reinstate'>, place: CommandPlace): Change {
     const known = this.#datasets.get(dataset);
     const isIsolated = this.isolations.covers(agent, dataset);
-    if (known === undefined) {
-      if (!isIsolated) throw refusal('there is nothing to reinstate');
+    if (known === undefined && !isIsolated) throw refusal('there is nothing to reinstate');
+    if (known === undefined || (isIsolated && !hasHeld(known, agent))) {
       return () => this.isolations.lift(agent, dataset);
     }
     const next = this.#reinstated(known, agent, place);
@@ -301,16 +308,14 @@ export class IncarnationBook {
     if (state === 'open') return known;
     if (state === 'dead') return { ...known, state, slot: undefined };
     const certificate = certificateOf(slot, known.incarnation);
-    // It may have been isolated while the votes came in.
-    const isOff = this.isolations.covers(slot.target, known.dataset);
     const live = heldBy(known, slot.target, { ...place, from: slot.from });
-    return { ...live, state: isOff ? 'off' : 'live', slot: undefined, certificate };
+    return { ...live, slot: undefined, certificate };
   }
 
   #reinstated(known: Incarnation, agent: AgentKey, place: CommandPlace): Incarnation {
     const { state, holders, reinstated } = known;
     if (state === 'contested') throw refusal('a slot is open: wait for its end');
-    if (!holders.some((one) => one.agent === agent)) throw refusal('it has never held the dataset');
+    if (!hasHeld(known, agent)) throw refusal('it has never held the dataset');
     if (state !== 'live') {
       if (holders.at(-1)?.agent === agent) return heldBy(known, agent, place);
       throw refusal('it was not the last holder: promote it instead');
@@ -330,6 +335,10 @@ export class IncarnationBook {
   #set(known: Incarnation): void {
     this.#datasets.set(known.dataset, known);
   }
+}
+
+function hasHeld({ holders }: Incarnation, agent: AgentKey): boolean {
+  return holders.some((one) => one.agent === agent);
 }
 
 /** The same incarnation number, live at this agent from here on. */

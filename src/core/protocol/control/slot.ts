@@ -83,6 +83,11 @@ export function slotState({ voters, votes }: Slot, faulty: number): 'open' | 'de
   return abandons >= deadQuorum(voters.length, faulty) ? 'dead' : 'open';
 }
 
+/** No vote is left, and those that were given contradict each other: of an open slot, which no vote ends any more. */
+export function isSplit({ voters, votes }: Pick<Slot, 'voters' | 'votes'>): boolean {
+  return votes.length >= voters.length;
+}
+
 /** The proof that a decided slot leaves. */
 export function certificateOf(slot: Slot, incarnation: number): Certificate {
   const { votes, index: _, isGivenUp: __, from: ___, ...rest } = slot;

@@ -130,6 +130,31 @@ describe('warnings about voters', () => {
     expect(warn(withWitness, ['a1', 'b1', 'w1'])).toEqual([]);
   });
 
+  test('too few to outvote one that may lie, with what is missing', () => {
+    const text =
+      '3 voters cannot outvote 1 that may lie: one that lies or is away keeps every promotion from being decided. It takes 5 voters.';
+    const of = (members: readonly VoterCandidate[]) =>
+      lintVoters(
+        members,
+        members.slice(-3).map(({ agent }) => agent),
+        1,
+      );
+    expect(of(three.slice(1))).toEqual([
+      { text, next: 'holdfast invite --site SITE --region REGION --role voter' },
+    ]);
+    expect(of([host('d/d1'), host('e/e1'), ...three.slice(1)])).toEqual([
+      { text, next: 'holdfast layout plan --pin NAME,NAME,NAME,NAME,NAME' },
+    ]);
+    const five = ['a/a1', 'b/b1', 'c/c1', 'd/d1', 'e/e1'].map((place) => host(place));
+    expect(
+      lintVoters(
+        five,
+        five.map(({ agent }) => agent),
+        1,
+      ),
+    ).toEqual([]);
+  });
+
   test('nobody, and each comes with the next command', () => {
     expect(warn(three, [])).toEqual(['Nobody votes: nothing can be decided.']);
     const found = lintVoters(three, [three[0]?.agent as AgentKey]);

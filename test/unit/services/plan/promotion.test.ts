@@ -80,6 +80,37 @@ test('a promotion that an operator gives up is not tried again before the plan i
   expect(known).toMatchObject({ state: 'live', incarnation: 2 });
 });
 
+test('votes that are split for good are told at once, and ended by the word that the candidate is off', async () => {
+  await using cast = new PlanCast(['rome', 'cairo'], { byzantineVoters: 1 });
+  await cast.start('cairo');
+  const { agentKey: founder, statementSecret } = cast.cluster.founder;
+  const rome = cast.actor('rome').agent.agentKey;
+  const name = cast.submit(planOf(cast, { steps: promotingSteps() }));
+  cast.log.say({ kind: 'isolate', agent: founder, dataset: undefined, reason: 'powered off' });
+  let lies = 1;
+  cast.log.afterAppend = ({ kind }) => {
+    const { slot, incarnation } = cast.log.state.incarnations.of(dataset) ?? {};
+    if (kind !== 'promote' || slot === undefined || lies-- < 1) return;
+    const { generation, fence } = slot;
+    const word = { kind: 'fence-vote', dataset, generation, fence, target: undefined } as const;
+    cast.log.say({ ...word, incarnation: incarnation ?? 0 }, [statementSecret]);
+  };
+  const run = await cast.untilRun(name.plan, 'escalated', 10_000);
+  expect(run.steps.get('promote')?.detail).toMatch(
+    /votes for incarnation 1 are split, 2 of 3, .* the copy at rome-host is off/,
+  );
+  cast.log.say({ kind: 'abandon', dataset, incarnation: 1, reason: 'in vain' });
+  await cast.clock.advance(10_000);
+  expect(isContested(cast)).toBe(true);
+  cast.log.say({ kind: 'isolate', agent: rome, dataset, reason: 'nobody has used it' });
+  expect(cast.log.state.incarnations.of(dataset)?.state).toBe('dead');
+  cast.log.say({ kind: 'reinstate', agent: rome, dataset });
+  cast.log.say({ kind: 'plan-decision', ...name, decision: 'resume' });
+  await cast.untilRun(name.plan, 'done');
+  const live = { state: 'live', incarnation: 2, holder: rome };
+  expect(cast.log.state.incarnations.of(dataset)).toMatchObject(live);
+});
+
 test('a promotion that was voted on goes on with the next coordinator', async () => {
   await using cast = new PlanCast();
   await cast.start('cairo');

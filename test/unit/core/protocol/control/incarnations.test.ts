@@ -205,12 +205,19 @@ describe('a vote', () => {
     expect(log.db()).toMatchObject({ state: 'contested', incarnation: 2 });
   });
 
-  test('a target that was isolated meanwhile is not live', () => {
-    const { fence } = log.contest();
-    isolate(bergen);
-    for (const voter of [bergen, turku]) log.by(voter, log.vote(fence));
-    expect(log.db()).toMatchObject({ state: 'off', holder: bergen.agentKey });
+  test('a slot whose target operators attest to be off is dead, whatever its voters still say', () => {
+    const at = log.contest();
+    log.by(bergen, log.vote(at.fence));
+    isolate(turku);
+    expect(log.db().state).toBe('contested');
+    expect(isolate(bergen, dbId)).toBe('applied');
+    expect(log.db()).toMatchObject({ state: 'dead', holder: undefined, slot: undefined });
+    expect(log.by(turku, log.vote(at.fence))).toBe('there is no such open slot');
+    expect(log.by(turku, log.promotion(at, { incarnation: 2 }))).toBe('the target is isolated');
+    expect(reinstate(bergen)).toBe('applied');
     expect(mayWrite(bergen)).toBe(false);
+    expect(reinstate(bergen)).toBe('it has never held the dataset');
+    expect(log.by(turku, log.promotion(at, { incarnation: 2 }))).toBe('applied');
   });
 });
 
@@ -279,6 +286,18 @@ describe('with one voter that may lie', () => {
     expect(log.db().state).toBe('contested');
     log.by(log.oslo, log.vote(fence));
     expect(log.db()).toMatchObject({ state: 'live', holder: bergen.agentKey });
+  });
+
+  test('three cannot outvote it: only the word that the target is off ends what it has split', () => {
+    log = SampleControl.full(new SampleCluster('wary', { byzantineVoters: 1 }));
+    const { fence } = log.contest();
+    for (const voter of [bergen, turku]) log.by(voter, log.vote(fence));
+    log.by(log.oslo, log.vote(fence, { target: undefined }));
+    expect(log.db().state).toBe('contested');
+    log.byOperator({ kind: 'abandon', dataset: dbId, incarnation: 1, reason: 'split' });
+    expect(log.db().state).toBe('contested');
+    expect(isolate(bergen, dbId)).toBe('applied');
+    expect(log.db()).toMatchObject({ state: 'dead', certificate: undefined });
   });
 
   test('a lone voter cannot decide at all, and says so', () => {
