@@ -21,6 +21,7 @@ import type {
   StatusReport,
 } from './api.ts';
 import { auditApi } from './audit-api.ts';
+import { bandwidthApi } from './bandwidth-api.ts';
 import { backupEvents } from './backup-events.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
@@ -38,9 +39,11 @@ import { metricsApi } from './metrics/metrics-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
+import { statsApi } from './stats-api.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
 import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
+import { validateApi } from './validate-api.ts';
 import { whatIfApi } from './what-if-api.ts';
 
 /** The agent's answers to its clients. */
@@ -73,6 +76,9 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...drillApi(agent),
     ...metricsApi(agent),
     ...grantApi(agent),
+    ...statsApi(agent),
+    ...bandwidthApi(agent),
+    ...validateApi(agent),
     shutdown: () => {
       stop();
       return Promise.resolve();

@@ -5,6 +5,7 @@ import type { Compute } from '../ports/compute.ts';
 import type { EpochMint, KeyRecordStore } from '../ports/key-records.ts';
 import type { KeyValue } from '../ports/key-value.ts';
 import type { Channel } from '../ports/messenger.ts';
+import type { HostLoad } from '../ports/host-load.ts';
 import type { LoopWatch } from '../ports/loop-watch.ts';
 import type { Network } from '../ports/network.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
@@ -44,6 +45,7 @@ export type AgentPorts = ControlPorts &
     readonly watchLoop?: () => LoopWatch;
     /** How people hear of alarms beside the log. */
     readonly channels?: readonly Channel[];
+    readonly load?: HostLoad;
   };
 
 export type AgentOptions = {

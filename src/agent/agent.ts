@@ -1,9 +1,9 @@
 import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../core/errors.ts';
-import type { AgentKey, FactHash } from '../core/ids.ts';
-import { idBytes, shortId } from '../core/ids.ts';
+import type { AgentKey, FactHash, PackId, PeerKey } from '../core/ids.ts';
+import { idBytes, idOf, shortId } from '../core/ids.ts';
 import type { Member } from '../core/protocol/roster.ts';
-import type { Network } from '../ports/network.ts';
+import type { Network, PullRequest } from '../ports/network.ts';
 import type { Clock } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import { AlarmBook } from '../services/alarm-book.ts';
@@ -13,6 +13,7 @@ import { AuditLog } from '../services/audit/audit-log.ts';
 import type { HarmWatch } from '../services/audit/harm-watch.ts';
 import type { BackupJob } from '../services/backup.ts';
 import { Backup } from '../services/backup.ts';
+import type { Bandwidth } from '../services/bandwidth.ts';
 import { BudgetBook } from '../services/budget-book.ts';
 import { CatchUp } from '../services/catch-up.ts';
 import { Check } from '../services/check.ts';
@@ -45,6 +46,9 @@ import { Sync } from '../services/sync.ts';
 import type { BackupRequest } from './api.ts';
 import type { AgentOptions, AgentPorts } from './agent-ports.ts';
 import { backupJobOf } from './backup-job.ts';
+import { answerLocks } from '../services/validate/lock-answers.ts';
+import { Validator } from '../services/validate/validator.ts';
+import { boundNetwork } from './bandwidth-api.ts';
 import { budgetRules, statementBudget } from './budget-rules.ts';
 import { ControlPlane } from './control-plane.ts';
 import { tripwiresOf } from './dataset-rules.ts';
@@ -69,6 +73,7 @@ type AgentParts = {
   readonly kept: KeptRecords;
   readonly upkeep: UpkeepRecords;
   readonly reads: ReadUsage;
+  readonly bandwidth: Bandwidth;
 };
 
 /** A restore that is slower than this between two reads is not disturbed by a third reader. */
@@ -88,6 +93,7 @@ export class Agent implements AsyncDisposable {
   readonly backup: Backup;
   readonly datasets: Datasets;
   readonly check: Check;
+  readonly validator: Validator;
   readonly control: ControlPlane;
   readonly suspicion: Suspicion;
   readonly alarms: Alarms;
@@ -103,6 +109,7 @@ export class Agent implements AsyncDisposable {
   readonly upkeep: Upkeep;
   readonly standing: Standing;
   readonly outbox: Outbox;
+  readonly bandwidth: Bandwidth;
   readonly tally = new RunTally();
   /** Undefined where nobody can measure. */
   readonly loop: LoopMetrics | undefined;
@@ -112,6 +119,7 @@ export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #storage: StoragePeer | undefined;
   readonly #reads: Reads;
+  readonly #distributor: Distributor;
   readonly #committer: Committer;
   readonly #serve: Serve;
   readonly #stop = new AbortController();
@@ -131,6 +139,7 @@ export class Agent implements AsyncDisposable {
     this.version = version;
     this.ledger = ledger;
     this.outbox = outbox;
+    this.bandwidth = parts.bandwidth;
     const { watchLoop } = ports;
     this.loop =
       watchLoop === undefined ? undefined : new LoopMetrics(watchLoop, () => clock.monotonicMs());
@@ -171,7 +180,9 @@ export class Agent implements AsyncDisposable {
           });
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
-    const distributor = new Distributor({ ...shared, store, outbox });
+    const { bandwidth } = this;
+    const distributor = new Distributor({ ...shared, store, outbox, bandwidth });
+    this.#distributor = distributor;
     this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
     this.check = new Check({ ...shared, storage });
     this.datasets = new Datasets({
@@ -189,7 +200,8 @@ export class Agent implements AsyncDisposable {
       standing,
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
     });
-    const usage = store === undefined ? {} : { usage: () => store.usage() };
+    const usage =
+      store === undefined ? {} : { usage: () => ({ ...store.usage(), ...this.storageBounds }) };
     const { note: audit } = auditLog;
     const refusals = { audit, onRefused: forgery.bind(undefined, this) };
     this.#serve = new Serve({ ...saidTo, version, ...refusals, ...usage });
@@ -215,12 +227,16 @@ export class Agent implements AsyncDisposable {
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
     const keeping = { ...ports, ...shared, ...judging, store, storage, audit };
     this.keeping = new Keeping({ ...keeping, control: this.control });
+    const { locks } = ports;
+    const seeing = { ...ports, ...shared, store, locks, packUse, standing };
+    this.validator = new Validator({ ...seeing, state: () => control.state });
     const reading = { serve: this.#serve, storage, distributor, control, hostClock, alarms, audit };
     this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
     this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });
     const { config } = options;
     const isBusy = (): boolean => this.backup.isRunning || this.#isRead();
-    this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, isBusy });
+    const care = { isBusy, careShare: () => bandwidth.careShare };
+    this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, ...care });
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, harm, control },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
@@ -250,8 +266,11 @@ export class Agent implements AsyncDisposable {
     const reads = await readReads(ports.promises, log);
     const alarmBook = await AlarmBook.open(ports.index, log);
     const notices = await openNotices(ports);
-    const parts = { ledger, outbox, auditLog, alarmBook, notices, kept, upkeep, reads };
-    const agent = new Agent(ports, options, parts);
+    const { bandwidth, network } = boundNetwork(ports, options, (peer, request) =>
+      agent.#isOnItsWay(peer, request),
+    );
+    const opened = { ledger, outbox, auditLog, alarmBook, notices, kept, upkeep, reads };
+    const agent: Agent = new Agent({ ...ports, network }, options, { ...opened, bandwidth });
     agent.#start();
     return agent;
   }
@@ -299,6 +318,7 @@ export class Agent implements AsyncDisposable {
     this.keys.answer(this.#serve);
     this.audit.answer(this.#serve);
     this.grants.answer(this.#serve);
+    answerLocks(this.#serve, this.#ports.locks);
     const { ledger, network, clock, control } = this;
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
@@ -315,6 +335,13 @@ export class Agent implements AsyncDisposable {
     return this.#ports.facts.get(idBytes(hash));
   }
 
+  /** This host delivers the shard to that peer. */
+  #isOnItsWay(peer: PeerKey, { pack, index }: PullRequest): boolean {
+    const member = this.ledger.roster.memberByPeer(peer);
+    if (member === undefined) return false;
+    return this.#distributor.isFor(member.agentKey, { pack: idOf<PackId>(pack), index });
+  }
+
   /** Somebody restores from here, or makes shards anew. */
   #isRead(): boolean {
     return this.clock.monotonicMs() - this.#readMs < readPauseMs;
@@ -329,6 +356,12 @@ export class Agent implements AsyncDisposable {
 
   nameOf(agent: AgentKey): string {
     return this.ledger.roster.member(agent)?.name ?? shortId(agent);
+  }
+
+  /** What the configuration lets others store here. */
+  get storageBounds(): { readonly reserveBytes: number; readonly quotaBytes?: number } {
+    const { reserve, limit } = this.#options.config.storage;
+    return { reserveBytes: reserve, ...(limit !== undefined && { quotaBytes: limit }) };
   }
 
   get configuredDatasets(): readonly string[] {

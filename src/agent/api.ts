@@ -2,6 +2,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
+import type { BandwidthApi } from './bandwidth-types.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { GrantApi } from './grant-types.ts';
@@ -13,7 +14,9 @@ import type { LayoutApi } from './layout-types.ts';
 import type { MetricsApi } from './metrics/metrics-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
+import type { DatasetUse, StatsApi } from './stats-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
+import type { ValidateApi } from './validate-types.ts';
 import type { TrustApi } from './trust-types.ts';
 import type { WhatIfApi } from './what-if-types.ts';
 import type { PossessionReport, ScrubReport, UpkeepApi } from './upkeep-types.ts';
@@ -38,6 +41,9 @@ export interface AgentApi
     DrillApi,
     MetricsApi,
     GrantApi,
+    StatsApi,
+    BandwidthApi,
+    ValidateApi,
     PlanApi,
     WhatIfApi {
   identity(): Promise<IdentityReport>;
@@ -317,6 +323,8 @@ export interface RecoverySession extends AsyncDisposable {
   diff(request: { from: string; to: string; path: string }): AsyncIterable<DiffReport>;
   dump(request: { snapshot: string; path: string }): AsyncIterable<Uint8Array>;
   restore(request: RestoreRequest): AsyncIterable<RestoreEvent>;
+  /** What snapshots need of what is stored, dataset by dataset: every directory of each is read. */
+  use(request: { dataset?: string }): AsyncIterable<DatasetUse>;
   /** Restores into a staging area, verifies, and measures since the session was asked for. */
   drill(request: DrillRequest): AsyncIterable<DrillRunEvent>;
 }

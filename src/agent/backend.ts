@@ -43,7 +43,12 @@ export function createBackend(): Backend {
       const { config } = configOf(options);
       const { runAgent } = await import('./compose/run-agent.ts');
       return runAgent(
-        { stateDir: options.stateDir, config, logLevel: options.logLevel ?? config.log.level },
+        {
+          stateDir: options.stateDir,
+          config,
+          logLevel: options.logLevel ?? config.log.level,
+          bandwidth: options.bandwidth ?? {},
+        },
         signal,
       );
     },

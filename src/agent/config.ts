@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { compressionModes } from '../core/policy/compression.ts';
+import { hoursOf } from '../core/policy/load-window.ts';
 import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
@@ -65,6 +66,22 @@ const leasePrograms = z.strictObject({
   watchdog: absolutePath.exactOptional(),
 });
 
+// A leaf must arrive while its reader is patient.
+const rate = size.refine((bytes) => bytes === 0 || bytes >= 16 * KiB, {
+  error: 'is less than 16KiB a second; 0 is no limit',
+});
+
+const bandwidthWindow = z.strictObject({
+  hours: z.string().transform((text, context) => {
+    const hours = hoursOf(text);
+    if (hours !== undefined) return hours;
+    context.addIssue({ code: 'custom', message: 'are no hours such as "08:00-18:00"' });
+    return z.NEVER;
+  }),
+  upload: rate.exactOptional(),
+  download: rate.exactOptional(),
+});
+
 const schema = z.strictObject({
   listen: z.array(multiaddr).min(1).max(16).default(['/ip4/0.0.0.0/tcp/7420']),
   announce: z.array(multiaddr).max(16).default([]),
@@ -83,6 +100,14 @@ const schema = z.strictObject({
     .strictObject({ enabled: z.boolean().default(true), bandwidth: size.default(32 * MiB) })
     .prefault({}),
   scrub: z.strictObject({ bandwidth: size.default(32 * MiB) }).prefault({}),
+  bandwidth: z
+    .strictObject({
+      upload: rate.default(0),
+      download: rate.default(0),
+      windows: z.array(bandwidthWindow).max(32).default([]),
+      busyLoad: z.number().min(0).max(1000).default(2),
+    })
+    .prefault({}),
   compression: z.strictObject({ level: z.int().min(0).max(19).default(3) }).prefault({}),
   dashboard: z
     .strictObject({

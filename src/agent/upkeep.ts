@@ -1,3 +1,4 @@
+import { MiB } from '../base/units.ts';
 import type { AgentKey } from '../core/ids.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
@@ -20,6 +21,9 @@ import { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
 import type { Standing } from '../services/standing.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
 import type { Config } from './config.ts';
+
+/** Of a busy host whose care has no limit otherwise. */
+const busyPace = 32 * MiB;
 
 /** What upkeep has written down before. */
 export type UpkeepRecords = {
@@ -45,6 +49,8 @@ export type UpkeepOptions = UpkeepRecords & {
   readonly promises: RecordStore;
   /** A backup or a restore uses this host now. */
   readonly isBusy: () => boolean;
+  /** Of the usual pace, 0 to 1: less while the host is busy with whatever. */
+  readonly careShare: () => number;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -80,7 +86,11 @@ export class Upkeep {
       isFailing: (agent) => this.challenger.isFailing(agent),
       isDiscarded: (record) => packUse.isDiscarded(record),
     });
-    const pace = new Pace(clock, () => config.repair.bandwidth);
+    const slowed = (usual: number): number => {
+      const share = options.careShare();
+      return share === 1 ? usual : Math.max(1, (usual || busyPace) * share);
+    };
+    const pace = new Pace(clock, () => slowed(config.repair.bandwidth));
     const rebuilder =
       store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
     this.repairs = new RepairKeeper({
@@ -89,7 +99,7 @@ export class Upkeep {
     });
     const survey = async (): Promise<Survey> => (await this.repairs.look()).survey;
     this.challenger = Challenger.open({ ...options, records, survey }, options.challenges);
-    const readBack = new Pace(clock, () => config.scrub.bandwidth);
+    const readBack = new Pace(clock, () => slowed(config.scrub.bandwidth));
     const onDamage = (): void => this.repairs.begin();
     this.scrub =
       store === undefined

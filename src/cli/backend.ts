@@ -227,6 +227,8 @@ export type AgentOptions = {
   configFile?: string;
   /** Goes before the configured level. */
   logLevel?: 'debug' | 'info' | 'warn' | 'error';
+  /** Bytes a second, 0: no limit; they go before the configuration. */
+  bandwidth?: { upload?: number; download?: number };
 };
 
 export type RecoveryOptions = {

@@ -60,7 +60,9 @@ function summaryWords(drills: readonly Drill[]): string {
 }
 
 function datasetSections(drills: readonly Drill[]): string {
-  const real = drills.filter(({ report }) => report.where === 'cluster');
+  const real = drills.filter(
+    ({ report }) => report.where === 'cluster' && report.kind !== 'validation',
+  );
   const byDataset = Map.groupBy(real, ({ report }) => report.dataset?.id ?? '');
   return [...byDataset.values()].map(datasetSection).join('\n');
 }

@@ -15,7 +15,8 @@ export function outcomeWords(outcome: DrillReport['outcome']): string {
 
 /** What the drill was of. Texts are of others: not cleaned. */
 export function subjectOf({ kind, dataset, where }: DrillReport): string {
-  const what = dataset?.name ?? 'made-up data';
+  const nothing = kind === 'validation' ? 'of all datasets' : 'made-up data';
+  const what = dataset?.name ?? nothing;
   return where === 'sandbox' ? `${kind} (sandbox, like ${what})` : `${kind} ${what}`;
 }
 
@@ -45,6 +46,21 @@ export function againstTarget(
   return `${value}, target ${formatSpan(target)}: ${isMet ? 'met' : 'MISSED'}`;
 }
 
+function validationLines({ validation, times }: DrillReport): string[] {
+  if (validation === undefined) return [];
+  const { snapshots, findings, findingCount, peersSilent, heads } = validation;
+  const rest = findingCount - findings.length;
+  return [
+    `  validated   ${counted(snapshots, 'snapshot')} in ${took(times.verifyMs)}; state ${heads.slice(0, 16)}`,
+    ...(peersSilent.length === 0 ? [] : [`  not asked   ${clean(peersSilent.join(', '))}`]),
+    ...findings.map(
+      ({ check, subject, detail }) =>
+        `  found       ${clean(check)}: ${clean(subject)}: ${clean(detail)}`,
+    ),
+    ...(rest > 0 ? [`              and ${rest} more`] : []),
+  ];
+}
+
 /** The whole report for a terminal. */
 export function reportLines(report: DrillReport): string[] {
   const { times, restored, fidelity, sites, objectives, criteria, snapshot } = report;
@@ -53,9 +69,14 @@ export function reportLines(report: DrillReport): string[] {
     ...(snapshot === undefined
       ? []
       : [`  snapshot    ${snapshot.id.slice(0, 8)}, ${scopeWords(report)}`]),
-    ...[`  RTO         ${againstTarget(times.rtoMs, objectives.rtoMs, report.isRtoReckoned)}`],
-    ...[`  RPO         ${againstTarget(times.rpoMs, objectives.rpoMs)}`],
   ];
+  if (report.kind === 'validation') lines.push(...validationLines(report));
+  else {
+    lines.push(
+      `  RTO         ${againstTarget(times.rtoMs, objectives.rtoMs, report.isRtoReckoned)}`,
+      `  RPO         ${againstTarget(times.rpoMs, objectives.rpoMs)}`,
+    );
+  }
   if (times.detectMs !== undefined || times.containMs !== undefined) {
     const { detectMs, containMs, recoverMs } = times;
     const parts = [`detected ${took(detectMs)}`, `contained ${took(containMs)}`];

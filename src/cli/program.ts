@@ -22,6 +22,7 @@ import { addDrill } from './commands/drill.ts';
 import { addForget } from './commands/forget.ts';
 import { addHold } from './commands/hold.ts';
 import { addLayout } from './commands/layout.ts';
+import { addLimit } from './commands/limit.ts';
 import { addMetrics } from './commands/metrics.ts';
 import { addNotify } from './commands/notify.ts';
 import { addOperator } from './commands/operator.ts';
@@ -29,8 +30,10 @@ import { addPeer } from './commands/peer.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addPrune } from './commands/prune.ts';
 import { addRestore } from './commands/restore.ts';
+import { addStats } from './commands/stats.ts';
 import { addSnapshots } from './commands/snapshots.ts';
 import { addStatus } from './commands/status.ts';
+import { addValidate } from './commands/validate.ts';
 import { addTripwire } from './commands/tripwire.ts';
 
 /** Options that every command takes. */
@@ -91,6 +94,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addDashboard(program, register);
   addBackup(program, register);
   addSnapshots(program, register);
+  addStats(program, register);
   addPeer(program, register);
   program.commandsGroup('Decisions of the cluster:');
   addCoordinator(program, register);
@@ -111,8 +115,10 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addBrowse(program, register);
   program.commandsGroup('Care:');
   addCheck(program, register);
+  addValidate(program, register);
   addRepair(program, register);
   addScrub(program, register);
+  addLimit(program, register);
   addAlerts(program, register);
   addNotify(program, register);
   addMetrics(program, register);

@@ -45,6 +45,8 @@ export const limits = {
   statementsPerResponse: 256,
   /** Facts asked for in one request. */
   factsPerRequest: 12,
+  /** Snapshots whose locks are asked for in one request. */
+  locksPerRequest: 256,
   /** Packs named by one inspection request. */
   inspectPacksMax: 256,
   /** Chunk list entries kept inside a tree entry; longer lists become chunks of their own. */

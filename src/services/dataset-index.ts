@@ -6,7 +6,12 @@ import type { CatalogRecord } from '../core/format/catalog-record.ts';
 import { decodeCatalogRecord, encodeCatalogRecord } from '../core/format/catalog-record.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
-import { decodeIndexSegment, encodeIndexSegment } from '../core/format/index-segment.ts';
+import {
+  decodeIndexSegment,
+  encodeIndexSegment,
+  openIndexSegment,
+  segmentSizes,
+} from '../core/format/index-segment.ts';
 import type { BlobRef } from '../core/format/records.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
@@ -275,6 +280,15 @@ export class DatasetIndex {
     if (!this.#packs.has(ordinal)) return [];
     const value = this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)));
     return value === undefined ? [] : decodeIndexSegment(value.subarray(40));
+  }
+
+  /** Bytes of one pack's chunks, and of the sealed frames that they lie in. */
+  sizes(ordinal: number): ReturnType<typeof segmentSizes> {
+    const none = { chunks: 0, chunkBytes: 0, frameBytes: 0 };
+    const value = this.#packs.has(ordinal)
+      ? this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)))
+      : undefined;
+    return value === undefined ? none : segmentSizes(openIndexSegment(value.subarray(40)));
   }
 
   /** Replaces segments by others, once a snapshot that names the new ones is signed. */

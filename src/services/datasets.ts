@@ -119,6 +119,13 @@ export class Datasets {
     return dataset;
   }
 
+  /** What this agent writes itself of a dataset; undefined: nothing. */
+  async own(id: DatasetId): Promise<OwnDataset | undefined> {
+    const { ledger, self } = this.#options;
+    const record = ledger.roster.datasetOf(self, id);
+    return record === undefined ? undefined : this.#ensureOpen(record.name, record.chunkAverage);
+  }
+
   /** Records of all datasets, of those that this host writes its own alone. */
   #ownFirst(): readonly DatasetRecord[] {
     const { ledger, self } = this.#options;

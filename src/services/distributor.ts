@@ -8,6 +8,7 @@ import type { Assignment } from '../core/policy/placement.ts';
 import type { PullReply } from '../ports/network.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { Ledger } from './ledger.ts';
 import type { Outbox, Parcel } from './outbox.ts';
 import type { WrittenPack } from './pack-writer.ts';
@@ -23,6 +24,8 @@ export type DistributorOptions = {
   /** Undefined on an agent that holds no shards. */
   readonly store: ShardStore | undefined;
   readonly outbox: Outbox;
+  /** Undefined: nothing is limited. */
+  readonly bandwidth?: Pick<Bandwidth, 'limits'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -59,7 +62,7 @@ export class Distributor {
       const isThere = await this.#deliverOrKeep(assignment.agent, head, bytes, stragglers.signal);
       settled++;
       if (settled === assignments.length - 1) {
-        void this.#options.clock.sleep(stragglerMs).then(() => stragglers.abort());
+        void this.#options.clock.sleep(this.#patienceMs()).then(() => stragglers.abort());
       }
       if (!isThere) return;
       delivered++;
@@ -70,6 +73,12 @@ export class Distributor {
     if (delivered === assignments.length)
       for (const shard of written.encoded.shards) release(shard);
     return { delivered, kept: assignments.length - delivered, bytesSent };
+  }
+
+  /** Under a limit shards end one after the other: that makes nobody a straggler. */
+  #patienceMs(): number {
+    const { upload = 0 } = this.#options.bandwidth?.limits ?? {};
+    return stragglerMs + (upload > 0 ? (2 * limits.packSizeMax * 1000) / upload : 0);
   }
 
   #headOf(written: WrittenPack, dataset: DatasetId, index: number): ShardHead {

@@ -29,6 +29,10 @@ export type PeerFacts = {
   readonly freeBytes: number | undefined;
   readonly shards: number | undefined;
   readonly shardBytes: number | undefined;
+  /** Of its disk, to stay free. */
+  readonly reserveBytes: number | undefined;
+  /** Of shards, at most. */
+  readonly quotaBytes: number | undefined;
   readonly lastSeenMs: number | undefined;
   readonly clockSkewMs: number | undefined;
   readonly version: string | undefined;
@@ -39,6 +43,8 @@ type Greeting = {
   readonly freeBytes: number;
   readonly shards: number;
   readonly shardBytes: number;
+  readonly reserveBytes: number | undefined;
+  readonly quotaBytes: number | undefined;
   readonly clockSkewMs: number;
   /** What its clock said, and this host's monotonic one at that moment. */
   readonly timeMs: number;
@@ -119,6 +125,8 @@ export class Peers implements AsyncDisposable {
       freeBytes: Number(answer.freeBytes),
       shards: Number(answer.shardCount),
       shardBytes: Number(answer.shardBytes),
+      reserveBytes: answer.reserveBytes === undefined ? undefined : Number(answer.reserveBytes),
+      quotaBytes: answer.quotaBytes === undefined ? undefined : Number(answer.quotaBytes),
       clockSkewMs: Math.round(Number(answer.timeMs) - middleMs),
       timeMs: Number(answer.timeMs),
       heardMs: (askedMonotonicMs + clock.monotonicMs()) / 2,
@@ -172,6 +180,8 @@ export class Peers implements AsyncDisposable {
         freeBytes: greeting?.freeBytes,
         shards: greeting?.shards,
         shardBytes: greeting?.shardBytes,
+        reserveBytes: greeting?.reserveBytes,
+        quotaBytes: greeting?.quotaBytes,
         lastSeenMs: this.#lastSeenMs.get(peerKey),
         clockSkewMs: greeting?.clockSkewMs,
         version: greeting?.version ?? (member.version === '' ? undefined : member.version),

@@ -20,11 +20,21 @@ export type ServeOptions = {
   readonly clock: Clock;
   readonly version: string;
   /** What this host stores for others; absent when it stores nothing. */
-  readonly usage?: () => { shards: number; bytes: number; freeBytes: number };
+  readonly usage?: () => StorageUse;
   readonly logger?: Log;
   readonly audit?: Audit;
   /** Whoever asked has tried what it may not, or sent what cannot be true. */
   readonly onRefused?: (peer: PeerKey, code: ErrorCode, reason: string) => void;
+};
+
+export type StorageUse = {
+  readonly shards: number;
+  readonly bytes: number;
+  readonly freeBytes: number;
+  /** Of its disk stays free. */
+  readonly reserveBytes?: number;
+  /** Of shards, at most. */
+  readonly quotaBytes?: number;
 };
 
 /** Who asks, as its connection proves. */
@@ -61,6 +71,8 @@ const suspicious: ReadonlySet<ErrorCode> = new Set([
   'equivocation',
   'rollback',
 ]);
+
+const nothingStored: StorageUse = { shards: 0, bytes: 0, freeBytes: 0 };
 
 /** Room for tags and lengths beside the payload of a response. */
 const payloadSizeMax = limits.messageSizeMax - 16 * 1024;
@@ -158,7 +170,7 @@ export class Serve {
 
   #hello(): AnswerInit<'hello'> {
     const { ledger, version, clock } = this.#options;
-    const usage = this.#options.usage?.() ?? { shards: 0, bytes: 0, freeBytes: 0 };
+    const usage = this.#options.usage?.() ?? nothingStored;
     return {
       genesis: ledger.genesisBytes,
       version,
@@ -166,6 +178,8 @@ export class Serve {
       freeBytes: BigInt(Math.floor(usage.freeBytes)),
       shardCount: BigInt(usage.shards),
       shardBytes: BigInt(usage.bytes),
+      ...(usage.reserveBytes !== undefined && { reserveBytes: BigInt(usage.reserveBytes) }),
+      ...(usage.quotaBytes !== undefined && { quotaBytes: BigInt(usage.quotaBytes) }),
     };
   }
 

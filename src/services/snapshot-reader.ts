@@ -82,13 +82,13 @@ export class SnapshotReader {
   ): Promise<SnapshotReader> {
     const { manifest, frames, signal } = options;
     const cancel = signal === undefined ? {} : { signal };
-    const root = decodeRoot(await blob(frames, manifest.root, cancel));
+    const root = decodeRoot(await readBlob(frames, manifest.root, cancel));
     const index = new IndexTable();
     for (const [i, segment] of root.index.entries()) {
       if (i % aheadStep === 0) {
         frames.prefetch(root.index.slice(i, i + 2 * aheadStep).map((one) => one.blob));
       }
-      index.add(await blob(frames, segment.blob, cancel));
+      index.add(await readBlob(frames, segment.blob, cancel));
     }
     return new SnapshotReader({ manifest, root, frames, index });
   }
@@ -230,7 +230,12 @@ export class SnapshotReader {
   }
 }
 
-async function blob(frames: FrameReader, ref: BlobRef, options: Cancel): Promise<Uint8Array> {
+/** What a snapshot names by place: its root, an index segment. @throws HoldfastError corrupt, or as `frame` */
+export async function readBlob(
+  frames: Pick<FrameReader, 'frame'>,
+  ref: BlobRef,
+  options: Cancel,
+): Promise<Uint8Array> {
   const frame = await frames.frame(ref, options);
   const bytes = frame.subarray(ref.offset, ref.offset + ref.length);
   if (bytes.length === ref.length) return bytes;

@@ -42,9 +42,23 @@ export const lossBody = z.strictObject({
   sites: z.array(z.string().min(1).max(64)).min(1).max(64),
 });
 
+const rate = z
+  .int()
+  .nonnegative()
+  .refine((bytes) => bytes === 0 || bytes >= 16_384, { error: 'is less than 16 KiB a second' });
+export const bandwidthBody = z.strictObject({
+  upload: rate.exactOptional(),
+  download: rate.exactOptional(),
+});
+
 export const repairsBody = z.strictObject({ isNow: z.boolean() });
 
 export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
+
+export const validateBody = z.strictObject({
+  dataset: text.exactOptional(),
+  decodeShare: z.number().min(0).max(1),
+});
 
 const planDataset = z.strictObject({
   name,

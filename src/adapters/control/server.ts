@@ -27,6 +27,7 @@ import {
   resolvePlanBody,
   snapshotsQuery,
   statementBody,
+  validateBody,
   vetoBody,
   stepDownBody,
   whatIfBody,
@@ -212,6 +213,9 @@ function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void 
   );
   app.post('/v1/check', (request, reply) =>
     stream(api.check(checked(checkBody, request.body, 'the body')), reply, shared),
+  );
+  app.post('/v1/validate', (request, reply) =>
+    stream(api.validate(checked(validateBody, request.body, 'the body')), reply, shared),
   );
   app.post('/v1/restores/run', (request, reply) => {
     const order = checked(grantedRestoreBody, request.body, 'the body');

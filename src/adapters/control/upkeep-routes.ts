@@ -1,10 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { AgentApi } from '../../agent/api.ts';
-import { checked, repairsBody, lossBody } from './requests.ts';
+import { bandwidthBody, checked, repairsBody, lossBody } from './requests.ts';
 
 /** Data that mends itself. */
 export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/repairs', (request) => api.repairs(checked(repairsBody, request.body, 'the body')));
+  app.get('/v1/bandwidth', () => api.bandwidth());
+  app.post('/v1/bandwidth', (request) =>
+    api.limitBandwidth(checked(bandwidthBody, request.body, 'the body')),
+  );
+  app.get('/v1/stats', () => api.stats());
   app.get('/v1/drains', () => api.drains());
   app.post('/v1/layout/loss', (request) =>
     api.forecastLoss(checked(lossBody, request.body, 'the body')),

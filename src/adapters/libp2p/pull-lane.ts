@@ -10,7 +10,7 @@ import {
   pullResponseSizeMax,
 } from './pull-message.ts';
 import { finish, framed, StreamReader } from './stream-io.ts';
-import { finishMs, pullStreamIdleMs } from './stream-limits.ts';
+import { finishMs, pullStreamIdleMs, pullWaitsMax } from './stream-limits.ts';
 
 type Pending = {
   readonly request: PullRequest;
@@ -89,12 +89,16 @@ export class PullLane {
 
   async #readReply(request: PullRequest): Promise<PullReply | { error: unknown }> {
     const idleMs = limits.pullIdleTimeoutMs;
-    const frame = await this.#reader.readFrame({ sizeMax: pullResponseSizeMax, idleMs });
-    if (frame === undefined) throw new Error('the peer ended the stream');
-    const header = decodePullHeader(frame, request);
-    if (header.kind === 'failure') return { error: header.error };
-    const bytes = await this.#reader.readExactly(header.size, idleMs);
-    return withHead(bytes, header);
+    for (let waits = 0; waits <= pullWaitsMax; waits++) {
+      const frame = await this.#reader.readFrame({ sizeMax: pullResponseSizeMax, idleMs });
+      if (frame === undefined) throw new Error('the peer ended the stream');
+      const header = decodePullHeader(frame, request);
+      if (header.kind === 'waits') continue;
+      if (header.kind === 'failure') return { error: header.error };
+      const bytes = await this.#reader.readExactly(header.size, idleMs);
+      return withHead(bytes, header);
+    }
+    throw new Error('the peer makes wait for too long');
   }
 
   #startIdling(): void {

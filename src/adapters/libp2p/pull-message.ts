@@ -23,7 +23,9 @@ const failureMessageMax = 500;
 /** What a reply says before its bytes. */
 export type PullHeader =
   | { readonly kind: 'bytes'; readonly size: number; readonly head?: () => ShardHead }
-  | { readonly kind: 'failure'; readonly error: HoldfastError };
+  | { readonly kind: 'failure'; readonly error: HoldfastError }
+  /** The peer is alive, and the answer has not had its turn yet. */
+  | { readonly kind: 'waits' };
 
 export function encodePullRequest(request: PullRequest): Uint8Array {
   assert(request.pack.length === packIdSize, 'a pack id has 32 bytes');
@@ -61,9 +63,15 @@ export function encodePullFailure(code: ErrorCode, text: string): Uint8Array {
   return toBinary(PullResponseSchema, create(PullResponseSchema, { failure: { code, message } }));
 }
 
+export function encodePullWait(): Uint8Array {
+  return toBinary(PullResponseSchema, create(PullResponseSchema, { waits: true }));
+}
+
 /** The head is checked only when it is called for: its failure must not lose the bytes that follow. */
 export function decodePullHeader(bytes: Uint8Array, request: PullRequest): PullHeader {
-  const { size, head, failure } = decodeMessage(PullResponseSchema, bytes, pullResponseSizeMax);
+  const message = decodeMessage(PullResponseSchema, bytes, pullResponseSizeMax);
+  const { size, head, failure, waits } = message;
+  if (waits) return { kind: 'waits' };
   if (failure !== undefined) return { kind: 'failure', error: failureOf(failure) };
   integer(size, { min: 0, max: request.count * limits.leafSize }, 'size of a pulled range');
   return {

@@ -11,10 +11,11 @@ import {
   decodePullRequest,
   encodePullFailure,
   encodePullReply,
+  encodePullWait,
   pullRequestSizeMax,
 } from './pull-message.ts';
 import { finish, StreamReader, writeAll, writeFrame } from './stream-io.ts';
-import { finishMs, pullServerIdleMs, pullsAheadMax } from './stream-limits.ts';
+import { finishMs, pullServerIdleMs, pullsAheadMax, pullWaitMs } from './stream-limits.ts';
 
 export type PullHandler = (
   peer: PeerKey,
@@ -27,10 +28,12 @@ type Answer = { readonly header: Uint8Array; readonly bytes: Uint8Array };
 /** Serves the pulls of others: each stream in the order of its requests, the next one read while one is sent. */
 export class PullServer {
   readonly #log: Log;
+  readonly #waitMs: number;
   #handler: PullHandler | undefined;
 
-  constructor(log: Log) {
+  constructor(log: Log, waitMs: number = pullWaitMs) {
     this.#log = log;
+    this.#waitMs = waitMs;
   }
 
   serve(handler: PullHandler): void {
@@ -58,14 +61,24 @@ export class PullServer {
       const request = await readRequest(reader);
       if (request === undefined) break;
       const answer = this.#answer(peer, request, cancel.signal);
-      sent = Promise.all([answer, sent])
-        .then(([ready]) => write(stream, ready))
-        .finally(release);
+      // Looked at only once those before it are sent: until then its failure is nobody's surprise.
+      answer.catch(() => undefined);
+      sent = sent.then(() => this.#send(stream, answer)).finally(release);
       // Ends the reading, too.
       sent.catch((error) => stream.abort(errorOf(error)));
     }
     await sent;
     await finish(stream, reader, finishMs);
+  }
+
+  /** An answer that waits for its turn under a limit must not look like a peer that has gone. */
+  async #send(stream: Stream, answer: Promise<Answer>): Promise<void> {
+    for (;;) {
+      using patience = new Patience(this.#waitMs);
+      const ready = await Promise.race([answer, patience.ended]);
+      if (ready !== undefined) return write(stream, ready);
+      await writeFrame(stream, encodePullWait(), limits.pullIdleTimeoutMs);
+    }
   }
 
   async #answer(peer: PeerKey, request: PullRequest, signal: AbortSignal): Promise<Answer> {
@@ -77,6 +90,7 @@ export class PullServer {
     } catch (error) {
       if (error instanceof HoldfastError) return failure(error);
       rethrowBug(error);
+      if (signal.aborted) return failure(new HoldfastError('interrupted', 'you have gone'));
       this.#log.log('warn', 'a pull failed unexpectedly', { peer, error });
       return failure(new HoldfastError('failed', 'unexpected error: see the log of that agent'));
     }
@@ -90,6 +104,22 @@ async function readRequest(reader: StreamReader): Promise<PullRequest | undefine
     firstMs: pullServerIdleMs,
   });
   return frame === undefined ? undefined : decodePullRequest(frame);
+}
+
+/** A time that may be cut short: its timer does not outlive it. */
+class Patience implements Disposable {
+  readonly ended: Promise<undefined>;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number) {
+    this.ended = new Promise((resolve) => {
+      this.#timer = setTimeout(() => resolve(undefined), ms);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 async function write(stream: Stream, { header, bytes }: Answer): Promise<void> {

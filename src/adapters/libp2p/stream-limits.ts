@@ -18,6 +18,11 @@ export const pullsAheadMax = 2;
 export const pullStreamIdleMs = 30 * secondMs;
 export const pullServerIdleMs = 4 * pullStreamIdleMs;
 
+/** A server whose answer waits for its turn says so this often, well before the client gives up. */
+export const pullWaitMs = limits.pullIdleTimeoutMs / 3;
+/** An offer is as patient: nobody who only says that it is alive holds a client for longer. */
+export const pullWaitsMax = Math.ceil(limits.offerTimeoutMs / pullWaitMs);
+
 /** No progress inside a message for this long resets its stream. */
 export const messageIdleMs = limits.requestTimeoutMs;
 /** For the last words of a stream after its answer has been sent. */

@@ -33,6 +33,7 @@ import { diffSnapshots } from '../../services/snapshot-diff.ts';
 import { splitPath } from '../../services/snapshot-reader.ts';
 import { type OpenedSnapshot, SnapshotSession } from '../../services/snapshot-session.ts';
 import { aroundStage, type StagePrograms } from '../../services/stage-hooks.ts';
+import { PackUse } from '../../services/pack-use.ts';
 import { Suspicion } from '../../services/suspicion.ts';
 import { hasTags } from '../agent-api.ts';
 import type {
@@ -45,8 +46,10 @@ import type {
 import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
 import { snapshotReport } from '../snapshot-report.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
+import type { DatasetUse } from '../stats-types.ts';
 import { stagedDrill } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
+import { useOf } from './recovery-use.ts';
 
 /** Restores and reads with the kit alone: no agent, no state, any members that answer. */
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
@@ -334,6 +337,25 @@ class Session implements RecoverySession {
     const clock = this.#clock;
     const full = { ...order, snapshot: record.hash };
     yield* restoreSnapshot({ reader, target, order: full, clock, stats, signal });
+  }
+
+  async *use({ dataset }: { dataset?: string }): AsyncGenerator<DatasetUse> {
+    const { signal } = this.#parts;
+    const wanted = dataset === undefined ? this.#lines.all() : [this.#lines.find(dataset)];
+    const records = (await this.#readable()).filter((record) => !this.#isDiscarded(record));
+    const reading = { view: this.#view, open: this.#openRecord.bind(this), signal };
+    for (const { id, name } of wanted) {
+      const own = records.filter(({ manifest }) => manifest.dataset === id);
+      yield { name, id, ...(await useOf(own, reading)) };
+    }
+  }
+
+  /** Where no log is proven, nothing is. */
+  #isDiscarded(record: ManifestRecord): boolean {
+    const state = this.#state;
+    if (state === undefined) return false;
+    const { ledger, facts } = this.#parts.cluster;
+    return new PackUse({ ledger, facts, state: () => state }).isDiscarded(record);
   }
 
   drill(request: DrillRequest): AsyncGenerator<DrillRunEvent> {

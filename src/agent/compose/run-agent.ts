@@ -24,6 +24,7 @@ import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { systemHooks } from '../../adapters/system/hook.ts';
 import { hostName } from '../../adapters/system/host.ts';
+import { systemLoad } from '../../adapters/system/host-load.ts';
 import { ProcessLeaseGuard } from '../../adapters/system/lease-guard.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { watchLoop } from '../../adapters/system/loop-watch.ts';
@@ -33,6 +34,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
 import type { Contact } from '../../core/format/records.ts';
+import type { BandwidthLimits } from '../../core/policy/bandwidth.ts';
 import type { PeerKey } from '../../core/ids.ts';
 import type { GenerationStore } from '../../ports/generation-store.ts';
 import type { LeaseGuard } from '../../ports/lease-guard.ts';
@@ -54,6 +56,8 @@ export type RunOptions = {
   readonly stateDir: string;
   readonly config: Config;
   readonly logLevel: Config['log']['level'];
+  /** They go before the configuration. */
+  readonly bandwidth?: Partial<BandwidthLimits>;
 };
 
 /** What an agent remembers beside its keys; where it is lost, the configuration says where to listen. */
@@ -127,6 +131,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         compute,
         source,
         watchLoop,
+        load: systemLoad(),
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
         hooks,
@@ -154,6 +159,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       },
     ),
   );
+  agent.bandwidth.say(options.bandwidth ?? {});
   const api = agentApi(agent, () => stop.abort());
   stack.use(await serveControl({ socketPath: `${state.path}/control.sock`, api, log }));
   stack.use(await openDashboard({ state, config, agent: agent.member().agentKey, api, log }));

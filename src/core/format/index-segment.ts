@@ -204,6 +204,22 @@ export function indexRecordAt({ packs, records }: IndexSegment, i: number): Inde
   };
 }
 
+/** Bytes of a segment's chunks, and of the sealed frames that they lie in: without an object for each chunk. */
+export function segmentSizes({ packs, records, count }: IndexSegment): {
+  readonly chunks: number;
+  readonly chunkBytes: number;
+  readonly frameBytes: number;
+} {
+  const view = new DataView(records.buffer, records.byteOffset, records.length);
+  let chunkBytes = 0;
+  for (let i = 0; i < count; i++) chunkBytes += view.getUint32(i * indexRecordSize + 42);
+  let frameBytes = 0;
+  for (const { frames } of packs) {
+    for (let i = 1; i < frames.length; i += 2) frameBytes += frames[i] as number;
+  }
+  return { chunks: count, chunkBytes, frameBytes };
+}
+
 /** All records of a segment, ascending by id. @throws HoldfastError bad-encoding */
 export function decodeIndexSegment(bytes: Uint8Array): IndexRecord[] {
   const segment = openIndexSegment(bytes);

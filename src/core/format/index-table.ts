@@ -59,6 +59,23 @@ export class IndexTable {
     return indexRecordAt(segment, i);
   }
 
+  /** The number of a chunk's record, below `recordCount` and the same from then on; undefined when no segment says. */
+  numberOf(id: Uint8Array): number | undefined {
+    const entry = this.#slots[this.#slotOf(id)] as number;
+    return entry === 0 ? undefined : entry - 1;
+  }
+
+  /** Records of all segments: of a chunk that several locate, each counts. */
+  get recordCount(): number {
+    return this.#recordCount;
+  }
+
+  recordAt(recordNumber: number): IndexRecord {
+    assert(recordNumber < this.#recordCount, 'a record number is of this table');
+    const { segment, i } = this.#locate(recordNumber);
+    return indexRecordAt(segment, i);
+  }
+
   /** The slot that holds the id, or the free one where it belongs. */
   #slotOf(id: Uint8Array): number {
     const mask = this.#slots.length - 1;

@@ -14,6 +14,7 @@ export const drillKinds = [
   'ransomware',
   'partition',
   'slow-network',
+  'validation',
 ] as const;
 
 export type DrillKind = (typeof drillKinds)[number];
@@ -56,6 +57,35 @@ export type DrillCriterion = {
   readonly name: string;
   readonly isMet: boolean;
   readonly detail: string;
+};
+
+/** What a member without any key has looked at, and found. */
+export type ValidationFacts = {
+  readonly snapshots: number;
+  readonly statements: number;
+  readonly packs: number;
+  /** As many members as it takes have each shown a leaf. */
+  readonly packsProven: number;
+  /** Read whole, and decoded. */
+  readonly packsDecoded: number;
+  /** Who holds them was not there. */
+  readonly packsUnseen: number;
+  /** Signed for, and not shown. */
+  readonly shardsMissing: number;
+  readonly locks: number;
+  /** Lists of packs that had not arrived. */
+  readonly missingLists: number;
+  /** The newest snapshots that were looked at, in one hash. */
+  readonly heads: string;
+  readonly peersAsked: readonly string[];
+  readonly peersSilent: readonly string[];
+  readonly findingCount: number;
+  /** The first of them. */
+  readonly findings: readonly {
+    readonly check: string;
+    readonly subject: string;
+    readonly detail: string;
+  }[];
 };
 
 export type DrillReport = {
@@ -109,6 +139,8 @@ export type DrillReport = {
   readonly fidelity?: DrillFidelity;
   readonly criteria: readonly DrillCriterion[];
   readonly outcome: DrillOutcome;
+  /** Of a validation alone. */
+  readonly validation?: ValidationFacts;
   /** Where it was staged, in words: what kept it apart from what is in use. */
   readonly isolation: string;
 };

@@ -31,6 +31,7 @@ it('fills in the defaults when there is no file', () => {
   expect(loadConfig(undefined)).toEqual({
     listen: ['/ip4/0.0.0.0/tcp/7420'],
     alerts: { webhooks: [] },
+    bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 2 },
     metrics: {},
     repair: { enabled: true, bandwidth: 32 * 1024 * 1024 },
     scrub: { bandwidth: 32 * 1024 * 1024 },
@@ -55,6 +56,7 @@ it('loads the example, which shows every key', () => {
     [
       'alerts',
       'announce',
+      'bandwidth',
       'compression',
       'dashboard',
       'datasets',
@@ -122,6 +124,8 @@ it.each([
   [{ datasets: { 'a/b': { paths: ['/x'] } } }, 'datasets.a/b: is no dataset name'],
   [{ datasets: { d: { paths: ['/x'], chunkAverage: '65KiB' } } }, 'datasets.d.chunkAverage'],
   [{ compression: { level: 99 } }, 'compression.level'],
+  [{ bandwidth: { upload: '1KiB' } }, 'bandwidth.upload'],
+  [{ bandwidth: { windows: [{ hours: '8-18' }] } }, 'bandwidth.windows[0].hours'],
   [{ log: { level: 'loud' } }, 'log.level'],
   [[], 'the file'],
 ])('refuses %j and names the place', (value, place) => {

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import {
   encodePullReply,
   encodePullRequest,
+  encodePullWait,
 } from '../../../../src/adapters/libp2p/pull-message.ts';
+import { PullLane } from '../../../../src/adapters/libp2p/pull-lane.ts';
+import { PullServer } from '../../../../src/adapters/libp2p/pull-server.ts';
 import {
   framed,
   StreamReader,
@@ -11,11 +14,14 @@ import {
   writeFrame,
 } from '../../../../src/adapters/libp2p/stream-io.ts';
 import { MiB } from '../../../../src/base/units.ts';
+import type { PeerKey } from '../../../../src/core/ids.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import type { PullRequest } from '../../../../src/ports/network.ts';
 import { startAgentProcess } from './agent-process.ts';
 import { bareServer, rawStream } from './raw-peer.ts';
 import { cluster as clusterId, SampleCluster } from './sample-agent.ts';
+import { collectingLog } from '../../../support/collecting-log.ts';
+import { StreamPair } from './stream-pair.ts';
 
 const protocol = `/holdfast/${clusterId.slice(0, 8)}/pull/1`;
 const request: PullRequest = {
@@ -167,6 +173,36 @@ test('a head that does not hold fails its own pull, with the bytes after it in s
   await expect(first).rejects.toMatchObject({ code: 'bad-encoding' });
   const second = await client.pull(liar.self, request);
   expect(second.bytes).toEqual(Uint8Array.of(9));
+});
+
+test('an answer that waits for its turn keeps its stream, as long as its server says so', async () => {
+  await using pair = await StreamPair.open();
+  const { near, far } = await pair.stream();
+  const server = new PullServer(collectingLog(), 5);
+  server.serve(async (_peer, { leaf }) => {
+    if (leaf === 0) await new Promise((resolve) => setTimeout(resolve, 60));
+    return { bytes: Uint8Array.of(leaf) };
+  });
+  server.accept(far, 'aa'.repeat(32) as PeerKey);
+  const lane = new PullLane(near, () => undefined);
+  const replies = await Promise.all([0, 1].map((leaf) => lane.pull({ ...request, leaf })));
+  expect(replies).toEqual([{ bytes: Uint8Array.of(0) }, { bytes: Uint8Array.of(1) }]);
+  lane.end(new Error('done'));
+});
+
+test('a peer that only says that it is alive is given up in the end', async () => {
+  await using cluster = new SampleCluster();
+  const client = await cluster.join();
+  await using liar = await bareServer(protocol, async (stream) => {
+    using reader = new StreamReader(stream);
+    await reader.readFrame({ sizeMax: 1000, idleMs: 5000 });
+    for (let i = 0; i < 100; i++) await writeFrame(stream, encodePullWait(), 5000);
+    await reader.isAtEnd(5000);
+  });
+  cluster.members.add(liar.self);
+  await client.connectTo(liar.address);
+  const pull = client.pull(liar.self, request);
+  await expect(pull).rejects.toMatchObject({ code: 'peer-unreachable' });
 });
 
 test('an unknown failure code of a peer is a refusal', async () => {

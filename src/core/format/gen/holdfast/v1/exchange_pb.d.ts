@@ -165,6 +165,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: ExpelledRequest;
     case: "expelled";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.LocksRequest locks = 54;
+     */
+    value: LocksRequest;
+    case: "locks";
   } | { case: undefined; value?: undefined };
 };
 
@@ -327,6 +333,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
     case: "expelled";
   } | {
     /**
+     * @generated from field: holdfast.v1.LocksResponse locks = 54;
+     */
+    value: LocksResponse;
+    case: "locks";
+  } | {
+    /**
      * @generated from field: holdfast.v1.Failure failure = 15;
      */
     value: Failure;
@@ -419,6 +431,20 @@ export declare type HelloResponse = Message<"holdfast.v1.HelloResponse"> & {
    * @generated from field: uint64 shard_bytes = 6;
    */
   shardBytes: bigint;
+
+  /**
+   * of its disk, to stay free
+   *
+   * @generated from field: optional uint64 reserve_bytes = 7;
+   */
+  reserveBytes?: bigint | undefined;
+
+  /**
+   * of shards at most; absent: as many as fit
+   *
+   * @generated from field: optional uint64 quota_bytes = 8;
+   */
+  quotaBytes?: bigint | undefined;
 };
 
 /**
@@ -891,6 +917,79 @@ export declare type Contact = Message<"holdfast.v1.Contact"> & {
 export declare const ContactSchema: GenMessage<Contact>;
 
 /**
+ * For how long snapshots are locked at whoever is asked.
+ *
+ * @generated from message holdfast.v1.LocksRequest
+ */
+export declare type LocksRequest = Message<"holdfast.v1.LocksRequest"> & {
+  /**
+   * at most 256
+   *
+   * @generated from field: repeated bytes manifests = 1;
+   */
+  manifests: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.LocksRequest.
+ * Use `create(LocksRequestSchema)` to create a new message.
+ */
+export declare const LocksRequestSchema: GenMessage<LocksRequest>;
+
+/**
+ * @generated from message holdfast.v1.LocksResponse
+ */
+export declare type LocksResponse = Message<"holdfast.v1.LocksResponse"> & {
+  /**
+   * of those asked for that it has locked
+   *
+   * @generated from field: repeated holdfast.v1.HeldLock locks = 1;
+   */
+  locks: HeldLock[];
+
+  /**
+   * it has lost some of its locks: what it does not know counts as locked
+   *
+   * @generated from field: bool is_damaged = 2;
+   */
+  isDamaged: boolean;
+};
+
+/**
+ * Describes the message holdfast.v1.LocksResponse.
+ * Use `create(LocksResponseSchema)` to create a new message.
+ */
+export declare const LocksResponseSchema: GenMessage<LocksResponse>;
+
+/**
+ * @generated from message holdfast.v1.HeldLock
+ */
+export declare type HeldLock = Message<"holdfast.v1.HeldLock"> & {
+  /**
+   * @generated from field: bytes manifest = 1;
+   */
+  manifest: Uint8Array;
+
+  /**
+   * 0: none
+   *
+   * @generated from field: int64 compliance_ms = 2;
+   */
+  complianceMs: bigint;
+
+  /**
+   * @generated from field: int64 governance_ms = 3;
+   */
+  governanceMs: bigint;
+};
+
+/**
+ * Describes the message holdfast.v1.HeldLock.
+ * Use `create(HeldLockSchema)` to create a new message.
+ */
+export declare const HeldLockSchema: GenMessage<HeldLock>;
+
+/**
  * The pull protocol: length-prefixed PullRequest frames one way; a length-prefixed PullResponse and then
  * exactly `size` raw bytes the other way, in the order of the requests.
  *
@@ -999,6 +1098,13 @@ export declare type PullResponse = Message<"holdfast.v1.PullResponse"> & {
    * @generated from field: holdfast.v1.Failure failure = 3;
    */
   failure?: Failure | undefined;
+
+  /**
+   * nothing yet: the reply proper follows. Then nothing else is set
+   *
+   * @generated from field: bool waits = 4;
+   */
+  waits: boolean;
 };
 
 /**

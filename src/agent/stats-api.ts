@@ -1,0 +1,90 @@
+import type { DatasetId } from '../core/ids.ts';
+import type { DatasetRecord } from '../core/protocol/roster.ts';
+import {
+  chunkSizes,
+  datasetSizes,
+  type DatasetSizes,
+  noSizes,
+} from '../services/stats/dataset-sizes.ts';
+import type { Survey } from '../services/repair/pack-survey.ts';
+import type { Agent } from './agent.ts';
+import type { DatasetStats, PeerStats, StatsApi, StatsReport } from './stats-types.ts';
+
+export function statsApi(agent: Agent): StatsApi {
+  return { stats: () => statsReport(agent) };
+}
+
+async function statsReport(agent: Agent): Promise<StatsReport> {
+  const { ledger, packUse } = agent;
+  const records = ledger.manifests().filter((record) => !packUse.isDiscarded(record));
+  const { survey } = await agent.upkeep.repairs.look();
+  const isMember = (key: Parameters<typeof ledger.roster.member>[0]): boolean =>
+    ledger.roster.member(key)?.hasRole('storage') === true;
+  const { datasets, signedBytes } = datasetSizes(records, survey, isMember);
+  const reports: DatasetStats[] = [];
+  for (const record of agent.lines.all()) {
+    reports.push(await datasetReport(agent, record, datasets.get(record.id), survey));
+  }
+  return {
+    datasets: reports,
+    peers: peerReports(agent, signedBytes),
+    missingLists: survey.missingLists,
+  };
+}
+
+async function datasetReport(
+  agent: Agent,
+  { id, name, writer }: DatasetRecord,
+  sizes: DatasetSizes | undefined,
+  survey: Survey,
+): Promise<DatasetStats> {
+  const unneeded = await agent.packUse.unneeded(id, () => true);
+  const content = await contentOf(agent, id, survey);
+  const { storedDataBytes, ...known } = sizes ?? noSizes;
+  return {
+    ...{ name, id, source: agent.nameOf(writer) },
+    ...known,
+    ...(known.dataPackBytes > 0 && { expansion: storedDataBytes / known.dataPackBytes }),
+    ...('packs' in unneeded && {
+      deadPackBytes: [...unneeded.packs.values()].reduce((sum, { size }) => sum + size, 0),
+    }),
+    ...(content !== undefined && { content }),
+  };
+}
+
+async function contentOf(
+  agent: Agent,
+  id: DatasetId,
+  survey: Survey,
+): Promise<DatasetStats['content']> {
+  const own = await agent.datasets.own(id);
+  if (own === undefined) return undefined;
+  return chunkSizes(own.index, (pack) => survey.packs.has(pack), agent.clock);
+}
+
+function peerReports(agent: Agent, signed: ReadonlyMap<string, number>): PeerStats[] {
+  const { store, storageBounds } = agent;
+  const usage = store?.usage();
+  return agent.peers
+    .report()
+    .filter(({ member }) => member.hasRole('storage'))
+    .map(({ member, state, shardBytes, freeBytes, quotaBytes, reserveBytes }): PeerStats => {
+      const said =
+        state === 'self'
+          ? { shardBytes: usage?.bytes, freeBytes: usage?.freeBytes, ...storageBounds }
+          : { shardBytes, freeBytes, quotaBytes, reserveBytes };
+      return {
+        name: member.name,
+        site: member.site,
+        signedBytes: signed.get(member.agentKey) ?? 0,
+        ...definedOf(said),
+      };
+    });
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function definedOf<T extends object>(value: T): Defined<T> {
+  const known = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return Object.fromEntries(known) as Defined<T>;
+}

@@ -1,0 +1,101 @@
+import { shardSizeOf } from '../../core/format/shard.ts';
+import type { AgentKey, DatasetId, PackId } from '../../core/ids.ts';
+import { bitCount } from '../../core/policy/durability.ts';
+import type { Clock } from '../../ports/runtime.ts';
+import type { DatasetIndex } from '../dataset-index.ts';
+import type { ManifestRecord } from '../ledger.ts';
+import type { Survey } from '../repair/pack-survey.ts';
+
+/** What the snapshots of a dataset that are kept take, as any member can tell. */
+export type DatasetSizes = {
+  readonly snapshots: number;
+  /** What restoring every one of them would write. */
+  readonly restoredBytes: number;
+  readonly packs: number;
+  /** Of the packs before coding, the data packs among them. */
+  readonly packBytes: number;
+  readonly dataPackBytes: number;
+  /** Of the shards and copies that members have signed for. */
+  readonly storedBytes: number;
+  readonly storedDataBytes: number;
+};
+
+/** What a source has stored of its own files, each chunk counted once. */
+export type ChunkSizes = {
+  readonly chunks: number;
+  /** Of file content as it was read. */
+  readonly chunkBytes: number;
+  /** Of the sealed frames that it lies in. */
+  readonly frameBytes: number;
+};
+
+type Sum = { -readonly [K in keyof DatasetSizes]: DatasetSizes[K] };
+
+/** Of a dataset without snapshots. */
+export const noSizes: DatasetSizes = {
+  ...{ snapshots: 0, restoredBytes: 0, packs: 0, packBytes: 0 },
+  ...{ dataPackBytes: 0, storedBytes: 0, storedDataBytes: 0 },
+};
+
+/**
+ * Sizes of each dataset, and what each member has signed for in all. `records` are the snapshots that are kept;
+ * the survey is of the same.
+ */
+export function datasetSizes(
+  records: readonly ManifestRecord[],
+  survey: Survey,
+  isMember: (agent: AgentKey) => boolean,
+): {
+  readonly datasets: ReadonlyMap<DatasetId, DatasetSizes>;
+  readonly signedBytes: ReadonlyMap<AgentKey, number>;
+} {
+  const datasets = new Map<DatasetId, Sum>();
+  const signedBytes = new Map<AgentKey, number>();
+  const sumOf = (dataset: DatasetId): Sum => {
+    const known = datasets.get(dataset) ?? { ...noSizes };
+    datasets.set(dataset, known);
+    return known;
+  };
+  for (const { manifest } of records) {
+    const sum = sumOf(manifest.dataset);
+    sum.snapshots++;
+    sum.restoredBytes += manifest.totals.bytes;
+  }
+  for (const { entry, record, words } of survey.packs.values()) {
+    const sum = sumOf(record.manifest.dataset);
+    const shardBytes = shardSizeOf({ k: entry.k, packSize: entry.size });
+    let stored = 0;
+    for (const [agent, { mask = 0 }] of words) {
+      if (!isMember(agent)) continue;
+      const bytes = bitCount(mask) * shardBytes;
+      stored += bytes;
+      signedBytes.set(agent, (signedBytes.get(agent) ?? 0) + bytes);
+    }
+    sum.packs++;
+    sum.packBytes += entry.size;
+    sum.storedBytes += stored;
+    if (entry.type !== 'data') continue;
+    sum.dataPackBytes += entry.size;
+    sum.storedDataBytes += stored;
+  }
+  return { datasets, signedBytes };
+}
+
+/** By the source's own index: content of those data packs that are needed. Lets others have their turn between packs. */
+export async function chunkSizes(
+  index: Pick<DatasetIndex, 'packs' | 'sizes'>,
+  isNeeded: (pack: PackId) => boolean,
+  clock: Pick<Clock, 'sleep'>,
+): Promise<ChunkSizes> {
+  const sum = { chunks: 0, chunkBytes: 0, frameBytes: 0 };
+  // A copy: a backup may add packs meanwhile.
+  for (const { ordinal, entry } of [...index.packs()]) {
+    if (entry.type !== 'data' || !isNeeded(entry.pack)) continue;
+    const { chunks, chunkBytes, frameBytes } = index.sizes(ordinal);
+    sum.chunks += chunks;
+    sum.chunkBytes += chunkBytes;
+    sum.frameBytes += frameBytes;
+    await clock.sleep(0);
+  }
+  return sum;
+}
