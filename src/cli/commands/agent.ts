@@ -15,15 +15,16 @@ export function addAgent(program: Command, register: Register): void {
     command,
     async ({ backend, configFile, isVerbose, output, signal, stateDir }, { options }) => {
       const logLevel = isVerbose ? 'debug' : output.isQuiet ? 'warn' : undefined;
+      const bandwidth = {
+        ...(options.limitUpload !== undefined && { upload: options.limitUpload }),
+        ...(options.limitDownload !== undefined && { download: options.limitDownload }),
+      };
       await backend.runAgent(
         {
           stateDir,
           ...(configFile !== undefined && { configFile }),
           ...(logLevel !== undefined && { logLevel }),
-          bandwidth: {
-            ...(options.limitUpload !== undefined && { upload: options.limitUpload }),
-            ...(options.limitDownload !== undefined && { download: options.limitDownload }),
-          },
+          ...(Object.keys(bandwidth).length > 0 && { bandwidth }),
         },
         { signal },
       );
