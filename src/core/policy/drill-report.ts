@@ -14,7 +14,6 @@ export const drillKinds = [
   'ransomware',
   'partition',
   'slow-network',
-  'validation',
 ] as const;
 
 export type DrillKind = (typeof drillKinds)[number];
@@ -90,7 +89,8 @@ export type ValidationFacts = {
 
 export type DrillReport = {
   readonly version: 1;
-  readonly kind: DrillKind;
+  /** A validation restores nothing: a member without any key has looked at everything. */
+  readonly kind: DrillKind | 'validation';
   /** `sandbox`: agents on one machine with made-up data; `cluster`: the real one. */
   readonly where: 'cluster' | 'sandbox';
   readonly cluster: { readonly id: string; readonly name: string };
@@ -173,7 +173,7 @@ function isReport(value: unknown): value is DrillReport {
     value as Partial<DrillReport>;
   return (
     version === 1 &&
-    drillKinds.some((known) => known === kind) &&
+    (kind === 'validation' || drillKinds.some((known) => known === kind)) &&
     Number.isSafeInteger(startedMs) &&
     Number.isSafeInteger(endedMs) &&
     typeof times === 'object' &&
