@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { LoopWatch } from '../../ports/loop-watch.ts';
 
 /** A timer that is due this often shows how late the loop is; its own period is part of what is measured. */
-const periodMs = 5;
+const periodMs = 20;
 const nsPerMs = 1e6;
 
 /** Watches this thread from now on. */
