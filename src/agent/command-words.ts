@@ -1,4 +1,4 @@
-import type { ControlBody } from '../core/format/control-records.ts';
+import type { ControlBody, SnapshotSelection } from '../core/format/control-records.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
 import { keyWords } from './key-words.ts';
@@ -46,9 +46,38 @@ export function commandWords(state: ControlState, body: ControlBody): string {
     case 'key-destroy':
     case 'split':
       return keyWords(body, name);
+    case 'forget':
+      return `let go ${selectionWords(body, name)}`;
+    case 'undelete':
+      return `keep ${selectionWords(body, name)}`;
+    case 'unlock':
+      return `end the governance locks of ${selectionWords(body, name)}`;
+    case 'release':
+      return releaseWords(state, body);
     default:
       return body.kind;
   }
+}
+
+function selectionWords(
+  { dataset, writer, ranges, reason }: SnapshotSelection,
+  nameOf: (agent: AgentKey) => string,
+): string {
+  const numbers = ranges.map(({ first, last }) =>
+    first === last ? `${first}` : `${first}-${last}`,
+  );
+  const which = `snapshot ${numbers.join(', ')} of dataset ${shortId(dataset)} at ${nameOf(writer)}`;
+  return reason === '' ? which : `${which}: ${reason}`;
+}
+
+/** A hold that has ended, as when two proposals ask for the same, is known by its id alone. */
+function releaseWords(
+  { holds }: ControlState,
+  { hold: id, reason }: Extract<ControlBody, { kind: 'release' }>,
+): string {
+  const hold = holds.all().find((one) => one.id === id);
+  const what = hold === undefined ? '' : ` on dataset ${shortId(hold.dataset)} (${hold.reason})`;
+  return `end hold ${id.slice(0, 8)}${what}: ${reason}`;
 }
 
 function operatorsWords(

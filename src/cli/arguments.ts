@@ -78,6 +78,7 @@ export function parseSnapshotPath(value: string): SnapshotPath {
 
 /** A version number, from 1. */
 export function versionArgument(value: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('Give a version number.');
+  if (!/^[1-9]\d{0,8}$/.test(value))
+    throw new InvalidArgumentError('Give a whole number from 1 on.');
   return Number(value);
 }

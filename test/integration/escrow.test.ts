@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dayMs } from '../../src/base/units.ts';
 import { Cluster, messages, until } from '../support/cluster.ts';
 
 /** One host, whose founders have named three custodians; two shares make the kit. */
@@ -14,8 +15,16 @@ const share = (name: string): string =>
     readdirSync(join(cluster.root, 'shares')).find((one) => one.includes(name)) ?? name,
   );
 const bad = join(cluster.root, 'bad.txt');
+const clock = join(cluster.root, 'ahead.txt');
+const alarms = join(cluster.root, 'alarms.txt');
 
 beforeAll(async () => {
+  writeFileSync(clock, '0');
+  process.env.STEPPED_CLOCK = clock;
+  const loader = new URL('../support/stepped-clock.ts', import.meta.url).href;
+  process.env.NODE_OPTIONS = `--import=${loader}`;
+  const command = ['/bin/sh', '-c', `echo "$HOLDFAST_ALARM $HOLDFAST_TEXT" >> ${alarms}`];
+  cluster.configs[host] = { alerts: { command } };
   const custodians = ['ada', 'ben', 'cleo'].flatMap((name) => ['--custodian', name]);
   const founding = [...custodians, '--share-threshold', '2'];
   await cluster.form([{ name: host, region: 'eu' }], { surviveSites: 0, founding });
@@ -30,7 +39,10 @@ beforeAll(async () => {
   writeFileSync(bad, spoilt, { mode: 0o600 });
 });
 
-afterAll(() => cluster[Symbol.asyncDispose]());
+afterAll(async () => {
+  delete process.env.NODE_OPTIONS;
+  await cluster[Symbol.asyncDispose]();
+});
 
 describe('of three shares, two of which make the kit', () => {
   it('one opens nothing', async () => {
@@ -77,5 +89,15 @@ describe('a custodian shows a share', () => {
     });
     const { out } = await cluster.expect(0, ['key', 'list', '--json'], host);
     expect(messages(out).some((one) => JSON.stringify(one).includes('proved_ms'))).toBe(true);
+  });
+
+  it('or people are told, when a quarter has passed in which too few did', async () => {
+    expect(existsSync(alarms) && readFileSync(alarms, 'utf8')).not.toMatch(/^escrow /m);
+    writeFileSync(clock, String(95 * dayMs));
+    await until('the alarm has been raised', 90_000, async () => {
+      return existsSync(alarms) && /^escrow /m.test(readFileSync(alarms, 'utf8'));
+    });
+    const { out } = await cluster.run(['status'], host);
+    expect(out).toMatch(/ben/);
   });
 });

@@ -52,6 +52,12 @@ async function suspectsAt(site: string): Promise<SnapshotReport[]> {
   return JSON.parse(out) as SnapshotReport[];
 }
 
+async function suspectsOfKit(): Promise<SnapshotReport[]> {
+  const recovery = await cluster.recovery(witness);
+  const { out } = await cluster.expect(0, ['snapshots', '--suspect', '--json', ...recovery]);
+  return JSON.parse(out) as SnapshotReport[];
+}
+
 describe('the day of a ransomware attack', () => {
   it('ends with a suspect snapshot at every member, and people are told', async () => {
     await until('the alarm has been raised', 30_000, async () => existsSync(alarms));
@@ -78,10 +84,12 @@ describe('the day of a ransomware attack', () => {
     const { out } = await cluster.expect(0, ['tripwire', 'list', '--json'], origin);
     const [suspect] = messages(out) as unknown as [{ snapshot: string }];
     const clear = ['tripwire', 'clear', suspect.snapshot, '--reason', 'an exercise'];
+    expect(await suspectsOfKit(), 'who holds the kit sees it, too').toHaveLength(1);
     await cluster.expect(12, clear, witness);
     await cluster.expect(0, clear, origin);
     await until('the other site has heard', 30_000, async () => {
       return (await suspectsAt(witness)).length === 0;
     });
+    expect(await suspectsOfKit(), 'who holds the kit hears the word, too').toEqual([]);
   });
 });

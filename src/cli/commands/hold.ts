@@ -86,10 +86,16 @@ async function targets(
     ({ name, id }) => name === dataset || (dataset.length >= 4 && id.startsWith(dataset)),
   );
   const [only, second] = found;
-  if (only === undefined) throw new HoldfastError('not-found', `there is no dataset "${dataset}"`);
+  if (only === undefined) {
+    throw new HoldfastError('not-found', `there is no dataset "${dataset}"`, {
+      next: `holdfast dataset list${context.stateFlag}`,
+    });
+  }
   if (second !== undefined) {
     const ids = found.map(({ id }) => id.slice(0, 8)).join(', ');
-    throw new HoldfastError('ambiguous', `"${dataset}" may be any of: ${ids}`);
+    throw new HoldfastError('ambiguous', `"${dataset}" may be any of: ${ids}`, {
+      next: `holdfast hold add --dataset ID --reason TEXT${context.stateFlag}`,
+    });
   }
   const what = `all of ${only.name} (${only.id.slice(0, 8)})`;
   return [{ what, dataset: only.id as DatasetId, snapshot: undefined }];

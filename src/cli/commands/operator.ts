@@ -86,10 +86,18 @@ async function add(
     key: await operatorPublicKey(context, key),
     recipient: flags.recipient ?? '',
   };
-  await change(context, flags, ({ operators, threshold }) => ({
-    operators: [...(operators as Operator[]), operator],
-    threshold: flags.threshold ?? threshold,
-  }));
+  await change(context, flags, ({ operators, threshold }) => {
+    const owner = operators.find((one) => one.key === operator.key);
+    if (owner !== undefined) {
+      throw new HoldfastError('usage', `that key is an operator already: ${owner.name}`, {
+        next: `holdfast operator list${context.stateFlag}`,
+      });
+    }
+    return {
+      operators: [...(operators as Operator[]), operator],
+      threshold: flags.threshold ?? threshold,
+    };
+  });
 }
 
 async function remove(context: CliContext, text: string, flags: ChangeFlags): Promise<void> {
@@ -124,6 +132,13 @@ async function change(
   const before = await agent.operators();
   const { version: base } = before;
   const { operators, threshold } = next(before) as Operators;
+  if (!(threshold >= 1 && threshold <= operators.length)) {
+    const all =
+      operators.length === 1 ? 'there is 1 operator' : `there are ${operators.length} operators`;
+    throw new HoldfastError('usage', `${threshold} cannot have to sign: ${all}`, {
+      next: `holdfast operator list${context.stateFlag}`,
+    });
+  }
   const body = { kind: 'operators', version: base + 1, base, operators, threshold } as const;
   const report = await submitAsOperator(context, flags, body);
   await printApplied(context, report, { version: base + 1, threshold });
