@@ -22,6 +22,7 @@ export class AuditFile {
 
 /** The audit log of one run: entries that are appended together are there together, or not at all. */
 export class SimAudit implements AuditStore {
+  readonly putAside: readonly number[] = [];
   readonly number = 1;
   readonly #file: AuditFile;
   readonly #device: Device;

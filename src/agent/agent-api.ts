@@ -41,7 +41,7 @@ import { policyApi } from './policy-api.ts';
 import { snapshotReport } from './snapshot-report.ts';
 import { statsApi } from './stats-api.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
-import { suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
+import { namesOf, suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
 import { validateApi } from './validate-api.ts';
 import { whatIfApi } from './what-if-api.ts';
@@ -237,7 +237,7 @@ async function snapshotReports(agent: Agent, filter: SnapshotFilter): Promise<Sn
     .map((record) => ({ record, keeping: snapshotKeeping(agent, record) }))
     .filter(({ keeping }) => keeping.stage !== 'gone');
   for (const { record, keeping } of pageOf(wanted, filter.page)) {
-    const suspicion = suspicionReport(agent, verdicts.get(record.hash));
+    const suspicion = suspicionReport(verdicts.get(record.hash), namesOf(agent));
     const isOnLine = onLine.has(record.hash);
     const report = snapshotReport(ledger, record, await view.assess(record), isOnLine);
     const isShredded = agent.keys.isShredded(record);

@@ -66,6 +66,7 @@ async function verify(agent: Agent): Promise<AuditVerdict> {
   return {
     size: audit.log.size,
     ...(changedAt !== undefined && { changedAt }),
+    putAside: [...audit.log.putAside],
     members: memories.map(({ agent: key, state, size }) => {
       const member = ledger.roster.member(key);
       return { name: member?.name ?? shortId(key), site: member?.site ?? '', state, size };

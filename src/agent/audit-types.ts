@@ -24,6 +24,8 @@ export type AuditVerdict = {
   size: number;
   /** The first entry that is not as it was written; undefined: all are. */
   changedAt?: number;
+  /** Numbers of the earlier logs of this host that were put aside, and still lie in its state directory. */
+  putAside: number[];
   /** What each other member remembers of this log. */
   members: {
     name: string;

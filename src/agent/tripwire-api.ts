@@ -1,4 +1,4 @@
-import { shortId } from '../core/ids.ts';
+import { type AgentKey, shortId } from '../core/ids.ts';
 import type { JudgedLine, Verdict } from '../services/suspicion.ts';
 import type { Agent } from './agent.ts';
 import { hearNews } from './coordinator-news.ts';
@@ -16,8 +16,8 @@ export function tripwireApi(agent: Agent): TripwireApi {
 
 /** Undefined: nothing is to be said of it. */
 export function suspicionReport(
-  agent: Agent,
   verdict: Verdict | undefined,
+  nameOf: (operator: AgentKey) => string,
 ): SuspicionReport | undefined {
   if (verdict === undefined || verdict.state === 'clean') return undefined;
   if (verdict.state === 'after-suspect') {
@@ -27,8 +27,13 @@ export function suspicionReport(
   const reasons = verdict.wires.map(({ reason }) => reason);
   if (verdict.state === 'suspect') return { state: 'suspect', reasons };
   const { authors, reason, timeMs } = verdict.by;
-  const operators = authors.map((author) => operatorName(agent, author));
+  const operators = authors.map(nameOf);
   return { state: 'cleared', reasons, clearedBy: { operators, reason, timeMs } };
+}
+
+/** What operators are called, for those who ask this agent. */
+export function namesOf(agent: Agent): (operator: AgentKey) => string {
+  return (operator) => operatorName(agent, operator);
 }
 
 /** One line for each snapshot that a person has to look at. */
@@ -36,7 +41,7 @@ export function tripwireWarnings(agent: Agent): string[] {
   return agent.suspicion.suspects().map(({ record, verdict }) => {
     const { statement, manifest, hash } = record;
     const name = agent.ledger.roster.datasetOf(statement.writer, manifest.dataset)?.name ?? '?';
-    const reasons = suspicionReport(agent, verdict)?.reasons ?? [];
+    const reasons = suspicionReport(verdict, namesOf(agent))?.reasons ?? [];
     return `snapshot ${shortId(hash)} of ${name} is suspect (${reasons.join('; ')}): holdfast tripwire show ${shortId(hash)}`;
   });
 }
@@ -60,7 +65,7 @@ function suspectReport(agent: Agent, { record, verdict }: JudgedLine[number]): S
   const lastClean =
     last === undefined ? undefined : { snapshot: last.hash, timeMs: last.statement.timeMs };
   return {
-    ...(suspicionReport(agent, verdict) ?? { state: 'suspect', reasons: [] }),
+    ...(suspicionReport(verdict, namesOf(agent)) ?? { state: 'suspect', reasons: [] }),
     snapshot: hash,
     dataset: agent.ledger.roster.datasetOf(writer, manifest.dataset)?.name ?? manifest.dataset,
     source: agent.nameOf(writer),

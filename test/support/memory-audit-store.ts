@@ -3,6 +3,7 @@ import type { StepStore } from '../../src/ports/fence-store.ts';
 
 /** Entries in memory; `entries` may be changed, as somebody with the disk could. */
 export class MemoryAuditStore implements AuditStore {
+  readonly putAside: readonly number[] = [];
   readonly number: number;
   readonly entries: Uint8Array[] = [];
   appends = 0;

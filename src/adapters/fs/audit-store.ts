@@ -30,32 +30,38 @@ export async function openAuditStore(
   const numbers = (await readdir(directory)).map((name) => namePattern.exec(name));
   const whole = numbers.filter((match) => match?.[2] === undefined).map((match) => match?.[1]);
   const newest = Math.max(0, ...whole.map(Number).filter(Number.isSafeInteger));
-  const damaged = numbers.filter((match) => match?.[2] !== undefined).map((match) => match?.[1]);
-  const last = Math.max(newest, ...damaged.map(Number), 0);
-  const found = newest > 0 ? await openFile(directory, newest) : undefined;
-  if (found === undefined) return (await openFile(directory, last + 1)) as FileAuditStore;
+  const putAside = numbers
+    .flatMap((match) => (match?.[2] === undefined ? [] : [Number(match[1])]))
+    .sort((a, b) => a - b);
+  const found = newest > 0 ? await openFile(directory, newest, putAside) : undefined;
+  if (found === undefined) return openFile(directory, Math.max(0, ...putAside) + 1, putAside);
   if (!found.isDamaged) return found;
   await found[Symbol.asyncDispose]();
   const path = join(directory, `log-${newest}`);
   await rename(path, `${path}.damaged`);
   await syncDirectory(directory);
   log.log('error', 'the audit log was damaged, and a new one begins', { path, good: found.size });
-  return openFile(directory, newest + 1);
+  return openFile(directory, newest + 1, [...putAside, newest]);
 }
 
-async function openFile(directory: string, number: number): Promise<FileAuditStore> {
+async function openFile(
+  directory: string,
+  number: number,
+  putAside: readonly number[],
+): Promise<FileAuditStore> {
   const path = join(directory, `log-${number}`);
   const file = await open(path, 'a+', 0o600).catch((error: unknown) => {
     throw systemError(error, `open ${path}`);
   });
   await syncDirectory(directory);
-  const store = new FileAuditStore(file, path, number);
+  const store = new FileAuditStore(file, path, { number, putAside });
   await store.scan();
   return store;
 }
 
 class FileAuditStore implements AuditStore, AsyncDisposable {
   readonly number: number;
+  readonly putAside: readonly number[];
   readonly #file: FileHandle;
   readonly #path: string;
   /** Where each entry's record begins. */
@@ -64,10 +70,11 @@ class FileAuditStore implements AuditStore, AsyncDisposable {
   #end = 0;
   isDamaged = false;
 
-  constructor(file: FileHandle, path: string, number: number) {
+  constructor(file: FileHandle, path: string, place: Pick<AuditStore, 'number' | 'putAside'>) {
     this.#file = file;
     this.#path = path;
-    this.number = number;
+    this.number = place.number;
+    this.putAside = place.putAside;
   }
 
   get size(): number {

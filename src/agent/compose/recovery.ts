@@ -44,9 +44,11 @@ import type {
   SnapshotReport,
 } from '../api.ts';
 import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
+import { operatorNameBy } from '../operator-name.ts';
 import { snapshotReport } from '../snapshot-report.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
 import type { DatasetUse } from '../stats-types.ts';
+import { suspicionReport } from '../tripwire-api.ts';
 import { stagedDrill } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 import { useOf } from './recovery-use.ts';
@@ -165,11 +167,19 @@ class Session implements RecoverySession {
     const dataset = filter.dataset === undefined ? undefined : this.#lines.find(filter.dataset).id;
     const onLine = this.#lines.onLine(dataset);
     const reports: SnapshotReport[] = [];
+    const verdicts = this.#suspicion.verdicts(dataset);
     for (const record of ledger.manifests(dataset)) {
       if (!hasTags(record, filter.tags)) continue;
       const durability = await this.#view.assess(record);
       const report = snapshotReport(ledger, record, durability, onLine.has(record.hash));
-      reports.push({ ...report, ...((await this.#isShredded(record)) && { isShredded: true }) });
+      const suspicion = suspicionReport(verdicts.get(record.hash), (key) =>
+        operatorNameBy(this.#state, key),
+      );
+      reports.push({
+        ...report,
+        ...(suspicion !== undefined && { suspicion }),
+        ...((await this.#isShredded(record)) && { isShredded: true }),
+      });
     }
     return reports;
   }

@@ -140,12 +140,15 @@ async function entriesFrom(context: CliContext, from: number, count: number): Pr
 async function verify(context: CliContext): Promise<void> {
   const { output } = context;
   const verdict = await context.backend.control(context.stateDir).verifyAudit();
-  const { size, changedAt, members, proofs } = verdict;
+  const { size, changedAt, putAside, members, proofs } = verdict;
   if (output.isJson) await output.json(message('audit_verdict', verdict));
   else await printVerdict(context, verdict);
   const contradicting = members.filter(({ state }) => state === 'contradicts');
   const bad = [
     ...(changedAt === undefined ? [] : [`entry ${changedAt} on the disk is not as it was written`]),
+    ...putAside.map(
+      (number) => `log ${number} was damaged and put aside: audit/log-${number}.damaged`,
+    ),
     ...(contradicting.length === 0
       ? []
       : [`${contradicting.map(({ name }) => clean(name)).join(', ')}: remembers another log`]),

@@ -85,6 +85,11 @@ export class AuditLog {
     return this.#options.store.number;
   }
 
+  /** See AuditStore. */
+  get putAside(): readonly number[] {
+    return this.#options.store.putAside;
+  }
+
   /** Entries that are on disk. */
   get size(): number {
     return this.#tree.size;

@@ -1,4 +1,4 @@
-import { minuteMs } from '../../base/units.ts';
+import { secondMs } from '../../base/units.ts';
 import { escrowHealth } from '../../core/policy/escrow-health.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import { escrowFacts } from '../../core/protocol/control/escrow-book.ts';
@@ -13,7 +13,7 @@ export type EscrowWatchOptions = {
   readonly log: Log;
 };
 
-const periodMs = 1 * minuteMs;
+const periodMs = 15 * secondMs;
 
 /** Raises an alarm when the kit can be made no more, or just, out of the shares that custodians have shown lately. */
 export class EscrowWatch {

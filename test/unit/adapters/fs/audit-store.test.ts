@@ -18,6 +18,11 @@ function file(number: number): string {
   return join(scratch.path, `log-${number}`);
 }
 
+async function putAside(): Promise<readonly number[]> {
+  await using store = await openAuditStore(scratch.path, log);
+  return store.putAside;
+}
+
 async function entries(): Promise<{ number: number; texts: string[] }> {
   await using store = await openAuditStore(scratch.path, log);
   const found = await store.read(0, store.size);
@@ -57,7 +62,9 @@ describe('the file of an audit log', () => {
     const bytes = readFileSync(file(1));
     bytes[10] = (bytes[10] as number) ^ 1;
     writeFileSync(file(1), bytes);
+    expect(await putAside()).toEqual([1]);
     expect(await entries()).toEqual({ number: 2, texts: [] });
+    expect(await putAside(), 'also at later starts').toEqual([1]);
     expect(existsSync(`${file(1)}.damaged`)).toBe(true);
     await append('anew');
     expect(await entries()).toEqual({ number: 2, texts: ['anew'] });
