@@ -9,7 +9,12 @@ import {
 } from '../../src/core/format/genesis.ts';
 import { inviteSecret } from '../../src/core/format/invite-code.ts';
 import type { AgentDescriptor, Role } from '../../src/core/format/records.ts';
-import { encodeStatement, type StatementBody, streamOf } from '../../src/core/format/statement.ts';
+import {
+  encodeStatement,
+  type Statement,
+  type StatementBody,
+  streamOf,
+} from '../../src/core/format/statement.ts';
 import { type AgentKey, type DatasetId, idOf, type PeerKey } from '../../src/core/ids.ts';
 import { generation } from '../../src/core/protocol/opened-statement.ts';
 import { secretOf } from '../data/cast.ts';
@@ -94,10 +99,17 @@ export function admissionOf(joiner: Person): { invite: Uint8Array; admission: Ui
 }
 
 function signed(secret: Uint8Array, body: StatementBody): Uint8Array {
-  const payload = encodeStatement({
-    writer: idOf<AgentKey>(publicKeyOf(secret)),
-    stream: streamOf(body),
-    ...{ sequence: 1, previous: new Uint8Array(32), timeMs: epochMs, body },
-  });
-  return sealEnvelope({ type: 'statement', cluster, generation, payload, secrets: [secret] }).bytes;
+  const writer = idOf<AgentKey>(publicKeyOf(secret));
+  return signAs({ writer, secret, sequence: 1, previous: new Uint8Array(32) }, body).bytes;
+}
+
+/** A statement in a writer's name, whoever signs it. */
+export function signAs(
+  { secret, ...place }: Pick<Statement, 'writer' | 'sequence' | 'previous'> & {
+    readonly secret: Uint8Array;
+  },
+  body: StatementBody,
+): { bytes: Uint8Array; hash: Uint8Array } {
+  const payload = encodeStatement({ ...place, stream: streamOf(body), timeMs: epochMs, body });
+  return sealEnvelope({ type: 'statement', cluster, generation, payload, secrets: [secret] });
 }

@@ -1,10 +1,11 @@
 import { dayMs } from '../../src/base/units.ts';
 import type { Prng } from '../prng.ts';
 import { epochMs } from '../world.ts';
-import { dataset, source } from './cast.ts';
+import { dataset, everybody, source } from './cast.ts';
 import type { KeepingCluster } from './cluster.ts';
 import type { KeepingHost } from './host.ts';
 import type { KeepingFault, KeepingPlan } from './plan.ts';
+import { signedManifest } from './snapshot.ts';
 
 /** The voter that may lie, and a host at the site of the one that leads. */
 const [liar, twin] = ['cyd', 'abe'] as const;
@@ -15,6 +16,8 @@ export class KeepingFaults {
   readonly #plan: KeepingPlan;
   readonly #random: Prng;
   readonly #waiting: KeepingFault[];
+  /** The newest snapshot beside which the liar has put others. */
+  #forgedAt = 0;
   #ends: { readonly atMs: number; readonly end: () => Promise<void> }[] = [];
 
   constructor(cluster: KeepingCluster, plan: KeepingPlan) {
@@ -109,11 +112,23 @@ export class KeepingFaults {
     }
   }
 
+  /** A voter fixes the snapshot that is to come, and another one in the place of the newest: once for each. */
+  #forge(newest: number): void {
+    if (newest <= this.#forgedAt) return;
+    this.#forgedAt = newest;
+    for (const sequence of [newest, newest + 1]) {
+      const secret = everybody.find(({ name }) => name === liar)?.statementSecret;
+      const { bytes } = signedManifest(sequence, ['forged'], secret);
+      this.#cluster.control.say(liar, { kind: 'anchor', manifests: [bytes] });
+    }
+  }
+
   /** A voter asks for anything, says any time, and agrees with everybody; so does a host next to the leader. */
   #lie(): void {
     const { control, snapshots } = this.#cluster;
     const random = this.#random;
     const anchored = control.state.anchors.of(source.agentKey, dataset)?.head;
+    if (anchored !== undefined) this.#forge(anchored.sequence);
     if (anchored !== undefined && snapshots.length > 1 && random.chance(150)) {
       const first = random.below(snapshots.length) + 1;
       const ranges = [{ first, last: first + random.below(3) }];

@@ -129,6 +129,15 @@ export const keepingMutants: readonly KeepingMutant[] = [
     ),
   ),
   mutant(
+    'believes a voter what the writer has not signed',
+    { by: 'anchored', within: 5, plan: { hasLiar: true } },
+    {
+      file: 'core/protocol/opened-statement.ts',
+      old: 'if (!opened.signers.some((signer) => equal(signer, writer))) {',
+      new: 'if (opened.signers.length === 0) {',
+    },
+  ),
+  mutant(
     'lets what is held expire',
     { by: 'waited', within: 30, plan: { operatorPerMille: 200 } },
     control('fate-book.ts', 'this.#set(saved(fate, [{ first: sequence, last: sequence }]));', ''),

@@ -137,9 +137,10 @@ class Play {
     );
     const newest = heads.sort((x, y) => y.record.manifest.sequence - x.record.manifest.sequence)[0];
     if (newest === undefined || newest.record.manifest.sequence <= anchored) return;
-    const { sequence } = newest.record.manifest;
-    const head = { writer: source.agentKey, dataset, sequence, hash: newest.record.hash };
-    control.say(newest.host.name, { kind: 'anchor', heads: [head] });
+    const { hash } = newest.record;
+    const snapshot = this.#cluster.snapshots.find(({ record }) => record.hash === hash);
+    if (snapshot === undefined) return;
+    control.say(newest.host.name, { kind: 'anchor', manifests: [snapshot.envelope] });
   }
 
   /** Voters say what time it is for them: now and then, and when something waits. */

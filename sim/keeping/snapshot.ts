@@ -1,17 +1,20 @@
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { encodePackSegments, type PackEntry } from '../../src/core/format/facts.ts';
-import type { FactRef } from '../../src/core/format/records.ts';
+import type { FactRef, Manifest } from '../../src/core/format/records.ts';
 import { type FactHash, idOf, type PackId, type StatementHash } from '../../src/core/ids.ts';
 import type { FactStore } from '../../src/ports/statement-log.ts';
 import type { ManifestRecord } from '../../src/services/ledger.ts';
+import { manifestAfter } from '../workload.ts';
 import { epochMs } from '../world.ts';
-import { dataset, source } from './cast.ts';
+import { dataset, signAs, source } from './cast.ts';
 
 /** A snapshot as it truly is. */
 export type Snapshot = {
   readonly sequence: number;
   readonly record: ManifestRecord;
+  /** The manifest as its source has signed it. */
+  readonly envelope: Uint8Array;
   readonly packs: readonly PackEntry[];
   readonly lists: readonly FactRef[];
   readonly madeMs: number;
@@ -35,7 +38,7 @@ export function snapshotOf(
     packs,
     madeMs,
     tags,
-  }: Omit<Snapshot, 'record' | 'lists'> & { readonly tags: string[] },
+  }: Omit<Snapshot, 'record' | 'envelope' | 'lists'> & { readonly tags: string[] },
 ): Snapshot {
   const segments = encodePackSegments(packs);
   for (const one of segments) facts.set(toHex(one.hash), one.bytes);
@@ -43,11 +46,24 @@ export function snapshotOf(
     hash: idOf<FactHash>(name),
     count,
   }));
-  const manifest = { kind: 'manifest', dataset, sequence, tags, surviveSites: 2 };
+  const { manifest, bytes, name } = signedManifest(sequence, tags);
   const statement = { writer: source.agentKey, timeMs: epochMs + madeMs, body: manifest };
-  const name = idOf<StatementHash>(hash('leaf', utf8(`simulated snapshot ${sequence}`)));
   const record = { hash: name, manifest, statement } as unknown as ManifestRecord;
-  return { sequence, packs, madeMs, record, lists };
+  return { sequence, packs, madeMs, record, envelope: bytes, lists };
+}
+
+/** The manifest of a place in the source's sequence, in its name, whoever signs it. */
+export function signedManifest(
+  sequence: number,
+  tags: readonly string[],
+  secret = source.statementSecret,
+): { manifest: Manifest; bytes: Uint8Array; name: StatementHash } {
+  const previous = sequence === 1 ? new Uint8Array(32) : hash('leaf', utf8(`${sequence - 1}`));
+  const after = sequence === 1 ? undefined : { sequence: sequence - 1, hash: previous };
+  const manifest = { ...manifestAfter(dataset, after, []), tags, surviveSites: 2 };
+  const place = { writer: source.agentKey, secret, sequence, previous };
+  const { bytes, hash: name } = signAs(place, manifest);
+  return { manifest, bytes, name: idOf(name) };
 }
 
 /** Every host has every list that it has heard of: how lists travel is another simulator's. */

@@ -25,8 +25,10 @@ export const limits = {
   metadataCopiesMax: 8,
   /** One control message on the wire, length prefix excluded. */
   messageSizeMax: 1 * MiB,
-  /** One statement with its signatures. */
+  /** One command of the control log with its signatures. */
   envelopeSizeMax: 256 * KiB,
+  /** One statement with its signatures: a command can carry it whole. */
+  statementSizeMax: 252 * KiB,
   /** One drill report: every member keeps every one. */
   drillReportSizeMax: 16 * KiB,
   /** One fact. */
@@ -112,5 +114,6 @@ assert(
   limits.factsPerRequest * limits.factSizeMax < limits.messageSizeMax,
   'a facts response fits a message',
 );
+assert(limits.statementSizeMax + 4 * KiB <= limits.envelopeSizeMax, 'a statement fits a command');
 assert(limits.envelopeSizeMax * 2 < limits.messageSizeMax, 'a statement fits a message');
 assert(limits.packSegmentEntriesMax * 40 <= limits.factSizeMax, 'a pack segment is a fact');

@@ -3,6 +3,7 @@ import { hourMs, MiB } from '../../src/base/units.ts';
 import { hash } from '../../src/core/crypto/hash.ts';
 import { encodePackSegments, type PackEntry } from '../../src/core/format/facts.ts';
 import { noChanges } from '../../src/core/format/manifest.ts';
+import type { AnchorHead } from '../../src/core/format/control-records.ts';
 import type { FactRef } from '../../src/core/format/records.ts';
 import {
   type AgentKey,
@@ -26,7 +27,7 @@ import { ManualClock } from './manual-clock.ts';
 import { MemoryLockLedger } from './memory-lock-ledger.ts';
 import { MemoryShards } from './memory-shards.ts';
 import { MemoryFactStore } from './memory-statement-log.ts';
-import { type SampleAgent, sampleManifest, secretOf, startMs } from './sample-cluster.ts';
+import { type SampleAgent, sampleManifest, startMs } from './sample-cluster.ts';
 
 type Coding = { readonly k?: number; readonly m?: number };
 
@@ -51,6 +52,7 @@ export class KeepingSample {
   nowMs = startMs;
   freeze: { number: number; reason: string; sinceMs: number } | undefined;
   readonly #listeners: ((event: unknown) => void)[] = [];
+  readonly #manifests = new Map<number, ReturnType<SampleControl['manifest']>>();
   readonly #codes = new Map<string, PackEntry>();
   readonly #lists = new Map<StatementHash, readonly FactRef[]>();
 
@@ -89,7 +91,7 @@ export class KeepingSample {
   }
 
   hashOf(sequence: number): StatementHash {
-    return idOf(secretOf(`head ${sequence}`));
+    return this.headAt(sequence).hash;
   }
 
   /** What a service takes of this host. */
@@ -176,12 +178,19 @@ export class KeepingSample {
 
   // The control log
 
-  headAt(sequence: number) {
-    return { writer: this.writer, dataset: dbId, sequence, hash: this.hashOf(sequence) };
+  headAt(sequence: number): AnchorHead {
+    return this.#manifest(sequence).head;
   }
 
   anchor(sequence = this.records.length): void {
-    this.control.by(this.control.oslo, { kind: 'anchor', heads: [this.headAt(sequence)] });
+    this.control.by(this.control.oslo, this.#manifest(sequence).body);
+  }
+
+  /** Signed once: what it says of its packs is made up. */
+  #manifest(sequence: number): ReturnType<SampleControl['manifest']> {
+    const manifest = this.#manifests.get(sequence) ?? this.control.manifest(sequence);
+    this.#manifests.set(sequence, manifest);
+    return manifest;
   }
 
   /** All voters say that so many hours have passed; so they have here. */

@@ -133,6 +133,17 @@ export class SampleCluster {
     return { envelope: bytes, statement, hash };
   }
 
+  /** A manifest at any place of a dataset's sequence, signed: all that it takes to anchor it. */
+  manifestAt(
+    secret: Uint8Array,
+    { dataset, sequence, ...change }: { dataset: DatasetId; sequence: number } & Partial<Manifest>,
+  ): { envelope: Uint8Array; hash: StatementHash } {
+    const before = { sequence: sequence - 1, hash: secretOf(`before ${sequence}`) };
+    const after = sequence === 1 ? undefined : before;
+    const { envelope, hash } = this.sign(secret, sampleManifest(dataset, after, change), { after });
+    return { envelope, hash: idOf(hash) };
+  }
+
   /** The secret that a code for this agent would carry. */
   codeSecret(agent: SampleAgent): Uint8Array {
     return secretOf(`code ${agent.descriptor.name}`);

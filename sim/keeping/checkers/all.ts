@@ -1,5 +1,6 @@
 import type { KeepingChecker } from '../observation.ts';
 import { Agreed } from './agreed.ts';
+import { Anchored } from './anchored.ts';
 import { ClockTrusted } from './clock-trusted.ts';
 import { Deleted } from './deleted.ts';
 import { LocksKept } from './locks-kept.ts';
@@ -17,5 +18,6 @@ export function keepingCheckers(): readonly KeepingChecker[] {
     new ClockTrusted(),
     new Slowly(),
     new Deleted(),
+    new Anchored(),
   ];
 }

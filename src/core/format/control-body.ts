@@ -1,7 +1,6 @@
 import { assertNever } from '../../base/assert.ts';
 import type { StatementHash } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { headFrom } from './anchor-head.ts';
 import { drainTargetFrom } from './control-drain.ts';
 import { agentsFrom, anyCount, reasonFrom, wordFrom } from './control-field.ts';
 import { incarnationFrom } from './control-incarnation.ts';
@@ -10,7 +9,6 @@ import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
 import type {
-  AnchorHead,
   ControlBody,
   Decree,
   DrillHead,
@@ -22,7 +20,6 @@ import { isTrustMessage, trustBodyFrom } from './control-trust.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';
 import type {
   DecreeCommand,
-  AnchorHead as HeadMessage,
   LayoutCommand,
   ControlCommand as Message,
   PolicyCommand,
@@ -42,7 +39,7 @@ export function bodyFrom(message: Message['body']): ControlBody {
     case 'policy':
       return { kind: 'policy', ...policyFrom(message.value) };
     case 'anchor':
-      return { kind: 'anchor', heads: headsFrom(message.value.heads) };
+      return { kind: 'anchor', manifests: manifestsFrom(message.value.manifests) };
     case 'siteReport': {
       const state = wordFrom(message.value.state, ['lost', 'seen'], 'state of a site');
       return { kind: 'site-report', site: label(message.value.site, 'site'), state };
@@ -142,14 +139,10 @@ function policyFrom(message: PolicyCommand): PolicyChange {
   };
 }
 
-function headsFrom(messages: HeadMessage[]): AnchorHead[] {
-  integer(messages.length, { min: 1, max: controlLimits.anchorHeadsMax }, 'count of heads');
-  const heads = messages.map(headFrom);
-  const keys = heads.map(({ writer, dataset }) => writer + dataset);
-  if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string))) {
-    throw malformed('anchored heads are not sorted, or name one sequence twice');
-  }
-  return heads;
+function manifestsFrom(envelopes: Uint8Array[]): Uint8Array[] {
+  integer(envelopes.length, { min: 1, max: controlLimits.anchorHeadsMax }, 'count of heads');
+  const size = { min: 1, max: limits.statementSizeMax };
+  return envelopes.map((envelope) => boundedBytes(envelope, size, 'manifest'));
 }
 
 /** The decree in a message. @throws HoldfastError bad-encoding */

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assertNever } from '../../base/assert.ts';
 import { idBytes } from '../ids.ts';
-import { headMessage } from './anchor-head.ts';
 import { drainMessage } from './control-drain.ts';
 import { type BodyMessage, fenceMessage, hexBytes } from './control-field.ts';
 import { keepingMessage } from './control-keeping.ts';
@@ -30,7 +29,7 @@ export function bodyMessage(body: ControlBody): BodyMessage {
         value: { version: body.version, base: body.base, document: body.document },
       };
     case 'anchor':
-      return { case: 'anchor', value: { heads: body.heads.map(headMessage) } };
+      return { case: 'anchor', value: { manifests: [...body.manifests] } };
     case 'site-report':
       return { case: 'siteReport', value: { site: body.site, state: body.state } };
     case 'admit':

@@ -149,7 +149,7 @@ export type FenceVote = {
   readonly fence: Fence;
 };
 
-/** The newest manifest of one writer's dataset, as a voter has seen it. */
+/** The newest manifest of one writer's dataset, as a voter has brought it. */
 export type AnchorHead = {
   readonly writer: AgentKey;
   readonly dataset: DatasetId;
@@ -313,7 +313,11 @@ export type ControlBody =
       readonly incarnation: number;
       readonly reason: string;
     }
-  | { readonly kind: 'anchor'; readonly heads: readonly AnchorHead[] }
+  | {
+      readonly kind: 'anchor';
+      /** Envelopes of manifest statements. */
+      readonly manifests: readonly Uint8Array[];
+    }
   | { readonly kind: 'site-report'; readonly site: string; readonly state: 'lost' | 'seen' }
   | {
       readonly kind: 'admit';

@@ -45,7 +45,7 @@ export function statementHash(signed: Signed): Uint8Array {
 
 /**
  * Signs a payload with each of the Ed25519 secrets (32 bytes, of different keys).
- * @throws HoldfastError limit-exceeded (over limits.envelopeSizeMax)
+ * @throws HoldfastError limit-exceeded (over limits.envelopeSizeMax, or statementSizeMax of a statement)
  */
 export function sealEnvelope(signed: Signed & { readonly secrets: readonly Uint8Array[] }): {
   bytes: Uint8Array;
@@ -65,11 +65,16 @@ export function sealEnvelope(signed: Signed & { readonly secrets: readonly Uint8
       })),
     }),
   );
-  if (bytes.length > limits.envelopeSizeMax) {
-    const details = { size: bytes.length, sizeMax: limits.envelopeSizeMax };
+  const sizeMax = sizeMaxOf(signed.type);
+  if (bytes.length > sizeMax) {
+    const details = { size: bytes.length, sizeMax };
     throw new HoldfastError('limit-exceeded', 'the statement is too large to sign', { details });
   }
   return { bytes, hash: hash('statement', message) };
+}
+
+function sizeMaxOf(type: Signed['type']): number {
+  return type === 'statement' ? limits.statementSizeMax : limits.envelopeSizeMax;
 }
 
 /** The same payload with one signature more, by another key. @throws HoldfastError bad-encoding | bad-signature */
@@ -95,9 +100,9 @@ export function openEnvelope(
   bytes: Uint8Array,
   expected: { readonly cluster: ClusterId; readonly type?: Signed['type'] },
 ): { payload: Uint8Array; generation: bigint; hash: Uint8Array; signers: Uint8Array[] } {
-  const envelope = decodeMessage(EnvelopeSchema, bytes, limits.envelopeSizeMax);
-  refuseOtherEncodings(envelope, bytes);
   const { cluster, type = 'statement' } = expected;
+  const envelope = decodeMessage(EnvelopeSchema, bytes, sizeMaxOf(type));
+  refuseOtherEncodings(envelope, bytes);
   if (envelope.type !== type) throw badSignature('it was signed for another purpose');
   if (!equal(envelope.cluster, idBytes(cluster))) {
     throw badSignature('it was signed for another cluster');

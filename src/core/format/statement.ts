@@ -75,7 +75,7 @@ export function encodeStatement(statement: Statement): Uint8Array {
  * @throws HoldfastError bad-encoding
  */
 export function decodeStatement(payload: Uint8Array): Statement {
-  const message: Message = decodeMessage(StatementSchema, payload, limits.envelopeSizeMax);
+  const message: Message = decodeMessage(StatementSchema, payload, limits.statementSizeMax);
   const body = bodyFrom(message.body);
   const sequence = integer(message.sequence, { min: 1, max: 2 ** 48 }, 'sequence');
   const previous = exactBytes(message.previous, 32, 'previous');

@@ -43,7 +43,7 @@ export function openStatement(envelope: Uint8Array, cluster: ClusterId): OpenedS
  * written there. @throws HoldfastError bad-encoding
  */
 export function reopenStatement(envelope: Uint8Array, cluster: ClusterId): OpenedStatement {
-  const message = decodeMessage(EnvelopeSchema, envelope, limits.envelopeSizeMax);
+  const message = decodeMessage(EnvelopeSchema, envelope, limits.statementSizeMax);
   const { generation, payload } = message;
   return {
     envelope,

@@ -57,6 +57,9 @@ export class AgentAudit {
       control: options.control,
       isOperator: (key) =>
         options.control.state.operators.current.operators.some((one) => one.key === key),
+      onForged: (signers, reason) => {
+        options.harm.forged(signers.join(', '), 'bad-signature', reason);
+      },
       onUsurped: (...usurped) => options.harm.commandRefused(...usurped),
       audit: audit.note,
       last: audit.lastDecision === undefined ? undefined : decisionPlace(audit.lastDecision),

@@ -3,11 +3,12 @@ import { openCommand } from '../../core/format/control-envelope.ts';
 import { decodeCommand } from '../../core/format/control-command.ts';
 import type { BodyOf, ControlBody } from '../../core/format/control-records.ts';
 import { type AgentKey, type ClusterId, shortId } from '../../core/ids.ts';
+import { openStatement } from '../../core/protocol/opened-statement.ts';
 import { isOperatorsBody } from '../../core/protocol/control/operators-change.ts';
 import type { AppliedCommand, ControlAccess } from '../control/control-access.ts';
 import type { Audit } from './audit-log.ts';
 
-/** Said so often by machines that they would hide what people decide. */
+/** Said so often by machines that they would hide what people decide; forgeries are not silent. */
 const silent: ReadonlySet<ControlBody['kind']> = new Set(['time', 'anchor', 'assign', 'lease']);
 
 /** What one operator is enough for. */
@@ -30,6 +31,8 @@ export type DecisionAuditOptions = {
   readonly isOperator: (key: AgentKey) => boolean;
   /** A void command that only operators may say, and that none has signed. */
   readonly onUsurped?: (command: UsurpedCommand, kind: string, reason: string) => void;
+  /** A voter has put a snapshot into the log in a writer's name that the writer has not signed. */
+  readonly onForged?: (signers: readonly string[], reason: string) => void;
   readonly audit: Audit;
   /** The newest decision that the log tells of: after a start, entries are applied again. */
   readonly last: LogPlace | undefined;
@@ -46,7 +49,8 @@ export function auditDecisions(options: DecisionAuditOptions): () => void {
   const { control, audit, nameOf } = options;
   let last = options.last ?? { generation: 0, index: 0 };
   return control.onApplied((command) => {
-    if (silent.has(command.body.kind) || !isAfter(command, last)) return;
+    const isForged = isForgery(command, options.cluster);
+    if (!isAfter(command, last) || (silent.has(command.body.kind) && !isForged)) return;
     last = { generation: command.generation, index: command.index };
     const { body, outcome, generation, index } = command;
     const keys = signers(command, options.cluster);
@@ -60,7 +64,9 @@ export function auditDecisions(options: DecisionAuditOptions): () => void {
       detail: outcome.outcome === 'applied' ? wordsOf(body) : outcome.reason,
     });
     const isUsurped = isForOperators(body) && !keys.some(options.isOperator);
-    if (outcome.outcome === 'applied' || !isUsurped) return;
+    if (outcome.outcome === 'applied') return;
+    if (isForged) options.onForged?.(names, outcome.reason);
+    if (!isUsurped) return;
     const usurped = { signers: names, place: `${generation}/${index}` };
     options.onUsurped?.(usurped, body.kind, outcome.reason);
   });
@@ -75,6 +81,19 @@ export function decisionPlace(subject: string): LogPlace | undefined {
 
 function isAfter(a: LogPlace, b: LogPlace): boolean {
   return a.generation > b.generation || (a.generation === b.generation && a.index > b.index);
+}
+
+/** Whether it anchors what its writer has not signed: anchors that merely came late are void as well. */
+function isForgery({ body, outcome }: AppliedCommand, cluster: ClusterId): boolean {
+  if (body.kind !== 'anchor' || outcome.outcome === 'applied') return false;
+  return body.manifests.some((envelope) => {
+    try {
+      openStatement(envelope, cluster);
+      return false;
+    } catch (error) {
+      return codeOf(error) === 'bad-signature';
+    }
+  });
 }
 
 function isForOperators(body: ControlBody): boolean {

@@ -1,23 +1,27 @@
 import { secondMs } from '../../base/units.ts';
-import type { AnchorHead } from '../../core/format/control-records.ts';
+import { manifestStream } from '../../core/format/statement.ts';
+import { limits } from '../../core/limits.ts';
 import { writerObjection } from '../../core/protocol/control/anchor-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { DurabilityView } from '../durability-view.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger, ManifestRecord } from '../ledger.ts';
 import type { ControlLog } from './control-log.ts';
 import { repeat } from './duty.ts';
 
 export type AnchorKeeperOptions = {
   readonly control: Pick<ControlLog, 'isLeading' | 'state' | 'submit'>;
-  readonly ledger: Pick<Ledger, 'roster' | 'manifests'>;
+  readonly ledger: Pick<Ledger, 'roster' | 'manifests' | 'read'>;
   readonly view: Pick<DurabilityView, 'assess'>;
   readonly clock: Clock;
   readonly log: Log;
 };
 
 const periodMs = 5 * secondMs;
-/** Heads in one entry. */
+/** Manifests in one entry, and their bytes: the rest of an envelope is for what is around them. */
 const headsMax = 256;
+const sizeMax = limits.statementSizeMax;
+/** Tag and length of each. */
+const fieldSize = 4;
 
 /**
  * Writes into the control log, while this host leads it, which committed snapshot of each dataset is the newest:
@@ -42,14 +46,15 @@ export class AnchorKeeper {
   async #anchorNew(options: Cancel): Promise<void> {
     const { control } = this.#options;
     if (!control.isLeading) return;
-    const heads = await this.#newHeads();
-    if (heads.length === 0) return;
-    await control.submit({ kind: 'anchor', heads }, options);
+    const manifests = await this.#envelopesOf(await this.#newHeads());
+    if (manifests.length === 0) return;
+    await control.submit({ kind: 'anchor', manifests }, options);
   }
 
-  async #newHeads(): Promise<AnchorHead[]> {
+  /** The newest committed snapshots that are not anchored, in the order in which an entry must name them. */
+  async #newHeads(): Promise<ManifestRecord[]> {
     const { control, ledger, view } = this.#options;
-    const heads: AnchorHead[] = [];
+    const heads: ManifestRecord[] = [];
     for (const { id, writer } of ledger.roster.datasets()) {
       if (writerObjection(control.state.members, writer) !== undefined) continue;
       const known = control.state.anchors.of(writer, id)?.head.sequence ?? 0;
@@ -61,17 +66,33 @@ export class AnchorKeeper {
       for (const record of records.reverse()) {
         const { state } = await view.assess(record);
         if (state !== 'committed') continue;
-        const { sequence } = record.manifest;
-        heads.push({ writer, dataset: id, sequence, hash: record.hash });
+        heads.push(record);
         break;
       }
       if (heads.length >= headsMax) break;
     }
     return heads.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
   }
+
+  /** As many as one entry takes; the others come with the next. */
+  async #envelopesOf(heads: readonly ManifestRecord[]): Promise<Uint8Array[]> {
+    const { ledger } = this.#options;
+    const envelopes: Uint8Array[] = [];
+    let size = 0;
+    for (const { statement, manifest } of heads) {
+      const stream = manifestStream(manifest.dataset);
+      const { writer } = statement;
+      const [envelope] = await ledger.read(writer, stream, manifest.sequence, 1);
+      if (envelope === undefined) continue;
+      size += envelope.length + fieldSize;
+      if (envelopes.length > 0 && size > sizeMax) break;
+      envelopes.push(envelope);
+    }
+    return envelopes;
+  }
 }
 
 /** The order in which an entry must name them; members learn of datasets in any order. */
-function placeOf({ writer, dataset }: AnchorHead): string {
-  return writer + dataset;
+function placeOf({ statement, manifest }: ManifestRecord): string {
+  return statement.writer + manifest.dataset;
 }

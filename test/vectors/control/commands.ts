@@ -4,10 +4,7 @@ import { encodeCommand } from '../../../src/core/format/control-command.ts';
 import { sealCommand } from '../../../src/core/format/control-envelope.ts';
 import type { ControlBody } from '../../../src/core/format/control-records.ts';
 import { sealEnvelope } from '../../../src/core/format/envelope.ts';
-import {
-  AnchorHeadSchema,
-  ControlCommandSchema,
-} from '../../../src/core/format/gen/holdfast/v1/control_pb.js';
+import { ControlCommandSchema } from '../../../src/core/format/gen/holdfast/v1/control_pb.js';
 import { idBytes, idOf } from '../../../src/core/ids.ts';
 import { agentKey, agentSecret, filled, operatorSecret } from '../../unit/core/format/samples.ts';
 import { bodies, cluster, commandOf, operatorKey } from './samples.ts';
@@ -91,16 +88,15 @@ function addBadMessages(list: VectorList): void {
   }).body;
   const pinned = { version: 2, base: 1, mode: 'pinned' };
   const eight = Array.from({ length: 8 }, (_, i) => filled(i));
-  const head = { writer: idBytes(agentKey), dataset: filled(7, 16), sequence: 1n, hash: filled(9) };
-  const later = create(AnchorHeadSchema, head);
-  const earlier = create(AnchorHeadSchema, { ...head, dataset: filled(6, 16) });
   const decree = { generation: 1n, voters: [filled(1)], rootHash: filled(2), reason: 'lost' };
   add('that says nothing', {});
   add('an id of 15 bytes', { body, id: filled(1, 15) });
   add('a time before 1970', { body, timeMs: -1n });
   add('a pinned layout of nobody', { body: { case: 'layout', value: pinned } });
   add('eight voters', { body: { case: 'layout', value: { ...pinned, voters: eight } } });
-  add('heads out of order', { body: { case: 'anchor', value: { heads: [later, earlier] } } });
+  add('an empty manifest', {
+    body: { case: 'anchor', value: { manifests: [filled(9), new Uint8Array()] } },
+  });
   const touching = [
     { first: 1n, last: 1n },
     { first: 2n, last: 3n },

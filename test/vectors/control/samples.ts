@@ -197,7 +197,7 @@ export const bodies: readonly ControlBody[] = [
   { kind: 'abandon', dataset, incarnation: 1, reason: 'fra1 must not go live' },
   {
     kind: 'anchor',
-    heads: [{ writer: agentKey, dataset, sequence: 2, hash: idOf(filled(14)) }],
+    manifests: [statement('manifest 2 of a dataset'), statement('manifest 7 of another')],
   },
   { kind: 'site-report', site: 'oslo', state: 'lost' },
   {

@@ -1,9 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { headFrom, headMessage } from '../../format/anchor-head.ts';
-import type { AnchorHead } from '../../format/control-records.ts';
+import type { AnchorHead, BodyOf } from '../../format/control-records.ts';
 import { required } from '../../format/field.ts';
 import { type AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
-import type { AgentKey, DatasetId } from '../../ids.ts';
+import { type AgentKey, type ClusterId, type DatasetId, idOf } from '../../ids.ts';
+import { openStatement } from '../opened-statement.ts';
 import { controlBounds } from './control-bounds.ts';
 import type { MemberBook } from './member-book.ts';
 import { imageOnce } from './record-image.ts';
@@ -23,7 +24,12 @@ export function writerObjection(members: MemberBook, writer: AgentKey): string |
 
 /** The newest manifest of each writer's dataset that the log has seen: nobody can hide it afterwards. */
 export class AnchorBook {
+  readonly #cluster: ClusterId;
   readonly #anchors = new Map<string, Anchor>();
+
+  constructor(cluster: ClusterId) {
+    this.#cluster = cluster;
+  }
 
   of(writer: AgentKey, dataset: DatasetId): Anchor | undefined {
     return this.#anchors.get(writer + dataset);
@@ -37,10 +43,13 @@ export class AnchorBook {
 
   /**
    * Takes the heads that are newer. Voters anchor at the same time, so older ones among them are nobody's
-   * fault; another hash at one sequence is a fork, and voids the whole command.
-   * @throws HoldfastError not-permitted | equivocation
+   * fault; another hash at one sequence is a fork, and voids the whole command. Each manifest is here with its
+   * writer's signature: no voter can fix a history, or accuse of two, that nobody has signed.
+   * @throws HoldfastError not-permitted | equivocation | bad-encoding | bad-signature
    */
-  check(heads: readonly AnchorHead[], members: MemberBook, place: CommandPlace): Change {
+  check({ manifests }: BodyOf<'anchor'>, members: MemberBook, place: CommandPlace): Change {
+    const heads = manifests.map((envelope) => headOf(envelope, this.#cluster));
+    requireSorted(heads);
     const newer = heads.filter((head) => this.#isNewer(head));
     if (newer.length === 0) throw refusal('every head in it is anchored already');
     for (const { writer } of newer) {
@@ -86,3 +95,18 @@ const anchorImage = imageOnce(AnchorImageSchema, ({ head, index }: Anchor) => ({
   head: headMessage(head),
   index: BigInt(index),
 }));
+
+/** The place and name of a signed manifest. @throws HoldfastError bad-encoding | bad-signature | not-permitted */
+function headOf(envelope: Uint8Array, cluster: ClusterId): AnchorHead {
+  const { statement, hash } = openStatement(envelope, cluster);
+  const { body, writer, sequence } = statement;
+  if (body.kind !== 'manifest') throw refusal('only manifests are anchored');
+  if (body.sequence !== sequence) throw refusal('manifest and statement differ in their sequence');
+  return { writer, dataset: body.dataset, sequence, hash: idOf(hash) };
+}
+
+function requireSorted(heads: readonly AnchorHead[]): void {
+  const keys = heads.map(({ writer, dataset }) => writer + dataset);
+  if (keys.every((key, i) => i === 0 || key > (keys[i - 1] as string))) return;
+  throw refusal('anchored manifests are not sorted, or of one dataset twice');
+}

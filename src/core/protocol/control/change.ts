@@ -186,7 +186,7 @@ function agentChange(state: ControlState, body: AgentBody, place: CommandPlace):
     }
     case 'anchor':
       authority.requireVoter(place.signers);
-      return state.anchors.check(body.heads, members, place);
+      return state.anchors.check(body, members, place);
     case 'site-report': {
       const reporter = authority.requireMember(place.signers);
       return state.sites.check(body, reporter, { place, members, voters: config.voters });

@@ -76,7 +76,7 @@ export class ControlState {
   readonly plans = new PlanBook();
   readonly incarnations: IncarnationBook;
   readonly leases: LeaseBook;
-  readonly anchors = new AnchorBook();
+  readonly anchors: AnchorBook;
   readonly sites = new SiteBook();
   readonly decrees = new DecreeBook();
   readonly proposals = new ProposalBook();
@@ -101,6 +101,7 @@ export class ControlState {
     this.genesis = genesis;
     this.cluster = cluster;
     this.members = new MemberBook(genesis, cluster);
+    this.anchors = new AnchorBook(cluster);
     this.config = new ConfigBook([genesis.founder.statementKey]);
     this.time = new TimeBook(this.config);
     this.restoreGrants = new RestoreGrantBook(this.time);

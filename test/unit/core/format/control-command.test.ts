@@ -35,8 +35,6 @@ const mark = {
   evidence: bytes,
 } as const;
 
-const head = { writer: agent, dataset, sequence: 3, hash: idOf(secretOf('head')) } as never;
-
 const policy = {
   kind: 'policy',
   version: 2,
@@ -91,7 +89,7 @@ const bodies: readonly ControlBody[] = [
   { kind: 'isolate', agent, dataset, reason: 'off' },
   { kind: 'isolate', agent, dataset: undefined, reason: 'off' },
   { kind: 'reinstate', agent, dataset },
-  { kind: 'anchor', heads: [head] },
+  { kind: 'anchor', manifests: [bytes, utf8('another')] },
   { kind: 'site-report', site: 'oslo', state: 'lost' },
   { kind: 'admit', invite: bytes, admission: bytes },
   decree,
@@ -145,13 +143,13 @@ describe('commands', () => {
       { kind: 'plan', plan: new Uint8Array(controlLimits.planSizeMax + 1), hash: plan },
     ],
     ['reason', { kind: 'isolate', agent, dataset, reason: '' }],
-    ['heads', { kind: 'anchor', heads: [] }],
-    ['sorted', { kind: 'anchor', heads: [head, head] }],
+    ['heads', { kind: 'anchor', manifests: [] }],
+    ['manifest', { kind: 'anchor', manifests: [bytes, new Uint8Array()] }],
     [
       'heads',
       {
         kind: 'anchor',
-        heads: Array.from({ length: controlLimits.anchorHeadsMax + 1 }, () => head),
+        manifests: Array.from({ length: controlLimits.anchorHeadsMax + 1 }, () => bytes),
       },
     ],
     ['invite', { kind: 'admit', invite: new Uint8Array(), admission: bytes }],

@@ -1,9 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { hourMs } from '../../../../src/base/units.ts';
 import { decodeDescriptor } from '../../../../src/core/format/genesis.ts';
-import type { AnchorHead, BodyOf } from '../../../../src/core/format/control-records.ts';
-import type { StatementHash } from '../../../../src/core/ids.ts';
-import { idOf } from '../../../../src/core/ids.ts';
+import type { BodyOf } from '../../../../src/core/format/control-records.ts';
 import { openStatement } from '../../../../src/core/protocol/opened-statement.ts';
 import { Roster } from '../../../../src/core/protocol/roster.ts';
 import {
@@ -119,12 +117,8 @@ describe('roles of the control log', () => {
       end = { sequence: statement.sequence, hash };
       envelopes.push(envelope);
     }
-    const first = openStatement(envelopes[0] as Uint8Array, log.cluster.id);
-    const head: AnchorHead = {
-      ...{ writer: bergen.agentKey, dataset: dataset.id, sequence: 1 },
-      hash: idOf<StatementHash>(first.hash),
-    };
-    expect(log.by(turku, { kind: 'anchor', heads: [head] })).toBe('applied');
+    const manifests = envelopes.slice(0, 1);
+    expect(log.by(turku, { kind: 'anchor', manifests })).toBe('applied');
     return envelopes;
   }
 

@@ -2,13 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { publicKeyOf } from '../../../../src/core/crypto/signature.ts';
 import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
 import type { ControlBody, ControlCommand } from '../../../../src/core/format/control-records.ts';
-import { type AgentKey, type ClusterId, idOf } from '../../../../src/core/ids.ts';
+import { type AgentKey, type DatasetId, idOf } from '../../../../src/core/ids.ts';
 import { auditDecisions } from '../../../../src/services/audit/audit-events.ts';
 import type { AuditEvent } from '../../../../src/services/audit/audit-log.ts';
 import type { AppliedCommand } from '../../../../src/services/control/control-access.ts';
-import { secretOf } from '../../../support/sample-cluster.ts';
+import { SampleCluster, secretOf } from '../../../support/sample-cluster.ts';
 
-const cluster = idOf<ClusterId>(new Uint8Array(32).fill(3));
+const sample = new SampleCluster();
+const cluster = sample.id;
 const keyOf = (name: string): AgentKey => idOf(publicKeyOf(secretOf(name)));
 const names = new Map([
   [keyOf('ada'), 'operator Ada'],
@@ -25,6 +26,7 @@ function seal(body: ControlBody, signer: string): Uint8Array {
 function heard(envelope: Uint8Array, body: ControlBody, isVoid: boolean) {
   const events: AuditEvent[] = [];
   const usurped: unknown[] = [];
+  const forged: string[] = [];
   let tell: (command: AppliedCommand) => void = () => {};
   auditDecisions({
     cluster,
@@ -36,6 +38,7 @@ function heard(envelope: Uint8Array, body: ControlBody, isVoid: boolean) {
     },
     audit: (event) => void events.push(event),
     isOperator: (key) => key === keyOf('ada'),
+    onForged: (signers) => void forged.push(...signers),
     onUsurped: ({ signers }, kind) => void usurped.push([signers, kind]),
     last: undefined,
     nameOf: (key) => names.get(key) ?? key,
@@ -44,7 +47,7 @@ function heard(envelope: Uint8Array, body: ControlBody, isVoid: boolean) {
     ? ({ outcome: 'void', reason: 'an operator must sign this' } as const)
     : ({ outcome: 'applied' } as const);
   tell({ index: 5, generation: 1, body, outcome, envelope });
-  return { events, usurped };
+  return { events, forged, usurped };
 }
 
 describe('a command of the log', () => {
@@ -52,6 +55,18 @@ describe('a command of the log', () => {
     const { events, usurped } = heard(seal(thaw, 'ada'), thaw, false);
     expect(events).toMatchObject([{ kind: 'decision', actor: 'operator Ada', outcome: 'done' }]);
     expect(usurped).toEqual([]);
+  });
+
+  test('that anchors what its writer has not signed is told to people, and no other anchor is', () => {
+    const at = { dataset: 'cd'.repeat(16) as DatasetId, sequence: 2 };
+    const { envelope } = sample.manifestAt(secretOf('a source'), at);
+    const late = { kind: 'anchor', manifests: [envelope] } as const;
+    expect(heard(seal(late, 'thief'), late, true)).toMatchObject({ events: [], forged: [] });
+    const flipped = envelope.with(-1, (envelope.at(-1) ?? 0) ^ 1);
+    const forgery = { kind: 'anchor', manifests: [envelope, flipped] } as const;
+    const { events, forged } = heard(seal(forgery, 'thief'), forgery, true);
+    expect(events).toMatchObject([{ actor: 'ams1', action: 'anchor', outcome: 'refused' }]);
+    expect(forged).toEqual(['ams1']);
   });
 
   test('that only operators may say, signed by none, is told to people', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { DatasetId, StatementHash } from '../../../../src/core/ids.ts';
+import { manifestStream } from '../../../../src/core/format/statement.ts';
+import type { AgentKey, DatasetId } from '../../../../src/core/ids.ts';
 import {
   AnchorKeeper,
   type AnchorKeeperOptions,
@@ -13,14 +14,21 @@ test('datasets that were backed up at about the same time are all anchored, in w
   const { agent, control } = cast.actor('oslo');
   const writer = agent.agentKey;
   const ids = ['cc', '0a', 'f7', '51'].map((byte) => byte.repeat(16) as DatasetId);
+  const signed = new Map(
+    ids.map((dataset) => {
+      const at = { dataset, sequence: 1 };
+      return [manifestStream(dataset), cast.log.cluster.manifestAt(agent.statementSecret, at)];
+    }),
+  );
   const record = (id: DatasetId) => ({
     statement: { writer },
     manifest: { dataset: id, sequence: 1 },
-    hash: `${id}${id}` as StatementHash,
+    hash: signed.get(manifestStream(id))?.hash,
   });
   const ledger = {
     roster: { datasets: () => ids.map((id) => ({ id, writer })) },
     manifests: (id: DatasetId) => [record(id)],
+    read: async (_: AgentKey, stream: string) => [signed.get(stream)?.envelope],
   } as unknown as AnchorKeeperOptions['ledger'];
   const view = {
     assess: async () => ({ state: 'committed' }),

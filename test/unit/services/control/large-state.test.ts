@@ -1,40 +1,37 @@
 import { afterEach, expect, test } from 'vitest';
 import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
-import type {
-  AnchorHead,
-  CommandId,
-  ControlBody,
-} from '../../../../src/core/format/control-records.ts';
-import type { DatasetId, StatementHash } from '../../../../src/core/ids.ts';
+import type { CommandId, ControlBody } from '../../../../src/core/format/control-records.ts';
 import { limits } from '../../../../src/core/limits.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import { type ControlHost, ControlGroup } from '../../../support/control-group.ts';
 
 let group: ControlGroup;
 
 afterEach(() => group[Symbol.asyncDispose]());
 
-function signed(body: ControlBody, generation: number): Uint8Array {
+function signed(body: ControlBody, generation: number, number: number): Uint8Array {
   const { id: cluster, operatorSecret } = group.cluster;
-  const command = { id: 'c'.repeat(32) as CommandId, timeMs: 1, body };
+  const id = number.toString(16).padStart(32, '0') as CommandId;
+  const command = { id, timeMs: 1, body };
   return sealCommand({ command, cluster, generation, secrets: [operatorSecret] }).bytes;
 }
 
-/** Commands of 256 heads each: together more than a message carries. */
-const rounds = 48;
+/** Versions of the policy with long rules: together more than a message carries. */
+const rounds = 16;
 
-function heads(round: number): AnchorHead[] {
-  const hash = 'ab'.repeat(32) as StatementHash;
-  return Array.from({ length: 256 }, (_, i) => {
-    const dataset = (round * 256 + i).toString(16).padStart(32, '0') as DatasetId;
-    return { writer: group.keyOf(0), dataset, sequence: 1, hash };
-  });
+function policy(version: number): ControlBody {
+  const rules = Array.from({ length: 256 }, (_, i) => ({
+    match: `${version}-${i}-`.padEnd(128, 'x'),
+    retention: { keepLast: 1 },
+  }));
+  const document = encodePolicy({ datasets: rules });
+  return { kind: 'policy', version, base: version - 1, document };
 }
 
 async function fill(leader: ControlHost): Promise<void> {
-  const anchors = Array.from({ length: rounds }, (_, round) =>
-    leader.control.submit({ kind: 'anchor', heads: heads(round) }),
-  );
-  for (const { outcome } of await group.finished(Promise.all(anchors))) {
+  for (let version = 2; version <= rounds; version++) {
+    const command = signed(policy(version), 1, version);
+    const { outcome } = await group.finished(leader.control.submitSigned(command));
     expect(outcome).toBe('applied');
   }
   expect(leader.control.image().length).toBeGreaterThan(limits.messageSizeMax);
@@ -57,8 +54,8 @@ test('a state that fits no message goes through a relay, in a snapshot, and unde
   if (own === undefined) throw new Error('there is no fourth');
   group.hub.cut(own, leader.host.network.self);
   const away = await group.start(3);
-  const anchors = ({ control }: ControlHost): number => control.state.anchors.all().length;
-  await group.until(() => anchors(away) === rounds * 256, 'it follows through a relay');
+  const version = ({ control }: ControlHost): number => control.state.policy.current.version;
+  await group.until(() => version(away) === rounds, 'it follows through a relay');
   expect(away.control.status()).toMatchObject({ leader: undefined, lastIndex: 0 });
 
   // With its entries gone, the leader sends the same state as a snapshot.
@@ -77,12 +74,12 @@ test('a state that fits no message goes through a relay, in a snapshot, and unde
   const { decrees } = group.at(left);
   const draft = { voters: [group.keyOf(left)], reason: 'two burnt', noticeMs: 30 * 60_000 };
   const { decree } = await group.finished(decrees.prepare(draft));
-  await group.finished(decrees.announce(signed({ kind: 'decree', ...decree }, 2)));
+  await group.finished(decrees.announce(signed({ kind: 'decree', ...decree }, 2, 0)));
   await group.until(() => away.decrees.pending !== undefined, 'the other has heard of it');
   await group.clock.advance(31 * 60_000);
   const isBegun = (i: number): boolean => group.at(i).control.state.generation === 2;
   await group.until(() => isBegun(left) && isBegun(3), 'both have begun the new generation');
   const late = await group.start(gone);
   await group.until(() => isBegun(gone), 'who was away follows');
-  expect(anchors(late)).toBe(rounds * 256);
+  expect(version(late)).toBe(rounds);
 }, 180_000);

@@ -5,14 +5,12 @@ import type {
   CommandId,
   SequenceRange,
 } from '../../../../../src/core/format/control-records.ts';
-import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
 import { rangesText } from '../../../../../src/core/policy/sequence-ranges.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { type Fate, stageOf } from '../../../../../src/core/protocol/control/fate.ts';
 import {
   type SampleAgent,
   sampleAgent,
-  secretOf,
   startMs,
 } from '../../../../support/sample-cluster.ts';
 import { bergen, commandId, dbId, riga, SampleControl, turku } from './sample-control.ts';
@@ -30,12 +28,11 @@ beforeEach(() => {
 const writer = (): SampleAgent['agentKey'] => log.oslo.agentKey;
 
 function headAt(sequence: number) {
-  const hash = idOf<StatementHash>(secretOf(`head ${sequence}`));
-  return { writer: writer(), dataset: dbId, sequence, hash };
+  return log.manifest(sequence).head;
 }
 
 function anchor(sequence: number): void {
-  log.by(log.oslo, { kind: 'anchor', heads: [headAt(sequence)] });
+  log.by(log.oslo, log.manifest(sequence).body);
 }
 
 /** All voters say that so many hours have passed. */

@@ -55,7 +55,7 @@ describe('a decree', () => {
     log.configure([bergen, turku]);
     const report = { kind: 'site-report', site: 'oslo', state: 'lost' } as const;
     expect(log.by(turku, { ...report, site: 'riga' })).toBe('applied');
-    expect(log.by(turku, { kind: 'anchor', heads: [anchorOf()] })).toContain('is not a voter');
+    expect(log.by(turku, log.manifest(1, { of: bergen }).body)).toContain('is not a voter');
   });
 
   test('whom it has abandoned gets its vote back by the role, given anew by operators', () => {
@@ -128,8 +128,3 @@ describe('a decree', () => {
     expect(() => beginGeneration(log.state, envelope())).toThrow(reason);
   });
 });
-
-function anchorOf() {
-  const hash = bergen.agentKey as string as BodyOf<'anchor'>['heads'][number]['hash'];
-  return { writer: bergen.agentKey, dataset: dbId, sequence: 1, hash };
-}

@@ -209,10 +209,8 @@ class RandomAuthor {
   }
 
   #anchor(): ControlBody {
-    const hash = this.#agent().agentKey as string as BodyOf<'anchor'>['heads'][number]['hash'];
-    const sequence = 1 + this.#random.below(5);
-    const writer = this.log.oslo.agentKey;
-    return { kind: 'anchor', heads: [{ writer, dataset: dbId, sequence, hash }] };
+    const host = this.#agent().descriptor.name;
+    return this.log.manifest(1 + this.#random.below(5), { host }).body;
   }
 
   #layout(): ControlBody {

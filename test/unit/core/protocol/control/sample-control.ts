@@ -3,12 +3,14 @@ import { minuteMs } from '../../../../../src/base/units.ts';
 import { hash } from '../../../../../src/core/crypto/hash.ts';
 import { sealCommand } from '../../../../../src/core/format/control-envelope.ts';
 import type {
+  AnchorHead,
   BodyOf,
   CommandId,
   ControlBody,
   Fence,
   PlanHash,
 } from '../../../../../src/core/format/control-records.ts';
+import type { Manifest } from '../../../../../src/core/format/records.ts';
 import { type DatasetId, idOf, type StatementHash } from '../../../../../src/core/ids.ts';
 import { encodePlan, planHash } from '../../../../../src/core/policy/plan-text.ts';
 import type { PlanStep, RestorePlan } from '../../../../../src/core/policy/restore-plan.ts';
@@ -96,6 +98,17 @@ export class SampleControl {
 
   by(agent: SampleAgent, body: ControlBody): string {
     return this.say(body, agent.statementSecret);
+  }
+
+  /** The manifest of that place of "db", signed by `of`: oslo, unless told otherwise. */
+  manifest(
+    sequence: number,
+    { of = this.oslo, ...change }: { of?: SampleAgent } & Partial<Manifest> = {},
+  ): { head: AnchorHead; body: BodyOf<'anchor'> } {
+    const at = { dataset: dbId, sequence, ...change };
+    const { envelope, hash: name } = this.cluster.manifestAt(of.statementSecret, at);
+    const head = { writer: of.agentKey, dataset: at.dataset, sequence, hash: name };
+    return { head, body: { kind: 'anchor', manifests: [envelope] } };
   }
 
   admission(agent: SampleAgent): BodyOf<'admit'> {

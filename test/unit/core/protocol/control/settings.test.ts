@@ -1,13 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../../../src/base/bytes.ts';
 import { dayMs, minuteMs } from '../../../../../src/base/units.ts';
-import type { AnchorHead, BodyOf } from '../../../../../src/core/format/control-records.ts';
-import { idOf, type StatementHash } from '../../../../../src/core/ids.ts';
+import type { BodyOf } from '../../../../../src/core/format/control-records.ts';
 import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { Roster } from '../../../../../src/core/protocol/roster.ts';
-import { SampleCluster, secretOf } from '../../../../support/sample-cluster.ts';
+import { SampleCluster } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;
@@ -153,41 +152,6 @@ describe('the policy', () => {
     expect(copy.policy.ruleFor('web')).toEqual({ match: '*' });
     expect(copy.policy.current).toEqual(log.state.policy.current);
     expect(copy.policy.history.at(-1)?.evidence).toEqual([envelope]);
-  });
-});
-
-describe('anchors', () => {
-  const head = (sequence: number, change: Partial<AnchorHead> = {}): AnchorHead => ({
-    writer: log.oslo.agentKey,
-    dataset: dbId,
-    sequence,
-    hash: idOf<StatementHash>(secretOf(`manifest ${sequence}`)),
-    ...change,
-  });
-  const anchor = (...heads: AnchorHead[]): BodyOf<'anchor'> => ({ kind: 'anchor', heads });
-
-  test('a newer head replaces an older one, never the other way round', () => {
-    expect(log.by(bergen, anchor(head(3)))).toBe('applied');
-    expect(log.by(bergen, anchor(head(2)))).toBe('every head in it is anchored already');
-    expect(log.by(turku, anchor(head(3)))).toBe('every head in it is anchored already');
-    expect(log.by(turku, anchor(head(4)))).toBe('applied');
-    expect(log.state.anchors.of(log.oslo.agentKey, dbId)?.head.sequence).toBe(4);
-  });
-
-  test('another hash at one sequence is void and kept as evidence of a fork', () => {
-    log.by(bergen, anchor(head(3)));
-    const forked = head(3, { hash: idOf<StatementHash>(secretOf('another')) });
-    expect(log.by(bergen, anchor(forked))).toContain('has two manifests 3');
-    expect(log.state.anchors.of(log.oslo.agentKey, dbId)?.head).toEqual(head(3));
-    expect(log.state.findings.equivocations).toMatchObject([
-      { agent: log.oslo.agentKey, index: log.index },
-    ]);
-  });
-
-  test('only voters anchor, and only heads of members', () => {
-    expect(log.by(riga, anchor(head(1)))).toBe('"riga-host" is not a voter');
-    const stranger = head(1, { writer: log.cluster.operatorKey });
-    expect(log.by(bergen, anchor(stranger))).toContain('is no member');
   });
 });
 
