@@ -96,6 +96,10 @@ export class SimLog implements StatementLog {
     return this.#disk.heads();
   }
 
+  async putAside(): Promise<readonly string[]> {
+    return [];
+  }
+
   head(name: StreamName): LogHead | undefined {
     const found = this.#disk.sequences.get(keyOf(name));
     return found === undefined ? undefined : headOf(found);

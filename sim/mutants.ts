@@ -50,6 +50,10 @@ class HastyLog implements StatementLog {
     this.#world = world;
   }
 
+  putAside(): Promise<readonly string[]> {
+    return this.#log.putAside();
+  }
+
   heads(): readonly LogHead[] {
     const durable = this.#log.heads().filter((head) => !this.#ahead.has(keyOf(head)));
     const ahead = [...this.#ahead.values()].map(({ name }) => this.head(name) as LogHead);

@@ -23,6 +23,7 @@ import type {
 import { auditApi } from './audit-api.ts';
 import { bandwidthApi } from './bandwidth-api.ts';
 import { backupEvents } from './backup-events.ts';
+import { contradictions } from './contradictions.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';
 import { grantApi } from './grant-api.ts';
@@ -38,6 +39,7 @@ import { expulsionReport, membershipWarnings } from './membership-loss.ts';
 import { metricsApi } from './metrics/metrics-api.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
+import { badRecords } from './record-check.ts';
 import { snapshotReport } from './snapshot-report.ts';
 import { statsApi } from './stats-api.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
@@ -122,6 +124,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
     coordinator: coordinatorStatus(agent),
     datasets,
+    contradictions: contradictions(agent),
     warnings: [
       ...membershipWarnings(agent),
       ...tripwireWarnings(agent),
@@ -129,6 +132,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       ...drillWarnings(agent),
       ...upkeepWarnings(agent),
       ...status.warnings(),
+      ...contradictions(agent).map(({ text }) => `${text}: its statements there are frozen`),
       ...(await keyWarnings(agent)),
     ],
   };
@@ -279,22 +283,28 @@ async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator
   const dataset = request.dataset === undefined ? undefined : agent.lines.find(request.dataset).id;
   const records = ledger.manifests(dataset).filter((record) => !agent.packUse.isDiscarded(record));
   const abort = new AbortController();
+  let bad = 0;
   try {
+    for await (const event of badRecords(agent, request, { records, signal: abort.signal })) {
+      bad++;
+      yield event;
+    }
     const run = agent.check.run({ readData: request.readData, records }, abort.signal);
-    for await (const progress of run) yield checkEvent(progress);
+    for await (const progress of run) yield checkEvent(progress, bad);
   } finally {
     abort.abort(new HoldfastError('interrupted', 'the check was interrupted'));
   }
 }
 
-function checkEvent(progress: CheckProgress): CheckEvent {
+function checkEvent(progress: CheckProgress, bad: number): CheckEvent {
   if (progress.kind === 'status') {
     const { packsDone, packsTotal, peer } = progress;
     return { type: 'status', packsDone, packsTotal, peer };
   }
   if (progress.kind === 'problem') return { type: 'problem', ...progress.problem };
   const { peersUnreachable, ...counts } = progress.result;
-  return { type: 'summary', summary: { ...counts, peersUnreachable: [...peersUnreachable] } };
+  const peers = { peersUnreachable: [...peersUnreachable] };
+  return { type: 'summary', summary: { ...counts, ...peers, badRecords: bad } };
 }
 
 function operatorHead(agent: Agent, operator: string): { sequence: number; hash: string } {

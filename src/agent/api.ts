@@ -3,6 +3,7 @@ import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
 import type { BandwidthApi } from './bandwidth-types.ts';
+import type { Contradiction } from './contradictions.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
 import type { GrantApi } from './grant-types.ts';
@@ -114,6 +115,8 @@ export type StatusReport = {
   coordinator: CoordinatorStatus;
   datasets: DatasetStatus[];
   warnings: string[];
+  /** Proof that somebody has signed two histories, until it is put out of the cluster. */
+  contradictions: Contradiction[];
   /** Of what this host stores; undefined: nothing. */
   scrub?: ScrubReport;
 };
@@ -291,6 +294,8 @@ export type CheckEvent =
       problem: string;
       dataset: string;
     }
+  /** What somebody has signed, and what is wrong with it. */
+  | { type: 'bad-record'; record: string; problem: string }
   | { type: 'summary'; summary: CheckSummary };
 
 export type CheckSummary = {
@@ -302,6 +307,8 @@ export type CheckSummary = {
   unrecoverablePacks: number;
   /** Packs below what the policy asks for. */
   degradedPacks: number;
+  /** Records on this host that are not as they were signed, and writers that contradict themselves. */
+  badRecords: number;
   peersAsked: number;
   peersUnreachable: string[];
   durationMs: number;

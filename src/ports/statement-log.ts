@@ -16,6 +16,8 @@ export interface StatementLog extends AsyncDisposable {
   ): Promise<void>;
   /** Encoded envelopes of sequences from..from+count-1, as far as held. */
   read(stream: StreamName, from: number, count: number): Promise<Uint8Array[]>;
+  /** Names of files that were found damaged and put aside, for as long as they lie there. @throws HoldfastError io-error */
+  putAside(): Promise<readonly string[]>;
 }
 
 /** A sequence's name: the writer's public key in hexadecimal, and the stream. */

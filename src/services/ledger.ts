@@ -257,6 +257,11 @@ export class Ledger {
     return this.#options.log.read({ writer, stream }, from, most);
   }
 
+  /** Files of its log that were damaged and put aside; peers have given what was in them again. @throws HoldfastError io-error */
+  putAside(): Promise<readonly string[]> {
+    return this.#options.log.putAside();
+  }
+
   /** The hash held at a place of a sequence, 32 bytes; undefined when the place is empty. */
   async hashAt(writer: string, stream: string, sequence: number): Promise<Uint8Array | undefined> {
     const head = this.head(writer, stream);

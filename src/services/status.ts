@@ -123,10 +123,6 @@ export class Status {
         `the policy asks to survive the loss of ${wanted} sites, ${view.storageSites().length} sites with storage allow ${code.survives}: holdfast invite --site NAME --region NAME`,
       );
     }
-    for (const fork of ledger.forks()) {
-      const name = ledger.roster.member(fork.writer)?.name ?? fork.writer.slice(0, 8);
-      warnings.push(`${name} has signed two histories (${fork.stream}): its statements are frozen`);
-    }
     return warnings;
   }
 }

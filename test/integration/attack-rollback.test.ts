@@ -93,7 +93,8 @@ describe('a clone of a source', () => {
         return (await kindsAt(site)).includes('two-histories');
       });
     }
-    const status = await cluster.run(['status'], founder);
+    const status = await cluster.expect(23, ['status'], founder);
+    await cluster.expect(23, ['check', '--dataset', source], founder);
     expect(status.out).toMatch(new RegExp(`${source} has signed two histories`));
     const shown = await cluster.expect(0, ['dataset', 'show', source], founder);
     expect(shown.out).toMatch(/FROZEN +nyc1 has signed two histories/);

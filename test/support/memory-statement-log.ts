@@ -39,6 +39,10 @@ export class MemoryStatementLog implements StatementLog {
     return entries.slice(from - 1, from - 1 + count).map(({ envelope }) => envelope.slice());
   }
 
+  async putAside(): Promise<readonly string[]> {
+    return [];
+  }
+
   /** A copy as a backup of the disk would hold it, without each stream's entries after `keep`. */
   copy(keep = Number.POSITIVE_INFINITY): MemoryStatementLog {
     const copy = new MemoryStatementLog();

@@ -25,6 +25,7 @@ export function memoryStatementLog(): StatementLog {
       const entries = sequences.get(keyOf(stream))?.entries ?? [];
       return entries.slice(from - 1, from - 1 + count).map(({ envelope }) => envelope.slice());
     },
+    putAside: async () => [],
     [Symbol.asyncDispose]: async () => sequences.clear(),
   };
 }

@@ -161,6 +161,15 @@ class FileStatementLog implements StatementLog {
     return envelopes;
   }
 
+  async putAside(): Promise<readonly string[]> {
+    try {
+      const names = await readdir(this.#directory);
+      return names.filter((name) => /\.log\.damaged-\d+$/.test(name)).sort();
+    } catch (error) {
+      throw systemError(error, `list the statement log in ${this.#directory}`);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Every append is durable, and no file stays open.
   }

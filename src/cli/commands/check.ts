@@ -16,7 +16,7 @@ export function addCheck(program: Command, register: Register): void {
   const checkCommand = program
     .command('check')
     .description('Ask every peer for the shards that it holds, and count what is left.')
-    .option('--read-data', 'have every shard read back and verified')
+    .option('--read-data', 'have every shard read back and verified, and every signature here')
     .option('--dataset <name>', 'only of this dataset');
   register<CheckFlags>(checkCommand, async (context, { options }) => {
     const summary = await follow(context, options);
@@ -35,6 +35,7 @@ async function follow(context: CliContext, flags: CheckFlags): Promise<CheckSumm
   for await (const event of untilInterrupted(events, context.signal)) {
     if (event.type === 'summary') summary = event.summary;
     else if (event.type === 'problem') await problem(context, event);
+    else if (event.type === 'bad-record') await badRecord(context, event);
     else {
       const { packsDone, packsTotal, peer } = event;
       await progress.update({
@@ -65,6 +66,15 @@ async function problem(
   );
 }
 
+async function badRecord(
+  { output }: CliContext,
+  event: Extract<CheckEvent, { type: 'bad-record' }>,
+): Promise<void> {
+  const { type: _, ...facts } = event;
+  if (output.isJson) return output.complainJson({ ...message('error', facts), during: 'check' });
+  await output.complain(`${clean(event.record)}: ${clean(event.problem)}`);
+}
+
 async function report({ output }: CliContext, summary: CheckSummary): Promise<void> {
   if (output.isJson) return output.json(message('summary', summary));
   await output.print(
@@ -89,6 +99,14 @@ function refuseDamage({ stateFlag }: CliContext, summary: CheckSummary): void {
   if (summary.unrecoverablePacks > 0) {
     const message = `${counted(summary.unrecoverablePacks, 'pack')} cannot be rebuilt from the shards that are reachable`;
     throw new HoldfastError('too-few-shards', message, { next });
+  }
+  if (summary.badRecords > 0) {
+    const { badRecords } = summary;
+    const what = badRecords === 1 ? 'is not as it was' : 'are not as they were';
+    const message = `${counted(badRecords, 'record')} ${what} signed, see above`;
+    throw new HoldfastError('bad-signature', message, {
+      next: `look who has had this host’s disk in hand, or the member named above: holdfast audit verify${stateFlag}`,
+    });
   }
   if (summary.badShards > 0 || summary.degradedPacks > 0) {
     const message = `${counted(summary.badShards, 'bad shard')}, ${counted(summary.degradedPacks, 'pack')} below policy; everything can still be rebuilt`;

@@ -30,7 +30,8 @@ export function addStatus(program: Command, register: Register): void {
 }
 
 /** So that a script or a monitor needs the exit code only. */
-function refuseDanger({ stateFlag }: CliContext, { datasets, expulsion }: StatusReport): void {
+function refuseDanger({ stateFlag }: CliContext, status: StatusReport): void {
+  const { contradictions, datasets, expulsion } = status;
   if (expulsion !== undefined) {
     const { words, generation, index, timeMs } = expulsion;
     throw new HoldfastError('not-permitted', `${words}. What stands above may be old`, {
@@ -44,6 +45,12 @@ function refuseDanger({ stateFlag }: CliContext, { datasets, expulsion }: Status
   if (lost.length > 0) {
     const message = `cannot be restored from the peers that are reachable now: ${namesOf(lost)}`;
     throw new HoldfastError('too-few-shards', message, { next: `holdfast peer list${stateFlag}` });
+  }
+  const [contradiction] = contradictions;
+  if (contradiction !== undefined) {
+    throw new HoldfastError('equivocation', clean(contradiction.text), {
+      next: `look at what it has done, then put it out: holdfast peer remove ${clean(contradiction.writer)}${stateFlag}`,
+    });
   }
   const unsafe = datasets.filter(({ restorable }) => restorable?.state !== 'committed');
   if (unsafe.length > 0) {

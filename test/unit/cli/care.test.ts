@@ -106,6 +106,7 @@ const status: StatusReport = {
   },
   datasets: [good, bad],
   warnings: ['lon is away\nnext: holdfast peer ping lon-1'],
+  contradictions: [],
 };
 
 const agent = withAgent({ status: async () => status, peers: async () => peers });
@@ -157,6 +158,19 @@ describe('status', () => {
     const { code, out } = await run(['status'], { backend: weak });
     expect(code).toBe(22);
     expect(out.split('\n')[1]).toMatch(/^documents +yes, below policy +5 h/);
+  });
+
+  it('ends with 23 while somebody who has signed two histories is still a member', async () => {
+    const writerKey = 'ab'.repeat(32);
+    const text = 'ber-1 has signed two histories (receipts)';
+    const contradictions = [{ writer: 'ber-1', writerKey, text }];
+    const backend = withAgent({
+      status: async () => ({ ...status, contradictions }),
+      peers: async () => [],
+    });
+    const { code, err } = await run(['status'], { backend });
+    expect(code).toBe(23);
+    expect(err).toMatch(/ber-1 has signed two histories .receipts.\nnext: .*peer remove ber-1/);
   });
 
   it('says what to do when nothing is protected', async () => {
@@ -230,6 +244,7 @@ describe('check', () => {
     badShards: 0,
     unrecoverablePacks: 0,
     degradedPacks: 0,
+    badRecords: 0,
     peersAsked: 4,
     peersUnreachable: [],
     durationMs: 2000,
@@ -245,9 +260,15 @@ describe('check', () => {
       problem: 'does not match',
       dataset: 'mail',
     };
+    const record: CheckEvent = {
+      type: 'bad-record',
+      record: 'statement 7 of ber-1 in receipts',
+      problem: 'another writer has signed it',
+    };
     const events: CheckEvent[] = [
       { type: 'status', packsDone: 1, packsTotal: 2, peer: 'ber-1' },
       ...((part.badShards ?? 0) > 0 ? [problem] : []),
+      ...((part.badRecords ?? 0) > 0 ? [record] : []),
       { type: 'summary', summary: { ...clean, ...part } },
     ];
     const requests: unknown[] = [];
@@ -271,10 +292,19 @@ describe('check', () => {
     [{ badShards: 1 }, 22],
     [{ degradedPacks: 1, peersUnreachable: ['lon-1'] }, 22],
     [{ badShards: 1, unrecoverablePacks: 1 }, 21],
+    [{ badRecords: 1, badShards: 1 }, 23],
+    [{ badRecords: 1, unrecoverablePacks: 1 }, 21],
   ])('with %j exits %i', async (part, expected) => {
     const { code, err } = await check(part);
     expect(code).toBe(expected);
     expect(err).toContain('next: ');
+  });
+
+  it('names each record that is not as it was signed', async () => {
+    const { err } = await check({ badRecords: 1 });
+    expect(err).toContain('statement 7 of ber-1 in receipts: another writer has signed it\n');
+    const json = await check({ badRecords: 1 }, ['--json']);
+    expect(jsonLines(json.err)[0]).toMatchObject({ message_type: 'error', during: 'check' });
   });
 
   it('names each bad shard', async () => {

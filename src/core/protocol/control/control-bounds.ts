@@ -1,4 +1,4 @@
-import { MiB } from '../../../base/units.ts';
+import { KiB, MiB } from '../../../base/units.ts';
 
 /** Bounds of what the control state keeps: it is sent whole to members that have fallen behind. */
 export const controlBounds = {
@@ -37,7 +37,10 @@ export const controlBounds = {
   keyEpochsMax: 8192,
   recipientSetsMax: 256,
   voidsMax: 256,
+  /** One of each agent, and members are at most 200. */
   equivocationsMax: 256,
+  /** An envelope that proves one; a larger one is found in the logs of members. */
+  evidenceSizeMax: 64 * KiB,
   warningsMax: 64,
   /** Snapshots that were cleared of suspicion; an older one is suspect again. */
   clearedMax: 4096,

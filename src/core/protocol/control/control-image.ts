@@ -94,9 +94,9 @@ export function loadParts(parts: ControlParts, bytes: Uint8Array): void {
   }
 }
 
-/** 32 bytes over a whole state but its findings. */
+/** 32 bytes over a whole state but the words of its findings. */
 export function hashParts(parts: ControlParts): Uint8Array {
-  return hash('control-state', encodeImage(imageOf(parts)));
+  return hash('control-state', encodeImage({ ...imageOf(parts), ...parts.findings.substance() }));
 }
 
 /** All but the findings. */

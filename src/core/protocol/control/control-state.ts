@@ -133,8 +133,8 @@ export class ControlState {
   }
 
   /**
-   * 32 bytes that two members compare. Findings are left out: a later version may word them otherwise, and
-   * they decide nothing.
+   * 32 bytes that two members compare. How findings are worded is left out: a later version may do it otherwise.
+   * What was found counts: writers that have contradicted themselves are frozen by it.
    */
   hash(): Uint8Array {
     return hashParts(this);

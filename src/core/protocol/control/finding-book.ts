@@ -32,7 +32,10 @@ export type Equivocation = Place & {
 /** Something that is valid and should not stay so. */
 export type Warning = Place & { readonly text: string };
 
-/** What people should look at. Oldest first; each list forgets its oldest. */
+/**
+ * What people should look at. Oldest first; voids and warnings forget their oldest. Of an agent that has contradicted
+ * itself the first finding stays: nobody can have it forgotten by adding others.
+ */
 export class FindingBook {
   #voids: VoidEntry[] = [];
   #equivocations: Equivocation[] = [];
@@ -55,7 +58,9 @@ export class FindingBook {
   }
 
   addEquivocation(found: Equivocation): void {
-    appendBounded(this.#equivocations, found, controlBounds.equivocationsMax);
+    if (this.#equivocations.some(({ agent }) => agent === found.agent)) return;
+    const evidence = found.evidence.filter(({ length }) => length <= controlBounds.evidenceSizeMax);
+    appendBounded(this.#equivocations, { ...found, evidence }, controlBounds.equivocationsMax);
   }
 
   addWarning(warning: Warning): void {
@@ -67,6 +72,15 @@ export class FindingBook {
       voids: this.#voids.map(voidImage),
       equivocations: this.#equivocations.map(equivocationImage),
       warnings: this.#warnings.map(warningImage),
+    };
+  }
+
+  /** The image without any words: another version may say otherwise what was found. */
+  substance(): FindingImage {
+    return {
+      voids: this.#voids.map(voidSubstance),
+      equivocations: this.#equivocations.map(equivocationSubstance),
+      warnings: this.#warnings.map(warningSubstance),
     };
   }
 
@@ -106,6 +120,18 @@ const warningImage = imageOnce(WarningImageSchema, (one: Warning) => ({
   ...placeImage(one),
   text: one.text,
 }));
+
+const voidSubstance = imageOnce(VoidImageSchema, (one: VoidEntry) => ({
+  ...voidImage(one),
+  reason: '',
+}));
+
+const equivocationSubstance = imageOnce(EquivocationImageSchema, (one: Equivocation) => ({
+  ...equivocationImage(one),
+  reason: '',
+}));
+
+const warningSubstance = imageOnce(WarningImageSchema, (one: Warning) => placeImage(one));
 
 function placeImage({ generation, index }: Place): { generation: bigint; index: bigint } {
   return { generation: BigInt(generation), index: BigInt(index) };

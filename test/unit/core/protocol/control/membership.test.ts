@@ -1,7 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { publicKeyOf } from '../../../../../src/core/crypto/signature.ts';
+import { toHex } from '../../../../../src/base/bytes.ts';
 import { idOf } from '../../../../../src/core/ids.ts';
+import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
+import type { FindingBook } from '../../../../../src/core/protocol/control/finding-book.ts';
 import { SampleCluster, sampleAgent, secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, commandId, riga, SampleControl, substance, turku } from './sample-control.ts';
 
@@ -173,10 +176,43 @@ describe('two replicas', () => {
     );
   });
 
-  test('their hash does not depend on how reasons are worded', () => {
-    const hash = log.state.hash();
-    log.state.findings.addWarning({ generation: 1, index: 1, text: 'as another version says it' });
-    expect(log.state.hash()).toEqual(hash);
+  const place = { generation: 1, index: 1 };
+
+  /** The same state, in which something more was found. */
+  function hashWith(find: (findings: FindingBook) => void): string {
+    const { genesis, id } = log.cluster;
+    const copy = ControlState.decode(log.state.encode(), genesis, id);
+    find(copy.findings);
+    return toHex(copy.hash());
+  }
+
+  test('their hash does not depend on how findings are worded', () => {
+    const worded = ['as this version says it', 'as another does'].flatMap((text) => [
+      hashWith((findings) => findings.addWarning({ ...place, text })),
+      hashWith((findings) => findings.addVoid({ ...place, kind: 'hold', id: '', reason: text })),
+    ]);
+    expect(worded.slice(2)).toEqual(worded.slice(0, 2));
+  });
+
+  test('nobody who brings an image can leave out what was found, or add to it', () => {
+    const accused = { ...place, agent: turku.agentKey, reason: 'two words', evidence: [] };
+    const hashes = [
+      hashWith(() => {}),
+      hashWith((findings) => findings.addEquivocation(accused)),
+      hashWith((findings) => findings.addVoid({ ...place, kind: 'hold', id: '', reason: '' })),
+      hashWith((findings) => findings.addWarning({ ...place, text: '' })),
+    ];
+    expect(new Set(hashes)).toHaveLength(4);
+  });
+
+  test('of an agent that has contradicted itself the first finding stays, whatever comes after it', () => {
+    const { findings } = log.state;
+    const large = new Uint8Array(controlBounds.evidenceSizeMax + 1);
+    const found = { ...place, agent: turku.agentKey, reason: 'two words' };
+    findings.addEquivocation({ ...found, evidence: [large, large.subarray(1)] });
+    findings.addEquivocation({ ...found, index: 2, evidence: [] });
+    expect(findings.equivocations).toMatchObject([{ index: 1 }]);
+    expect(findings.equivocations[0]?.evidence).toEqual([large.subarray(1)]);
   });
 });
 
