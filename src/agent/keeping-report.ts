@@ -2,8 +2,10 @@ import { type AgentKey, type DatasetId, shortId } from '../core/ids.ts';
 import { durationText } from '../core/policy/policy-quantity.ts';
 import type { Retention } from '../core/policy/policy-terms.ts';
 import { countOf, hasSequence, rangesText } from '../core/policy/sequence-ranges.ts';
+import type { ControlState } from '../core/protocol/control/control-state.ts';
 import { type Fate, stageOf } from '../core/protocol/control/fate.ts';
 import type { HoldRecord } from '../core/protocol/control/hold-book.ts';
+import type { SnapshotLock } from '../ports/lock-ledger.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import type { JudgedStream } from '../services/retention-view.ts';
 import type { Agent } from './agent.ts';
@@ -18,14 +20,20 @@ import type {
 
 /** What is decided of a snapshot, and what this host keeps to. */
 export function snapshotKeeping(agent: Agent, record: ManifestRecord): SnapshotKeeping {
-  const { statement, manifest, hash } = record;
-  const { fates, holds } = agent.control.log.state;
+  return keepingBy(agent.control.log.state, record, agent.keeping.locks.of(record.hash));
+}
+
+/** What the log decides of a snapshot, beside the lock that a host has put on it. */
+export function keepingBy(
+  { fates, holds }: Pick<ControlState, 'fates' | 'holds'>,
+  { statement, manifest }: ManifestRecord,
+  lock?: SnapshotLock,
+): SnapshotKeeping {
   const { sequence, dataset } = manifest;
   const fate = fates.of(statement.writer, dataset);
   const stage = stageOf(fate, sequence);
   const expiry = fate?.expiries.find(({ ranges }) => hasSequence(ranges, sequence));
   const endsMs = stage === 'live' ? undefined : endOf(expiry?.wait);
-  const lock = agent.keeping.locks.of(hash);
   const hold = holds.covering(dataset, statement.writer, sequence);
   return {
     stage,

@@ -22,12 +22,15 @@ export async function provePolicy(
   const cluster = clusterIdOf(genesisBytes);
   const genesis = decodeGenesis(genesisBytes);
   // The list first: the log that is fetched after it holds at least as much, but for what is being signed.
-  const { history } = await api.policy();
+  let { history } = await api.policy();
   const told = await api.logProof();
   if (told.note === undefined) return { problems: {} };
   const proven = provenFromGenesis(proofOf(told), { genesis, cluster });
   if (typeof proven === 'string') return { problems: {}, objection: proven };
-  const { generation } = proven.state;
+  const { generation, policy } = proven.state;
+  const newest = history.at(-1)?.version ?? 0;
+  // One that came in between is no lie.
+  if (policy.current.version > newest) ({ history } = await api.policy());
   const problems = problemsOf(history, proven);
   return { problems, checkpoint: { generation, size: proven.size } };
 }

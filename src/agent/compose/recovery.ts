@@ -16,6 +16,7 @@ import { parseKit } from '../../core/format/recovery-kit.ts';
 import { type AgentKey, type DatasetId, shortId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
+import { stageOf } from '../../core/protocol/control/fate.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { ProvenLog } from '../../core/protocol/control/proven-log.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
@@ -44,6 +45,7 @@ import type {
   SnapshotReport,
 } from '../api.ts';
 import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
+import { keepingBy } from '../keeping-report.ts';
 import { operatorNameBy } from '../operator-name.ts';
 import { snapshotReport } from '../snapshot-report.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
@@ -169,7 +171,7 @@ class Session implements RecoverySession {
     const reports: SnapshotReport[] = [];
     const verdicts = this.#suspicion.verdicts(dataset);
     for (const record of ledger.manifests(dataset)) {
-      if (!hasTags(record, filter.tags)) continue;
+      if (!hasTags(record, filter.tags) || this.#isGone(record)) continue;
       const durability = await this.#view.assess(record);
       const report = snapshotReport(ledger, record, durability, onLine.has(record.hash));
       const suspicion = suspicionReport(verdicts.get(record.hash), (key) =>
@@ -177,6 +179,7 @@ class Session implements RecoverySession {
       );
       reports.push({
         ...report,
+        ...(this.#state !== undefined && { keeping: keepingBy(this.#state, record) }),
         ...(suspicion !== undefined && { suspicion }),
         ...((await this.#isShredded(record)) && { isShredded: true }),
       });
@@ -203,14 +206,15 @@ class Session implements RecoverySession {
         record,
         // Only the newest can become `latest`; the others are named by their id.
         state: i < all.length - assessedMax ? 'placed' : (await this.#view.assess(record)).state,
-        isShredded: await this.#isShredded(record),
+        isUsable: !this.#isGone(record) && !(await this.#isShredded(record)),
       })),
     );
-    const isUsable = (one: { state: string; isShredded: boolean }): boolean =>
-      one.state !== 'staged' && !one.isShredded;
+    const isUsable = (one: { state: string; isUsable: boolean }): boolean =>
+      one.state !== 'staged' && one.isUsable;
     const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
     const suspicion = this.#suspicion.noticeOf(snapshot.record);
-    const told = [...notices, ...this.#hearsay(snapshot.record)];
+    const { record } = snapshot;
+    const told = [...notices, ...this.#hearsay(record), ...this.#doubts(record)];
     const all = suspicion === undefined ? told : [...told, suspicion];
     return { ...(await this.#openRecord(snapshot.record)), notices: all };
   }
@@ -218,6 +222,32 @@ class Session implements RecoverySession {
   /** By the log, else as the members say who were asked for the key. */
   async #isShredded(record: ManifestRecord): Promise<boolean> {
     return this.#isDestroyed(record) || this.#parts.cluster.ring.isShredded(record);
+  }
+
+  /** It has expired: its shards are deleted, or will be. */
+  #isGone({ manifest, statement }: ManifestRecord): boolean {
+    const fate = this.#state?.fates.of(statement.writer, manifest.dataset);
+    return stageOf(fate, manifest.sequence) === 'gone';
+  }
+
+  /** Why this snapshot may not be what somebody thinks it is. */
+  #doubts(record: ManifestRecord): string[] {
+    const { ledger } = this.#parts.cluster;
+    const { writer } = record.statement;
+    const id = shortId(record.hash);
+    const isAccused = this.#state?.findings.equivocations.some(({ agent }) => agent === writer);
+    const isForked = ledger.forks().some((fork) => fork.writer === writer);
+    const name = ledger.roster.member(writer)?.name ?? shortId(writer);
+    return [
+      ...(isForked || isAccused === true
+        ? [
+            `${name} has signed two histories: a copy of it, or an older state of it, was running; look whether snapshot ${id} is of the right one`,
+          ]
+        : []),
+      ...(this.#isGone(record)
+        ? [`snapshot ${id} has expired: members delete what only it needs`]
+        : []),
+    ];
   }
 
   #isDestroyed({ manifest, statement }: ManifestRecord): boolean {
@@ -283,12 +313,12 @@ class Session implements RecoverySession {
     }
   }
 
-  /** Without those that were shredded: they are no reason not to look into the others. */
+  /** Without those that have expired or were shredded: they are no reason not to look into the others. */
   async #readable(): Promise<ManifestRecord[]> {
     const { ledger } = this.#parts.cluster;
     const readable: ManifestRecord[] = [];
     for (const record of ledger.manifests()) {
-      if (!(await this.#isShredded(record))) readable.push(record);
+      if (!this.#isGone(record) && !(await this.#isShredded(record))) readable.push(record);
     }
     return readable;
   }

@@ -7,6 +7,7 @@ import { message } from '../json-fields.ts';
 import { type OperatorFlags, operatorOptions } from '../operator.ts';
 import { policyFile } from '../policy-file.ts';
 import { leavesOf, showPolicy, submitPolicy } from '../policy-submit.ts';
+import { refuseFalsePolicy } from '../policy-verdict.ts';
 import { clean, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 import { signProposal } from './approve.ts';
@@ -17,7 +18,13 @@ export function addPolicy(program: Command, register: Register): void {
   const policy = program
     .command('policy')
     .description('Show and change what the cluster promises, and what it does by itself.');
-  register(policy.command('show').description('Show the policy in force.'), showPolicy);
+  const showCommand = policy
+    .command('show')
+    .description('Show the policy in force, and verify that operators have signed it.');
+  register(showCommand, async (context) => {
+    await showPolicy(context);
+    refuseFalsePolicy(await context.backend.provePolicy({ stateDir: context.stateDir }));
+  });
   addPolicySet(policy, register);
   const diffCommand = policy
     .command('diff')
@@ -91,7 +98,8 @@ async function approve(
 async function log(context: CliContext): Promise<void> {
   const { output, backend, stateDir, stateFlag } = context;
   const { history } = await backend.control(stateDir).policy();
-  const { problems, checkpoint, objection } = await backend.provePolicy({ stateDir });
+  const proof = await backend.provePolicy({ stateDir });
+  const { problems, checkpoint, objection } = proof;
   if (output.isJson) {
     for (const { evidence: _, ...facts } of history) {
       const problem = problems[facts.version]?.reason;
@@ -108,25 +116,12 @@ async function log(context: CliContext): Promise<void> {
     );
     if (checkpoint !== undefined) await output.remark(provenWords(checkpoint));
   }
-  if (objection !== undefined) {
-    throw new HoldfastError(
-      'bad-signature',
-      `the log that this agent shows is not proven: ${objection}`,
-      {
-        next: 'ask another agent, and trust this one no more',
-      },
-    );
-  }
+  refuseFalsePolicy(proof);
   if (checkpoint === undefined) {
     throw new HoldfastError('no-quorum', 'no majority of the voters has signed the log yet', {
       next: `holdfast coordinator status${stateFlag}`,
     });
   }
-  const [version, broken] = Object.entries(problems).find(([, one]) => !one.isPending) ?? [];
-  if (broken === undefined) return;
-  throw new HoldfastError('bad-signature', `version ${version}: ${broken.reason}`, {
-    next: 'ask another agent, and trust this one no more',
-  });
 }
 
 const logColumns = [

@@ -48,12 +48,27 @@ function world(outcome: 'applied' | 'void' = 'applied', current = policy) {
 
 describe('policy show', () => {
   it('says what holds and what happens by itself', async () => {
-    const { code, out } = await run(['policy', 'show'], { backend: world().backend });
+    const { code, out } = await show({ problems: {} });
     expect(code).toBe(0);
     expect(out).toContain('Policy version 2, signed by Anna (71c2b995).');
     expect(out).toContain('site lost after  15 min of silence');
     expect(out).toContain('standby          mail at ber: no plan yet');
   });
+
+  it('ends with 23 when the agent shows what nobody has signed', async () => {
+    const problem = { reason: 'the log has another document', isPending: false };
+    expect(await show({ problems: { 2: problem } })).toMatchObject({
+      code: 23,
+      out: expect.stringContaining('Policy version 2'),
+      err: expect.stringContaining('version 2: the log has another document'),
+    });
+    expect((await show({ problems: { 2: { ...problem, isPending: true } } })).code).toBe(0);
+  });
+
+  const show = (proof: PolicyProof) =>
+    run(['policy', 'show'], {
+      backend: withAgent({ policy: async () => policy }, { provePolicy: async () => proof }),
+    });
 });
 
 describe('policy log', () => {
