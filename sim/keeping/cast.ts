@@ -105,7 +105,10 @@ function signed(secret: Uint8Array, body: StatementBody): Uint8Array {
 
 /** A statement in a writer's name, whoever signs it. */
 export function signAs(
-  { secret, ...place }: Pick<Statement, 'writer' | 'sequence' | 'previous'> & {
+  {
+    secret,
+    ...place
+  }: Pick<Statement, 'writer' | 'sequence' | 'previous'> & {
     readonly secret: Uint8Array;
   },
   body: StatementBody,

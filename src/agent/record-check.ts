@@ -26,7 +26,8 @@ export async function* badRecords(
   }
   if (!readData) return;
   for (const { writer, stream, sequence, problem } of await badStatements(agent.ledger, signal)) {
-    const name = agent.ledger.roster.member(writer as AgentKey)?.name ?? shortId(writer as AgentKey);
+    const name =
+      agent.ledger.roster.member(writer as AgentKey)?.name ?? shortId(writer as AgentKey);
     yield bad(`statement ${sequence} of ${name} in ${stream}`, problem);
   }
 }

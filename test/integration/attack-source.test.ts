@@ -4,7 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, MiB } from '../../src/base/units.ts';
 import type { ControlBody } from '../../src/core/format/control-records.ts';
 import { shardHeadMessage } from '../../src/core/format/shard.ts';
-import { manifestStream, type StatementBody } from '../../src/core/format/statement.ts';
+import {
+  encodeStatement,
+  manifestStream,
+  type StatementBody,
+} from '../../src/core/format/statement.ts';
 import {
   type AgentKey,
   type ClusterId,
@@ -152,6 +156,21 @@ describe('whoever has stolen the source, with root on it', () => {
       expect(refused, kind).toContainEqual(expect.objectContaining(line));
     }
     expect(alarmsIn(alarmFile)).toContain('command-refused');
+    await expectNothingLost();
+  });
+
+  it('anchors nothing in the name of another, though it has the key of a voter', async () => {
+    const writer = (await cluster.api(peer).identity()).agentKey as AgentKey;
+    const { statement, hash } = thief.newest(manifestStream(dataset));
+    const place = { sequence: 2 ** 40, previous: hash };
+    const body = { ...statement.body, ...place, previous: idOf(hash) } as StatementBody;
+    const { bytes } = thief.seal(encodeStatement({ ...statement, ...place, writer, body }));
+    await insist({ kind: 'anchor', manifests: [bytes] });
+    const line = { actor: source, action: 'anchor', outcome: 'refused' };
+    const refused = await auditAt(cluster, peer, 'decision');
+    expect(refused).toContainEqual(expect.objectContaining(line));
+    await until('people hear of it', 10_000, async () => alarmsIn(alarmFile).includes('forgery'));
+    expect((await cluster.api(other).status()).contradictions).toEqual([]);
     await expectNothingLost();
   });
 

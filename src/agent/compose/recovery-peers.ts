@@ -3,7 +3,7 @@ import { memoryFactStore } from '../../adapters/fs/fact-store.ts';
 import { memoryStatementLog } from '../../adapters/fs/memory-statement-log.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
-import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, HoldfastError } from '../../core/errors.ts';
 import { decodeResponse, encodeRequest, throwFailure } from '../../core/format/exchange.ts';
 import type { RecoveryKit } from '../../core/format/recovery-kit.ts';
 import { recoverySecret } from '../../core/format/recovery-kit.ts';
@@ -30,6 +30,8 @@ export class RecoveryPeers implements AsyncDisposable {
   readonly sync: Sync;
   readonly facts: ReturnType<typeof memoryFactStore>;
   readonly ring: KeyRing;
+  /** Members that handed out what nobody has signed as it stands, each with the first reason. */
+  readonly liars = new Map<PeerKey, string>();
   readonly #stack: AsyncDisposableStack;
 
   private constructor(parts: {
@@ -47,7 +49,10 @@ export class RecoveryPeers implements AsyncDisposable {
     this.facts = memoryFactStore();
     this.peers = new Peers({ network, ledger, clock, version, logger: log });
     const { facts, peers } = this;
-    this.sync = new Sync({ network, ledger, peers, facts, clock, logger: log });
+    const onRefused = (peer: PeerKey, code: ErrorCode, reason: string): void => {
+      if (code === 'bad-signature' && !this.liars.has(peer)) this.liars.set(peer, reason);
+    };
+    this.sync = new Sync({ network, ledger, peers, facts, clock, logger: log, onRefused });
     this.ring = new KeyRing({ ledger, peers, sealer: ageSealer(), identities: [kit.identity] });
     this.#stack = stack;
   }

@@ -13,10 +13,9 @@ import { utf8 } from '../../base/bytes.ts';
 import type { RecoveryOptions } from '../../cli/backend.ts';
 import { keyEpochsOf } from '../../core/format/manifest.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
-import { type AgentKey, type DatasetId, shortId } from '../../core/ids.ts';
+import type { DatasetId } from '../../core/ids.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
-import { stageOf } from '../../core/protocol/control/fate.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { ProvenLog } from '../../core/protocol/control/proven-log.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
@@ -51,6 +50,7 @@ import { snapshotReport } from '../snapshot-report.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
 import type { DatasetUse } from '../stats-types.ts';
 import { suspicionReport } from '../tripwire-api.ts';
+import { KitDoubts } from './kit-doubts.ts';
 import { stagedDrill } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 import { useOf } from './recovery-use.ts';
@@ -132,12 +132,14 @@ class Session implements RecoverySession {
   readonly #suspicion: Suspicion;
   readonly #state: ControlState | undefined;
   readonly #tracking = new Tracking();
+  readonly #doubts: KitDoubts;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
     const { cluster, compute, store, log, proven } = parts;
     const state = typeof proven === 'string' ? undefined : proven.state;
     this.#state = state;
+    this.#doubts = new KitDoubts(cluster, proven);
     const { network, ledger, peers } = cluster;
     this.#view = new DurabilityView(ledger, cluster.facts);
     this.#lines = new DatasetLines(ledger, (id) => state?.incarnations.of(id));
@@ -171,7 +173,7 @@ class Session implements RecoverySession {
     const reports: SnapshotReport[] = [];
     const verdicts = this.#suspicion.verdicts(dataset);
     for (const record of ledger.manifests(dataset)) {
-      if (!hasTags(record, filter.tags) || this.#isGone(record)) continue;
+      if (!hasTags(record, filter.tags) || this.#doubts.isGone(record)) continue;
       const durability = await this.#view.assess(record);
       const report = snapshotReport(ledger, record, durability, onLine.has(record.hash));
       const suspicion = suspicionReport(verdicts.get(record.hash), (key) =>
@@ -206,15 +208,17 @@ class Session implements RecoverySession {
         record,
         // Only the newest can become `latest`; the others are named by their id.
         state: i < all.length - assessedMax ? 'placed' : (await this.#view.assess(record)).state,
-        isUsable: !this.#isGone(record) && !(await this.#isShredded(record)),
+        isUsable: !this.#doubts.isGone(record) && !(await this.#isShredded(record)),
       })),
     );
     const isUsable = (one: { state: string; isUsable: boolean }): boolean =>
       one.state !== 'staged' && one.isUsable;
-    const { snapshot, notices } = selectSnapshot(choices, text, { isUsable });
+    const { snapshot, notices } = this.#doubts.refusing(() =>
+      selectSnapshot(choices, text, { isUsable }),
+    );
     const suspicion = this.#suspicion.noticeOf(snapshot.record);
     const { record } = snapshot;
-    const told = [...notices, ...this.#hearsay(record), ...this.#doubts(record)];
+    const told = [...notices, ...this.#doubts.of(record)];
     const all = suspicion === undefined ? told : [...told, suspicion];
     return { ...(await this.#openRecord(snapshot.record)), notices: all };
   }
@@ -224,57 +228,10 @@ class Session implements RecoverySession {
     return this.#isDestroyed(record) || this.#parts.cluster.ring.isShredded(record);
   }
 
-  /** It has expired: its shards are deleted, or will be. */
-  #isGone({ manifest, statement }: ManifestRecord): boolean {
-    const fate = this.#state?.fates.of(statement.writer, manifest.dataset);
-    return stageOf(fate, manifest.sequence) === 'gone';
-  }
-
-  /** Why this snapshot may not be what somebody thinks it is. */
-  #doubts(record: ManifestRecord): string[] {
-    const { ledger } = this.#parts.cluster;
-    const { writer } = record.statement;
-    const id = shortId(record.hash);
-    const isAccused = this.#state?.findings.equivocations.some(({ agent }) => agent === writer);
-    const isForked = ledger.forks().some((fork) => fork.writer === writer);
-    const name = ledger.roster.member(writer)?.name ?? shortId(writer);
-    return [
-      ...(isForked || isAccused === true
-        ? [
-            `${name} has signed two histories: a copy of it, or an older state of it, was running; look whether snapshot ${id} is of the right one`,
-          ]
-        : []),
-      ...(this.#isGone(record)
-        ? [`snapshot ${id} has expired: members delete what only it needs`]
-        : []),
-    ];
-  }
-
   #isDestroyed({ manifest, statement }: ManifestRecord): boolean {
     const of = { writer: statement.writer, dataset: manifest.dataset };
     const isGone = (epoch: number) => this.#state?.keys.isDestroyed({ ...of, epoch }) === true;
     return keyEpochsOf(manifest).some(isGone);
-  }
-
-  /** What holds only by the writers' own word, since no member could prove the control log. */
-  #hearsay(record: ManifestRecord): string[] {
-    const { proven } = this.#parts;
-    if (typeof proven !== 'string') return [];
-    const unknown = `the control log could not be had (${proven}): what operators have cleared, destroyed or put out is not known here`;
-    return [unknown, ...this.#hearsayOfWriters(record)];
-  }
-
-  /** Which writer goes on with a dataset is for the control log to say. */
-  #hearsayOfWriters(record: ManifestRecord): string[] {
-    const { roster } = this.#parts.cluster.ledger;
-    const { id, name } = this.#datasetOf(record);
-    const writers = roster.datasets().filter((one) => one.id === id);
-    if (writers.length < 2) return [];
-    const nameOf = (agent: AgentKey): string => roster.member(agent)?.name ?? shortId(agent);
-    const names = writers.map(({ writer }) => nameOf(writer)).join(', ');
-    return [
-      `${name} was written by ${names}; which of them is the live copy is by their own word here: this one is of ${nameOf(record.statement.writer)}`,
-    ];
   }
 
   async #openRecord(record: ManifestRecord): Promise<Omit<Opened, 'notices'>> {
@@ -318,7 +275,7 @@ class Session implements RecoverySession {
     const { ledger } = this.#parts.cluster;
     const readable: ManifestRecord[] = [];
     for (const record of ledger.manifests()) {
-      if (!this.#isGone(record) && !(await this.#isShredded(record))) readable.push(record);
+      if (!this.#doubts.isGone(record) && !(await this.#isShredded(record))) readable.push(record);
     }
     return readable;
   }

@@ -8,13 +8,7 @@ import { keepingFrom } from './control-keeping.ts';
 import { isKeyMessage, keyBodyFrom } from './control-keys.ts';
 import { controlLimits } from './control-limits.ts';
 import { isPlanMessage, planBodyFrom } from './control-plan.ts';
-import type {
-  ControlBody,
-  Decree,
-  DrillHead,
-  Layout,
-  PolicyChange,
-} from './control-records.ts';
+import type { ControlBody, Decree, DrillHead, Layout, PolicyChange } from './control-records.ts';
 import { isRestoreMessage, restoreBodyFrom } from './control-restore.ts';
 import { isTrustMessage, trustBodyFrom } from './control-trust.ts';
 import { boundedBytes, exactBytes, idField, integer, label, malformed } from './field.ts';

@@ -16,11 +16,14 @@ export function auditLines(entries: readonly string[], from: number): AuditLine[
 
 /** What checking the chain has shown, in words. */
 export function verdictWords(verdict: AuditVerdict): { tone: Tone; words: string } {
-  const { changedAt, members, proofs, size } = verdict;
+  const { changedAt, members, proofs, putAside, size } = verdict;
   const named = (state: AuditVerdict['members'][number]['state']): string[] =>
     members.filter((member) => member.state === state).map(({ name }) => name);
   if (changedAt !== undefined)
     return { tone: 'bad', words: `Entry ${changedAt} is not as it was written.` };
+  const [damaged] = putAside;
+  if (damaged !== undefined)
+    return { tone: 'bad', words: `Log ${damaged} was found damaged, and was put aside.` };
   const against = named('contradicts');
   if (against.length > 0)
     return {

@@ -27,7 +27,7 @@ export type AgentAuditOptions = {
   readonly peers: Peers;
   readonly control: Pick<ControlAccess, 'onApplied' | 'state'>;
   readonly alarms: Alarms;
-  readonly harm: Pick<HarmWatch, 'commandRefused'>;
+  readonly harm: Pick<HarmWatch, 'commandRefused' | 'forged'>;
   readonly self: AgentKey;
   readonly statementSecret: Uint8Array;
   readonly clock: Clock;

@@ -107,10 +107,12 @@ describe('the audit log', () => {
     const member = (state: AuditVerdict['members'][number]['state']) =>
       ({ name: 'fra1', site: 'fra1', state, size: 3 }) as const;
     const judged = (part: Partial<AuditVerdict>) =>
-      verdictWords({ size: 3, members: [member('agrees')], proofs: [], ...part }).tone;
+      verdictWords({ size: 3, putAside: [], members: [member('agrees')], proofs: [], ...part })
+        .tone;
     expect(judged({})).toBe('good');
     expect(judged({ members: [member('no-answer')] })).toBe('warn');
     expect(judged({ changedAt: 2 })).toBe('bad');
     expect(judged({ members: [member('contradicts')] })).toBe('bad');
+    expect(judged({ putAside: [1] })).toBe('bad');
   });
 });

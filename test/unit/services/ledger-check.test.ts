@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { sealEnvelope } from '../../../src/core/format/envelope.ts';
-import { encodeStatement, manifestStream, type Statement } from '../../../src/core/format/statement.ts';
+import {
+  encodeStatement,
+  manifestStream,
+  type Statement,
+} from '../../../src/core/format/statement.ts';
 import { generation } from '../../../src/core/protocol/opened-statement.ts';
 import { badStatements } from '../../../src/services/ledger-check.ts';
 import { Ledger } from '../../../src/services/ledger.ts';
@@ -65,12 +69,16 @@ describe('the record of statements on the disk', () => {
   test('is found edited where one was signed again with another key', async () => {
     const [, second] = manifests as [unknown, (typeof manifests)[0]];
     const found = await foundAfter(2, () => signedBy(bergen.statementSecret, second.statement));
-    expect(found).toMatchObject([{ ...name(), sequence: 2, problem: expect.stringContaining('not signed by its writer') }]);
+    expect(found).toMatchObject([
+      { ...name(), sequence: 2, problem: expect.stringContaining('not signed by its writer') },
+    ]);
   });
 
   test('is found edited where a signature was lost, or belongs to other words', async () => {
     const lost = (envelope: Uint8Array) => envelope.with(-1, (envelope.at(-1) ?? 0) ^ 1);
-    expect(await foundAfter(3, lost)).toMatchObject([{ sequence: 3, problem: expect.stringContaining('is wrong') }]);
+    expect(await foundAfter(3, lost)).toMatchObject([
+      { sequence: 3, problem: expect.stringContaining('is wrong') },
+    ]);
   });
 
   test('is found edited where its writer has signed other words for the place', async () => {

@@ -68,10 +68,7 @@ describe('anchors', () => {
   });
 
   test('what is no manifest, says two sequences, or is out of order anchors nothing', () => {
-    const { envelope: dataset } = log.cluster.sign(
-      log.oslo.statementSecret,
-      sampleDataset('db'),
-    );
+    const { envelope: dataset } = log.cluster.sign(log.oslo.statementSecret, sampleDataset('db'));
     expect(log.by(bergen, { kind: 'anchor', manifests: [dataset] })).toBe(
       'only manifests are anchored',
     );
@@ -86,7 +83,11 @@ describe('anchors', () => {
   /** A manifest of "db" at a place of somebody's sequence, signed by whoever has the secret. */
   function forged(
     sequence: number,
-    { writer, secret, inside = sequence }: { writer: AgentKey; secret: Uint8Array; inside?: number },
+    {
+      writer,
+      secret,
+      inside = sequence,
+    }: { writer: AgentKey; secret: Uint8Array; inside?: number },
   ): BodyOf<'anchor'> {
     const before = { sequence: inside - 1, hash: secretOf('before') };
     const body = sampleManifest(dbId, before);

@@ -8,11 +8,7 @@ import type {
 import { rangesText } from '../../../../../src/core/policy/sequence-ranges.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { type Fate, stageOf } from '../../../../../src/core/protocol/control/fate.ts';
-import {
-  type SampleAgent,
-  sampleAgent,
-  startMs,
-} from '../../../../support/sample-cluster.ts';
+import { type SampleAgent, sampleAgent, startMs } from '../../../../support/sample-cluster.ts';
 import { bergen, commandId, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;

@@ -3,7 +3,7 @@ import { hourMs } from '../../../../../src/base/units.ts';
 import type { BodyOf } from '../../../../../src/core/format/control-records.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { sampleAgent } from '../../../../support/sample-cluster.ts';
-import { bergen, dbId, turku } from './sample-control.ts';
+import { bergen, turku } from './sample-control.ts';
 import { OperatorsControl, operatorNamed, type Person } from './sample-operators.ts';
 
 let log: OperatorsControl;

@@ -2,11 +2,12 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../../../src/base/bytes.ts';
 import { dayMs, minuteMs } from '../../../../../src/base/units.ts';
 import type { BodyOf } from '../../../../../src/core/format/control-records.ts';
+import { idOf } from '../../../../../src/core/ids.ts';
 import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { Roster } from '../../../../../src/core/protocol/roster.ts';
-import { SampleCluster } from '../../../../support/sample-cluster.ts';
+import { SampleCluster, secretOf } from '../../../../support/sample-cluster.ts';
 import { bergen, dbId, riga, SampleControl, turku } from './sample-control.ts';
 
 let log: SampleControl;

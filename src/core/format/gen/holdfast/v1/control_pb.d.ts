@@ -1067,17 +1067,17 @@ export declare type ReinstateCommand = Message<"holdfast.v1.ReinstateCommand"> &
 export declare const ReinstateCommandSchema: GenMessage<ReinstateCommand>;
 
 /**
- * Signed by a voter.
+ * Signed by a voter; the manifests carry the authority.
  *
  * @generated from message holdfast.v1.AnchorCommand
  */
 export declare type AnchorCommand = Message<"holdfast.v1.AnchorCommand"> & {
   /**
-   * sorted by writer, then dataset
+   * Envelopes of manifest statements, sorted by writer, then dataset
    *
-   * @generated from field: repeated holdfast.v1.AnchorHead heads = 1;
+   * @generated from field: repeated bytes manifests = 2;
    */
-  heads: AnchorHead[];
+  manifests: Uint8Array[];
 };
 
 /**
