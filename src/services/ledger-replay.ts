@@ -116,6 +116,7 @@ function corruptAt(cursor: Cursor, why: string, cause?: unknown): HoldfastError 
   const { writer, stream } = cursor.end;
   const details = { writer, stream, sequence: (cursor.at?.sequence ?? 0) + 1 };
   return new HoldfastError('corrupt', `the statement log of this host is damaged: ${why}`, {
+    next: 'look who has had this disk in hand; then move `statements` out of the state directory and start again: members have what was in it',
     cause,
     details,
   });

@@ -40,11 +40,8 @@ async function untilBothAreThere(): Promise<void> {
   });
 }
 
-/** The agent stops, its disk is changed, and it starts again. */
-async function edit(change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
-  await cluster.stop(edited);
+function edit(change: (bytes: Uint8Array) => Uint8Array): void {
   writeFileSync(file, change(new Uint8Array(readFileSync(file))));
-  await cluster.start(edited);
 }
 
 /** Where the first record begins: behind writer and stream. */
@@ -53,12 +50,29 @@ function firstRecord(bytes: Uint8Array): number {
   return 16 + view.getUint16(8) + view.getUint16(10);
 }
 
+/** The first record, signed with the key of the host that holds it; of the same size. */
+function signedAgain(bytes: Uint8Array): Uint8Array {
+  const { statement: secret } = secretsOf(cluster.state(edited));
+  const start = firstRecord(bytes);
+  const record = decodeRecord(bytes.subarray(start));
+  if (record === undefined) throw new Error('there is no record');
+  const { statement, hash } = openStatement(record.envelope, id);
+  const payload = encodeStatement(statement);
+  const sealed = { type: 'statement', cluster: id, generation, payload } as const;
+  const { bytes: envelope } = sealEnvelope({ ...sealed, secrets: [secret] });
+  const forged = encodeRecord({ sequence: 1, hash, envelope });
+  const parts = [bytes.subarray(0, start), forged, bytes.subarray(start + record.size)];
+  return new Uint8Array(Buffer.concat(parts));
+}
+
 describe('a bit that was flipped in what a member has signed', () => {
   it('is found, mended from others, and told with 23 until somebody has looked', async () => {
-    await edit((bytes) => {
+    await cluster.stop(edited);
+    edit((bytes) => {
       const at = firstRecord(bytes) + 100;
       return bytes.with(at, (bytes[at] ?? 0) ^ 4);
     });
+    await cluster.start(edited);
     await untilBothAreThere();
     const { err } = await cluster.expect(23, ['check'], edited);
     expect(err).toMatch(/damaged-0: was damaged and put aside; others have given it again/);
@@ -68,21 +82,19 @@ describe('a bit that was flipped in what a member has signed', () => {
 });
 
 describe('a manifest that was signed again with another key', () => {
-  it('is found by whoever has every signature checked', async () => {
-    const { statement: secret } = secretsOf(cluster.state(edited));
-    await edit((bytes) => {
-      const start = firstRecord(bytes);
-      const record = decodeRecord(bytes.subarray(start));
-      if (record === undefined) throw new Error('there is no record');
-      const { statement, hash } = openStatement(record.envelope, id);
-      const payload = encodeStatement(statement);
-      const sealed = { type: 'statement', cluster: id, generation, payload } as const;
-      const { bytes: envelope } = sealEnvelope({ ...sealed, secrets: [secret] });
-      const forged = encodeRecord({ sequence: 1, hash, envelope });
-      const parts = [bytes.subarray(0, start), forged, bytes.subarray(start + record.size)];
-      return new Uint8Array(Buffer.concat(parts));
-    });
+  it('keeps the agent from starting: 23, and what to do', async () => {
+    await cluster.stop(edited);
+    const genuine = readFileSync(file);
+    edit(signedAgain);
+    const { err } = await cluster.expect(23, ['agent'], edited);
+    expect(err).toMatch(/log of this host is damaged[^]*next: look who has had this disk in hand/);
+    writeFileSync(file, genuine);
+    await cluster.start(edited);
     await cluster.untilConnected();
+  });
+
+  it('is found under an agent that runs by whoever has every signature checked', async () => {
+    edit(signedAgain);
     const { err } = await cluster.expect(23, ['check', '--read-data'], edited);
     expect(err).toContain(`statement 1 of ${source} in manifests/`);
     expect(err).toContain('not signed by its writer');

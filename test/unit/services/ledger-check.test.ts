@@ -23,6 +23,7 @@ const { signal } = new AbortController();
 
 let cluster: SampleCluster;
 let log: MemoryStatementLog;
+let ledger: Ledger | undefined;
 let manifests: { envelope: Uint8Array; statement: Statement; hash: Uint8Array }[];
 
 const stream = manifestStream(home.id);
@@ -32,7 +33,7 @@ beforeEach(async () => {
   cluster = new SampleCluster();
   log = new MemoryStatementLog();
   const secret = cluster.founder.statementSecret;
-  const ledger = await open();
+  ledger = await open();
   for (const envelope of cluster.admit(bergen)) await ledger.ingest(envelope);
   await ledger.ingest(cluster.sign(secret, home).envelope);
   manifests = [];
@@ -49,10 +50,11 @@ function open(): Promise<Ledger> {
   return Ledger.open({ genesisBytes: cluster.genesisBytes, log, clock: new ManualClock() });
 }
 
-/** What a check finds once the disk has been edited so that it opens without complaint. */
+/** What a check finds once the disk has been edited under an agent that runs. */
 async function foundAfter(sequence: number, change: (envelope: Uint8Array) => Uint8Array) {
+  if (ledger === undefined) throw new Error('no ledger is open');
   log.damage(name(), sequence, change);
-  return badStatements(await open(), signal);
+  return badStatements(ledger, signal);
 }
 
 function signedBy(secret: Uint8Array, statement: Statement): Uint8Array {

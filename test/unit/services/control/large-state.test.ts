@@ -17,7 +17,7 @@ function signed(body: ControlBody, generation: number, number: number): Uint8Arr
 }
 
 /** Versions of the policy with long rules: together more than a message carries. */
-const rounds = 16;
+const rounds = 30;
 
 function policy(version: number): ControlBody {
   const rules = Array.from({ length: 256 }, (_, i) => ({
