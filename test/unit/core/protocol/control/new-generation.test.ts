@@ -69,7 +69,7 @@ describe('a decree', () => {
     const layout = { kind: 'layout', version: 3, base: 2, mode: 'pinned', voters } as const;
     expect(log.byOperator(layout)).toBe('applied');
     log.configure([bergen, turku]);
-    expect(log.by(turku, { kind: 'anchor', heads: [anchorOf()] })).toBe('applied');
+    expect(log.by(turku, log.manifest(1, { of: bergen }).body)).toBe('applied');
     expect(log.state.members.of(log.oslo.agentKey)?.isAbandoned).toBe(true);
   });
 
