@@ -87,7 +87,9 @@ describe('a manifest that was signed again with another key', () => {
     const genuine = readFileSync(file);
     edit(signedAgain);
     const { err } = await cluster.expect(23, ['agent'], edited);
-    expect(err).toMatch(/log of this host is damaged[^]*next: look who has had this disk in hand/);
+    expect(err).toMatch(
+      /log of this host is damaged[\s\S]*next: look who has had this disk in hand/,
+    );
     writeFileSync(file, genuine);
     await cluster.start(edited);
     await cluster.untilConnected();
