@@ -11,8 +11,6 @@ import type { Agent } from './agent.ts';
 import type {
   AgentApi,
   BackupRequest,
-  CheckEvent,
-  CheckRequest,
   DatasetStatus,
   IdentityReport,
   PeerReport,
@@ -23,6 +21,7 @@ import type {
 import { auditApi } from './audit-api.ts';
 import { bandwidthApi } from './bandwidth-api.ts';
 import { backupEvents } from './backup-events.ts';
+import type { CheckEvent, CheckRequest } from './check-types.ts';
 import { contradictions } from './contradictions.ts';
 import { coordinatorApi, coordinatorStatus } from './coordinator-api.ts';
 import { decreeApi } from './coordinator-decree-api.ts';

@@ -3,6 +3,7 @@ import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
 import type { BandwidthApi } from './bandwidth-types.ts';
+import type { CheckEvent, CheckRequest } from './check-types.ts';
 import type { Contradiction } from './contradictions.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
@@ -279,39 +280,6 @@ export type BackupSummary = {
   durationMs: number;
   /** 99th percentile of how late the agent's thread was meanwhile. */
   loopDelayP99Ms?: number;
-};
-
-export type CheckRequest = { readData: boolean; dataset?: string };
-
-export type CheckEvent =
-  | { type: 'status'; packsDone: number; packsTotal: number; peer: string }
-  | {
-      type: 'problem';
-      peer: string;
-      site: string;
-      pack: string;
-      index: number;
-      problem: string;
-      dataset: string;
-    }
-  /** What somebody has signed, and what is wrong with it. */
-  | { type: 'bad-record'; record: string; problem: string }
-  | { type: 'summary'; summary: CheckSummary };
-
-export type CheckSummary = {
-  snapshots: number;
-  packs: number;
-  shards: number;
-  badShards: number;
-  /** Packs that fewer than k reachable good shards are left of. */
-  unrecoverablePacks: number;
-  /** Packs below what the policy asks for. */
-  degradedPacks: number;
-  /** Records on this host that are not as they were signed, and writers that contradict themselves. */
-  badRecords: number;
-  peersAsked: number;
-  peersUnreachable: string[];
-  durationMs: number;
 };
 
 /** Opened with a recovery kit: reads and restores from whichever members answer. */

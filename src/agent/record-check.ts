@@ -2,7 +2,7 @@ import { type AgentKey, shortId } from '../core/ids.ts';
 import { badStatements } from '../services/ledger-check.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import type { Agent } from './agent.ts';
-import type { CheckEvent, CheckRequest } from './api.ts';
+import type { CheckEvent, CheckRequest } from './check-types.ts';
 import { contradictions } from './contradictions.ts';
 
 type BadRecord = Extract<CheckEvent, { type: 'bad-record' }>;

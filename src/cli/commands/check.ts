@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CheckEvent, CheckSummary } from '../../agent/api.ts';
+import type { CheckEvent, CheckSummary } from '../../agent/check-types.ts';
 import { formatElapsed } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';

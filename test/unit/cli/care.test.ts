@@ -2,13 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type {
-  CheckEvent,
-  CheckSummary,
-  DatasetStatus,
-  PeerReport,
-  StatusReport,
-} from '../../../src/agent/api.ts';
+import type { DatasetStatus, PeerReport, StatusReport } from '../../../src/agent/api.ts';
+import type { CheckEvent, CheckSummary } from '../../../src/agent/check-types.ts';
 import { loadConfig, parseConfig } from '../../../src/agent/config.ts';
 import type { RepairReport, ScrubReport } from '../../../src/agent/upkeep-types.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
@@ -170,7 +165,8 @@ describe('status', () => {
     });
     const { code, err } = await run(['status'], { backend });
     expect(code).toBe(23);
-    expect(err).toMatch(/ber-1 has signed two histories .receipts.\nnext: .*peer remove ber-1/);
+    expect(err).toContain('ber-1 has signed two histories (receipts)');
+    expect(err).toMatch(/next: .*peer remove ber-1/);
   });
 
   it('says what to do when nothing is protected', async () => {
@@ -411,7 +407,7 @@ describe('config', () => {
     expect(parseConfig(readFileSync(file, 'utf8'), file).datasets).toHaveProperty('documents');
     const again = await run(argv);
     expect(again.code).toBe(1);
-    expect(again.err).toContain(`next: holdfast config validate ${file}`);
+    expect(again.err).toMatch(/next: holdfast config validate .*config.json/);
     const printed = await run(['config', 'init', '-']);
     expect(printed.out).toBe(readFileSync(file, 'utf8'));
   });
