@@ -15,8 +15,8 @@ const entries = [
   'adapters/system/lease-guard-child',
 ];
 const kept = 8;
-/** Packages with native code stay where they are. */
-const native = [/^koffi/, /^classic-level/, /^@napi-rs\/blake-hash/];
+/** Packages with native code stay where they are, and what is large and hardly ever loaded. */
+const apart = [/^koffi/, /^classic-level/, /^@napi-rs\/blake-hash/, /^@aws-sdk\//];
 
 /** A module finds the threads that it starts beside it in the bundle, and all other files where its source lies. */
 const places = {
@@ -44,7 +44,7 @@ async function build(target) {
   const input = Object.fromEntries(
     entries.map((entry) => [entry.replace(/.*\//, ''), join(src, `${entry}.ts`)]),
   );
-  const bundle = await rolldown({ input, platform: 'node', external: native, plugins: [places] });
+  const bundle = await rolldown({ input, platform: 'node', external: apart, plugins: [places] });
   const draft = `${target}.${process.pid}`;
   const names = { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' };
   await bundle.write({ dir: draft, format: 'esm', ...names });

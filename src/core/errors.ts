@@ -44,6 +44,7 @@ export const errorTable = {
   'peer-unreachable': { exit: 1, retry: true },
   'peer-refused': { exit: 1, retry: false },
   timeout: { exit: 1, retry: true },
+  'store-unreachable': { exit: 1, retry: true },
   'pack-expired': { exit: 1, retry: true },
   'limit-exceeded': { exit: 1, retry: false },
   'hook-failed': { exit: 1, retry: false },

@@ -34,7 +34,7 @@ import { ShardInventory } from './shard-inventory.ts';
 import { indexesOf } from './shard-listing.ts';
 import { finishedWriter, ShardFileWriter } from './shard-writer.ts';
 import { errnoOf, systemError } from './system-error.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../../base/turns.ts';
 
 export type ShardStoreOptions = {
   /** Exists. Files are `<first 2 digits of pack>/<pack>.<index>`, damaged ones go to `quarantine`. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { assert } from '../../base/assert.ts';
-import { HoldfastError } from '../../core/errors.ts';
-import { checkLeaf, leafCountOf, leafSizeAt, shardSizeOf } from '../../core/format/shard.ts';
+import { leafCountOf, shardSizeOf } from '../../core/format/shard.ts';
+import { bytesBefore, takeLeaves } from '../../core/format/shard-leaves.ts';
 import { limits } from '../../core/limits.ts';
 import type { ShardWriter } from '../../ports/shard-store.ts';
 import { writeFully } from './file-access.ts';
@@ -45,7 +45,7 @@ export class ShardFileWriter implements ShardWriter {
     options: { shard: ParsedShard; path: string; end: WriterEnd },
   ): Promise<ShardFileWriter> {
     const nextLeaf = await countGoodLeaves(file, options.shard);
-    await file.truncate(options.shard.offset + bytesBefore(options.shard, nextLeaf));
+    await file.truncate(options.shard.offset + bytesBefore(options.shard.head, nextLeaf));
     return new ShardFileWriter(file, { ...options, nextLeaf });
   }
 
@@ -55,13 +55,15 @@ export class ShardFileWriter implements ShardWriter {
 
   /** Bytes that are still to come. */
   get bytesLeft(): number {
-    return shardSizeOf(this.#shard.head) - bytesBefore(this.#shard, this.#nextLeaf);
+    const { head } = this.#shard;
+    return shardSizeOf(head) - bytesBefore(head, this.#nextLeaf);
   }
 
   async append(bytes: Uint8Array, { isOwn = false } = {}): Promise<void> {
     assert(this.#isOpen, 'a shard writer is not used after its end');
-    const end = this.#check(bytes, isOwn);
-    const position = this.#shard.offset + bytesBefore(this.#shard, this.#nextLeaf);
+    const { head, offset } = this.#shard;
+    const end = takeLeaves(head, this.#nextLeaf, bytes, { isOwn });
+    const position = offset + bytesBefore(head, this.#nextLeaf);
     try {
       await writeFully(this.#file, position, bytes);
     } catch (error) {
@@ -94,26 +96,6 @@ export class ShardFileWriter implements ShardWriter {
       this.#end.release();
     }
   }
-
-  /** @returns the leaf after these bytes. Sizes are foreign data too: a peer must not be able to stop the agent. */
-  #check(bytes: Uint8Array, isOwn: boolean): number {
-    const { head } = this.#shard;
-    let leaf = this.#nextLeaf;
-    for (let at = 0; at < bytes.length; leaf++) {
-      const size = leafSizeAt(head, leaf);
-      const leafBytes = bytes.subarray(at, at + size);
-      const isGood = isOwn ? leafBytes.length === size : checkLeaf(head, leaf, leafBytes);
-      if (size === 0 || !isGood) {
-        throw new HoldfastError(
-          'corrupt',
-          `the bytes received for shard ${head.index} of pack ${head.pack} fail at leaf ${leaf}`,
-          { details: { pack: head.pack, index: head.index, leaf } },
-        );
-      }
-      at += size;
-    }
-    return leaf;
-  }
 }
 
 /** For a shard that is there already. */
@@ -124,10 +106,6 @@ export function finishedWriter(head: ParsedShard['head']): ShardWriter {
     finish: async () => undefined,
     abandon: async () => undefined,
   };
-}
-
-function bytesBefore({ head }: ParsedShard, leaf: number): number {
-  return Math.min(leaf * limits.leafSize, shardSizeOf(head));
 }
 
 async function countGoodLeaves(file: FileHandle, shard: ParsedShard): Promise<number> {

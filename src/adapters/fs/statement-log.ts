@@ -17,7 +17,7 @@ import {
   scanLogFile,
 } from './statement-file.ts';
 import { systemError } from './system-error.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../../base/turns.ts';
 
 /** Damaged states kept of one file; more would say nothing new. */
 const damagedCountMax = 8;

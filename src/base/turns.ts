@@ -1,4 +1,4 @@
-import { Semaphore } from '../../base/concurrency.ts';
+import { Semaphore } from './concurrency.ts';
 
 /** Lets one holder at a time have each name; the others wait in order. */
 export class Turns {

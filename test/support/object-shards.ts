@@ -1,0 +1,38 @@
+import { encodeShardFileHead } from '../../src/core/format/shard.ts';
+import type { KeyValue } from '../../src/ports/key-value.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { ObjectShards } from '../../src/services/tiers/object-shards.ts';
+import { keyOf } from '../../src/services/tiers/shard-object.ts';
+import { collectingLog, type LogLine } from './collecting-log.ts';
+import { MemoryKeyValue } from './memory-key-value.ts';
+import type { SampleShard } from './sample-pack.ts';
+
+export type OpenedObjectShards = AsyncDisposable & {
+  readonly store: ObjectShards;
+  readonly index: KeyValue;
+  readonly lines: readonly LogLine[];
+};
+
+/** Shards in an object store, with an index of their own unless one is given. */
+export async function openObjectShards(
+  objects: ObjectStore,
+  { index = new MemoryKeyValue() as KeyValue, owner = 'one host' } = {},
+): Promise<OpenedObjectShards> {
+  const log = collectingLog();
+  const store = await ObjectShards.open({ objects, index, keyPrefix: 'cold/', owner, log });
+  const { lines } = log;
+  return { store, index, lines, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+/** Flips a bit of a shard's byte in its object. */
+export async function flipObjectBit(
+  objects: ObjectStore,
+  { head }: Pick<SampleShard, 'head'>,
+  offset: number,
+): Promise<void> {
+  const bytes = (await objects.read(keyOf(head), { from: 0, size: 1 << 30 }))?.slice();
+  if (bytes === undefined) throw new Error('no such object');
+  const at = encodeShardFileHead(head).length + offset;
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await objects.replace(keyOf(head), bytes);
+}
