@@ -272,6 +272,7 @@ function configOf(name: string): Config {
     repair: { enabled: true, bandwidth: 0 },
     scrub: { bandwidth: 0 },
     bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 0 },
+    cold: { bandwidth: 0 },
     dashboard: { enabled: false, listen: '127.0.0.1:0', hosts: [] },
     compression: { level: 1 },
     datasets: { [name]: { ...dataset, paths: ['/data'], chunkAverage: 16 * 1024 } },

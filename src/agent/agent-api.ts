@@ -41,6 +41,7 @@ import { policyApi } from './policy-api.ts';
 import { badRecords } from './record-check.ts';
 import { snapshotReport } from './snapshot-report.ts';
 import { statsApi } from './stats-api.ts';
+import { coldStatus, coldWarnings, storeApi } from './store-api.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
 import { namesOf, suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
@@ -70,6 +71,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...tripwireApi(agent),
     ...trustApi(agent),
     ...upkeepApi(agent),
+    ...storeApi(agent),
     ...auditApi(agent),
     ...planApi(agent),
     ...whatIfApi(agent),
@@ -110,9 +112,11 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
   for (const state of await status.datasets()) datasets.push(datasetStatus(agent, state));
   const scrub = scrubStatus(agent);
   const expulsion = expulsionReport(agent);
+  const cold = coldStatus(agent);
   return {
     ...(expulsion === undefined ? {} : { expulsion }),
     ...(scrub === undefined ? {} : { scrub }),
+    ...(cold === undefined ? {} : { cold }),
     agent: identityReport(agent),
     sites: ledger.roster.sites().map(({ site, region, members }) => ({
       site,
@@ -130,6 +134,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       ...keepingWarnings(agent),
       ...drillWarnings(agent),
       ...upkeepWarnings(agent),
+      ...coldWarnings(agent),
       ...status.warnings(),
       ...contradictions(agent).map(({ text }) => `${text}: its statements there are frozen`),
       ...(await keyWarnings(agent)),

@@ -18,9 +18,11 @@ import type { AuditPorts } from '../services/audit/agent-audit.ts';
 import type { Config } from './config.ts';
 import type { ControlPorts } from './control-plane.ts';
 import type { KeepingPorts } from './keeping.ts';
+import type { UpkeepPorts } from './upkeep.ts';
 
 /** Everything that an agent needs of the world. */
-export type AgentPorts = ControlPorts &
+export type AgentPorts = UpkeepPorts &
+  ControlPorts &
   AuditPorts &
   KeepingPorts & {
     readonly clock: Clock;

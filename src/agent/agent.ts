@@ -205,7 +205,7 @@ export class Agent implements AsyncDisposable {
     const { note: audit } = auditLog;
     const refusals = { audit, onRefused: forgery.bind(undefined, this) };
     this.#serve = new Serve({ ...saidTo, version, ...refusals, ...usage });
-    const { statementSecret, onFatal } = options;
+    const { statementSecret, onFatal, config } = options;
     const { sync, harm } = this;
     this.notifier = notifierOf(this, ports, parts.notices);
     const news = this.notifier.news.bind(this.notifier);
@@ -225,15 +225,15 @@ export class Agent implements AsyncDisposable {
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
-    const keeping = { ...ports, ...shared, ...judging, store, storage, audit };
-    this.keeping = new Keeping({ ...keeping, control: this.control });
+    const around = { ...ports, ...shared, ...judging, store, storage, audit };
+    const keeping = { ...around, control: this.control };
+    this.keeping = new Keeping(keeping);
     const { locks } = ports;
     const seeing = { ...ports, ...shared, store, locks, packUse, standing };
     this.validator = new Validator({ ...seeing, state: () => control.state });
     const reading = { serve: this.#serve, storage, distributor, control, hostClock, alarms, audit };
     this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
     this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });
-    const { config } = options;
     const isBusy = (): boolean => this.backup.isRunning || this.#isRead();
     const care = { isBusy, careShare: () => bandwidth.careShare };
     this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, ...care });
@@ -319,7 +319,7 @@ export class Agent implements AsyncDisposable {
     this.audit.answer(this.#serve);
     this.grants.answer(this.#serve);
     answerLocks(this.#serve, this.#ports.locks);
-    const { ledger, network, clock, control } = this;
+    const { ledger, network, clock, control, sync, view } = this;
     registerJoin(this.#serve, {
       ...{ ledger, network, clock },
       confirm: () => control.log.confirm(),
@@ -327,7 +327,8 @@ export class Agent implements AsyncDisposable {
       audit: this.audit.log.note,
     });
     if (storage === undefined) return;
-    answerStorage(this.#serve, { storage, ledger, sync: this.sync, store: this.#ports.shards });
+    const { tiers, shards: store } = this.#ports;
+    answerStorage(this.#serve, { storage, store, tiers, ledger, view, sync });
   }
 
   /** A fact held here. */

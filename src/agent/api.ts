@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
+import type { ColdEstimate } from '../core/policy/cold-estimate.ts';
 import type { CompressionMode } from '../core/policy/compression.ts';
 import type { AlertApi } from './alert-types.ts';
 import type { AuditApi } from './audit-types.ts';
@@ -17,6 +18,7 @@ import type { MetricsApi } from './metrics/metrics-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { DatasetUse, StatsApi } from './stats-types.ts';
+import type { StoreApi, StoresReport } from './store-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 import type { ValidateApi } from './validate-types.ts';
 import type { TrustApi } from './trust-types.ts';
@@ -35,6 +37,7 @@ export interface AgentApi
     DatasetApi,
     KeepingApi,
     PolicyApi,
+    StoreApi,
     TripwireApi,
     TrustApi,
     UpkeepApi,
@@ -120,6 +123,8 @@ export type StatusReport = {
   contradictions: Contradiction[];
   /** Of what this host stores; undefined: nothing. */
   scrub?: ScrubReport;
+  /** Of this host; absent without a cold store. */
+  cold?: StoresReport['cold'];
 };
 
 /** Who decides, as far as this host knows without asking anybody. */
@@ -348,7 +353,7 @@ export type RestoreEvent =
       current: string;
     }
   | { type: 'problem'; path: string; pathBase64?: string; reason: string; isLost: boolean }
-  | { type: 'notice'; message: string }
+  | { type: 'notice'; message: string; cold?: ColdEstimate }
   | { type: 'summary'; summary: RestoreSummary };
 
 export type RestoreSummary = {

@@ -40,7 +40,12 @@ export function createBackend(): Backend {
     decreeEnvelope: async (text) => (await decree()).decreeEnvelope(text),
     join: async (options) => (await cluster()).join(options, configOf(options).config),
     runAgent: async (options, { signal }) => {
-      const { config } = configOf(options);
+      const { config: configured } = configOf(options);
+      const { cold } = configured;
+      const config =
+        options.cold === undefined
+          ? configured
+          : { ...configured, cold: { ...cold, store: options.cold } };
       const { runAgent } = await import('./compose/run-agent.ts');
       return runAgent(
         {
@@ -69,6 +74,8 @@ export function createBackend(): Backend {
       (await import('./compose/dashboard.ts')).dashboardLink(options, controlOf(options)),
     repairIndex: async ({ stateDir }) =>
       (await import('./compose/repair-index.ts')).repairIndex(stateDir),
+    checkTarget: async (request) =>
+      (await import('./compose/store-check.ts')).checkTarget(request, configOf(request).config),
     demo: async (options, { signal }) =>
       (await import('./compose/demo.ts')).runDemo(options, signal),
     loadConfig: (options) => Promise.resolve(configOf(options)),

@@ -1,14 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { parsePrice } from '../core/policy/cold-estimate.ts';
 import { compressionModes } from '../core/policy/compression.ts';
 import { hoursOf } from '../core/policy/load-window.ts';
+import { durationOf } from '../core/policy/policy-quantity.ts';
 import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { hookSchema, hooksSchema, stageSchema } from './hook-config.ts';
 import { alertsSchema, mailSchema, webhookSchema } from './alert-config.ts';
+import { parseStoreAddress } from './store-address.ts';
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
 const commentKey = '$comment';
@@ -60,6 +63,43 @@ const loopback = z.string().regex(/^(?:127(?:\.\d{1,3}){3}|\[::1\]):\d{1,5}$/, {
 
 const argv = z.array(z.string().max(4096)).min(1).max(64);
 
+const coldStore = z.string().refine((text) => parseStoreAddress(text) !== undefined, {
+  error: 'is neither "s3://BUCKET/PREFIX" nor an absolute path',
+});
+
+const delay = z.string().refine((text) => durationOf(text) !== undefined, {
+  error: 'is no duration such as "200s" or "5m"',
+});
+
+const price = z.string().refine((text) => parsePrice(text) !== undefined, {
+  error: 'is no price such as "0.09 EUR"',
+});
+
+// Credentials are for the environment: what stands here is copied, shown and committed.
+const endpoint = z.string().regex(/^https?:\/\/[^\s@/?#]+\/?$/, {
+  error: 'is no address such as "https://s3.example.org", without a user or a path',
+});
+
+/** Classes that answer at once: what must first be brought back for hours cannot prove that it is there. */
+const storageClasses = [
+  ...(['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'GLACIER_IR'] as const),
+  'REDUCED_REDUNDANCY',
+] as const;
+
+const cold = z.strictObject({
+  store: coldStore.exactOptional(),
+  endpoint: endpoint.exactOptional(),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, { error: 'is no region such as "eu-central-1"' })
+    .exactOptional(),
+  pathStyle: z.boolean().exactOptional(),
+  storageClass: z.enum(storageClasses).exactOptional(),
+  bandwidth: size.default(32 * MiB),
+  delay: delay.exactOptional(),
+  pricePerGiB: price.exactOptional(),
+});
+
 const leasePrograms = z.strictObject({
   start: argv.exactOptional(),
   stop: argv,
@@ -108,6 +148,7 @@ const schema = z.strictObject({
       busyLoad: z.number().min(0).max(1000).default(2),
     })
     .prefault({}),
+  cold: cold.prefault({}),
   compression: z.strictObject({ level: z.int().min(0).max(19).default(3) }).prefault({}),
   dashboard: z
     .strictObject({

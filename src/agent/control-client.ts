@@ -80,6 +80,7 @@ export function connectControl(socketPath: string): AgentApi {
     drains: () => call('GET', '/v1/drains'),
     forecastLoss: (request) => call('POST', '/v1/layout/loss', request),
     scrub: (request) => call('POST', '/v1/scrub', request),
+    stores: (request) => call('POST', '/v1/stores', request),
     resolvePlan: (request) => call('POST', '/v1/plans/resolve', request),
     readPlan: (request) => call('POST', '/v1/plans/read', request),
     plans: () => call('GET', '/v1/plans'),

@@ -4,9 +4,13 @@ import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Entropy, Log } from '../ports/runtime.ts';
+import type { LockLedger } from '../ports/lock-ledger.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { ShardTiers } from '../ports/shard-tiers.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Alarms } from '../services/alarms.ts';
+import type { ControlAccess } from '../services/control/control-access.ts';
+import type { HostClock } from '../services/host-clock.ts';
 import type { Ledger } from '../services/ledger.ts';
 import { Pace } from '../services/pace.ts';
 import type { PackUse } from '../services/pack-use.ts';
@@ -20,6 +24,7 @@ import { readScrub, Scrub } from '../services/repair/scrub.ts';
 import { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
 import type { Standing } from '../services/standing.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
+import { TierKeeper } from '../services/tiers/tier-keeper.ts';
 import type { Config } from './config.ts';
 
 /** Of a busy host whose care has no limit otherwise. */
@@ -32,29 +37,39 @@ export type UpkeepRecords = {
   readonly scrubbed: unknown;
 };
 
-export type UpkeepOptions = UpkeepRecords & {
-  readonly ledger: Ledger;
-  readonly facts: FactStore;
-  readonly peers: Peers;
-  readonly network: Network;
-  readonly compute: Compute;
-  readonly self: AgentKey;
-  readonly standing: Standing;
-  readonly packUse: PackUse;
-  readonly alarms: Alarms;
-  /** Undefined on an agent that holds no shards, as is `storage`. */
-  readonly store: ShardStore | undefined;
-  readonly storage: StoragePeer | undefined;
-  readonly config: Pick<Config, 'repair' | 'scrub'>;
-  readonly promises: RecordStore;
-  /** A backup or a restore uses this host now. */
-  readonly isBusy: () => boolean;
-  /** Of the usual pace, 0 to 1: less while the host is busy with whatever. */
-  readonly careShare: () => number;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly log: Log;
+/** What upkeep needs of the world beside what services share. */
+export type UpkeepPorts = {
+  /** Undefined on a host without a cold store: all that it holds is on its disk. */
+  readonly tiers?: ShardTiers | undefined;
 };
+
+export type UpkeepOptions = UpkeepRecords &
+  UpkeepPorts & {
+    readonly ledger: Ledger;
+    readonly facts: FactStore;
+    readonly peers: Peers;
+    readonly network: Network;
+    readonly compute: Compute;
+    readonly self: AgentKey;
+    readonly standing: Standing;
+    readonly packUse: PackUse;
+    readonly alarms: Alarms;
+    /** Undefined on an agent that holds no shards, as is `storage`. */
+    readonly store: ShardStore | undefined;
+    readonly storage: StoragePeer | undefined;
+    readonly config: Pick<Config, 'repair' | 'scrub' | 'cold'>;
+    readonly control: { readonly log: Pick<ControlAccess, 'state'> };
+    readonly locks: LockLedger;
+    readonly hostClock: HostClock;
+    readonly promises: RecordStore;
+    /** A backup or a restore uses this host now. */
+    readonly isBusy: () => boolean;
+    /** Of the usual pace, 0 to 1: less while the host is busy with whatever. */
+    readonly careShare: () => number;
+    readonly clock: Clock;
+    readonly entropy: Entropy;
+    readonly log: Log;
+  };
 
 /** @throws HoldfastError corrupt | io-error */
 export async function readUpkeep(records: RecordStore): Promise<UpkeepRecords> {
@@ -75,6 +90,9 @@ export class Upkeep {
   readonly challenger: Challenger;
   /** Undefined on an agent that holds no shards. */
   readonly scrub: Scrub | undefined;
+  /** Undefined on an agent without a cold store, or that holds no shards. */
+  readonly tierKeeper: TierKeeper | undefined;
+  readonly tiers: ShardTiers | undefined;
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
   constructor(options: UpkeepOptions) {
@@ -105,8 +123,20 @@ export class Upkeep {
       store === undefined
         ? undefined
         : Scrub.open({ ...options, store, records, pace: readBack, onDamage }, options.scrubbed);
+    const { tiers } = options;
+    this.tiers = tiers;
+    this.tierKeeper =
+      store === undefined || tiers === undefined
+        ? undefined
+        : new TierKeeper({
+            ...{ ...options, store, tiers },
+            pace: new Pace(clock, () => slowed(config.cold.bandwidth)),
+            isDiscarded: (record) => packUse.isDiscarded(record),
+            ruleFor: (name) => options.control.log.state.policy.ruleFor(name),
+          });
     const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
-    this.#duties = [this.challenger, ...storing];
+    const moving = this.tierKeeper === undefined ? [] : [this.tierKeeper];
+    this.#duties = [this.challenger, ...storing, ...moving];
   }
 
   /** Until the signal. */

@@ -1,5 +1,6 @@
 import type { AgentApi, RecoverySession } from '../agent/api.ts';
 import type { Config } from '../agent/config.ts';
+import type { StoreCheckReport, StoreCheckRequest } from '../agent/store-check-types.ts';
 import type { DecreeDraft } from '../agent/coordinator-decree-types.ts';
 import type { CommandReport } from '../agent/coordinator-types.ts';
 import type { DrillRunEvent, SandboxRequest } from '../agent/drill-types.ts';
@@ -56,6 +57,8 @@ export interface Backend {
   dashboard(options: { stateDir: string }): Promise<{ url: string; link: string }>;
   /** Rebuilds the indexes of a state directory whose agent does not run. */
   repairIndex(options: { stateDir: string }): Promise<RepairReport>;
+  /** Measures and verifies a store. Needs neither agent nor state directory. */
+  checkTarget(request: StoreCheckRequest): Promise<StoreCheckReport>;
   /** Resolves when it has been taken down again. @throws HoldfastError when a step fails. */
   demo(options: DemoOptions, cancel: { signal: AbortSignal }): Promise<void>;
   /** `file`: undefined means the state directory's own, or the defaults where there is none. */
@@ -229,6 +232,8 @@ export type AgentOptions = {
   logLevel?: 'debug' | 'info' | 'warn' | 'error';
   /** Bytes a second, 0: no limit; they go before the configuration. */
   bandwidth?: { upload?: number; download?: number };
+  /** Goes before `cold.store` of the configuration. */
+  cold?: string;
 };
 
 export type RecoveryOptions = {

@@ -30,6 +30,7 @@ export function lazyBackend(load: () => Promise<Backend>): Backend {
     control: (stateDir) => connectControl(controlSocketPath(stateDir)),
     dashboard: async (options) => (await load()).dashboard(options),
     repairIndex: async (options) => (await load()).repairIndex(options),
+    checkTarget: async (request) => (await load()).checkTarget(request),
     demo: async (options, cancel) => (await load()).demo(options, cancel),
     loadConfig: async (options) => (await load()).loadConfig(options),
   };

@@ -10,6 +10,7 @@ import { addBrowse } from './commands/browse.ts';
 import { addCheck } from './commands/check.ts';
 import { addRepair } from './commands/repair.ts';
 import { addScrub } from './commands/scrub.ts';
+import { addTarget } from './commands/target.ts';
 import { addCluster } from './commands/cluster.ts';
 import { addConfig } from './commands/config.ts';
 import { addCoordinator } from './commands/coordinator.ts';
@@ -119,6 +120,7 @@ export function createProgram(register: Register, help: HelpOutput): Command {
   addRepair(program, register);
   addScrub(program, register);
   addLimit(program, register);
+  addTarget(program, register);
   addAlerts(program, register);
   addNotify(program, register);
   addMetrics(program, register);

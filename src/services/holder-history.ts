@@ -10,6 +10,8 @@ export type ShardHolder = {
   readonly site: string;
   /** Of the shard. */
   readonly index: number;
+  /** Its peer would have to fetch it from a cold store: whoever has it at hand is asked before. */
+  readonly isCold?: boolean;
 };
 
 /** A peer that lacks or spoils a shard is not asked for it again for this long. */
@@ -43,7 +45,7 @@ export class HolderHistory {
     const nowMs = this.#clock.monotonicMs();
     return holders
       .filter((holder) => this.problem(pack, holder) === undefined)
-      .map((holder) => ({ holder, cost: this.#cost(holder.peer, nowMs) }))
+      .map((holder) => ({ holder, cost: this.#cost(holder.peer, nowMs) + coldCost(holder) }))
       .sort((a, b) => a.cost - b.cost)
       .map(({ holder }) => holder);
   }
@@ -120,6 +122,11 @@ export class HolderHistory {
     record.averageMs = Math.max(record.averageMs ?? 0, ms);
     if (ms >= this.patienceMs) record.silentUntilMs = this.#clock.monotonicMs() + silentPeerMs;
   }
+}
+
+/** After all that answer, before those that do not. */
+function coldCost({ isCold }: ShardHolder): number {
+  return isCold === true ? silentPeerMs : 0;
 }
 
 function nameOf(pack: PackId, holder: ShardHolder): string {

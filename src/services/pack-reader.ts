@@ -247,11 +247,12 @@ export class PackReader {
     // With k = 1 every shard is the pack itself.
     const direct = ranked.filter(({ index }) => entry.k === 1 || index === span.row);
     const others = entry.k === 1 ? [] : byIndex(ranked.filter(({ index }) => index !== span.row));
-    const silent = direct.filter((holder) => this.#leaves.history.isSilent(holder));
-    const answering = direct.filter((holder) => !silent.includes(holder));
+    // Decoding what is at hand is cheaper than one read from a cold store.
+    const late = direct.filter((one) => one.isCold === true || this.#leaves.history.isSilent(one));
+    const answering = direct.filter((holder) => !late.includes(holder));
     const attempts = answering.map((holder) => this.#fetching(search, holder));
     if (others.length >= entry.k) attempts.push((stop) => this.#decode(search, others, stop));
-    attempts.push(...silent.map((holder) => this.#fetching(search, holder)));
+    attempts.push(...late.map((holder) => this.#fetching(search, holder)));
     const [bytes] = (await this.#first(attempts, 1, signal)) ?? [];
     return bytes;
   }

@@ -2,6 +2,7 @@ import { readAhead } from '../base/read-ahead.ts';
 import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { kindOf } from '../core/format/tree.ts';
+import type { ColdEstimate } from '../core/policy/cold-estimate.ts';
 import type { PathPattern } from '../core/policy/path-pattern.ts';
 import type { Clock } from '../ports/runtime.ts';
 import type { Overwrite, RestoreTarget, TargetProblem } from '../ports/target.ts';
@@ -37,7 +38,7 @@ export type RestoreEvent =
       current: string;
     }
   | { type: 'problem'; path: string; pathBase64?: string; reason: string; isLost: boolean }
-  | { type: 'notice'; message: string }
+  | { type: 'notice'; message: string; cold?: ColdEstimate }
   | { type: 'summary'; summary: RestoreSummary };
 
 export type RestoreSummary = {

@@ -58,7 +58,7 @@ const allowed: Readonly<Record<'invite' | 'recovery', ReadonlySet<ExchangeKind>>
   invite: new Set(['hello', 'join']),
   recovery: new Set([
     ...(['hello', 'heads', 'statements', 'facts', 'head', 'keyRecord'] as const),
-    ...(['controlLog', 'image', 'generation'] as const),
+    ...(['controlLog', 'image', 'generation', 'cold'] as const),
   ]),
 };
 

@@ -11,6 +11,7 @@ import type { DurabilityView } from './durability-view.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ShardHolder } from './holder-history.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
+import { PackPlaces } from './pack-places.ts';
 import { PackReader } from './pack-reader.ts';
 import type { Peers } from './peers.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
@@ -36,6 +37,7 @@ export type SnapshotKeySource =
 /** A snapshot's packs, found and ready to be read. Whoever opened it disposes `frames`: they read ahead. */
 export type OpenedPacks = {
   readonly packs: PackReader;
+  readonly places: PackPlaces;
   readonly frames: FrameReader;
 };
 
@@ -55,10 +57,10 @@ export class SnapshotSession {
     keys: SnapshotKeySource,
     { purpose, ...options }: Cancel & { readonly purpose?: ReadPurpose } = {},
   ): Promise<OpenedSnapshot> {
-    const { packs, frames } = await this.openPacks(record, keys, purpose);
+    const { packs, places, frames } = await this.openPacks(record, keys, purpose);
     try {
       const reader = await SnapshotReader.open({ manifest: record.manifest, frames, ...options });
-      return { reader, packs, frames };
+      return { reader, packs, places, frames };
     } catch (error) {
       await frames[Symbol.asyncDispose]();
       throw error;
@@ -72,20 +74,28 @@ export class SnapshotSession {
     purpose?: ReadPurpose,
   ): Promise<OpenedPacks> {
     const { compute, sealer } = this.#options;
-    const packs = await this.packsOf(record, purpose);
+    const places = await this.#placesOf(record);
+    const packs = this.#reader(places, purpose);
     const dataset = this.datasetOf(record).id;
     const opening = 'identities' in keys ? keys : { ...keys, identities: [] };
     const frames = new FrameReader({ packs, compute, sealer, dataset, ...opening });
-    return { packs, frames };
+    return { packs, places, frames };
   }
 
   /** A snapshot's packs as they lie at the members, sealed. */
   async packsOf(record: ManifestRecord, purpose?: ReadPurpose): Promise<PackReader> {
-    const { network, view, store, compute, clock, log } = this.#options;
-    const located = await view.holders(record);
+    return this.#reader(await this.#placesOf(record), purpose);
+  }
+
+  async #placesOf(record: ManifestRecord): Promise<PackPlaces> {
+    const { view, peers } = this.#options;
+    return new PackPlaces(peers, record, await view.holders(record));
+  }
+
+  #reader(source: PackPlaces, purpose: ReadPurpose | undefined): PackReader {
+    const { network, store, compute, clock, log } = this.#options;
     return new PackReader({
-      network,
-      source: { locate: (pack) => located.get(pack) },
+      ...{ network, source },
       probe: (pack) => this.#probe(pack),
       ...(store === undefined ? {} : { store }),
       ...{ compute, clock, log, purpose },

@@ -4,16 +4,22 @@ import { idBytes, idOf, type PackId, type PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { ShardTiers } from '../ports/shard-tiers.ts';
+import type { DurabilityView } from './durability-view.ts';
 import type { Ledger } from './ledger.ts';
 import type { Serve } from './serve.ts';
 import type { StoragePeer } from './storage-peer.ts';
 import type { Sync } from './sync.ts';
+import { answerCold } from './tiers/answer-cold.ts';
 
 export type StorageAnswersOptions = {
   readonly storage: StoragePeer;
   readonly ledger: Ledger;
   readonly sync: Sync;
+  readonly view: DurabilityView;
   readonly store: ShardStore;
+  /** Undefined on a host without a cold store. */
+  readonly tiers: ShardTiers | undefined;
 };
 
 /** Lets other members store here, have snapshots signed, and look at what is held. */
@@ -22,6 +28,7 @@ export function answerStorage(
   options: StorageAnswersOptions,
 ): void {
   const { storage, store } = options;
+  answerCold(serve, options);
   serve.register('offer', async ({ head }, caller) => {
     if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
     const { hadIt } = await storage.take(caller.peer, shardHeadFrom(head));

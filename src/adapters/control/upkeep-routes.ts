@@ -14,5 +14,6 @@ export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/layout/loss', (request) =>
     api.forecastLoss(checked(lossBody, request.body, 'the body')),
   );
+  app.post('/v1/stores', (request) => api.stores(checked(repairsBody, request.body, 'the body')));
   app.post('/v1/scrub', (request) => api.scrub(checked(repairsBody, request.body, 'the body')));
 }

@@ -14,6 +14,7 @@ import type { RecoveryOptions } from '../../cli/backend.ts';
 import { keyEpochsOf } from '../../core/format/manifest.ts';
 import { parseKit } from '../../core/format/recovery-kit.ts';
 import type { DatasetId } from '../../core/ids.ts';
+import { coldWords } from '../../core/policy/cold-estimate.ts';
 import { PathPattern } from '../../core/policy/path-pattern.ts';
 import { ClearedBook } from '../../core/protocol/control/cleared-book.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
@@ -323,9 +324,11 @@ class Session implements RecoverySession {
       overwrite: request.overwrite,
       dryRun: request.dryRun,
     };
-    const { record, reader, packs, frames, notices } = await this.#open(request.snapshot);
+    const { record, reader, packs, places, frames, notices } = await this.#open(request.snapshot);
     await using _ = frames;
     for (const message of notices) yield { type: 'notice', message };
+    const cold = await places.look({ signal: this.#parts.signal });
+    if (cold !== undefined) yield { type: 'notice', message: coldWords(cold), cold };
     await using target = request.dryRun
       ? untouchedTarget
       : await openTarget(targetPath, { allowNonEmpty });
@@ -369,6 +372,8 @@ class Session implements RecoverySession {
     const opened = await this.#open(request.snapshot);
     await using _ = opened.frames;
     for (const message of opened.notices) yield { type: 'notice', message };
+    const cold = await opened.places.look({ signal });
+    if (cold !== undefined) yield { type: 'notice', message: coldWords(cold) };
     const dataset = this.#datasetOf(opened.record);
     const records = this.#lines.line(dataset.id);
     const { roster } = cluster.ledger;

@@ -48,6 +48,7 @@ import { version } from '../version.ts';
 import { channelsOf } from './channels.ts';
 import { openDashboard } from './dashboard.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
+import { openTiers } from './tiers.ts';
 
 /** Compute threads beside the main one. More than this and the disk is the limit. */
 const threadsMax = 8;
@@ -77,7 +78,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   const genesisBytes = await state.readSecret(stateFiles.genesis);
   const file = ((await state.readJson(stateFiles.agent)) ?? config) as AgentFile;
   const index = stack.use(await openKeyValue(state.paths.index));
-  const shards = stack.use(await openStore(state, 'shards', index, config, log));
+  const warm = stack.use(await openStore(state, 'shards', index, config, log));
   const outboxShards = stack.use(await openStore(state, 'outbox', index, config, log));
   const statementLog = stack.use(await openStatementLog(state.paths.statements, log));
   const threads = Math.min(threadsMax, config.threads ?? availableParallelism());
@@ -104,6 +105,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   );
   const clock = systemClock();
   const hooks = systemHooks();
+  const place = { warm, cold: config.cold, owner: identity.agentKey, index, clock, log };
+  const tiers = await openTiers(place, stack);
   const promises = new CheckedRecords(state.paths.locks);
   const stop = new AbortController();
   const agent = stack.use(
@@ -116,7 +119,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         statementLog,
         facts: await openFactStore(state.paths.facts),
         index,
-        shards,
+        shards: tiers ?? warm,
+        tiers,
         outboxShards,
         secrets: secretStore(state),
         promises,

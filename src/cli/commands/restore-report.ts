@@ -21,7 +21,7 @@ export async function followRestore(
     if (event.type === 'status') await progress.update(sampleOf(event));
     else if (event.type === 'problem') await problem(context, event);
     else if (event.type === 'summary') summary = event.summary;
-    else if (output.isJson) await output.json({ message_type: 'notice', text: event.message });
+    else if (output.isJson) await output.json(noticeLine(event));
     else await output.remark(event.message);
   }
   await progress.end();
@@ -29,6 +29,14 @@ export async function followRestore(
   throw new HoldfastError('failed', 'the restore ended without a result', {
     next: 'run it again: what is restored already is kept',
   });
+}
+
+function noticeLine({ message, cold }: Extract<RestoreEvent, { type: 'notice' }>): object {
+  const line = { message_type: 'notice', text: message };
+  if (cold === undefined) return line;
+  const { packs, packsInAll, bytes, delayMs, costs, unpriced, hosts } = cold;
+  const facts = { packs, packs_in_all: packsInAll, bytes, delay_ms: delayMs };
+  return { ...line, cold: { ...facts, costs, unpriced_hosts: unpriced, hosts } };
 }
 
 function sampleOf(event: Extract<RestoreEvent, { type: 'status' }>): ProgressSample {

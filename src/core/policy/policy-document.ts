@@ -117,6 +117,13 @@ export type DatasetRuleText = {
   readonly tripwire?: TripwireRule;
   readonly objectives?: ObjectivesText;
   readonly drill?: DrillRuleText;
+  readonly tiers?: TierRuleText;
+};
+
+/** Where hosts keep what they hold of a dataset. */
+export type TierRuleText = {
+  /** Into the cold store of each host that has one, so long after the last snapshot that needs it was made. */
+  readonly cold?: { readonly after: DurationText };
 };
 
 /** How much may be lost, and how long a restore may take; of scenarios, how long until a fault is seen and does no more harm. */

@@ -99,6 +99,7 @@ function ruleFrom(value: unknown, path: string): Rule {
     ...fields.optional('tripwire', (name) => tripwireFrom(fields.object(name))),
     ...fields.optional('objectives', (name) => objectivesFrom(fields.object(name))),
     ...fields.optional('drill', (name) => drillFrom(fields.object(name))),
+    ...fields.optional('tiers', (name) => tiersFrom(fields.object(name))),
   });
 }
 
@@ -206,6 +207,16 @@ function scenariosFrom(fields: PlanFields): NonNullable<DrillRuleText['scenarios
     );
   }
   return fields.endWith(scenarios);
+}
+
+function tiersFrom(fields: PlanFields): NonNullable<Rule['tiers']> {
+  const span = { min: secondMs, max: policyLimits.spanMaxMs };
+  return fields.endWith({
+    ...fields.optional('cold', () => {
+      const cold = fields.object('cold');
+      return cold.endWith({ after: durationIn(cold, 'after', span) });
+    }),
+  });
 }
 
 function windowIn(fields: PlanFields, name: string): string {

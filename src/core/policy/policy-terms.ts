@@ -12,6 +12,7 @@ import {
   type PolicyDocument,
   policyDefaults,
   type RestoreRule,
+  type TierRuleText,
   type TripwireRule,
   type WriterRuleText,
 } from './policy-document.ts';
@@ -68,7 +69,11 @@ export type DatasetRule = {
   /** Undefined parts are not asked for. */
   readonly objectives?: Objectives;
   readonly drill?: DrillRule;
+  readonly tiers?: TierRule;
 };
+
+/** When what is held moves to the cold store; undefined: never. */
+export type TierRule = { readonly coldAfterMs?: number };
 
 export type DrillRule = {
   /** Undefined: nobody asks for drills. */
@@ -171,7 +176,7 @@ export function isRegionAllowed({ regions }: DatasetRule, region: string): boole
 }
 
 function ruleOf(text: DatasetRuleText): DatasetRule {
-  const { match, retention, lock, budget, restore, objectives, drill, ...rest } = text;
+  const { match, retention, lock, budget, restore, objectives, drill, tiers, ...rest } = text;
   const forMs = spanOf(lock?.for);
   return {
     match,
@@ -184,6 +189,7 @@ function ruleOf(text: DatasetRuleText): DatasetRule {
     ...(objectives === undefined ? {} : { objectives: objectivesOf(objectives) }),
     ...(drill === undefined ? {} : { drill: drillOf(drill) }),
     ...(restore === undefined ? {} : { restore: restoreOf(restore) }),
+    ...(tiers === undefined ? {} : { tiers: tiersOf(tiers) }),
   };
 }
 
@@ -230,6 +236,11 @@ function drillOf(text: DrillRuleText): DrillRule {
       Object.entries(scenarios ?? {}).map(([kind, asked]) => [kind, objectivesOf(asked)]),
     ),
   };
+}
+
+function tiersOf({ cold }: TierRuleText): TierRule {
+  const coldAfterMs = spanOf(cold?.after);
+  return { ...(coldAfterMs === undefined ? {} : { coldAfterMs }) };
 }
 
 function restoreOf({ expires, ...rule }: NonNullable<DatasetRuleText['restore']>) {

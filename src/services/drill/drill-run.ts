@@ -64,7 +64,7 @@ export type DrillRunOptions = {
   readonly order: DrillOrder;
   /** When it began, by the monotonic clock: before the members were met. */
   readonly beganMs: number;
-  readonly opened: OpenedSnapshot & { readonly record: ManifestRecord };
+  readonly opened: Omit<OpenedSnapshot, 'places'> & { readonly record: ManifestRecord };
   readonly staging: StagingAreas;
   readonly probes: ProbeRunner;
   readonly clock: Clock;

@@ -45,8 +45,10 @@ export class RestoreStep {
     const keyOf = granted.get.bind(granted);
     const { plan, run } = task;
     const purpose = { kind: 'plan', plan, run, sinceIndex: keys.grantIndex(task) } as const;
-    const { reader, packs, frames } = await session.open(record, { keyOf }, { signal, purpose });
+    const opened = await session.open(record, { keyOf }, { signal, purpose });
+    const { reader, packs, places: found, frames } = opened;
     await using _ = frames;
+    await found.look({ signal });
     await using target = await places.open(step.to, ownerOf(task, step));
     const order = {
       snapshot: record.hash,

@@ -1,10 +1,12 @@
 import { compare, fromUtf8, toHex, utf8 } from '../../base/bytes.ts';
 import { dayMs, minuteMs } from '../../base/units.ts';
 import { hash } from '../../core/crypto/hash.ts';
+import { codeOf } from '../../core/errors.ts';
 import { type PackId, shortId } from '../../core/ids.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
 import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
+import type { ShardTiers } from '../../ports/shard-tiers.ts';
 import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
 import type { Pace } from '../pace.ts';
@@ -15,12 +17,16 @@ const bucketCount = 256;
 export const roundMs = 14 * dayMs;
 /** Whoever backs up or restores is let pass, unless something has not been looked at for so long. */
 const patienceMs = 25 * dayMs;
+/** Each shard in a cold store is read whole in one of so many rounds: every half year. */
+const coldRounds = 13;
 const busyWaitMs = 10 * minuteMs;
 const lookMs = minuteMs;
 const recordName = 'scrub';
 
 export type ScrubOptions = {
   readonly store: ShardStore;
+  /** Undefined: everything is on this host's disk. */
+  readonly tiers?: Pick<ShardTiers, 'cold' | 'glance'> | undefined;
   readonly records: RecordStore;
   readonly pace: Pace;
   /** A backup, a restore or a repair uses this host's disk now. */
@@ -178,10 +184,11 @@ export class Scrub {
     }
     for (const { pack, index, size } of names.sort((a, b) => compare(a.key, b.key))) {
       await this.#letPass(signal);
-      await pace.take(size, { signal });
-      await this.#verify(pack, index);
+      const isGlance = this.#isCold(pack, index) && !this.#isWholeTurn(pack, index);
+      if (!isGlance) await pace.take(size, { signal });
+      await this.#verify(pack, index, isGlance);
       this.#record.shards++;
-      this.#record.bytes += size;
+      if (!isGlance) this.#record.bytes += size;
     }
   }
 
@@ -193,11 +200,23 @@ export class Scrub {
     signal.throwIfAborted();
   }
 
-  async #verify(pack: PackId, index: number): Promise<void> {
-    const { store, alarms, log, onDamage } = this.#options;
+  #isCold(pack: PackId, index: number): boolean {
+    return this.#options.tiers?.cold(pack).includes(index) === true;
+  }
+
+  /** Reading a cold store is paid for: each round takes some, and looks whether the others are there. */
+  #isWholeTurn(pack: PackId, index: number): boolean {
+    const turn = Number.parseInt(pack.slice(0, 8), 16) + index + this.#record.round;
+    return this.#isHurried || turn % coldRounds === 0;
+  }
+
+  async #verify(pack: PackId, index: number, isGlance: boolean): Promise<void> {
+    const { store, tiers, alarms, log, onDamage } = this.#options;
     // Let go of meanwhile: nobody misses it.
     if (!store.indexes(pack).includes(index)) return;
-    const problem = await store.verify(pack, index);
+    const problem = await this.#problem(() =>
+      isGlance && tiers !== undefined ? tiers.glance(pack, index) : store.verify(pack, index),
+    );
     if (problem === undefined || store.indexes(pack).includes(index)) return;
     this.#record.damaged++;
     log.log('error', 'a shard that was read back is damaged', { pack, index, problem });
@@ -208,6 +227,16 @@ export class Scrub {
       facts: { pack, index: String(index), problem },
     });
     onDamage();
+  }
+
+  /** A cold store that is away has lost nothing, and must not keep all others from being read. */
+  async #problem(look: () => Promise<string | undefined>): Promise<string | undefined> {
+    try {
+      return await look();
+    } catch (error) {
+      if (codeOf(error) !== 'store-unreachable') throw error;
+      return undefined;
+    }
   }
 
   async #save(): Promise<void> {

@@ -35,6 +35,7 @@ it('fills in the defaults when there is no file', () => {
     metrics: {},
     repair: { enabled: true, bandwidth: 32 * 1024 * 1024 },
     scrub: { bandwidth: 32 * 1024 * 1024 },
+    cold: { bandwidth: 32 * 1024 * 1024 },
     dashboard: { enabled: true, listen: '127.0.0.1:7421', hosts: [] },
     announce: [],
     storage: { reserve: 10 * 2 ** 30 },
@@ -179,4 +180,24 @@ it('takes webhooks and mail, with the usual times and ports', () => {
   const { alerts } = parseConfig(JSON.stringify({ alerts: { mail, webhooks } }), 'config.json');
   expect(alerts.webhooks).toEqual([{ url: 'https://hooks.example.org/x', timeout: 10_000 }]);
   expect(alerts.mail).toEqual(mail);
+});
+
+it.each([
+  [{ store: 'ftp://somewhere' }, 'cold.store: is neither'],
+  [{ store: 's3://a' }, 'cold.store: is neither'],
+  [{ store: 'relative/path' }, 'cold.store: is neither'],
+  [{ endpoint: 'https://key:secret@s3.example.org' }, 'cold.endpoint: is no address'],
+  [{ endpoint: 'https://s3.example.org/bucket' }, 'cold.endpoint: is no address'],
+  [{ delay: 'soon' }, 'cold.delay: is no duration'],
+  [{ pricePerGiB: 'free' }, 'cold.pricePerGiB: is no price'],
+  [{ storageClass: 'GLACIER' }, 'cold.storageClass'],
+  [{ secret: 'x' }, 'cold.secret: unknown key'],
+])('refuses the cold store %j', (cold, reason) => {
+  expect(refusal({ cold })).toContain(reason);
+});
+
+it('takes a bucket with or without a prefix, and a directory', () => {
+  for (const store of ['s3://backups', 's3://backups/host-1/x', '/mnt/slow', '/']) {
+    expect(parseConfig(JSON.stringify({ cold: { store } }), 'config.json').cold.store).toBe(store);
+  }
 });

@@ -48,6 +48,7 @@ export function fakeBackend(part: Partial<Backend> = {}): Backend {
     control: () => unexpected('control'),
     dashboard: async () => unexpected('dashboard'),
     repairIndex: async () => unexpected('repairIndex'),
+    checkTarget: async () => unexpected('checkTarget'),
     demo: async () => unexpected('demo'),
     loadConfig: async () => unexpected('loadConfig'),
     ...part,

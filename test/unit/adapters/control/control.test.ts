@@ -65,6 +65,7 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     prune: async () => notPartOfThisTest(),
     repairs: async () => notPartOfThisTest(),
     scrub: async () => notPartOfThisTest(),
+    stores: async () => notPartOfThisTest(),
     drains: async () => notPartOfThisTest(),
     stats: async () => notPartOfThisTest(),
     validate: () => notPartOfThisTest(),

@@ -143,6 +143,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
     case: "keyRecord";
   } | {
     /**
+     * @generated from field: holdfast.v1.ColdRequest cold = 56;
+     */
+    value: ColdRequest;
+    case: "cold";
+  } | {
+    /**
      * @generated from field: holdfast.v1.CosignAuditRequest cosign_audit = 40;
      */
     value: CosignAuditRequest;
@@ -307,6 +313,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: KeyRecordResponse;
     case: "keyRecord";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.ColdResponse cold = 56;
+     */
+    value: ColdResponse;
+    case: "cold";
   } | {
     /**
      * @generated from field: holdfast.v1.CosignAuditResponse cosign_audit = 40;
@@ -1918,6 +1930,95 @@ export declare type ExpelledResponse = Message<"holdfast.v1.ExpelledResponse"> &
  * Use `create(ExpelledResponseSchema)` to create a new message.
  */
 export declare const ExpelledResponseSchema: GenMessage<ExpelledResponse>;
+
+/**
+ * What of a snapshot lies in the peer's cold store.
+ *
+ * @generated from message holdfast.v1.ColdRequest
+ */
+export declare type ColdRequest = Message<"holdfast.v1.ColdRequest"> & {
+  /**
+   * hash of the manifest's statement
+   *
+   * @generated from field: bytes manifest = 1;
+   */
+  manifest: Uint8Array;
+
+  /**
+   * packs of its list
+   *
+   * @generated from field: uint32 skip = 2;
+   */
+  skip: number;
+};
+
+/**
+ * Describes the message holdfast.v1.ColdRequest.
+ * Use `create(ColdRequestSchema)` to create a new message.
+ */
+export declare const ColdRequestSchema: GenMessage<ColdRequest>;
+
+/**
+ * @generated from message holdfast.v1.ColdResponse
+ */
+export declare type ColdResponse = Message<"holdfast.v1.ColdResponse"> & {
+  /**
+   * at most 8192
+   *
+   * @generated from field: repeated holdfast.v1.ColdPack packs = 1;
+   */
+  packs: ColdPack[];
+
+  /**
+   * to be skipped when asking for the rest; 0: that was all
+   *
+   * @generated from field: uint32 next = 2;
+   */
+  next: number;
+
+  /**
+   * of one read
+   *
+   * @generated from field: uint64 delay_ms = 3;
+   */
+  delayMs: bigint;
+
+  /**
+   * "0.09 EUR", or empty
+   *
+   * @generated from field: string price_per_gib = 4;
+   */
+  pricePerGib: string;
+};
+
+/**
+ * Describes the message holdfast.v1.ColdResponse.
+ * Use `create(ColdResponseSchema)` to create a new message.
+ */
+export declare const ColdResponseSchema: GenMessage<ColdResponse>;
+
+/**
+ * @generated from message holdfast.v1.ColdPack
+ */
+export declare type ColdPack = Message<"holdfast.v1.ColdPack"> & {
+  /**
+   * @generated from field: bytes pack = 1;
+   */
+  pack: Uint8Array;
+
+  /**
+   * bit i: shard i is cold
+   *
+   * @generated from field: uint32 mask = 2;
+   */
+  mask: number;
+};
+
+/**
+ * Describes the message holdfast.v1.ColdPack.
+ * Use `create(ColdPackSchema)` to create a new message.
+ */
+export declare const ColdPackSchema: GenMessage<ColdPack>;
 
 /**
  * @generated from enum holdfast.v1.PackType

@@ -1,0 +1,198 @@
+import { beforeEach, expect, test } from 'vitest';
+import { hourMs } from '../../../../src/base/units.ts';
+import { HoldfastError } from '../../../../src/core/errors.ts';
+import type { PackId } from '../../../../src/core/ids.ts';
+import type { DatasetRule } from '../../../../src/core/policy/policy-terms.ts';
+import type { Retention } from '../../../../src/ports/object-store.ts';
+import type { ShardTiers } from '../../../../src/ports/shard-tiers.ts';
+import { Pace } from '../../../../src/services/pace.ts';
+import { TierKeeper } from '../../../../src/services/tiers/tier-keeper.ts';
+import { collectingLog } from '../../../support/collecting-log.ts';
+import { KeepingSample, packOf } from '../../../support/keeping-sample.ts';
+import { startMs } from '../../../support/sample-cluster.ts';
+
+const afterMs = 10 * hourMs;
+const rule: DatasetRule = { match: '*', tiers: { coldAfterMs: afterMs } };
+
+/** Remembers what was moved. */
+class Tiers implements ShardTiers {
+  readonly name = 'the cold store';
+  readonly terms = { delayMs: 100 };
+  readonly cold_ = new Set<PackId>();
+  readonly retained: [PackId, Retention][] = [];
+  canLock = false;
+  problem: HoldfastError | undefined;
+
+  cold(pack: PackId): readonly number[] {
+    return this.cold_.has(pack) ? [0] : [];
+  }
+  coldUsage(): { shards: number; bytes: number } {
+    return { shards: this.cold_.size, bytes: 0 };
+  }
+  async look(): Promise<{ canLock: boolean; keepsVersions: boolean }> {
+    if (this.problem !== undefined) throw this.problem;
+    return { canLock: this.canLock, keepsVersions: false };
+  }
+  async freeze({ pack }: { pack: PackId }): Promise<void> {
+    this.cold_.add(pack);
+  }
+  async thaw({ pack }: { pack: PackId }): Promise<void> {
+    this.cold_.delete(pack);
+  }
+  async retain(pack: PackId, retention: Retention): Promise<void> {
+    this.retained.push([pack, retention]);
+  }
+  async glance(): Promise<undefined> {}
+
+  /** Names of the packs that are cold. */
+  get names(): string {
+    return ['a', 'b', 'c', 'd'].filter((name) => this.cold_.has(packOf(name))).join('');
+  }
+}
+
+let host: KeepingSample;
+let tiers: Tiers;
+let isBusy: boolean;
+let current: DatasetRule;
+
+beforeEach(() => {
+  host = new KeepingSample();
+  tiers = new Tiers();
+  isBusy = false;
+  current = rule;
+  for (const name of ['a', 'b', 'c', 'd']) host.hold(name);
+});
+
+function keeper(): TierKeeper {
+  const { clock, facts, ledger, locks, store, hostClock, packUse } = host;
+  return new TierKeeper({
+    ...{ clock, facts, ledger, locks, store, hostClock, tiers },
+    pace: new Pace(clock, () => 0),
+    isDiscarded: (record) => packUse.isDiscarded(record),
+    ruleFor: () => current,
+    isBusy: () => isBusy,
+    log: collectingLog(),
+  });
+}
+
+test('what only old snapshots need is moved, and what a young one needs stays', async () => {
+  await host.snapshot([['a', 'b'], ['c']]);
+  await host.lock(1);
+  host.pass(9);
+  await keeper().round();
+  expect(tiers.names).toBe('');
+  host.pass(1);
+  await host.snapshot([['b'], ['d']]);
+  await host.locks.extend([
+    { snapshot: host.hashOf(2), sinceMs: host.nowMs, complianceMs: 0, governanceMs: 0 },
+  ]);
+  const moving = keeper();
+  await moving.round();
+  expect(tiers.names).toBe('ac');
+  expect(moving.state).toMatchObject({ frozen: 2, waiting: 0, problem: undefined });
+});
+
+test('the time at which this host saw it committed counts, not what its source says', async () => {
+  await host.snapshot([['a']]);
+  host.pass(1000);
+  await keeper().round();
+  expect(tiers.names).toBe('');
+  await host.locks.extend([
+    { snapshot: host.hashOf(1), sinceMs: host.nowMs, complianceMs: 0, governanceMs: 0 },
+  ]);
+  await keeper().round();
+  expect(tiers.names).toBe('');
+});
+
+test('what a new snapshot needs comes back, as does everything when the policy has changed', async () => {
+  await host.snapshot([['a', 'b']]);
+  await host.lock(1);
+  host.pass(10);
+  await keeper().round();
+  expect(tiers.names).toBe('ab');
+  await host.snapshot([['b']]);
+  await keeper().round();
+  expect(tiers.names).toBe('a');
+  current = { match: '*' };
+  const back = keeper();
+  await back.round();
+  expect(tiers.names).toBe('');
+  expect(back.state).toMatchObject({ thawed: 1 });
+});
+
+test('nothing of a dataset is moved while one of its lists is missing', async () => {
+  await host.snapshot([['a']]);
+  await host.lock(1);
+  await host.snapshot([['b']], { isListKnown: false });
+  host.pass(10);
+  const moving = keeper();
+  await moving.round();
+  expect(tiers.names).toBe('');
+  expect(moving.state.problem).toContain('has not arrived');
+  await host.bringLists();
+});
+
+test('what is in the trash is not moved', async () => {
+  await host.snapshot([['a']]);
+  await host.snapshot([['b']]);
+  await host.lock(1);
+  await host.lock(2);
+  host.trash(1);
+  await keeper().round();
+  expect(tiers.names).toBe('b');
+});
+
+test('a store that locks keeps each pack as long as the longest lock of its snapshots', async () => {
+  tiers.canLock = true;
+  await host.snapshot([['a'], ['c']]);
+  await host.snapshot([['a'], ['d']]);
+  const far = startMs + 1000 * hourMs;
+  await host.lock(1, { governanceMs: far + 1 });
+  await host.lock(2, { complianceMs: far });
+  host.pass(10);
+  await keeper().round();
+  expect(new Map(tiers.retained)).toEqual(
+    new Map([
+      [packOf('a'), { mode: 'compliance', untilMs: far }],
+      [packOf('c'), { mode: 'governance', untilMs: far + 1 }],
+      [packOf('d'), { mode: 'compliance', untilMs: far }],
+    ]),
+  );
+});
+
+test('a store that is away is said, and asked again', async () => {
+  await host.snapshot([['a']]);
+  await host.lock(1);
+  host.pass(10);
+  const moving = keeper();
+  tiers.problem = new HoldfastError('store-unreachable', 'it does not answer');
+  await expect(moving.round()).rejects.toMatchObject({ code: 'store-unreachable' });
+  expect(moving.state).toMatchObject({ problem: 'it does not answer', waiting: 1 });
+  tiers.problem = undefined;
+  await moving.round();
+  expect(moving.state).toMatchObject({ problem: undefined, waiting: 0, frozen: 1 });
+});
+
+test('it lets backups and restores pass, unless somebody wants it now', async () => {
+  await host.snapshot([['a']]);
+  await host.lock(1);
+  host.pass(10);
+  isBusy = true;
+  const moving = keeper();
+  const stop = new AbortController();
+  const running = moving.run({ signal: stop.signal });
+  await host.clock.advance(60_000);
+  expect(tiers.names).toBe('');
+  isBusy = false;
+  await host.clock.advance(60_000);
+  expect(tiers.names).toBe('a');
+  await host.snapshot([['b']]);
+  await host.lock(2);
+  isBusy = true;
+  moving.begin();
+  await host.clock.advance(0);
+  expect(tiers.names).toBe('ab');
+  expect(moving.state.isHurried).toBe(false);
+  stop.abort();
+  await running;
+});
