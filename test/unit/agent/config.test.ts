@@ -58,6 +58,7 @@ it('loads the example, which shows every key', () => {
       'alerts',
       'announce',
       'bandwidth',
+      'cold',
       'compression',
       'dashboard',
       'datasets',
