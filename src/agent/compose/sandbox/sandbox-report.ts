@@ -26,7 +26,9 @@ export function sandboxReport(
   frame: Frame & { scale: number },
 ): DrillReport {
   const { request, scale } = frame;
-  const { objectives } = request.terms;
+  // Where nothing is lost there is nothing to compare with how much may be.
+  const { rpoMs: _, ...others } = request.terms.objectives;
+  const objectives = times.rpoMs === undefined ? others : request.terms.objectives;
   const { findMs, firstByteMs, restoreMs = 0, verifyMs = 0, checksMs } = restored.times;
   const recoverMs = times.recoverMs ?? restored.times.rtoMs ?? 0;
   const all: DrillTimes = {
@@ -45,6 +47,7 @@ export function sandboxReport(
   const judged = judgeObjectives({ objectives, times: all, isRtoReckoned });
   return checked({
     ...base(frame),
+    objectives,
     times: all,
     isRtoReckoned,
     ...(restored.restored === undefined ? {} : { restored: restored.restored }),
