@@ -29,7 +29,7 @@ describe.skipIf(!isChromiumHere)('the dashboard of 50 peers and 10,000 snapshots
     await cluster.start('one');
     const { out } = await cluster.expect(0, ['dashboard', '--json'], 'one');
     link = String(messages(out)[0]?.link);
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     await looking?.[Symbol.asyncDispose]();

@@ -20,8 +20,6 @@ export type FaultyLinkOptions = {
 /** How often a line that is cut or slow looks whether it is mended. */
 const lookAgainMs = 100;
 
-type Passage = { readonly caller: string | undefined; readonly ends: readonly [Socket, Socket] };
-
 /**
  * Stands before an agent of a sandbox: others dial this port instead of its own, and everything passes as the
  * network between the two of them is meant to be at that moment.
@@ -29,7 +27,7 @@ type Passage = { readonly caller: string | undefined; readonly ends: readonly [S
 export class FaultyLink implements AsyncDisposable {
   readonly #options: FaultyLinkOptions;
   readonly #server: Server;
-  readonly #passages = new Set<Passage>();
+  readonly #ends = new Set<Socket>();
 
   private constructor(options: FaultyLinkOptions) {
     this.#options = options;
@@ -57,16 +55,16 @@ export class FaultyLink implements AsyncDisposable {
     const caller = this.#options.callerOf(near.remotePort ?? 0);
     const { port } = this.#options;
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const passage: Passage = { caller, ends: [near, far] };
-    this.#passages.add(passage);
-    near.setNoDelay();
-    far.setNoDelay();
-    this.#carry(passage, near, far);
-    this.#carry(passage, far, near);
+    for (const end of [near, far]) {
+      this.#ends.add(end);
+      end.setNoDelay();
+      end.once('close', () => this.#ends.delete(end));
+    }
+    this.#carry(caller, near, far);
+    this.#carry(caller, far, near);
   }
 
-  #carry(passage: Passage, from: Socket, to: Socket): void {
-    const { caller } = passage;
+  #carry(caller: string | undefined, from: Socket, to: Socket): void {
     const line = new Line(() => this.#options.stateFor(caller), from, to);
     from.on('data', (bytes: Buffer) => line.push(bytes));
     let hasEnded = false;
@@ -79,15 +77,12 @@ export class FaultyLink implements AsyncDisposable {
     from.once('close', () => {
       if (!hasEnded) line.push('reset');
     });
-    to.once('close', () => {
-      line.stop();
-      this.#passages.delete(passage);
-    });
+    to.once('close', () => line.stop());
     from.resume();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { ends } of this.#passages) for (const end of ends) end.destroy();
+    for (const end of this.#ends) end.destroy();
     await new Promise<void>((done) => this.#server.close(() => done()));
   }
 }

@@ -4,10 +4,13 @@ import { criterion, type Scenario, seconds, sinceNow } from './scenario.ts';
 /** A satellite line, on a busy day. */
 const line = { delayMs: 150, bytesPerSecond: 2 * MiB } as const;
 
+const committedWithinMs = 300_000;
+
 /** All lines become slow, and one site stalls: it takes connections, and says nothing. */
 export function slowNetwork(surviveSites: number): Scenario {
   return async function* (sandbox) {
-    const { network, founder, others } = sandbox;
+    const { processes, network, source, founder, others } = sandbox;
+    const snapshots = await processes.api(founder).snapshots({});
     const before = await sandbox.rehearse(founder);
     yield `On a good network the restore takes ${seconds(before.times.rtoMs ?? 0)}. Now ${2 * line.delayMs} ms there and back, and 2 MiB/s on each line.`;
     const elapsed = sinceNow();
@@ -17,7 +20,13 @@ export function slowNetwork(surviveSites: number): Scenario {
       network.isolate(stalled);
       yield `${stalled} stalls: connections stay open, and nothing comes.`;
     }
-    await sandbox.backUp();
+    // It may end before the slowest has signed: what counts is when it is committed.
+    await processes.run(source, sandbox.backupCommand);
+    const count = snapshots.length + 1;
+    await processes.until('the snapshot is committed', committedWithinMs, async () => {
+      const known = await processes.api(founder).snapshots({});
+      return known.length >= count && known.at(-1)?.state === 'committed';
+    });
     const backedUpMs = elapsed();
     yield `Backed up over these lines in ${seconds(backedUpMs)}. Restoring over them.`;
     const restored = await sandbox.rehearse(founder);

@@ -34,6 +34,7 @@ async function dial(first: LinkState): Promise<Socket> {
   socket.on('data', (bytes: Buffer) => {
     heard += bytes.toString();
   });
+  socket.on('error', () => undefined);
   caller = socket;
   return socket;
 }
@@ -57,6 +58,15 @@ describe.skipIf(process.platform !== 'linux')('a faulty link', () => {
     expect(socket.destroyed).toBe(false);
     state = { kind: 'open' };
     await until('it is mended', 5000, isHeard('kept'));
+  });
+
+  test('closes also while it holds back what nobody will fetch', async () => {
+    const socket = await dial({ kind: 'cut' });
+    socket.write('lost');
+    await new Promise<void>((done) => server?.close(() => done()) ?? done());
+    await link?.[Symbol.asyncDispose]();
+    link = undefined;
+    await until('the caller knows', 5000, async () => socket.destroyed);
   });
 
   test('takes its time both ways while it is slow', async () => {
