@@ -13,6 +13,7 @@ import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { SecretStore } from '../ports/secrets.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { Source } from '../ports/source.ts';
+import type { StagingAreas } from '../ports/staging.ts';
 import type { FactStore, StatementLog } from '../ports/statement-log.ts';
 import type { AuditPorts } from '../services/audit/agent-audit.ts';
 import type { Config } from './config.ts';
@@ -45,6 +46,8 @@ export type AgentPorts = UpkeepPorts &
     readonly compute: Compute;
     readonly source: Source;
     readonly watchLoop?: () => LoopWatch;
+    /** Where drills without a person restore to; undefined: there are none here. */
+    readonly staging?: StagingAreas;
     /** How people hear of alarms beside the log. */
     readonly channels?: readonly Channel[];
     readonly load?: HostLoad;

@@ -54,6 +54,7 @@ import { ControlPlane } from './control-plane.ts';
 import { tripwiresOf } from './dataset-rules.ts';
 import { meetContacts } from './first-contacts.ts';
 import { Grants } from './grants.ts';
+import { Drilling } from './drilling.ts';
 import { hooksOf } from './hook-config.ts';
 import { forgery, harmWatch, syncRules } from './harm.ts';
 import { Keeping, type KeptRecords, readKeptRecords } from './keeping.ts';
@@ -106,6 +107,7 @@ export class Agent implements AsyncDisposable {
   readonly statementBudget: StatementBudget;
   readonly harm: HarmWatch;
   readonly drills: DrillKeeper;
+  readonly drilling: Drilling;
   readonly upkeep: Upkeep;
   readonly standing: Standing;
   readonly outbox: Outbox;
@@ -234,9 +236,10 @@ export class Agent implements AsyncDisposable {
     const reading = { serve: this.#serve, storage, distributor, control, hostClock, alarms, audit };
     this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
     this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });
-    const isBusy = (): boolean => this.backup.isRunning || this.#isRead();
+    const isBusy = (): boolean => this.isBusy;
     const care = { isBusy, careShare: () => bandwidth.careShare };
     this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, ...care });
+    this.drilling = new Drilling(this, ports);
     this.audit = new AgentAudit({
       ...{ ...shared, statementSecret, alarms: this.alarms, harm, control },
       ...{ log: auditLog, logger: log, records: ports.auditRecords },
@@ -290,7 +293,7 @@ export class Agent implements AsyncDisposable {
     this.#tasks.push(meetContacts(this.#options.contacts, this, signal));
     this.#tasks.push(this.#committer.run({ signal }));
     const duties = [this.audit, this.harm, this.control, this.keys, this.keeping, this.drills];
-    const watching = [this.notifier, ...watches(this, this.#ports)];
+    const watching = [this.notifier, this.drilling, ...watches(this, this.#ports)];
     const more = [this.statementBudget, this.upkeep, ...watching];
     for (const duty of [...duties, ...more]) this.#tasks.push(duty.run({ signal }));
     this.#tasks.push(this.grants.requests.start());
@@ -343,9 +346,9 @@ export class Agent implements AsyncDisposable {
     return this.#distributor.isFor(member.agentKey, { pack: idOf<PackId>(pack), index });
   }
 
-  /** Somebody restores from here, or makes shards anew. */
-  #isRead(): boolean {
-    return this.clock.monotonicMs() - this.#readMs < readPauseMs;
+  /** A backup runs, or somebody restores from here or makes shards anew. */
+  get isBusy(): boolean {
+    return this.backup.isRunning || this.clock.monotonicMs() - this.#readMs < readPauseMs;
   }
 
   /** This agent as a member, or as the one that it was before it was put out. */

@@ -7,8 +7,16 @@ import { type DrillKind, decodeDrillReport } from '../core/policy/drill-report.t
 import { objectivesFor } from '../core/policy/policy-terms.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
+import { hoursText } from '../core/policy/load-window.ts';
 import { isRehearsal } from '../services/drill/drill-history.ts';
-import type { DrillApi, DrillEntry, DrillStatus, DrillTerms } from './drill-types.ts';
+import type { PlannedDrill } from '../services/drill/drill-schedule.ts';
+import type {
+  DrillApi,
+  DrillEntry,
+  DrillPlanReport,
+  DrillStatus,
+  DrillTerms,
+} from './drill-types.ts';
 
 export function drillApi(agent: Agent): DrillApi {
   return {
@@ -17,10 +25,14 @@ export function drillApi(agent: Agent): DrillApi {
     recordDrill: ({ report }) => recordDrill(agent, report),
     drills: async () => entries(agent),
     drillEvidence: () => evidence(agent),
+    drillKey: async () => ({ recipient: await agent.drilling.key.recipient() }),
+    drillSchedule: async () =>
+      agent.drilling.schedule.planned().map((one) => planReport(agent, one)),
+    runDrill: (request) => agent.drilling.events(request),
   };
 }
 
-function drillTerms(
+export function drillTerms(
   agent: Agent,
   { dataset, scenario = 'dataset' }: { dataset?: string; scenario?: DrillKind },
 ): DrillTerms {
@@ -52,7 +64,7 @@ function drillShape(agent: Agent, dataset: string): DatasetShape {
   );
 }
 
-async function recordDrill(agent: Agent, text: string): Promise<{ id: string }> {
+export async function recordDrill(agent: Agent, text: string): Promise<{ id: string }> {
   const bytes = utf8(text);
   if (bytes.length > limits.drillReportSizeMax) {
     throw new HoldfastError('limit-exceeded', 'the drill report is too large to sign');
@@ -104,6 +116,21 @@ async function evidence(agent: Agent): Promise<{ genesis: string; statements: st
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
+}
+
+function planReport(
+  agent: Agent,
+  { dataset, rule, part, nextMs, problem }: PlannedDrill,
+): DrillPlanReport {
+  const { everyMs, sampleBytes, window: hours, agents } = rule;
+  return {
+    ...{ dataset: dataset.name, datasetId: dataset.id, source: agent.nameOf(dataset.writer) },
+    ...{ everyMs, agents: [...agents], part, nextMs },
+    state: agent.drills.history.stateOf(dataset),
+    ...(sampleBytes === undefined ? {} : { sampleBytes }),
+    ...(hours === undefined ? {} : { window: hoursText(hours) }),
+    ...(problem === undefined ? {} : { problem }),
+  };
 }
 
 /** How a dataset stands with its drills, for `status`. */

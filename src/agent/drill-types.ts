@@ -16,7 +16,35 @@ export interface DrillApi {
   drills(): Promise<DrillEntry[]>;
   /** What proves the reports to anybody who knows the cluster's id. Statements are base64. */
   drillEvidence(): Promise<{ genesis: string; statements: string[] }>;
+  /** The recipient of this host's drill key, which is made when it is asked for first. */
+  drillKey(): Promise<{ recipient: string }>;
+  /** What the policy wants drilled, and this host's part in it. */
+  drillSchedule(): Promise<DrillPlanReport[]>;
+  /** Drills with this host's drill key; the report is signed. @throws key-needed | wrong-key | not-permitted | ... */
+  runDrill(request: AgentDrillRequest): AsyncIterable<DrillRunEvent>;
 }
+
+export type DrillPlanReport = {
+  dataset: string;
+  datasetId: string;
+  source: string;
+  everyMs: number;
+  sampleBytes?: number;
+  /** UTC. */
+  window?: string;
+  /** Members that drill without a person; none: a person does. */
+  agents: string[];
+  /** Of this host. Source: it is named, and never opens what it has backed up. */
+  part: 'drills' | 'not' | 'source';
+  state: DrillState;
+  /** When this host would begin. */
+  nextMs: number;
+  /** Why its newest attempt came to nothing. */
+  problem?: string;
+};
+
+/** The newest snapshot of a dataset, or a random part of it of about so many bytes. */
+export type AgentDrillRequest = { dataset: string; sample?: number };
 
 export type DrillTerms = {
   cluster: { id: string; name: string };
@@ -62,7 +90,7 @@ export type DrillRequest = {
   path: string;
   kind: 'dataset' | 'file' | 'site-loss' | 'key-loss';
   /** With what the backups were opened. */
-  authority: 'kit' | 'shares';
+  authority: 'kit' | 'shares' | 'grant';
   terms: DrillTerms;
   /** Sites that it must do without. */
   without?: string[];
@@ -108,4 +136,5 @@ export type DrillRunEvent =
   | { type: 'notice'; message: string }
   /** Of a scenario in a sandbox: what happens now. */
   | { type: 'step'; text: string }
-  | { type: 'report'; report: DrillReport; staged: string; isKept: boolean };
+  /** `id`: under which the agent has signed it. */
+  | { type: 'report'; report: DrillReport; staged: string; isKept: boolean; id?: string };

@@ -15,4 +15,5 @@ export type RunFlags = RecoveryFlags & {
   sandbox?: true;
   keep?: true;
   record: boolean;
+  grant?: true;
 };

@@ -83,6 +83,16 @@ export async function endDrill(
   refuseBad(context, report, id);
 }
 
+/** Shows a report that is signed already, and fails when the drill did. */
+export async function tellDrill(
+  context: CliContext,
+  report: DrillReport,
+  id: string | undefined,
+): Promise<void> {
+  await show(context, report, id);
+  refuseBad(context, report, id);
+}
+
 async function record(context: CliContext, report: DrillReport): Promise<string> {
   const text = new TextDecoder().decode(encodeDrillReport(report));
   const { id } = await context.backend.control(context.stateDir).recordDrill({ report: text });

@@ -36,6 +36,7 @@ const ofAlarms: Readonly<Record<string, Runbook>> = {
   escrow: 'key-lost',
   'drill-overdue': 'restore-slow',
   'drill-missed': 'restore-slow',
+  'drill-blocked': 'restore-slow',
   'not-restorable': 'site-lost',
   'data-lost': 'corrupt-peer',
   'disk-full': 'disk-full',

@@ -13,6 +13,11 @@ const shapeBody = z.strictObject({ dataset });
 // limits.drillReportSizeMax, and what UTF-16 makes of it.
 const reportBody = z.strictObject({ report: z.string().min(2).max(32_768) });
 
+export const runDrillBody = z.strictObject({
+  dataset: z.string().min(1).max(128),
+  sample: z.int().positive().exactOptional(),
+});
+
 /** Requests about rehearsals of restores, and about numbers. */
 export function addDrills(app: FastifyInstance, api: AgentApi): void {
   app.get('/v1/metrics', () => api.metrics());
@@ -26,6 +31,11 @@ export function addDrills(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/drills', (request) =>
     api.recordDrill(checked(reportBody, request.body, 'the body')),
   );
+  app.post('/v1/drills/key', (request) => {
+    checked(noBody, request.body, 'the body');
+    return api.drillKey();
+  });
+  app.get('/v1/drills/schedule', () => api.drillSchedule());
   app.post('/v1/drills/evidence', (request) => {
     checked(noBody, request.body, 'the body');
     return api.drillEvidence();

@@ -4,7 +4,7 @@ import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
 import { failureOf, isUnexpected, rethrowBug } from './failure.ts';
 import { addAlerts } from './alert-routes.ts';
-import { addDrills } from './drill-routes.ts';
+import { addDrills, runDrillBody } from './drill-routes.ts';
 import { addGrants } from './grant-routes.ts';
 import { addKeys } from './key-routes.ts';
 import {
@@ -216,6 +216,9 @@ function addStreams(app: FastifyInstance, api: AgentApi, shared: Streams): void 
   );
   app.post('/v1/validate', (request, reply) =>
     stream(api.validate(checked(validateBody, request.body, 'the body')), reply, shared),
+  );
+  app.post('/v1/drills/run', (request, reply) =>
+    stream(api.runDrill(checked(runDrillBody, request.body, 'the body')), reply, shared),
   );
   app.post('/v1/restores/run', (request, reply) => {
     const order = checked(grantedRestoreBody, request.body, 'the body');

@@ -48,11 +48,12 @@ import type { DrillRequest, DrillRunEvent } from '../drill-types.ts';
 import { keepingBy } from '../keeping-report.ts';
 import { operatorNameBy } from '../operator-name.ts';
 import { snapshotReport } from '../snapshot-report.ts';
+import { stagedDrill } from '../staged-drill.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
 import type { DatasetUse } from '../stats-types.ts';
 import { suspicionReport } from '../tripwire-api.ts';
 import { KitDoubts } from './kit-doubts.ts';
-import { stagedDrill } from './staged-drill.ts';
+import { stagingParts } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 import { useOf } from './recovery-use.ts';
 
@@ -378,7 +379,8 @@ class Session implements RecoverySession {
     const records = this.#lines.line(dataset.id);
     const { roster } = cluster.ledger;
     const around = { dataset, records, roster, view: this.#view, clock: this.#clock };
-    yield* stagedDrill(request, { ...around, opened, signal, beganMs });
+    const parts = { ...around, opened, signal, beganMs };
+    yield* stagedDrill(request, { ...parts, ...stagingParts(request) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

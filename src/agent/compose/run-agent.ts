@@ -47,6 +47,7 @@ import type { Config } from '../config.ts';
 import { version } from '../version.ts';
 import { channelsOf } from './channels.ts';
 import { openDashboard } from './dashboard.ts';
+import { hostStaging } from './staged-drill.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
 import { openTiers } from './tiers.ts';
 
@@ -138,6 +139,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         load: systemLoad(),
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
+        staging: hostStaging(join(state.path, 'staging')),
         hooks,
         channels: await channelsOf(config.alerts, hooks),
         ...guardOf(state, config),

@@ -8,6 +8,7 @@ import type { RunFlags } from '../drill-flags.ts';
 import { endDrill, followDrill } from '../drill-follow.ts';
 import { recoveryOf, resolveSnapshot } from '../recovery.ts';
 import { shellWord } from '../shell-word.ts';
+import { drillGranted } from './drill-granted.ts';
 import type { CliContext } from '../world.ts';
 
 /** Never staged more than this, unless asked. */
@@ -33,6 +34,9 @@ export async function drillLive(
 ): Promise<void> {
   const { dataset, path } = splitSubject(of);
   const kind = isLive(scenario) ? scenario : 'dataset';
+  if (flags.grant === true) {
+    return drillGranted(context, { dataset, isWhole: kind === 'dataset' && path === '/' }, flags);
+  }
   requireSense({ kind, of, path }, flags);
   const agentTerms = await termsOf(context, { dataset, scenario });
   const lost = kind === 'site-loss' ? await lostSites(context, { dataset, flags }) : undefined;

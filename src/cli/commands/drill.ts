@@ -9,6 +9,7 @@ import { hookOption, recoveryOptions } from '../recovery.ts';
 import { addDrillReports } from './drill-report.ts';
 import { drillLive, isLive } from './drill-live.ts';
 import { drillInSandbox } from './drill-sandbox.ts';
+import { addDrillSchedule } from './drill-schedule.ts';
 
 /** drill run, list, show, report, verify. */
 export function addDrill(program: Command, register: Register): void {
@@ -50,7 +51,8 @@ export function addDrill(program: Command, register: Register): void {
     .option('--allow-hooks', 'run commands among the checks')
     .option('--compare <path>', 'compare with these live files, too')
     .option('--keep', 'leave the restored files there')
-    .option('--no-record', 'do not sign the report into the cluster');
+    .option('--no-record', 'do not sign the report into the cluster')
+    .option('--grant', 'let the agent drill with its own key, in the place of a kit: drill key');
   register<RunFlags>(hookOption(recoveryOptions(run)), (context, { args, options }) => {
     const [scenario, of = ''] = args as [DrillKind, string?];
     const isSandbox = options.sandbox === true || !isLive(scenario);
@@ -59,6 +61,7 @@ export function addDrill(program: Command, register: Register): void {
       : drillLive(context, { scenario, of }, options);
   });
   addDrillReports(drill, register);
+  addDrillSchedule(drill, register);
 }
 
 function scenarioArgument(value: string): string {

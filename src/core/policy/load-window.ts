@@ -1,4 +1,4 @@
-import { dayMs, minuteMs } from '../../base/units.ts';
+import { dayMs, hourMs, minuteMs } from '../../base/units.ts';
 
 /** A part of each day, UTC, as milliseconds after midnight; it may pass midnight. */
 export type Hours = { readonly fromMs: number; readonly toMs: number };
@@ -13,6 +13,13 @@ export function hoursOf(text: string): Hours | undefined {
   const at = (hour = 0, minute = 0): number => (hour * 60 + minute) * minuteMs;
   const hours = { fromMs: at(fromHour, fromMinute), toMs: at(toHour, toMinute) };
   return hours.fromMs === hours.toMs ? undefined : hours;
+}
+
+export function hoursText({ fromMs, toMs }: Hours): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const time = (ms: number): string =>
+    `${two(Math.floor(ms / hourMs))}:${two(Math.floor((ms % hourMs) / minuteMs))}`;
+  return `${time(fromMs)}-${time(toMs)}`;
 }
 
 /** Whether this moment (milliseconds since 1970) lies in the hours; in no hours at all it always does. */

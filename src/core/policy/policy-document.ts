@@ -148,6 +148,8 @@ export type DrillRuleText = {
   readonly scenarios?: Partial<Record<DrillKind, ObjectivesText>>;
   /** Whether a drill without a person runs commands among the checks. */
   readonly commands?: 'run' | 'skip';
+  /** Members, by their names, that drill without a person. */
+  readonly agents?: readonly string[];
 };
 
 /** How many snapshots of each kind are kept. */

@@ -35,6 +35,12 @@ export function durationText(ms: number): string | undefined {
   return unit === undefined ? undefined : `${ms / unit[1]}${unit[0]}`;
 }
 
+/** The text of whole bytes, in the largest unit that leaves no rest: "50GiB". */
+export function sizeText(bytes: number): string {
+  const unit = sizes.find(([, factor]) => bytes % factor === 0);
+  return bytes === 0 || unit === undefined ? `${bytes}B` : `${bytes / unit[1]}${unit[0]}`;
+}
+
 function amountOf(
   match: RegExpExecArray | null,
   units: readonly (readonly [string, number])[],

@@ -195,6 +195,7 @@ function drillFrom(fields: PlanFields): NonNullable<Rule['drill']> {
     ),
     ...fields.optional('scenarios', (name) => scenariosFrom(fields.object(name))),
     ...fields.optional('commands', (name) => fields.word(name, ['run', 'skip'] as const)),
+    ...fields.optional('agents', (name) => textsIn(fields, name, (text) => text.length <= 63)),
   });
 }
 

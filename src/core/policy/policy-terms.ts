@@ -83,6 +83,7 @@ export type DrillRule = {
   readonly checks: readonly Probe[];
   readonly runsCommands: boolean;
   readonly scenarios: Partial<Record<DrillKind, Objectives>>;
+  readonly agents: readonly string[];
 };
 
 export type Retention = KeepCounts & { readonly keepWithinMs?: number };
@@ -222,7 +223,7 @@ function objectivesOf({ rpo, rto, detect, contain }: ObjectivesText): Objectives
 }
 
 function drillOf(text: DrillRuleText): DrillRule {
-  const { every, sample, window, checks, scenarios, commands } = text;
+  const { every, sample, window, checks, scenarios, commands, agents } = text;
   const everyMs = spanOf(every);
   const sampleBytes = sample === undefined ? undefined : sizeOf(sample);
   const hours = window === undefined ? undefined : hoursOf(window);
@@ -235,6 +236,7 @@ function drillOf(text: DrillRuleText): DrillRule {
     scenarios: Object.fromEntries(
       Object.entries(scenarios ?? {}).map(([kind, asked]) => [kind, objectivesOf(asked)]),
     ),
+    agents: agents ?? [],
   };
 }
 
