@@ -67,7 +67,8 @@ async function openSequence(
     await file.close();
   }
   if (scan?.hash !== undefined) return { ...scan, hash: scan.hash };
-  const kept = await freeDamagedPath(path);
+  // Where the header could be read, what was behind it has been copied already.
+  const kept = scan === undefined ? await freeDamagedPath(path) : undefined;
   if (kept === undefined) await rm(path);
   else await rename(path, kept);
   log.log('error', 'statement file holds nothing readable; its entries are pulled from peers', {
