@@ -207,6 +207,8 @@ export type SnapshotReport = {
   /** Side: it is kept, and does not belong to what the live copy has come from. Never the latest. */
   line: 'main' | 'side';
   tags: string[];
+  /** What was said with it by its backup; undefined: nothing. */
+  annotations?: Record<string, string>;
   files: number;
   directories: number;
   bytes: number;
@@ -239,6 +241,8 @@ export type BackupRequest = {
   force: boolean;
   /** In place of what the configuration says. */
   compression?: CompressionMode;
+  /** What shall be said with it. */
+  annotations?: Record<string, string>;
 };
 
 export type BackupEvent =

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../core/errors.ts';
+import type { Manifest } from '../core/format/records.ts';
 import { shortId } from '../core/ids.ts';
 import type { BackupResult } from '../services/backup.ts';
 import type { Agent } from './agent.ts';
@@ -30,8 +31,12 @@ export function auditBackup(agent: Agent, dataset: string, result: BackupResult)
     action: 'backed up',
     subject: `${dataset} ${shortId(record.hash)}`,
     outcome: 'done',
-    detail: `${counts.files} files, ${durability?.state ?? 'staged'}`,
+    detail: `${counts.files} files, ${durability?.state ?? 'staged'}${saidWith(record.manifest)}`,
   });
+}
+
+function saidWith({ annotations = [] }: Pick<Manifest, 'annotations'>): string {
+  return annotations.map(({ key, value }) => `, ${key}=${value}`).join('');
 }
 
 async function head(agent: Agent): Promise<AuditHead> {

@@ -1,3 +1,4 @@
+import { annotationsOf } from '../core/format/manifest.ts';
 import type { DatasetId } from '../core/ids.ts';
 import { compressionLevel } from '../core/policy/compression.ts';
 import type { Source } from '../ports/source.ts';
@@ -40,6 +41,7 @@ export async function backupJobOf(
     paths,
     selection,
     tags: full.tags,
+    annotations: annotationsOf(full.annotations ?? {}),
     host: hostName,
     program: `holdfast ${version}`,
     compressionLevel: compressionLevel(full.compression, config.compression.level),

@@ -27,6 +27,9 @@ export function snapshotReport(
     incarnation: incarnationOf(manifest),
     line: isOnLine ? 'main' : 'side',
     tags: [...manifest.tags],
+    ...(manifest.annotations !== undefined && {
+      annotations: Object.fromEntries(manifest.annotations.map(({ key, value }) => [key, value])),
+    }),
     files: totals.files,
     directories: totals.directories,
     bytes: totals.bytes,

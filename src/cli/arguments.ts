@@ -13,6 +13,20 @@ export function repeatedList(value: string, before: readonly string[] | undefine
   return [...(before ?? []), ...parts.filter((part) => part !== '')];
 }
 
+/** Collects KEY=VALUE; a key that is given twice has the later value. */
+export function annotationArgument(
+  value: string,
+  before: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  const [, key, said] = /^([a-z0-9][a-z0-9._-]{0,31})=(.{1,128})$/u.exec(value) ?? [];
+  if (key === undefined || said === undefined) {
+    throw new InvalidArgumentError(
+      'Give KEY=VALUE, as deploy=v1.2: a key of a-z 0-9 . _ - with at most 32 characters, a value of at most 128.',
+    );
+  }
+  return { ...before, [key]: said };
+}
+
 export function sizeArgument(value: string): number {
   const size = parseSize(value);
   if (size === undefined) throw new InvalidArgumentError('Give a size such as 500M or 2GiB.');

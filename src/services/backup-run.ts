@@ -318,7 +318,7 @@ export class BackupRun implements Disposable {
   }
 
   async #manifest(root: IndexRecord, segments: readonly KnownSegment[]): Promise<Manifest> {
-    const { own, tags, host, program } = this.#job;
+    const { own, tags, annotations, host, program } = this.#job;
     const { ledger, clock, facts } = this.#o;
     const before = this.#before();
     const ordinals = new Set(this.#scan.neededPacks);
@@ -356,6 +356,7 @@ export class BackupRun implements Disposable {
       sourceTimeMs: clock.nowMs(),
       nextByMs: 0,
       tags,
+      ...(annotations.length > 0 && { annotations }),
       host,
       program,
       surviveSites: ledger.roster.policy.surviveSites,

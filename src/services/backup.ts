@@ -1,6 +1,7 @@
 import { Channel } from '../base/channel.ts';
 import { Semaphore } from '../base/concurrency.ts';
 import { codeOf } from '../core/errors.ts';
+import type { Annotation } from '../core/format/records.ts';
 import type { AgentKey } from '../core/ids.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
@@ -31,6 +32,7 @@ export type BackupJob = {
   readonly paths: readonly Uint8Array[];
   readonly selection: Selection;
   readonly tags: readonly string[];
+  readonly annotations: readonly Annotation[];
   readonly host: string;
   readonly program: string;
   readonly compressionLevel: number;

@@ -111,7 +111,7 @@ export class BackupBench {
       ...rest,
       dataset: { ...dataset, recipient: this.#recipient ?? dataset.recipient },
     };
-    const words = { tags: [], host: 'host', program: 'holdfast test' };
+    const words = { tags: [], annotations: [], host: 'host', program: 'holdfast test' };
     const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
     const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };
     const job = { own, incarnation: 0, right, ...order, ...words };

@@ -34,6 +34,7 @@ export const backupBody = z.strictObject({
   compression: z.enum(compressionModes).exactOptional(),
   dryRun: z.boolean(),
   force: z.boolean(),
+  annotations: z.record(z.string().max(64), z.string().max(256)).exactOptional(),
 });
 
 export const whatIfBody = z.strictObject({ lost: z.array(name).max(1000) });

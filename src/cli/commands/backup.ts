@@ -7,7 +7,7 @@ import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { type CompressionMode, compressionModes } from '../../core/policy/compression.ts';
 import type { Register } from '../action.ts';
-import { repeated, repeatedList, sizeArgument } from '../arguments.ts';
+import { annotationArgument, repeated, repeatedList, sizeArgument } from '../arguments.ts';
 import { untilInterrupted } from '../events.ts';
 import { pathFields } from '../json-fields.ts';
 import type { ProgressSample } from '../progress.ts';
@@ -16,6 +16,7 @@ import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
 type BackupFlags = {
+  annotate?: Record<string, string>;
   dataset?: string;
   exclude?: string[];
   iexclude?: string[];
@@ -49,6 +50,11 @@ export function addBackup(program: Command, register: Register): void {
     .option('--exclude-larger-than <size>', 'leave out larger files', sizeArgument)
     .option('-x, --one-file-system', 'do not follow mounts')
     .option('--tag <tag>', 'tag the snapshot; repeatable, or separated by commas', repeatedList)
+    .option(
+      '--annotate <key=value>',
+      'say something with it, as deploy=v1.2; repeatable',
+      annotationArgument,
+    )
     .option('-n, --dry-run', 'show what would be done')
     .option('-f, --force', 'read every file, even when it looks unchanged')
     .addOption(
@@ -81,6 +87,7 @@ async function requestOf(
     }),
     ...(flags.dataset !== undefined && { dataset: flags.dataset }),
     tags: flags.tag ?? [],
+    ...(flags.annotate !== undefined && { annotations: flags.annotate }),
     exclude: [...(flags.exclude ?? []), ...listed],
     iexclude: flags.iexclude ?? [],
     excludeIfPresent: flags.excludeIfPresent ?? [],

@@ -7,7 +7,7 @@ import { repeatedList } from '../arguments.ts';
 import { kitFileOf, openSession, type RecoveryFlags, recoveryOptions } from '../recovery.ts';
 import { sortByHistory } from '../snapshot-order.ts';
 import type { Cell } from '../table.ts';
-import { counted, formatTime } from '../terminal-text.ts';
+import { clean, counted, formatTime } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
 type SnapshotsFlags = RecoveryFlags & { dataset?: string; tag?: string[]; suspect?: true };
@@ -65,7 +65,7 @@ async function print({ output }: CliContext, snapshots: readonly SnapshotReport[
         formatTime(snapshot.timeMs),
         snapshot.dataset,
         snapshot.host,
-        snapshot.tags.join(','),
+        clean([...snapshot.tags, ...annotationWords(snapshot)].join(',')),
         stateCell(snapshot),
         ...(hasLines ? [lineCell(snapshot)] : []),
         keptCell(snapshot),
@@ -105,6 +105,10 @@ function keptCell({ keeping }: SnapshotReport): Cell {
   return lock === undefined ? '-' : `locked to ${formatTime(lock.untilMs)}`;
 }
 
+function annotationWords({ annotations = {} }: SnapshotReport): string[] {
+  return Object.entries(annotations).map(([key, value]) => `${key}=${value}`);
+}
+
 /** Names as in restic's scripts, and ours beside them. */
 function snapshotFields(snapshot: SnapshotReport): object {
   return {
@@ -120,6 +124,7 @@ function snapshotFields(snapshot: SnapshotReport): object {
     state: snapshot.state,
     ...(snapshot.isShredded === true && { shredded: true }),
     tags: snapshot.tags,
+    ...(snapshot.annotations !== undefined && { annotations: snapshot.annotations }),
     ...(snapshot.suspicion !== undefined && { suspicion: snapshot.suspicion }),
     ...(snapshot.keeping !== undefined && { keeping: snapshot.keeping }),
     ...(snapshot.paths !== undefined && { paths: snapshot.paths }),

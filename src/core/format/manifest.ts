@@ -14,7 +14,7 @@ import {
   type Totals as TotalsMessage,
   type TotalsSchema,
 } from './gen/holdfast/v1/manifest_pb.js';
-import type { Changes, FactRef, Manifest, Receipt, Totals } from './records.ts';
+import type { Annotation, Changes, FactRef, Manifest, Receipt, Totals } from './records.ts';
 
 /** Tags of one snapshot: people choose them by hand. */
 export const tagsMax = 32;
@@ -25,6 +25,30 @@ const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._:=@+/-]{0,62}$/;
 /** True when a snapshot may carry the tag. */
 export function isTag(text: string): boolean {
   return tagPattern.test(text);
+}
+
+/** Annotations of one snapshot, and what one may be. */
+export const annotationsMax = 16;
+const annotationKey = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+const annotationValue = { min: 1, max: 128 };
+
+/** What people gave, in the order of a manifest. @throws HoldfastError bad-encoding, which names what is wrong */
+export function annotationsOf(given: Readonly<Record<string, string>>): readonly Annotation[] {
+  const pairs = Object.entries(given).map(([key, value]) => ({ key, value }));
+  pairs.sort((one, other) => (one.key < other.key ? -1 : 1));
+  return annotationsFrom(pairs);
+}
+
+function annotationsFrom(pairs: readonly Annotation[]): readonly Annotation[] {
+  return atMost([...pairs], annotationsMax, 'annotations').map(({ key, value }, i) => {
+    if (i > 0 && (pairs[i - 1]?.key ?? '') >= key) {
+      throw malformed('the annotations of a manifest do not ascend by key');
+    }
+    return {
+      key: textLike(key, annotationKey, 'annotation key'),
+      value: printableText(value, annotationValue, 'annotation value'),
+    };
+  });
 }
 
 const uint32 = { min: 0, max: 0xffff_ffff };
@@ -52,6 +76,7 @@ export function manifestMessage(manifest: Manifest): MessageInitShape<typeof Man
     surviveSites: manifest.surviveSites,
     ...(isChanged(manifest.changes) && { changes: changesMessage(manifest.changes) }),
     keyEpochs: [...(manifest.keyEpochs ?? [])],
+    annotations: [...(manifest.annotations ?? [])],
   };
 }
 
@@ -78,6 +103,7 @@ export function manifestFrom(message: Message): Manifest {
     surviveSites: integer(message.surviveSites, { min: 0, max: limits.shardsMax - 1 }, 'sites'),
     changes: message.changes === undefined ? noChanges : changesFrom(message.changes),
     ...keyEpochsFrom(message),
+    ...(message.annotations.length > 0 && { annotations: annotationsFrom(message.annotations) }),
   };
 }
 

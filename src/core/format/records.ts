@@ -213,7 +213,11 @@ export type Manifest = {
   readonly changes: Changes;
   /** Epochs that its packs are sealed to, ascending, where they are not all of `keyEpoch`. */
   readonly keyEpochs?: readonly number[];
+  /** What somebody wanted to be said with it, ascending by key; undefined: nothing. */
+  readonly annotations?: readonly Annotation[];
 };
+
+export type Annotation = { readonly key: string; readonly value: string };
 
 /** A peer's word that it holds the manifest and, per pack segment, the shards of a holding fact, durably. */
 export type Receipt = {

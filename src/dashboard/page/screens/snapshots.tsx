@@ -129,7 +129,17 @@ const columns = [
 ];
 
 function Row({ snapshot, isChosen }: { snapshot: SnapshotReport; isChosen: boolean }) {
-  const { id, shortId, dataset, state, suspicion, keeping, tags, line } = snapshot;
+  const {
+    id,
+    shortId,
+    dataset,
+    state,
+    suspicion,
+    keeping,
+    tags,
+    annotations = {},
+    line,
+  } = snapshot;
   const isSuspect = suspicion?.state === 'suspect' || suspicion?.state === 'after-suspect';
   const tone: Tone =
     snapshot.isShredded === true || isSuspect ? 'bad' : state === 'committed' ? 'good' : 'warn';
@@ -153,7 +163,7 @@ function Row({ snapshot, isChosen }: { snapshot: SnapshotReport; isChosen: boole
         <Sign tone={tone} size={16} /> {words}
         {isSuspect ? `: ${suspicion.reasons.join('; ')}` : ''}
       </td>
-      <td>{tags.join(', ')}</td>
+      <td>{[...tags, ...Object.entries(annotations).map((pair) => pair.join('='))].join(', ')}</td>
       <td class="number">{snapshot.files}</td>
       <td class="number">{formatSize(snapshot.bytes)}</td>
       <td class="number">{formatSize(snapshot.bytesAdded)}</td>

@@ -118,6 +118,13 @@ export declare type Manifest = Message<"holdfast.v1.Manifest"> & {
   changes?: Changes | undefined;
 
   /**
+   * ascending by key, each key once
+   *
+   * @generated from field: repeated holdfast.v1.Annotation annotations = 52;
+   */
+  annotations: Annotation[];
+
+  /**
    * that its packs are sealed to, ascending; none: key_epoch alone
    *
    * @generated from field: repeated uint32 key_epochs = 60;
@@ -130,6 +137,29 @@ export declare type Manifest = Message<"holdfast.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export declare const ManifestSchema: GenMessage<Manifest>;
+
+/**
+ * What somebody wanted to be said with a backup: what was deployed, which change it comes before.
+ *
+ * @generated from message holdfast.v1.Annotation
+ */
+export declare type Annotation = Message<"holdfast.v1.Annotation"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message holdfast.v1.Annotation.
+ * Use `create(AnnotationSchema)` to create a new message.
+ */
+export declare const AnnotationSchema: GenMessage<Annotation>;
 
 /**
  * How a snapshot differs from the one before it, as the source has seen it. Counts only, no names.

@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file holdfast/v1/manifest.proto.
  */
 export const file_holdfast_v1_manifest = /*@__PURE__*/
-  fileDesc("Chpob2xkZmFzdC92MS9tYW5pZmVzdC5wcm90bxILaG9sZGZhc3QudjEiwgMKCE1hbmlmZXN0Eg8KB2RhdGFzZXQYASABKAwSFAoMd3JpdGVyX2Vwb2NoGAIgASgNEhAKCHNlcXVlbmNlGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEh8KBGtpbmQYBSABKA4yES5ob2xkZmFzdC52MS5LaW5kEhYKDnBvbGljeV92ZXJzaW9uGAYgASgNEhEKCWtleV9lcG9jaBgHIAEoDRIiCgRyb290GAggASgLMhQuaG9sZGZhc3QudjEuQmxvYlJlZhIrCg1wYWNrX3NlZ21lbnRzGAkgAygLMhQuaG9sZGZhc3QudjEuRmFjdFJlZhIjCgZ0b3RhbHMYCiABKAsyEy5ob2xkZmFzdC52MS5Ub3RhbHMSFgoOc291cmNlX3RpbWVfbXMYCyABKAMSEgoKbmV4dF9ieV9tcxgMIAEoAxIMCgR0YWdzGA0gAygJEgwKBGhvc3QYDiABKAkSDwoHcHJvZ3JhbRgPIAEoCRIVCg1zdXJ2aXZlX3NpdGVzGBAgASgNEiUKB2NoYW5nZXMYESABKAsyFC5ob2xkZmFzdC52MS5DaGFuZ2VzEhIKCmtleV9lcG9jaHMYPCADKA0ikAEKB0NoYW5nZXMSFgoOZmlsZXNfY29tcGFyZWQYASABKAQSFQoNZmlsZXNfZGVsZXRlZBgCIAEoBBIVCg1uYW1lc19zdXNwZWN0GAMgASgEEhcKD2NhbmFyaWVzX2Jyb2tlbhgEIAEoBBIRCglieXRlc19uZXcYBSABKAQSEwoLYnl0ZXNfZGVuc2UYBiABKAQicAoHQmxvYlJlZhIMCgRwYWNrGAEgASgMEg0KBWZyYW1lGAIgASgNEhQKDGZyYW1lX29mZnNldBgDIAEoDRISCgpmcmFtZV9zaXplGAQgASgNEg4KBm9mZnNldBgFIAEoDRIOCgZsZW5ndGgYBiABKA0iJgoHRmFjdFJlZhIMCgRoYXNoGAEgASgMEg0KBWNvdW50GAIgASgNIvkBCgZUb3RhbHMSDQoFZmlsZXMYASABKAQSEwoLZGlyZWN0b3JpZXMYAiABKAQSDgoGb3RoZXJzGAMgASgEEg0KBWJ5dGVzGAQgASgEEhIKCmJ5dGVzX3JlYWQYBSABKAQSEwoLYnl0ZXNfYWRkZWQYBiABKAQSEQoJZmlsZXNfbmV3GAcgASgEEhUKDWZpbGVzX2NoYW5nZWQYCCABKAQSGAoQZmlsZXNfdW5tb2RpZmllZBgJIAEoBBIWCg5maWxlc191bnN0YWJsZRgKIAEoBBISCgpjaHVua3NfbmV3GAsgASgEEhMKC2R1cmF0aW9uX21zGAwgASgEIlYKB1JlY2VpcHQSEAoIbWFuaWZlc3QYASABKAwSEAoIaG9sZGluZ3MYAiADKAwSEgoKZnJlZV9ieXRlcxgDIAEoBBITCgtzaGFyZF9jb3VudBgEIAEoBCKXAQoEUm9vdBIMCgR0cmVlGAEgAygMEisKBWluZGV4GAIgAygLMhwuaG9sZGZhc3QudjEuSW5kZXhTZWdtZW50UmVmEg0KBXBhdGhzGAMgAygMEg4KBmlkX2tleRgEIAEoDBInCgh1bnN0YWJsZRgFIAMoCzIVLmhvbGRmYXN0LnYxLlVuc3RhYmxlEgwKBGhvc3QYBiABKAkiRAoPSW5kZXhTZWdtZW50UmVmEiIKBGJsb2IYASABKAsyFC5ob2xkZmFzdC52MS5CbG9iUmVmEg0KBWNvdW50GAIgASgNIigKCFVuc3RhYmxlEgwKBHBhdGgYASABKAwSDgoGcmVhc29uGAIgASgJKj8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfRlVMTBABEhIKDktJTkRfSU5DUkVNRU5UEAJiBnByb3RvMw");
+  fileDesc("Chpob2xkZmFzdC92MS9tYW5pZmVzdC5wcm90bxILaG9sZGZhc3QudjEi8AMKCE1hbmlmZXN0Eg8KB2RhdGFzZXQYASABKAwSFAoMd3JpdGVyX2Vwb2NoGAIgASgNEhAKCHNlcXVlbmNlGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEh8KBGtpbmQYBSABKA4yES5ob2xkZmFzdC52MS5LaW5kEhYKDnBvbGljeV92ZXJzaW9uGAYgASgNEhEKCWtleV9lcG9jaBgHIAEoDRIiCgRyb290GAggASgLMhQuaG9sZGZhc3QudjEuQmxvYlJlZhIrCg1wYWNrX3NlZ21lbnRzGAkgAygLMhQuaG9sZGZhc3QudjEuRmFjdFJlZhIjCgZ0b3RhbHMYCiABKAsyEy5ob2xkZmFzdC52MS5Ub3RhbHMSFgoOc291cmNlX3RpbWVfbXMYCyABKAMSEgoKbmV4dF9ieV9tcxgMIAEoAxIMCgR0YWdzGA0gAygJEgwKBGhvc3QYDiABKAkSDwoHcHJvZ3JhbRgPIAEoCRIVCg1zdXJ2aXZlX3NpdGVzGBAgASgNEiUKB2NoYW5nZXMYESABKAsyFC5ob2xkZmFzdC52MS5DaGFuZ2VzEiwKC2Fubm90YXRpb25zGDQgAygLMhcuaG9sZGZhc3QudjEuQW5ub3RhdGlvbhISCgprZXlfZXBvY2hzGDwgAygNIigKCkFubm90YXRpb24SCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJIpABCgdDaGFuZ2VzEhYKDmZpbGVzX2NvbXBhcmVkGAEgASgEEhUKDWZpbGVzX2RlbGV0ZWQYAiABKAQSFQoNbmFtZXNfc3VzcGVjdBgDIAEoBBIXCg9jYW5hcmllc19icm9rZW4YBCABKAQSEQoJYnl0ZXNfbmV3GAUgASgEEhMKC2J5dGVzX2RlbnNlGAYgASgEInAKB0Jsb2JSZWYSDAoEcGFjaxgBIAEoDBINCgVmcmFtZRgCIAEoDRIUCgxmcmFtZV9vZmZzZXQYAyABKA0SEgoKZnJhbWVfc2l6ZRgEIAEoDRIOCgZvZmZzZXQYBSABKA0SDgoGbGVuZ3RoGAYgASgNIiYKB0ZhY3RSZWYSDAoEaGFzaBgBIAEoDBINCgVjb3VudBgCIAEoDSL5AQoGVG90YWxzEg0KBWZpbGVzGAEgASgEEhMKC2RpcmVjdG9yaWVzGAIgASgEEg4KBm90aGVycxgDIAEoBBINCgVieXRlcxgEIAEoBBISCgpieXRlc19yZWFkGAUgASgEEhMKC2J5dGVzX2FkZGVkGAYgASgEEhEKCWZpbGVzX25ldxgHIAEoBBIVCg1maWxlc19jaGFuZ2VkGAggASgEEhgKEGZpbGVzX3VubW9kaWZpZWQYCSABKAQSFgoOZmlsZXNfdW5zdGFibGUYCiABKAQSEgoKY2h1bmtzX25ldxgLIAEoBBITCgtkdXJhdGlvbl9tcxgMIAEoBCJWCgdSZWNlaXB0EhAKCG1hbmlmZXN0GAEgASgMEhAKCGhvbGRpbmdzGAIgAygMEhIKCmZyZWVfYnl0ZXMYAyABKAQSEwoLc2hhcmRfY291bnQYBCABKAQilwEKBFJvb3QSDAoEdHJlZRgBIAMoDBIrCgVpbmRleBgCIAMoCzIcLmhvbGRmYXN0LnYxLkluZGV4U2VnbWVudFJlZhINCgVwYXRocxgDIAMoDBIOCgZpZF9rZXkYBCABKAwSJwoIdW5zdGFibGUYBSADKAsyFS5ob2xkZmFzdC52MS5VbnN0YWJsZRIMCgRob3N0GAYgASgJIkQKD0luZGV4U2VnbWVudFJlZhIiCgRibG9iGAEgASgLMhQuaG9sZGZhc3QudjEuQmxvYlJlZhINCgVjb3VudBgCIAEoDSIoCghVbnN0YWJsZRIMCgRwYXRoGAEgASgMEg4KBnJlYXNvbhgCIAEoCSo/CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX0ZVTEwQARISCg5LSU5EX0lOQ1JFTUVOVBACYgZwcm90bzM");
 
 /**
  * Describes the message holdfast.v1.Manifest.
@@ -20,60 +20,67 @@ export const ManifestSchema = /*@__PURE__*/
   messageDesc(file_holdfast_v1_manifest, 0);
 
 /**
+ * Describes the message holdfast.v1.Annotation.
+ * Use `create(AnnotationSchema)` to create a new message.
+ */
+export const AnnotationSchema = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_manifest, 1);
+
+/**
  * Describes the message holdfast.v1.Changes.
  * Use `create(ChangesSchema)` to create a new message.
  */
 export const ChangesSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 1);
+  messageDesc(file_holdfast_v1_manifest, 2);
 
 /**
  * Describes the message holdfast.v1.BlobRef.
  * Use `create(BlobRefSchema)` to create a new message.
  */
 export const BlobRefSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 2);
+  messageDesc(file_holdfast_v1_manifest, 3);
 
 /**
  * Describes the message holdfast.v1.FactRef.
  * Use `create(FactRefSchema)` to create a new message.
  */
 export const FactRefSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 3);
+  messageDesc(file_holdfast_v1_manifest, 4);
 
 /**
  * Describes the message holdfast.v1.Totals.
  * Use `create(TotalsSchema)` to create a new message.
  */
 export const TotalsSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 4);
+  messageDesc(file_holdfast_v1_manifest, 5);
 
 /**
  * Describes the message holdfast.v1.Receipt.
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 5);
+  messageDesc(file_holdfast_v1_manifest, 6);
 
 /**
  * Describes the message holdfast.v1.Root.
  * Use `create(RootSchema)` to create a new message.
  */
 export const RootSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 6);
+  messageDesc(file_holdfast_v1_manifest, 7);
 
 /**
  * Describes the message holdfast.v1.IndexSegmentRef.
  * Use `create(IndexSegmentRefSchema)` to create a new message.
  */
 export const IndexSegmentRefSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 7);
+  messageDesc(file_holdfast_v1_manifest, 8);
 
 /**
  * Describes the message holdfast.v1.Unstable.
  * Use `create(UnstableSchema)` to create a new message.
  */
 export const UnstableSchema = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_manifest, 8);
+  messageDesc(file_holdfast_v1_manifest, 9);
 
 /**
  * Describes the enum holdfast.v1.Kind.
