@@ -1,8 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProposalReport } from '../../src/agent/trust-types.ts';
+import { MiB } from '../../src/base/units.ts';
 import { Cluster, messages, threeSites, until } from '../support/cluster.ts';
+import { auditAt } from '../support/heard.ts';
+import { interruptBackup } from '../support/running-backup.ts';
 
 /**
  * Three operators of whom two must sign, with keys that no host has. What cannot be taken back waits three
@@ -143,14 +147,37 @@ describe('two operators', () => {
     expect(messages(out)[0]).toMatchObject({ version: 1, is_verified: true });
   });
 
-  it('put a member out, which is cut off within five seconds', async () => {
+  it('put a member out in the middle of its backup: every peer cuts it off within five seconds', async () => {
+    const large = join(cluster.root, 'large');
+    writeFileSync(large, randomBytes(96 * MiB));
+    await cluster.api(second).limitBandwidth({ upload: 8 * MiB });
+    const peers = [origin, auditor];
+    const before = new Map(peers.map((site) => [site, storedMs(site).length]));
     const remove = ['peer', 'remove', second, '--reason', 'stolen', '--yes'];
-    await cluster.expect(0, [...remove, ...by('ada', 'bea')], origin);
-    await until('nobody is connected with it', 5000, async () => {
-      const peers = await cluster.api(second).peers();
-      return peers.every(({ state }) => state !== 'connected');
-    });
+    const { wasRunning } = await interruptBackup(
+      cluster,
+      { site: second, paths: [large] },
+      {
+        isReached: () => peers.every((site) => storedMs(site).length > (before.get(site) ?? 0) + 1),
+        act: async () => void (await cluster.expect(0, [...remove, ...by('ada', 'bea')], origin)),
+      },
+    );
+    expect(wasRunning).toBe(true);
+    for (const site of peers) {
+      const decisions = await auditAt(cluster, site, 'decision');
+      const heard = decisions.find(({ action }) => action === 'expel');
+      const lastMs = Math.max(...storedMs(site));
+      expect(lastMs - (heard?.timeMs ?? 0), `${site} has cut it off`).toBeLessThan(5000);
+    }
     const removed = await cluster.api(auditor).removedPeers();
     expect(removed).toMatchObject([{ name: second, reason: 'stolen' }]);
   });
+
+  /** When each shard of a site was stored. */
+  function storedMs(site: string): number[] {
+    const directory = join(cluster.state(site), 'shards');
+    const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+    const shards = names.filter((name) => /[0-9a-f]{64}\.\d+$/.test(name));
+    return shards.map((name) => statSync(join(directory, name)).mtimeMs);
+  }
 });
