@@ -8,6 +8,7 @@ import type { CheckEvent, CheckRequest } from './check-types.ts';
 import type { Contradiction } from './contradictions.ts';
 import type { DecreeApi } from './coordinator-decree-types.ts';
 import type { CoordinatorApi } from './coordinator-types.ts';
+import type { ExpulsionReport } from './expelled.ts';
 import type { GrantApi } from './grant-types.ts';
 import type { DatasetApi } from './dataset-types.ts';
 import type { DrillApi, DrillRequest, DrillRunEvent, DrillStatus } from './drill-types.ts';
@@ -93,22 +94,6 @@ export type SnapshotFilter = {
 };
 
 export type CommitState = 'staged' | 'placed' | 'committed';
-
-/** How a host came to be no member any more. */
-export type ExpulsionReport = {
-  generation: number;
-  /** Of the entry in the control log. */
-  index: number;
-  reason: string;
-  /** By the operators' clock. */
-  timeMs: number;
-  /** Names of those who have signed it. */
-  operators: string[];
-  /** Set when this host cannot prove it: the member that says so. */
-  toldBy?: string;
-  /** One sentence. */
-  words: string;
-};
 
 export type StatusReport = {
   /** This host is no member any more. */

@@ -5,6 +5,7 @@ import type { CoordinatorStatus } from './api.ts';
 import { isQuorate } from './coordinator-quorum.ts';
 import type { CommandReport, CoordinatorApi, CoordinatorReport } from './coordinator-types.ts';
 import { givenUpWarnings } from './given-up-hosts.ts';
+import { expulsionReport } from './membership-loss.ts';
 
 export function coordinatorApi(agent: Agent): CoordinatorApi {
   return {
@@ -21,6 +22,7 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
   const leader = control.leaderByHearsay;
   const candidates = agent.control.voters.candidates();
   const { version, mode } = control.state.layout.current;
+  const expulsion = expulsionReport(agent);
   const voters = config.voters.map((key) => {
     const known = candidates.find((one) => one.agent === key);
     const said = control.state.time.of(key);
@@ -52,6 +54,7 @@ async function coordinatorReport(agent: Agent): Promise<CoordinatorReport> {
     layout: { version, mode },
     logTimeMs: control.state.time.nowMs,
     format: control.state.format.current,
+    ...(expulsion === undefined ? {} : { expulsion }),
     warnings: [
       ...agent.control.troubles.all(),
       ...lintVoters(candidates, config.voters, control.state.genesis.byzantineVoters),

@@ -2,10 +2,12 @@ import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { Agent } from './agent.ts';
 import type { CoordinatorReport } from './coordinator-types.ts';
+import { expelled } from './expelled.ts';
 
-/** Names who is missing for a decision. */
+/** Names who is missing for a decision; a host that was put out is told that. */
 export function noQuorum(report: CoordinatorReport): HoldfastError {
-  const { voters, votersReachable, quorum } = report;
+  const { voters, votersReachable, quorum, expulsion } = report;
+  if (expulsion !== undefined) return expelled(expulsion);
   const missing = voters.filter(({ isReachable }) => !isReachable).map(({ name }) => name);
   const who = missing.length === 0 ? 'nobody is elected yet' : `missing: ${missing.join(', ')}`;
   return new HoldfastError(

@@ -1,3 +1,5 @@
+import type { ExpulsionReport } from './expelled.ts';
+
 /** The part of the agent's API that is about the control log. Keys in hexadecimal. */
 export interface CoordinatorApi {
   /** As this host sees it; `isConfirmed` tells whether a quorum has just agreed. */
@@ -33,6 +35,8 @@ export type CoordinatorReport = {
   format: number;
   /** Each with the command that mends it. */
   warnings: { text: string; next: string }[];
+  /** This host is no member any more. */
+  expulsion?: ExpulsionReport;
 };
 
 export type VoterReport = {

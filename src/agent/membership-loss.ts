@@ -4,7 +4,7 @@ import type { Revocation } from '../core/protocol/control/member-book.ts';
 import { dayMs } from '../base/units.ts';
 import type { OwnExpulsion } from '../services/farewell.ts';
 import type { Agent } from './agent.ts';
-import type { ExpulsionReport } from './api.ts';
+import { expelled, type ExpulsionReport } from './expelled.ts';
 import { operatorName } from './operator-name.ts';
 
 /** So long people are reminded of a role that was taken from their host. */
@@ -28,12 +28,7 @@ function expulsionWords({ operators, timeMs, index, reason, toldBy }: OwnExpulsi
 /** Nothing that this host does for the cluster counts any more. @throws HoldfastError not-permitted */
 export function requireMembership(agent: Agent): void {
   const report = expulsionReport(agent);
-  if (report === undefined) return;
-  const { generation, index, timeMs } = report;
-  throw new HoldfastError('not-permitted', `${report.words}. Its members refuse it for good`, {
-    next: afterExpulsion,
-    details: { generation, index, timeMs },
-  });
+  if (report !== undefined) throw expelled(report);
 }
 
 /** @throws HoldfastError not-permitted */
@@ -62,9 +57,6 @@ export function membershipWarnings(agent: Agent): string[] {
         `this host has the role ${one.role} no more: ${revocationWords(agent, one)}. Operators give it back: holdfast peer set ${name} --role +${one.role}`,
     );
 }
-
-const afterExpulsion =
-  'what it has backed up stays, and restores with the kit: holdfast restore --help; to take part again it joins under another name, into an empty state directory: holdfast join --code-file FILE';
 
 function revocationsOf(agent: Agent): readonly Revocation[] {
   return agent.control.log.state.members.record(agent.member().agentKey)?.revocations ?? [];

@@ -3,6 +3,7 @@ import { encodeCommand } from '../core/format/control-command.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
 import { signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
 import { isUnderWay, type Proposal } from '../core/protocol/control/proposal.ts';
+import { lackOf } from '../core/protocol/control/proposal-change.ts';
 import type { Agent } from './agent.ts';
 import { commandWords } from './command-words.ts';
 import { hearNews } from './coordinator-news.ts';
@@ -46,6 +47,7 @@ function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {
   const threshold = signaturesNeeded(state, command.body);
   const needed =
     command.body.kind === 'operators' ? Math.max(threshold, command.body.threshold) : threshold;
+  const lacks = proposal.state === 'open' ? lackOf(state, proposal) : undefined;
   const isRunning = isUnderWay(proposal) && wait.sinceMs !== undefined;
   return {
     hash,
@@ -55,6 +57,7 @@ function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {
     generation,
     state: proposal.state,
     threshold: needed,
+    ...(lacks === undefined ? {} : { lacks }),
     approvals: proposal.approvals.map(({ operator, timeMs }) => ({
       name: operatorName(agent, operator),
       key: operator,

@@ -46,6 +46,8 @@ export type ProposalReport = {
   state: 'open' | 'waiting' | 'done' | 'failed' | 'denied' | 'vetoed' | 'expired';
   /** How many must sign. */
   threshold: number;
+  /** Of an open one: whose signatures are missing; not every operator's counts for everything. */
+  lacks?: string;
   approvals: { name: string; key: string; timeMs: number }[];
   denials: { name: string; reason: string }[];
   /** Log time at which it expires, or takes effect; undefined: not known yet, or it has ended. */

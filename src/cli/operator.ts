@@ -40,11 +40,19 @@ export async function submitAsOperator(
   if (report.outcome === 'applied') return report;
   const reason = report.reason ?? 'no reason was given';
   throw new HoldfastError('not-permitted', `the control log refused it: ${reason}`, {
-    next: /sign this/.test(reason)
-      ? 'let more operators sign: --operator-key FILE --operator-key FILE'
-      : `${lookUp[body.kind] ?? 'holdfast coordinator status'}${context.stateFlag}`,
+    next: nextAfter(reason, body, context),
     details: { index: report.index },
   });
+}
+
+function nextAfter(reason: string, { kind }: ControlBody, { stateFlag }: CliContext): string {
+  if (reason === 'an operator must sign this') {
+    return `none of these keys is an operator's now: holdfast operator list${stateFlag}`;
+  }
+  if (/sign this/.test(reason)) {
+    return 'let more operators sign: --operator-key FILE --operator-key FILE';
+  }
+  return `${lookUp[kind] ?? 'holdfast coordinator status'}${stateFlag}`;
 }
 
 /** Where to see what stood in the way of a command. */

@@ -167,7 +167,8 @@ export class BudgetBook {
     const asked = `, and a pack of ${formatSize(more)} is to come`;
     if (perDay !== undefined && dayBytes + more > perDay * factor) {
       const limit = `${whose} is ${formatSize(perDay)} a day (${rule}[].budget.perDay)`;
-      return `${limit}; ${formatSize(dayBytes)} were stored today${asked}. The day ends at 0:00 UTC`;
+      const end = more > perDay * factor ? 'It alone is too much' : 'The day ends at 0:00 UTC';
+      return `${limit}; ${formatSize(dayBytes)} were stored today${asked}. ${end}`;
     }
     if (total !== undefined && totalBytes + more > total * factor) {
       const limit = `${whose} is ${formatSize(total)} in all (${rule}[].budget.total)`;

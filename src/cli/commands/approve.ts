@@ -97,7 +97,7 @@ async function show(context: CliContext, id: string): Promise<void> {
 }
 
 function proposalLines(proposal: ProposalReport, body: ControlBody): string[] {
-  const { hash, state, words, approvals, denials, threshold, reason, vetoedBy } = proposal;
+  const { hash, state, words, approvals, denials, threshold, reason, vetoedBy, lacks } = proposal;
   const why = reason === undefined ? '' : `: ${reason}`;
   const by = vetoedBy === undefined ? '' : ` by ${vetoedBy}`;
   return [
@@ -106,6 +106,7 @@ function proposalLines(proposal: ProposalReport, body: ControlBody): string[] {
     `state      ${state}${clean(`${by}${why}`)}`,
     `ends       ${endWords(proposal)}`,
     `signed     ${approvals.length} of ${threshold}`,
+    ...(lacks === undefined ? [] : [`lacks      ${clean(lacks)}`]),
     ...approvals.map(({ name, timeMs }) => `  ${clean(name)}, ${formatTime(timeMs)}`),
     ...denials.map((one) => `denied by  ${clean(`${one.name}: ${one.reason}`)}`),
     'command',
@@ -143,7 +144,12 @@ async function deny(
   }
   const kind = state === 'waiting' ? 'veto' : 'deny';
   await submitAsOperator(context, flags, { kind, hash: hash as CommandHash, reason });
-  await printStanding(context, hash);
+  const { state: after, denials } = await find(context, hash);
+  if (after !== 'open' || context.output.isJson) return printStanding(context, hash);
+  const who = denials.map((one) => one.name).join(', ');
+  await context.output.print(
+    `${hash.slice(0, 8)} is denied by ${clean(who)}: so many others may still sign that it is not over.`,
+  );
 }
 
 /** What was granted to restore is taken back: whoever serves it stops at once. */
@@ -170,11 +176,13 @@ async function printStanding(context: CliContext, hash: string): Promise<void> {
   const { output, stateFlag } = context;
   const proposal = await find(context, hash);
   if (output.isJson) return output.json(message('proposal', proposal));
-  const { state, approvals, threshold, lengthMs, reason = '' } = proposal;
+  const { state, approvals, threshold, lacks, lengthMs, reason = '' } = proposal;
   const id = hash.slice(0, 8);
   switch (state) {
     case 'open':
-      await output.print(`${id} has ${approvals.length} of ${threshold} signatures.`);
+      await output.print(
+        `${id} has ${approvals.length} of ${threshold} signatures${lacks === undefined ? '' : `: ${clean(lacks)}`}.`,
+      );
       return output.remark(`next: holdfast approve sign ${id}${stateFlag}`);
     case 'waiting':
       await output.print(

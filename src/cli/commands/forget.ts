@@ -97,7 +97,7 @@ async function printStream({ output }: CliContext, stream: RetentionReport): Pro
       reasonText(snapshot),
     ]),
   );
-  const kept = snapshots.filter(({ isKept }) => isKept).length;
+  const kept = snapshots.filter(({ isKept, stage }) => isKept && stage === 'live').length;
   await output.print(`${counted(kept, 'snapshot')} kept, ${snapshots.length - kept} may go.`, '');
 }
 
@@ -107,8 +107,12 @@ function decisionCell({ isKept, stage }: DecisionReport): Cell {
   return isKept ? { text: 'keep', style: 'green' } : { text: 'may go', style: 'yellow' };
 }
 
-function reasonText({ reasons, isKept, lockedUntilMs }: DecisionReport): string {
+function reasonText({ id, reasons, isKept, stage, lockedUntilMs }: DecisionReport): string {
   const words = reasons.join('; ');
+  // What others have become since may have a rule keep it after all.
+  if (isKept && (stage === 'veto' || stage === 'trash')) {
+    return `by now: ${words}; to keep it: holdfast undelete ${id.slice(0, 8)}`;
+  }
   if (isKept || lockedUntilMs === 0) return words;
   return `${words}; locked until ${formatTime(lockedUntilMs)}`;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
+import { expelled } from '../../agent/expelled.ts';
 import { formatSize, formatSpan } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Register } from '../action.ts';
@@ -33,11 +34,8 @@ export function addStatus(program: Command, register: Register): void {
 function refuseDanger({ stateFlag }: CliContext, status: StatusReport): void {
   const { contradictions, datasets, expulsion } = status;
   if (expulsion !== undefined) {
-    const { words, generation, index, timeMs } = expulsion;
-    throw new HoldfastError('not-permitted', `${words}. What stands above may be old`, {
-      next: 'what it has backed up stays: restore with the kit; to take part again: holdfast join --code-file FILE, under another name, into an empty state directory',
-      details: { generation, index, timeMs },
-    });
+    // What stands above it may be old.
+    throw expelled(expulsion);
   }
   const namesOf = (some: DatasetStatus[]): string => clean(some.map(({ name }) => name).join(', '));
   const isLost = ({ restorable }: DatasetStatus): boolean => restorable?.isRestorableNow === false;

@@ -131,6 +131,7 @@ describe('a failing command', () => {
     ['holdfast restore plan www --to a', "holdfast restore plan -s '/work/a b' www --to a"],
     ['holdfast restore latest -t DIR', "holdfast restore -s '/work/a b' latest -t DIR"],
     ['holdfast init, holdfast join, or another state directory with -s', undefined],
+    ['restore with the kit: holdfast restore --help', undefined],
     ['on nas: holdfast key rotate home', undefined],
     ['its owner runs: holdfast operator key -o FILE', undefined],
     ["holdfast status -s '/work/a b'", undefined],

@@ -177,6 +177,11 @@ function approved(
   return { change: effect(state, proposal, place) };
 }
 
+/** Which signatures it still lacks, in words; undefined: none. */
+export function lackOf(state: ControlState, proposal: Proposal): string | undefined {
+  return objectionTo(state, proposal.command.body, signersInForce(state, proposal));
+}
+
 /** Signatures of those who are operators no more have stopped counting. */
 function signersInForce(state: ControlState, { command, approvals }: Proposal): Set<string> {
   const all = new Set<string>(approvals.map(({ operator }) => operator));

@@ -5,6 +5,7 @@ import { encodePolicy } from '../../../../../src/core/policy/policy-text.ts';
 import { controlBounds } from '../../../../../src/core/protocol/control/control-bounds.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { openEvidence } from '../../../../../src/core/protocol/control/evidence.ts';
+import { lackOf } from '../../../../../src/core/protocol/control/proposal-change.ts';
 import { bergen, turku } from './sample-control.ts';
 import { keyOfPerson, OperatorsControl, operatorNamed, type Person } from './sample-operators.ts';
 
@@ -49,6 +50,15 @@ describe('a proposal', () => {
     const { command, signers } = openEvidence(evidence, log.cluster.id);
     expect(command.body).toEqual(policy());
     expect([...signers].sort()).toEqual([keyOfPerson('Ada'), keyOfPerson('Cid')].sort());
+  });
+
+  test('says whose signatures it lacks, where not every signature counts for what comes after', () => {
+    const { hash } = log.propose(without('Cid'), ['Cid']);
+    log.approve(hash, 'Ada');
+    const proposal = log.proposal(hash);
+    expect(proposal).toMatchObject({ state: 'open', approvals: [{}, {}] });
+    if (proposal === undefined) throw new Error('it is gone');
+    expect(lackOf(log.state, proposal)).toBe('2 of the new operators must sign this, 1 did');
   });
 
   test('one operator counts once, however often he signs', () => {
