@@ -6,7 +6,7 @@ const restores = 'plan|run|status|resume|cancel|rollback|request|grants?';
 const elsewhere = 'join|init|demo|agent|version|completion|operator key|config init';
 
 const ownCommand = new RegExp(
-  `\\bholdfast (?!(?:${elsewhere})\\b)(?:(?:${groups}) [a-z-]+|restore(?: (?:${restores})\\b)?|[a-z][a-z-]*)(?! --help)`,
+  `\\bholdfast (?!(?:${elsewhere})\\b)(?:(?:${groups}) [a-z-]+|restore(?: (?:${restores})\\b)?|[a-z][a-z-]*)(?![a-z-]| --help)`,
   'g',
 );
 

@@ -199,8 +199,11 @@ async function report(
   if (missingSites.length > 0) {
     await output.print(`  still to be delivered to: ${clean(missingSites.join(', '))}`);
   }
-  for (const one of summary.refusals)
+  // Else the error names them.
+  const isWhole = summary.state === 'committed' && missingSites.length === 0;
+  for (const one of isWhole ? summary.refusals : []) {
     await output.print(`  refused by ${clean(refusalWords(one))}`);
+  }
   if (summary.quarantine !== undefined) {
     const { by, reason } = summary.quarantine;
     await output.print(
