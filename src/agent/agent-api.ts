@@ -46,7 +46,6 @@ import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-a
 import { namesOf, suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
 import { validateApi } from './validate-api.ts';
-import { whatIfApi } from './what-if-api.ts';
 
 /** The agent's answers to its clients. */
 export function agentApi(agent: Agent, stop: () => void): AgentApi {
@@ -74,7 +73,6 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ...storeApi(agent),
     ...auditApi(agent),
     ...planApi(agent),
-    ...whatIfApi(agent),
     ...alertApi(agent),
     ...drillApi(agent),
     ...metricsApi(agent),

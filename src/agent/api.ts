@@ -23,7 +23,6 @@ import type { StoreApi, StoresReport } from './store-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 import type { ValidateApi } from './validate-types.ts';
 import type { TrustApi } from './trust-types.ts';
-import type { WhatIfApi } from './what-if-types.ts';
 import type { PossessionReport, ScrubReport, UpkeepApi } from './upkeep-types.ts';
 
 /**
@@ -50,8 +49,7 @@ export interface AgentApi
     StatsApi,
     BandwidthApi,
     ValidateApi,
-    PlanApi,
-    WhatIfApi {
+    PlanApi {
   identity(): Promise<IdentityReport>;
   status(): Promise<StatusReport>;
   peers(): Promise<PeerReport[]>;

@@ -94,7 +94,6 @@ export function connectControl(socketPath: string): AgentApi {
     grantMaterial: (request) => call('POST', '/v1/restores/material', request),
     readPack: (request) => call('POST', '/v1/restores/pack', request),
     restoreGranted: (request) => stream('/v1/restores/run', request),
-    whatIf: (request) => call('POST', '/v1/what-if', request),
     keepFacts: async (request) => {
       await call('POST', '/v1/facts', request);
     },

@@ -1,4 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
+import type { DatasetId } from '../core/ids.ts';
+import type { ManifestRecord } from '../services/ledger.ts';
 import { type DatasetForecast, forecastOf } from '../services/repair/loss-forecast.ts';
 import type { Agent } from './agent.ts';
 import type { DatasetLossReport, LossReport } from './upkeep-types.ts';
@@ -21,9 +23,7 @@ export async function forecastLoss(agent: Agent, wanted: readonly string[]): Pro
     hosts: sites.hosts,
     sitesLeft: sites.left,
     voters: votersLeft(agent, lost),
-    datasets: agent.lines
-      .all()
-      .map((record) => datasetReport(agent, record, byId.get(record.id), lost)),
+    datasets: await datasetReports(agent, byId, lost),
     repair: {
       shards: sum(({ shards }) => shards),
       stuckShards: sum(({ stuckShards }) => stuckShards),
@@ -63,6 +63,49 @@ function votersLeft({ control, ledger }: Agent, lost: ReadonlySet<string>): Loss
     return site !== undefined && !lost.has(site);
   }).length;
   return { count: voters.length, left, hasQuorum: left > voters.length / 2 };
+}
+
+async function datasetReports(
+  agent: Agent,
+  forecasts: ReadonlyMap<DatasetId, DatasetForecast>,
+  lost: ReadonlySet<string>,
+): Promise<DatasetLossReport[]> {
+  const reports: DatasetLossReport[] = [];
+  for (const { dataset, newest } of await agent.status.datasets()) {
+    const report = datasetReport(agent, dataset, forecasts.get(dataset.id), lost);
+    const judged = newest === undefined ? {} : { newest: await judge(agent, newest.record, lost) };
+    reports.push({ ...report, ...judged });
+  }
+  return reports;
+}
+
+/** By those who could be asked for it now. */
+async function judge(
+  agent: Agent,
+  record: ManifestRecord,
+  lost: ReadonlySet<string>,
+): Promise<NonNullable<DatasetLossReport['newest']>> {
+  const { view, ledger, status } = agent;
+  const { isRecoverable, sitesMayFail, lostPacks, packs } = await view.assess(record, (key) => {
+    const site = ledger.roster.member(key)?.site;
+    return status.isReachable(key) && site !== undefined && !lost.has(site);
+  });
+  const held = new Map<string, Set<number>>();
+  for (const { site, masks } of await view.holdings(record)) {
+    const packsAt = held.get(site) ?? new Set();
+    held.set(site, packsAt);
+    for (const [i, mask] of masks.entries()) if (mask !== 0) packsAt.add(i);
+  }
+  return {
+    snapshot: record.hash,
+    isRestorable: isRecoverable,
+    sitesMayFail,
+    packs: packs.length,
+    lostPacks,
+    holders: [...held]
+      .map(([site, { size }]) => ({ site, packs: size }))
+      .sort((a, b) => a.site.localeCompare(b.site)),
+  };
 }
 
 type DatasetRecord = ReturnType<Agent['lines']['all']>[number];

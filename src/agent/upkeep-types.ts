@@ -4,7 +4,7 @@ export interface UpkeepApi {
   repairs(request: { isNow: boolean }): Promise<RepairReport>;
   /** Who has been asked to leave, and what still depends on them. */
   drains(): Promise<DrainReport[]>;
-  /** What losing these sites would do; changes nothing. @throws not-found | usage (nothing would be left) */
+  /** What losing these sites, maybe none, would do; changes nothing. @throws not-found */
   forecastLoss(request: { sites: string[] }): Promise<LossReport>;
   /** How far reading back has come. `isNow`: everything is read now. @throws not-permitted (it stores nothing) */
   scrub(request: { isNow: boolean }): Promise<ScrubReport>;
@@ -72,6 +72,17 @@ export type DatasetLossReport = {
   writtenBytes: number;
   readBytes: number;
   words: string;
+  /** The newest snapshot, by those who can be reached now and are at none of these sites; undefined: there is none. */
+  newest?: {
+    snapshot: string;
+    isRestorable: boolean;
+    /** Negative: not restorable. */
+    sitesMayFail: number;
+    packs: number;
+    lostPacks: number;
+    /** What each site has signed for, whether it answers or not. */
+    holders: { site: string; packs: number }[];
+  };
 };
 
 /** Of what this host stores. */

@@ -37,10 +37,8 @@ export const backupBody = z.strictObject({
   annotations: z.record(z.string().max(64), z.string().max(256)).exactOptional(),
 });
 
-export const whatIfBody = z.strictObject({ lost: z.array(name).max(1000) });
-
 export const lossBody = z.strictObject({
-  sites: z.array(z.string().min(1).max(64)).min(1).max(64),
+  sites: z.array(z.string().min(1).max(64)).max(64),
 });
 
 const rate = z

@@ -30,7 +30,6 @@ import {
   validateBody,
   vetoBody,
   stepDownBody,
-  whatIfBody,
 } from './requests.ts';
 import { addKeeping } from './keeping-routes.ts';
 import { bindSocketFile } from './socket-file.ts';
@@ -145,7 +144,6 @@ function addPlans(app: FastifyInstance, api: AgentApi): void {
     checked(noBody, request.body, 'the body');
     return api.verifyAudit();
   });
-  app.post('/v1/what-if', (request) => api.whatIf(checked(whatIfBody, request.body, 'the body')));
   app.post('/v1/plans/resolve', (request) =>
     api.resolvePlan(checked(resolvePlanBody, request.body, 'the body')),
   );

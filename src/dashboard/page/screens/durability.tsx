@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { StatusReport } from '../../../agent/api.ts';
 import type { CoordinatorReport } from '../../../agent/coordinator-types.ts';
-import type { WhatIfReport } from '../../../agent/what-if-types.ts';
+import type { DatasetLossReport, LossReport } from '../../../agent/upkeep-types.ts';
 import { counted, listed, type Tone } from '../../model/words.ts';
 import { call } from '../api.ts';
 import type { ScreenProps } from '../app.tsx';
@@ -16,7 +16,7 @@ export function DurabilityScreen({ feed }: ScreenProps) {
   const [lost, setLost] = useState<readonly string[]>([]);
   const away = status?.sites.map(({ reachable }) => reachable).join();
   const newest = status?.datasets.map(({ restorable }) => restorable?.snapshot).join();
-  const ask = (): Promise<WhatIfReport[]> => call('POST', 'v1/what-if', { lost });
+  const ask = (): Promise<LossReport> => call('POST', 'v1/layout/loss', { sites: lost });
   const { value, problem } = useAnswer(ask, [lost.join('\n'), away, newest]);
   if (status === undefined) return null;
   const toggle = (site: string): void =>
@@ -47,19 +47,24 @@ export function DurabilityScreen({ feed }: ScreenProps) {
         <Problem text={problem} />
         <div role="status">
           {value !== undefined && (
-            <Verdict reports={value} lost={lost} status={status} coordinator={coordinator} />
+            <Verdict
+              reports={value.datasets}
+              lost={lost}
+              status={status}
+              coordinator={coordinator}
+            />
           )}
         </div>
       </section>
-      {value !== undefined && value.length > 0 && (
-        <DurabilityMap reports={value} lost={lost} status={status} />
+      {value !== undefined && value.datasets.length > 0 && (
+        <DurabilityMap reports={value.datasets} lost={lost} status={status} />
       )}
     </>
   );
 }
 
 type VerdictProps = {
-  reports: readonly WhatIfReport[];
+  reports: readonly DatasetLossReport[];
   lost: readonly string[];
   status: StatusReport;
   coordinator: CoordinatorReport | undefined;
@@ -68,7 +73,7 @@ type VerdictProps = {
 function Verdict({ reports, lost, status, coordinator }: VerdictProps) {
   const gone = reports
     .filter(({ newest }) => newest?.isRestorable !== true)
-    .map(({ dataset }) => dataset);
+    .map(({ name }) => name);
   const tone: Tone = reports.length === 0 ? 'idle' : gone.length > 0 ? 'bad' : 'good';
   const without = lost.length === 0 ? 'As it is now' : `Without ${listed(lost)}`;
   const words =
@@ -99,7 +104,11 @@ function Verdict({ reports, lost, status, coordinator }: VerdictProps) {
   );
 }
 
-type MapProps = { reports: readonly WhatIfReport[]; lost: readonly string[]; status: StatusReport };
+type MapProps = {
+  reports: readonly DatasetLossReport[];
+  lost: readonly string[];
+  status: StatusReport;
+};
 
 function DurabilityMap({ reports, lost, status }: MapProps) {
   const sites = status.sites.map(({ site }) => site);
@@ -110,9 +119,9 @@ function DurabilityMap({ reports, lost, status }: MapProps) {
       <h2 id="held">Who holds the newest snapshot of each dataset</h2>
       <p class="quiet">Packs of it of which the site has a shard, by its signed word.</p>
       <Table label="held" columns={['Dataset', 'Restorable', 'More sites may fail', ...sites]}>
-        {reports.map(({ dataset, datasetId, newest }) => (
-          <tr key={datasetId}>
-            <th scope="row">{dataset}</th>
+        {reports.map(({ name, id, newest }) => (
+          <tr key={id}>
+            <th scope="row">{name}</th>
             <td>
               <Sign tone={newest?.isRestorable === true ? 'good' : 'bad'} size={16} />{' '}
               {newest === undefined

@@ -89,7 +89,6 @@ function apiWith(part: Partial<AgentApi>): AgentApi {
     drillSchedule: async () => [],
     runDrill: () => notPartOfThisTest(),
     drillEvidence: async () => notPartOfThisTest(),
-    whatIf: async () => notPartOfThisTest(),
     planRecipients: async () => notPartOfThisTest(),
     keepFacts: async () => notPartOfThisTest(),
     requestRestore: async () => notPartOfThisTest(),
