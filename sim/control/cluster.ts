@@ -138,7 +138,10 @@ export class ControlCluster {
     if (seen.kind === 'applied') {
       const { index, body, outcome } = seen.command;
       world.note(`${seen.name} applies ${index} ${body.kind} ${outcome.outcome}`);
-      if (this.leader()?.name === seen.name) world.meet(`${body.kind} ${outcome.outcome}`);
+      const mayLead = seen.control.status().role === 'leader';
+      if (mayLead && this.leader()?.name === seen.name) {
+        world.meet(`${body.kind} ${outcome.outcome}`);
+      }
     }
     if (seen.kind === 'status') {
       const { role, term, generation } = seen.status;

@@ -11,6 +11,7 @@ const textStep = 1024;
  * by bit as a tree of its pieces, ten times as large, and ids stand in memory by the thousand.
  */
 export function toHex(bytes: Uint8Array): string {
+  if (bytes.length <= textStep) return hexOf(bytes);
   let text = '';
   for (let at = 0; at < bytes.length; at += textStep) {
     text += hexOf(bytes.subarray(at, at + textStep));
@@ -18,8 +19,11 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** Where the texts of ids and hashes are made, by their lengths: a new array costs more than the text. */
+const places = Array.from({ length: 33 }, (_, size) => new Uint16Array(2 * size));
+
 function hexOf(bytes: Uint8Array): string {
-  const codes = new Uint16Array(2 * bytes.length);
+  const codes = places[bytes.length] ?? new Uint16Array(2 * bytes.length);
   for (let i = 0; i < bytes.length; i++) {
     const at = 2 * (bytes[i] as number);
     codes[2 * i] = hexCodes[at] as number;

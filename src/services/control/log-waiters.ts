@@ -67,6 +67,9 @@ export async function within<T>(
     late.catch(() => {});
     return await Promise.race([promise, late]);
   } finally {
-    over.abort(new HoldfastError('interrupted', 'no longer waited for'));
+    over.abort(notAwaited);
   }
 }
+
+/** Nobody sees it, and to make one takes longer than most waits. */
+const notAwaited = new HoldfastError('interrupted', 'no longer waited for');
