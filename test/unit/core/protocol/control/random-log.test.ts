@@ -1,3 +1,4 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { Prng } from '../../../../../sim/prng.ts';
 import { equal, toHex } from '../../../../../src/base/bytes.ts';
@@ -8,6 +9,7 @@ import type {
   Fence,
   PlanHash,
 } from '../../../../../src/core/format/control-records.ts';
+import { ControlImageSchema } from '../../../../../src/core/format/gen/holdfast/v1/control_pb.js';
 import { encodePlan, planHash } from '../../../../../src/core/policy/plan-text.ts';
 import { ControlState } from '../../../../../src/core/protocol/control/control-state.ts';
 import { beginGeneration } from '../../../../../src/core/protocol/control/new-generation.ts';
@@ -283,6 +285,8 @@ function throughImage(state: ControlState): string {
   const bytes = state.encode();
   const copy = ControlState.decode(bytes, state.genesis, state.cluster);
   expect(equal(copy.encode(), bytes)).toBe(true);
+  const image = fromBinary(ControlImageSchema, bytes);
+  expect(equal(toBinary(ControlImageSchema, image), bytes)).toBe(true);
   expect(toHex(copy.hash())).toBe(toHex(state.hash()));
   return substance(copy);
 }
