@@ -18,7 +18,7 @@ describe.skipIf(!isChromiumHere)(`the dashboard in a browser${why}`, () => {
   });
 
   afterAll(async () => {
-    await looking[Symbol.asyncDispose]();
+    await looking?.[Symbol.asyncDispose]();
     await cluster[Symbol.asyncDispose]();
   });
 

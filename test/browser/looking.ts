@@ -52,7 +52,7 @@ export class Looking implements AsyncDisposable {
     const browser = await chromium.launch({ executablePath: chromiumPath, args: flags });
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    page.setDefaultTimeout(40_000);
+    page.setDefaultTimeout(120_000);
     const looking = new Looking(browser, context, page);
     page.on('pageerror', ({ message }) => looking.problems.push(message));
     page.on('console', (line) => {

@@ -9,7 +9,7 @@ export default defineConfig({
     bail: 1,
     include: ['test/browser/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 300_000,
-    hookTimeout: 120_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });

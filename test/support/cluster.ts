@@ -38,8 +38,8 @@ export type Forming = {
   readonly inviting?: readonly string[];
 };
 
-const commandTimeoutMs = 120_000;
-const startTimeoutMs = 60_000;
+const commandTimeoutMs = 240_000;
+const startTimeoutMs = 240_000;
 const listen = ['--listen', '127.0.0.1:0'];
 
 /**
