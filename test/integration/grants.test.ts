@@ -124,6 +124,12 @@ describe('a restore grant', () => {
     await cluster.expect(0, ['approve', 'deny', revoked, ...why, ...by('cle')], origin);
     const taken = await cluster.expect(24, use(revoked, 'revoked'), needy);
     expect(taken.err).toContain('it is revoked');
+    const denied = await ask('latest');
+    for (const name of ['ada', 'bea']) {
+      await cluster.expect(0, ['approve', 'deny', denied, ...why, ...by(name)], origin);
+    }
+    const refused = await cluster.expect(24, use(denied, 'denied'), needy);
+    expect(refused.err).toContain('is denied: the disk has died');
     await until('it has expired', 30_000, async () => (await stateOf(late)) === 'expired');
     const over = await cluster.expect(24, use(late, 'late'), needy);
     expect(over.err).toContain('it is expired');

@@ -94,8 +94,16 @@ export class GrantedRestore {
   #require(id: CommandHash): RestoreGrant {
     const { control } = this.#options;
     const grant = control.state.restoreGrants.of(id);
-    if (grant === undefined && control.state.proposals.of(id)?.state === 'open') {
-      const short = id.slice(0, 8);
+    const asked = grant === undefined ? control.state.proposals.of(id) : undefined;
+    const short = id.slice(0, 8);
+    if (asked?.state === 'denied' || asked?.state === 'expired') {
+      const reason = asked.reason === '' ? '' : `: ${asked.reason}`;
+      throw new HoldfastError('not-permitted', `request ${short} is ${asked.state}${reason}`, {
+        next: 'ask anew: holdfast restore request SNAPSHOT --reason TEXT',
+        details: { state: asked.state },
+      });
+    }
+    if (asked?.state === 'open') {
       throw new HoldfastError('approval-needed', `too few operators have approved ${short}`, {
         next: `holdfast approve sign ${short} --operator-key FILE`,
       });
