@@ -64,6 +64,23 @@ describe('PackReader', () => {
     }
   });
 
+  test('cold shards are left alone as long as enough others are at hand', async () => {
+    const snapshot = await sample();
+    const wanted = await packBytes(snapshot);
+    const entry = packOf(snapshot);
+    const holders = snapshot.holders(entry.pack).map((holder) => {
+      return holder.index < 2 ? { ...holder, isCold: true } : holder;
+    });
+    const source = { locate: () => ({ entry, holders }) };
+    snapshot.network.pulls.length = 0;
+    expectSame(await readAll(snapshot, snapshot.packReader({ source })), wanted);
+    const asked = () => new Set(snapshot.network.pulls.map(({ peer }) => peer));
+    expect(asked()).toEqual(new Set([peerAt(2), peerAt(3), peerAt(4)]));
+    snapshot.network.faults.set(peerAt(4), 'unreachable');
+    expectSame(await readAll(snapshot, snapshot.packReader({ source })), wanted);
+    expect(asked().size).toBe(5);
+  });
+
   test('any range of a pack is what stands there, also across shards and leaves', async () => {
     const snapshot = await sample();
     const wanted = await packBytes(snapshot);

@@ -1,9 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dayMs, minuteMs } from '../../../../src/base/units.ts';
+import { HoldfastError } from '../../../../src/core/errors.ts';
 import type { Alarm } from '../../../../src/services/alarms.ts';
 import { Pace } from '../../../../src/services/pace.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
-import { readScrub, roundMs, Scrub } from '../../../../src/services/repair/scrub.ts';
+import {
+  readScrub,
+  roundMs,
+  Scrub,
+  type ScrubOptions,
+} from '../../../../src/services/repair/scrub.ts';
 import { BackupCluster, entropy, home, until, writtenPack } from '../../../support/backup-site.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -43,11 +49,12 @@ function store() {
   return site.shards.store;
 }
 
-async function open(): Promise<Scrub> {
+async function open(tiers?: ScrubOptions['tiers']): Promise<Scrub> {
   const raise = async (alarm: Alarm): Promise<void> => void alarms.push(alarm);
   return Scrub.open(
     {
       ...{ store: store(), records, clock, entropy, log: collectingLog(), alarms: { raise } },
+      ...(tiers === undefined ? {} : { tiers }),
       pace: new Pace(clock, () => 0),
       isBusy: () => isBusy,
       onDamage: () => {
@@ -77,6 +84,38 @@ describe('reading back', () => {
     await clock.advance(minuteMs);
     await scrub.advance();
     expect(scrub.state.round).toBe(2);
+  });
+
+  test('looks in each round whether what is cold is there, and reads it whole once in half a year', async () => {
+    let glances = 0;
+    let reads = 0;
+    const verify = store().verify.bind(store());
+    store().verify = (...shard) => {
+      reads++;
+      return verify(...shard);
+    };
+    const glance = async (): Promise<undefined> => {
+      glances++;
+    };
+    const scrub = await open({ cold: () => [0], glance });
+    for (let round = 1; round <= 13; round++) {
+      await clock.advance(roundMs);
+      await scrub.advance();
+      await scrub.advance();
+    }
+    expect(reads).toBeGreaterThanOrEqual(packCount - 1);
+    expect(reads).toBeLessThanOrEqual(packCount + 1);
+    expect(glances).toBeGreaterThanOrEqual(11 * packCount);
+  });
+
+  test('is not held up by a cold store that is away, and takes nothing back', async () => {
+    const away = new HoldfastError('store-unreachable', 'it is away');
+    store().verify = () => Promise.reject(away);
+    const scrub = await open({ cold: () => [0], glance: () => Promise.reject(away) });
+    scrub.begin();
+    await scrub.advance();
+    expect(scrub.state).toMatchObject({ share: 1, damaged: 0 });
+    expect(damages).toBe(0);
   });
 
   test('lets no shard go unread for 30 days', async () => {
