@@ -8,13 +8,13 @@ import { ColdView } from './tiers/cold-view.ts';
 
 /** Where the packs of one snapshot lie, as receipts say, and once somebody has looked, which shards are cold. */
 export class PackPlaces implements PackSource {
-  readonly #peers: Pick<Peers, 'ask' | 'reachable' | 'isReachable'>;
+  readonly #peers: Pick<Peers, 'ask' | 'reachable'>;
   readonly #record: Pick<ManifestRecord, 'hash'>;
   readonly #located: ReadonlyMap<PackId, PackLocation>;
   #cold: ColdView | undefined;
 
   constructor(
-    peers: Pick<Peers, 'ask' | 'reachable' | 'isReachable'>,
+    peers: Pick<Peers, 'ask' | 'reachable'>,
     record: Pick<ManifestRecord, 'hash'>,
     located: ReadonlyMap<PackId, PackLocation>,
   ) {
@@ -39,6 +39,7 @@ export class PackPlaces implements PackSource {
    */
   async look(options: Cancel = {}): Promise<ColdEstimate | undefined> {
     this.#cold = await ColdView.ask(this.#peers, this.#record, options);
-    return this.#cold.estimate(this.#located, (peer) => this.#peers.isReachable(peer));
+    const there = new Set(this.#peers.reachable().map(({ peerKey }) => peerKey));
+    return this.#cold.estimate(this.#located, (peer) => there.has(peer));
   }
 }
