@@ -7,6 +7,19 @@ export class Channel<T> implements AsyncIterable<T> {
   #wake: (() => void) | undefined;
   #state: 'open' | 'ended' | { error: unknown } = 'open';
 
+  /** What a job hands on while it runs, and the value that it ends with, last. A failure is the reader's. */
+  static of<T>(job: (channel: Channel<T>) => Promise<T>): Channel<T> {
+    const channel = new Channel<T>();
+    job(channel).then(
+      (last) => {
+        channel.push(last);
+        channel.end();
+      },
+      (error: unknown) => channel.fail(error),
+    );
+    return channel;
+  }
+
   push(value: T): void {
     this.#values.push({ value, isLatest: false });
     this.#signal();

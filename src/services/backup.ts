@@ -112,20 +112,16 @@ export class Backup {
 
   /** Runs one backup; a second one waits for its turn. Aborting keeps what is durable for the next run. */
   run(job: BackupJob, signal: AbortSignal): AsyncIterable<BackupProgress> {
-    const channel = new Channel<BackupProgress>();
-    const work = async (): Promise<void> => {
+    return Channel.of<BackupProgress>(async (channel) => {
       const release = await this.#turn.acquire();
       this.#running++;
       try {
-        channel.push({ kind: 'done', result: await this.#attempt(job, channel, signal) });
-        channel.end();
+        return { kind: 'done', result: await this.#attempt(job, channel, signal) };
       } finally {
         this.#running--;
         release();
       }
-    };
-    work().catch((error: unknown) => channel.fail(error));
-    return channel;
+    });
   }
 
   /** Packs may expire while a backup runs that would have used them: what they held is then stored anew. */

@@ -76,15 +76,10 @@ export class Check {
     request: { readData: boolean; records: readonly ManifestRecord[] },
     signal: AbortSignal,
   ): AsyncIterable<CheckProgress> {
-    const channel = new Channel<CheckProgress>();
-    this.#run(request, channel, signal).then(
-      (result) => {
-        channel.push({ kind: 'done', result });
-        channel.end();
-      },
-      (error: unknown) => channel.fail(error),
-    );
-    return channel;
+    return Channel.of<CheckProgress>(async (channel) => ({
+      kind: 'done',
+      result: await this.#run(request, channel, signal),
+    }));
   }
 
   async #run(

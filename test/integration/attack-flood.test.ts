@@ -3,13 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KiB, MiB } from '../../src/base/units.ts';
 import { manifestStream, type StatementBody } from '../../src/core/format/statement.ts';
-import {
-  type ClusterId,
-  type DatasetId,
-  idOf,
-  type PeerKey,
-  type StatementHash,
-} from '../../src/core/ids.ts';
+import { type DatasetId, idOf, type PeerKey, type StatementHash } from '../../src/core/ids.ts';
 import { ask } from '../support/acting-member.ts';
 import { Cluster, threeSites, until } from '../support/cluster.ts';
 import { filesBelow } from '../support/pack-secrets.ts';
@@ -45,14 +39,7 @@ describe.skipIf(craftedCount < 1000)(
       await cluster.expect(0, ['policy', 'propose', policy], source);
       await cluster.backup(source, [tree]);
       dataset = (await cluster.api(peer).status()).datasets[0]?.id as DatasetId;
-      const { clusterId } = await cluster.api(source).identity();
-      await cluster.stop(source);
-      thief = await Thief.take(cluster.state(source), clusterId as ClusterId);
-      for (const site of [other, peer]) {
-        const { peerKey, addresses } = await cluster.api(site).identity();
-        target = peerKey as PeerKey;
-        await thief.network.connect(target, addresses);
-      }
+      ({ thief, target } = await Thief.ofSite(cluster, source, [other, peer]));
     }, 180_000);
 
     afterAll(async () => {

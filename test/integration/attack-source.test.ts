@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { utf8 } from '../../src/base/bytes.ts';
 import { dayMs, MiB } from '../../src/base/units.ts';
 import type { ControlBody } from '../../src/core/format/control-records.ts';
 import { shardHeadMessage } from '../../src/core/format/shard.ts';
@@ -11,13 +12,11 @@ import {
 } from '../../src/core/format/statement.ts';
 import {
   type AgentKey,
-  type ClusterId,
   type DatasetId,
   idOf,
   type PeerKey,
   type StatementHash,
 } from '../../src/core/ids.ts';
-import { utf8 } from '../../src/base/bytes.ts';
 import { ask } from '../support/acting-member.ts';
 import { Cluster, pause, threeSites, until } from '../support/cluster.ts';
 import { alarmsIn, auditAt } from '../support/heard.ts';
@@ -114,14 +113,7 @@ describe('whoever has stolen the source, with root on it', () => {
   let target: PeerKey;
 
   beforeAll(async () => {
-    const { clusterId } = await cluster.api(source).identity();
-    await cluster.stop(source);
-    thief = await Thief.take(cluster.state(source), clusterId as ClusterId);
-    for (const site of [other, peer]) {
-      const { peerKey, addresses } = await cluster.api(site).identity();
-      target = peerKey as PeerKey;
-      await thief.network.connect(target, addresses);
-    }
+    ({ thief, target } = await Thief.ofSite(cluster, source, [other, peer]));
   });
 
   afterAll(() => thief[Symbol.asyncDispose]());

@@ -7,8 +7,7 @@ import { checkStore } from '../../src/services/tiers/store-check.ts';
 import { objectStoreContract } from '../contract/object-store.ts';
 import { shardStoreContract } from '../contract/shard-store.ts';
 import { gatewayMissing, type ObjectGateway, startGateway } from '../support/object-gateway.ts';
-import { flipObjectBit, openObjectShards } from '../support/object-shards.ts';
-import { type SampleShard, samplePack } from '../support/sample-pack.ts';
+import { contractShards } from '../support/object-shards.ts';
 
 const missing = gatewayMissing();
 let gateway: ObjectGateway;
@@ -43,19 +42,7 @@ describe.skipIf(missing !== undefined)('against a real S3 server', () => {
   const ceph = { isExclusive: false };
   objectStoreContract('a bucket with object lock', () => opened('locking'), ceph);
 
-  shardStoreContract('a bucket', async () => {
-    const objects = await open('plain');
-    const { store } = await openObjectShards(objects);
-    const all = [1, 2].flatMap((seed) => samplePack({ seed }));
-    return {
-      store,
-      flipBit: async (name, offset) => {
-        const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
-        await flipObjectBit(objects, shard as SampleShard, offset);
-      },
-      [Symbol.asyncDispose]: () => objects[Symbol.asyncDispose](),
-    };
-  });
+  shardStoreContract('a bucket', async () => contractShards(await open('plain')));
 
   test('a locked shard outlives whoever deletes it, and a store says what it can do', async () => {
     const objects = await open('locking');

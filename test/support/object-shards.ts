@@ -1,11 +1,11 @@
-import { encodeShardFileHead } from '../../src/core/format/shard.ts';
+import { encodeShardFileHead, type ShardHead } from '../../src/core/format/shard.ts';
 import type { KeyValue } from '../../src/ports/key-value.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { ObjectShards } from '../../src/services/tiers/object-shards.ts';
 import { keyOf } from '../../src/services/tiers/shard-object.ts';
 import { collectingLog, type LogLine } from './collecting-log.ts';
 import { MemoryKeyValue } from './memory-key-value.ts';
-import type { SampleShard } from './sample-pack.ts';
+import { type SampleShard, samplePack } from './sample-pack.ts';
 
 export type OpenedObjectShards = AsyncDisposable & {
   readonly store: ObjectShards;
@@ -22,6 +22,23 @@ export async function openObjectShards(
   const store = await ObjectShards.open({ objects, index, keyPrefix: 'cold/', owner, log });
   const { lines } = log;
   return { store, index, lines, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+/** What the contract of shard stores asks for, over objects that are closed with it. */
+export async function contractShards(
+  objects: ObjectStore & AsyncDisposable,
+  close: AsyncDisposable = objects,
+) {
+  const { store } = await openObjectShards(objects);
+  const all = [1, 2].flatMap((seed) => samplePack({ seed }));
+  return {
+    store,
+    flipBit: async (name: Pick<ShardHead, 'pack' | 'index'>, offset: number): Promise<void> => {
+      const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
+      await flipObjectBit(objects, shard as SampleShard, offset);
+    },
+    [Symbol.asyncDispose]: () => close[Symbol.asyncDispose](),
+  };
 }
 
 /** Flips a bit of a shard's byte in its object. */

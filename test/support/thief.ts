@@ -13,6 +13,7 @@ import { generation, openStatement } from '../../src/core/protocol/opened-statem
 import { headMessage } from '../../src/core/protocol/stream-heads.ts';
 import type { Network } from '../../src/ports/network.ts';
 import { ask, openAs, secretsOf } from './acting-member.ts';
+import type { Cluster } from './cluster.ts';
 import { collectingLog } from './collecting-log.ts';
 
 type Chain = { readonly envelopes: Uint8Array[]; hash: Uint8Array };
@@ -49,6 +50,24 @@ export class Thief implements AsyncDisposable {
     }
     thief.network.serveCalls(async (_, request) => encodeResponse(thief.#answer(request)));
     return thief;
+  }
+
+  /** Stops the agent of a site, takes its host over, and reaches the others. @returns the last of them as target too */
+  static async ofSite(
+    cluster: Cluster,
+    site: string,
+    others: readonly string[],
+  ): Promise<{ thief: Thief; target: PeerKey }> {
+    const { clusterId } = await cluster.api(site).identity();
+    await cluster.stop(site);
+    const thief = await Thief.take(cluster.state(site), clusterId as ClusterId);
+    let target = '' as PeerKey;
+    for (const other of others) {
+      const { peerKey, addresses } = await cluster.api(other).identity();
+      target = peerKey as PeerKey;
+      await thief.network.connect(target, addresses);
+    }
+    return { thief, target };
   }
 
   /** Length of one of its sequences. */

@@ -79,23 +79,21 @@ async function json({ output }: CliContext, rows: readonly Row[], report: StatsR
   await output.json(message('summary', { ...totalsOf(rows), missingLists }));
 }
 
-function totalsOf(rows: readonly Row[]): {
-  snapshots: number;
-  restoredBytes: number;
-  packs: number;
-  packBytes: number;
-  dataPackBytes: number;
-  storedBytes: number;
-} {
-  const sum = (of: (row: Row) => number): number => rows.reduce((all, row) => all + of(row), 0);
-  return {
-    snapshots: sum(({ snapshots }) => snapshots),
-    restoredBytes: sum(({ restoredBytes }) => restoredBytes),
-    packs: sum(({ packs }) => packs),
-    packBytes: sum(({ packBytes }) => packBytes),
-    dataPackBytes: sum(({ dataPackBytes }) => dataPackBytes),
-    storedBytes: sum(({ storedBytes }) => storedBytes),
-  };
+const summed = [
+  'snapshots',
+  'restoredBytes',
+  'packs',
+  'packBytes',
+  'dataPackBytes',
+  'storedBytes',
+] as const;
+
+function totalsOf(rows: readonly Row[]): Record<(typeof summed)[number], number> {
+  const sum = (field: (typeof summed)[number]): number =>
+    rows.reduce((all, row) => all + row[field], 0);
+  return Object.fromEntries(summed.map((field) => [field, sum(field)])) as ReturnType<
+    typeof totalsOf
+  >;
 }
 
 async function print(

@@ -85,15 +85,10 @@ export class Validator {
   }
 
   run(request: ValidationRequest, signal: AbortSignal): AsyncIterable<ValidatorProgress> {
-    const channel = new Channel<ValidatorProgress>();
-    this.#run(request, channel, signal).then(
-      (result) => {
-        channel.push({ kind: 'done', result });
-        channel.end();
-      },
-      (error: unknown) => channel.fail(error),
-    );
-    return channel;
+    return Channel.of<ValidatorProgress>(async (channel) => ({
+      kind: 'done',
+      result: await this.#run(request, channel, signal),
+    }));
   }
 
   async #run(
@@ -113,21 +108,14 @@ export class Validator {
       onStep: (step) => channel.latest({ kind: 'status', ...step }),
       signal,
     };
-    const records = ledger
-      .manifests(request.dataset)
-      .filter((record) => !packUse.isDiscarded(record));
-    const chains = await this.#chains().run(request, progress);
     const isDiscarded = (record: ManifestRecord): boolean => packUse.isDiscarded(record);
+    const records = ledger.manifests(request.dataset).filter((record) => !isDiscarded(record));
+    const chains = await this.#chains().run(request, progress);
     const survey = await surveyPacks({ ledger, facts, isDiscarded });
-    const asked = [...survey.packs.values()].filter(
-      ({ record }) => request.dataset === undefined || record.manifest.dataset === request.dataset,
-    );
-    const isAsked = (pack: (typeof asked)[number]): boolean =>
-      request.dataset === undefined || pack.record.manifest.dataset === request.dataset;
-    const decoded = this.#drawn(
-      asked.map(({ entry }) => entry.pack),
-      request.decodeShare,
-    );
+    const isAsked = ({ record }: { record: ManifestRecord }): boolean =>
+      request.dataset === undefined || record.manifest.dataset === request.dataset;
+    const asked = [...survey.packs.values()].filter(isAsked).map(({ entry }) => entry.pack);
+    const decoded = this.#drawn(asked, request.decodeShare);
     const packs = await this.#packs().run(survey, isAsked, decoded, progress);
     const locks = await this.#locks().run(records, progress);
     return {

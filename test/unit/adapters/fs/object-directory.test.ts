@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { openObjectDirectory } from '../../../../src/adapters/fs/object-directory.ts';
 import { objectStoreContract } from '../../../contract/object-store.ts';
 import { shardStoreContract } from '../../../contract/shard-store.ts';
-import { flipObjectBit, openObjectShards } from '../../../support/object-shards.ts';
+import { contractShards, openObjectShards } from '../../../support/object-shards.ts';
 import { type SampleShard, samplePack } from '../../../support/sample-pack.ts';
 import { scratchDirectory } from '../../../support/scratch-directory.ts';
 
@@ -16,17 +16,7 @@ objectStoreContract('a directory', async () => {
 
 shardStoreContract('a slow directory', async () => {
   const scratch = scratchDirectory();
-  const objects = openObjectDirectory(scratch.path);
-  const { store } = await openObjectShards(objects);
-  const all = [1, 2].flatMap((seed) => samplePack({ seed }));
-  return {
-    store,
-    flipBit: async (name, offset) => {
-      const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
-      await flipObjectBit(objects, shard as SampleShard, offset);
-    },
-    [Symbol.asyncDispose]: () => scratch[Symbol.asyncDispose](),
-  };
+  return contractShards(openObjectDirectory(scratch.path), scratch);
 });
 
 test('a directory that is missing is a store that is away, for every question', async () => {
