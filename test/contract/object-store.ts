@@ -109,8 +109,9 @@ export function objectStoreContract(
       await locking;
       await expect(store.remove(key)).rejects.toMatchObject({ code: 'not-permitted' });
       expect(plain(await store.read(key, whole))).toEqual(some);
-      // A shorter one changes nothing.
+      // A longer one takes its place.
       await store.retain(key, { ...retention, untilMs: retention.untilMs + 1000 });
+      await expect(store.remove(key)).rejects.toMatchObject({ code: 'not-permitted' });
     });
   });
 }

@@ -64,7 +64,7 @@ export class MemoryObjects implements ObjectStore {
   async retain(key: string, retention: Retention): Promise<void> {
     this.#ask();
     if (!this.canLock) throw new HoldfastError('not-permitted', 'it cannot lock');
-    this.locks.set(key, retention);
+    if ((this.locks.get(key)?.untilMs ?? 0) < retention.untilMs) this.locks.set(key, retention);
   }
 
   async remove(key: string): Promise<void> {

@@ -1,10 +1,10 @@
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from '../../src/adapters/system/host.ts';
 import { scratchDirectory } from './scratch-directory.ts';
 
 const run = promisify(execFile);
@@ -19,7 +19,7 @@ export type ObjectGateway = AsyncDisposable & {
 };
 
 const programs = ['ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'monmaptool', 'ceph'];
-const startMs = 30_000;
+const startMsMax = 30_000;
 
 /** Why no S3 server can be started here; undefined: it can. */
 export function gatewayMissing(): string | undefined {
@@ -35,10 +35,10 @@ export function gatewayMissing(): string | undefined {
 export async function startGateway(): Promise<ObjectGateway> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(scratchDirectory());
-  const port = await freePort();
+  const port = await freePort('127.0.0.1', 0);
   const config = join(path, 'ceph.conf');
   const fsid = randomUUID();
-  const monitor = `v2:127.0.0.1:${await freePort()}`;
+  const monitor = `v2:127.0.0.1:${await freePort('127.0.0.1', 0)}`;
   for (const name of ['mon', 'osd', 'log', 'run']) mkdirSync(join(path, name));
   writeFileSync(config, configText({ path, fsid, monitor, port }));
   const tool = (name: string, ...args: string[]) => run(name, ['-c', config, ...args]);
@@ -72,7 +72,7 @@ export async function startGateway(): Promise<ObjectGateway> {
 }
 
 async function insist(work: () => Promise<unknown>): Promise<void> {
-  const endMs = Date.now() + startMs;
+  const endMs = Date.now() + startMsMax;
   for (;;) {
     try {
       await work();
@@ -82,16 +82,6 @@ async function insist(work: () => Promise<unknown>): Promise<void> {
       await sleep(100);
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /** No authentication between its parts, everything in memory, and no waiting for others that never come. */

@@ -1,8 +1,8 @@
-import { encodeShardFileHead, type ShardHead } from '../../src/core/format/shard.ts';
+import { encodeShardFileHead } from '../../src/core/format/shard.ts';
 import type { KeyValue } from '../../src/ports/key-value.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { ObjectShards } from '../../src/services/tiers/object-shards.ts';
-import { keyOf } from '../../src/services/tiers/shard-object.ts';
+import { keyOf, type ShardName } from '../../src/services/tiers/shard-object.ts';
 import { collectingLog, type LogLine } from './collecting-log.ts';
 import { MemoryKeyValue } from './memory-key-value.ts';
 import { type SampleShard, samplePack } from './sample-pack.ts';
@@ -24,21 +24,25 @@ export async function openObjectShards(
   return { store, index, lines, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }
 
-/** What the contract of shard stores asks for, over objects that are closed with it. */
-export async function contractShards(
-  objects: ObjectStore & AsyncDisposable,
-  close: AsyncDisposable = objects,
-) {
+/** What the contract of shard stores asks for, over objects. @param owner closed with it */
+export async function contractShards(objects: ObjectStore, owner: AsyncDisposable) {
   const { store } = await openObjectShards(objects);
-  const all = [1, 2].flatMap((seed) => samplePack({ seed }));
   return {
     store,
-    flipBit: async (name: Pick<ShardHead, 'pack' | 'index'>, offset: number): Promise<void> => {
-      const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
-      await flipObjectBit(objects, shard as SampleShard, offset);
-    },
-    [Symbol.asyncDispose]: () => close[Symbol.asyncDispose](),
+    flipBit: (name: ShardName, offset: number) => flipSampleBit(objects, name, offset),
+    [Symbol.asyncDispose]: () => owner[Symbol.asyncDispose](),
   };
+}
+
+/** Flips a bit of one of the shards that the contract of shard stores writes, by its name. */
+export async function flipSampleBit(
+  objects: ObjectStore,
+  { pack, index }: ShardName,
+  offset: number,
+): Promise<void> {
+  const all = [1, 2].flatMap((seed) => samplePack({ seed }));
+  const shard = all.find(({ head }) => head.pack === pack && head.index === index);
+  await flipObjectBit(objects, shard as SampleShard, offset);
 }
 
 /** Flips a bit of a shard's byte in its object. */

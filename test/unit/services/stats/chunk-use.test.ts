@@ -57,7 +57,7 @@ describe('what a snapshot needs of its packs', () => {
     expect(use.deadFrameBytes / use.deadChunkBytes).toBeCloseTo(1, 1);
   });
 
-  test('is over all snapshots together: what one does not need another may', async () => {
+  test('counts packs that two snapshots share once', async () => {
     const [first, second] = [await sampleWith(5), await sampleWith(5)];
     const one = (await counted(first)).result(isData(first));
     // The same chunks in the same packs: nothing is counted twice.

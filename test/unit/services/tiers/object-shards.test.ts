@@ -4,7 +4,7 @@ import { keyOf } from '../../../../src/services/tiers/shard-object.ts';
 import { objectStoreContract } from '../../../contract/object-store.ts';
 import { shardStoreContract, storeShard } from '../../../contract/shard-store.ts';
 import { MemoryObjects } from '../../../support/memory-objects.ts';
-import { flipObjectBit, openObjectShards } from '../../../support/object-shards.ts';
+import { contractShards, flipObjectBit, openObjectShards } from '../../../support/object-shards.ts';
 import { type SampleShard, samplePack } from '../../../support/sample-pack.ts';
 
 objectStoreContract('the store in memory', async () => {
@@ -17,22 +17,13 @@ objectStoreContract('the store in memory that locks', async () => {
   return { store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 });
 
-const all = [1, 2].flatMap((seed) => samplePack({ seed }));
 const [first, second] = samplePack({ seed: 1 }) as [SampleShard, SampleShard];
 const { pack } = first.head;
 const headSize = encodeShardFileHead(first.head).length;
 
 shardStoreContract('shards as objects', async () => {
   const objects = new MemoryObjects();
-  const { store } = await openObjectShards(objects);
-  return {
-    store,
-    flipBit: async (name, offset) => {
-      const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
-      await flipObjectBit(objects, shard as SampleShard, offset);
-    },
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-  };
+  return contractShards(objects, objects);
 });
 
 test('a store that is away has lost nothing', async () => {

@@ -102,6 +102,9 @@ test('the time at which this host saw it committed counts, not what its source s
   ]);
   await keeper().round();
   expect(tiers.names).toBe('');
+  host.pass(10);
+  await keeper().round();
+  expect(tiers.names).toBe('a');
 });
 
 test('what a new snapshot needs comes back, as does everything when the policy has changed', async () => {

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../../../src/core/errors.ts';
+import { encodeShardFileHead } from '../../../../src/core/format/shard.ts';
 import type { ColdTerms } from '../../../../src/ports/shard-tiers.ts';
-import { TieredShards } from '../../../../src/services/tiers/tiered-shards.ts';
 import { keyOf } from '../../../../src/services/tiers/shard-object.ts';
+import { TieredShards } from '../../../../src/services/tiers/tiered-shards.ts';
 import { shardStoreContract, storeShard } from '../../../contract/shard-store.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryObjects } from '../../../support/memory-objects.ts';
-import { flipObjectBit, openObjectShards } from '../../../support/object-shards.ts';
+import { flipSampleBit, openObjectShards } from '../../../support/object-shards.ts';
 import { type SampleShard, samplePack } from '../../../support/sample-pack.ts';
 import { scratchDirectory } from '../../../support/scratch-directory.ts';
 import { flipBit, openStore, shardFile } from '../../../support/shard-files.ts';
-import { encodeShardFileHead } from '../../../../src/core/format/shard.ts';
 
 async function opened(terms: Partial<ColdTerms> = {}, objects = new MemoryObjects()) {
   const scratch = scratchDirectory();
@@ -46,7 +46,6 @@ shardStoreContract('a store with two tiers', async () => {
 shardStoreContract('a store that moves all it gets', async () => {
   const { tiered, objects, ...rest } = await opened();
   const write = tiered.write.bind(tiered);
-  const all = [1, 2].flatMap((seed) => samplePack({ seed }));
   tiered.write = async (head) => {
     const writer = await write(head);
     const finish = writer.finish.bind(writer);
@@ -65,10 +64,7 @@ shardStoreContract('a store that moves all it gets', async () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     }),
-    flipBit: async (name, offset) => {
-      const shard = all.find(({ head }) => head.pack === name.pack && head.index === name.index);
-      await flipObjectBit(objects, shard as SampleShard, offset);
-    },
+    flipBit: (name, offset) => flipSampleBit(objects, name, offset),
   };
 });
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { dayMs, hourMs, minuteMs } from '../../../../src/base/units.ts';
-import { idBytes, type AgentKey, type StatementHash } from '../../../../src/core/ids.ts';
+import { type AgentKey, idBytes, type StatementHash } from '../../../../src/core/ids.ts';
 import type { LockRule } from '../../../../src/core/policy/lock.ts';
 import type { ManifestRecord } from '../../../../src/services/ledger.ts';
 import { LockCheck, type LockCheckOptions } from '../../../../src/services/validate/lock-check.ts';
@@ -79,7 +79,7 @@ describe('a lock', () => {
     lockedFor(30 * dayMs, 'governance');
     await check();
     expect(findings.map(({ detail }) => detail)).toEqual([
-      'the lock of host-1 ends 19 d 23 h before the policy’s'.replace('’', "'"),
+      "the lock of host-1 ends 19 d 23 h before the policy's",
       expect.stringContaining('the lock of host-1 ends'),
     ]);
   });
