@@ -1,6 +1,7 @@
 import { gauge, type MetricFamily, type MetricSample } from '../../base/metric-text.ts';
 import { secondMs } from '../../base/units.ts';
 import type { DatasetRecord } from '../../core/protocol/roster.ts';
+import { isRehearsal } from '../../services/drill/drill-history.ts';
 import type { Agent } from '../agent.ts';
 
 type Stage = 'committed' | 'anchored' | 'verified';
@@ -75,7 +76,7 @@ function stageTimes(agent: Agent, state: DatasetState): Record<Stage, number | u
   const anchored = anchor === undefined ? undefined : agent.ledger.manifest(anchor.head.hash);
   const verified = agent.drills.history
     .of(dataset.id)
-    .filter(({ report }) => report.outcome !== 'failed' && report.kind === 'dataset')
+    .filter(({ report }) => report.outcome !== 'failed' && isRehearsal(report))
     .map(({ report }) => report.snapshot?.timeMs)
     .filter((timeMs) => timeMs !== undefined);
   return {
@@ -104,7 +105,7 @@ function unknownOnes(agent: Agent, states: readonly DatasetState[]): MetricSampl
 function objectiveMetrics(agent: Agent, states: readonly DatasetState[]): MetricFamily[] {
   const ruleOf = ({ dataset }: DatasetState) => agent.ledger.roster.ruleFor(dataset.ruleName);
   const last = (state: DatasetState) =>
-    agent.drills.history.of(state.dataset.id).findLast(({ report }) => report.kind === 'dataset');
+    agent.drills.history.of(state.dataset.id).findLast(({ report }) => isRehearsal(report));
   const seconds = (ms: number | undefined): number | undefined =>
     ms === undefined ? undefined : ms / secondMs;
   const outcomes = states.flatMap((state): MetricSample[] => {

@@ -73,9 +73,9 @@ export class DrillHistory {
   }
 }
 
-/** Of the whole dataset, or a sample of it: not of one path. */
+/** Of the whole dataset, or a sample of it: not of one path. A validation restores nothing. */
 export function isRehearsal({ where, kind, scope }: DrillReport): boolean {
-  return where === 'cluster' && kind !== 'file' && scope !== 'path';
+  return where === 'cluster' && kind !== 'file' && kind !== 'validation' && scope !== 'path';
 }
 
 function readable({ report }: DrillRecord): DrillReport | HoldfastError {

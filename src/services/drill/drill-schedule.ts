@@ -11,7 +11,7 @@ import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
 import type { DatasetLines } from '../dataset-lines.ts';
-import type { DrillHistory } from './drill-history.ts';
+import { type DrillHistory, isRehearsal } from './drill-history.ts';
 
 export type DrillScheduleOptions = {
   readonly lines: Pick<DatasetLines, 'all' | 'line'>;
@@ -83,7 +83,7 @@ export class DrillSchedule {
     const { history, roster, self } = this.#options;
     const last = history
       .of(id)
-      .findLast(({ report }) => report.kind === 'dataset' && report.outcome !== 'failed');
+      .findLast(({ report }) => report.outcome !== 'failed' && isRehearsal(report));
     const lastMs = last?.report.endedMs;
     const [a = 0, b = 0] = hash('path', utf8(`drill ${self} ${id} ${lastMs ?? 0}`));
     const sinceMs = roster.epochsOf(writer, id)[0]?.timeMs ?? 0;
@@ -92,13 +92,15 @@ export class DrillSchedule {
 
   /** One round: whatever is due, one after another. */
   async look(options: Cancel = {}): Promise<void> {
-    const { alarms } = this.#options;
+    const { alarms, clock } = this.#options;
     for (const planned of this.planned()) {
       options.signal?.throwIfAborted();
       if (this.#isDue(planned)) await this.#begin(planned, options);
     }
+    // What somebody else has drilled meanwhile is not due, and so not blocked.
+    const nowMs = clock.nowMs();
     const blocked = this.planned().filter(
-      (one) => one.part === 'drills' && one.problem !== undefined,
+      (one) => one.part === 'drills' && one.problem !== undefined && nowMs >= one.nextMs,
     );
     for (const { dataset, problem } of blocked) {
       const text = `${dataset.name} could not be drilled without a person: ${problem}`;

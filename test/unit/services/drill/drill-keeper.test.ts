@@ -73,11 +73,12 @@ describe('people are told', () => {
     expect(alarms[0]?.text).toContain('no restore of web was ever rehearsed');
   });
 
-  test('when the last good drill is too long ago: one that failed, or of a path, is none', async () => {
+  test('when the last good drill is too long ago: one that failed, of a path, or without a restore, is none', async () => {
     const { keeper, alarms } = bench([
       { outcome: 'passed', kind: 'dataset', endedMs: -31 * dayMs },
       { outcome: 'failed', kind: 'dataset', endedMs: -dayMs },
       { outcome: 'passed', kind: 'file', endedMs: -dayMs },
+      { outcome: 'passed', kind: 'validation', endedMs: -dayMs },
     ]);
     await keeper.watch();
     expect(alarms[0]?.text).toContain('too long ago');

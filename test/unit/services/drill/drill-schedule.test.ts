@@ -47,7 +47,7 @@ beforeEach(() => {
       of: () =>
         lastMs === undefined
           ? []
-          : [{ report: { kind: 'dataset', outcome: 'passed', endedMs: lastMs } }],
+          : [{ report: { where: 'cluster', kind: 'dataset', outcome: 'passed', endedMs: lastMs } }],
     },
     ...{ self, isBusy: () => isBusy, clock, log: collectingLog() },
     drill: async ({ name }: { name: string }) => {
@@ -151,6 +151,15 @@ describe('a drill without a person', () => {
     failure = undefined;
     await pass(2 * hourMs);
     expect(drilled.length - attempts).toBe(1);
+    expect(blocked).toEqual([]);
+  });
+
+  test('that came to nothing is not told of any more when somebody else has drilled', async () => {
+    failure = new HoldfastError('key-needed', 'no key here');
+    await pass(0.15 * dayMs + minuteMs);
+    expect(blocked).toHaveLength(1);
+    lastMs = clock.nowMs();
+    await pass(minuteMs);
     expect(blocked).toEqual([]);
   });
 });
