@@ -93,8 +93,8 @@ export class Farewell {
       return;
     }
     const work = Promise.race([Promise.all(told), clock.sleep(lastWordMs)])
-      .catch(() => {})
-      .then(() => peers.membersChanged());
+      .then(() => {})
+      .finally(() => peers.membersChanged());
     this.#telling.add(work);
     void work.finally(() => this.#telling.delete(work));
   }
@@ -164,16 +164,19 @@ export class Farewell {
     if (body.kind !== 'expel' || body.agent !== control.self) {
       throw new HoldfastError('not-permitted', 'this is about somebody else');
     }
-    if (this.#heard !== undefined) return;
-    this.#heard = {
+    const isSure = isProved(ledger, signers);
+    // Whoever cannot prove it says nothing new; whoever can is heard though somebody was before who could not.
+    if (this.#heard !== undefined && (!isSure || this.#heard.toldBy === undefined)) return;
+    const heard: OwnExpulsion = {
       ...{ generation: Number(value.generation), index: Number(value.index), timeMs },
       ...{
         reason: body.reason,
         operators: value.operators.slice(0, 16).map((one) => one.slice(0, 64)),
       },
-      ...(isProved(ledger, signers) ? {} : { toldBy: member.name }),
+      ...(isSure ? {} : { toldBy: member.name }),
     };
-    await promises.write(recordName, utf8(JSON.stringify(this.#heard)));
+    await promises.write(recordName, utf8(JSON.stringify(heard)));
+    this.#heard = heard;
     const text = `this host was put out of the cluster: ${body.reason}. Backups are refused. Next: holdfast status`;
     const facts = { index: String(value.index), reason: body.reason };
     await alarms.raise({ kind: 'expelled', subject: control.self, text, facts });

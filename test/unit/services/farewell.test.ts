@@ -142,4 +142,25 @@ describe('somebody who says so', () => {
     await say([log.seal(body, [bergen.statementSecret])]);
     expect(told.own).toMatchObject({ toldBy: 'oslo-host', reason: 'x' });
   });
+
+  test('and can prove it is believed after one who could not', async () => {
+    const body = { kind: 'expel', agent: riga.agentKey, reason: 'x' } as const;
+    await say([log.seal(body, [bergen.statementSecret])]);
+    await say([log.seal({ ...body, reason: 'stolen' }, [log.operator])]);
+    expect(told.own).toMatchObject({ reason: 'stolen' });
+    expect(told.own).not.toHaveProperty('toldBy');
+    await say([log.seal(body, [bergen.statementSecret])]);
+    expect(told.own).toMatchObject({ reason: 'stolen' });
+  });
+
+  test('is heard again when it could not be written down', async () => {
+    const body = { kind: 'expel', agent: riga.agentKey, reason: 'stolen' } as const;
+    const word = log.seal(body, [log.operator]);
+    records.isFull = true;
+    await expect(say([word])).rejects.toMatchObject({ code: 'disk-full' });
+    records.isFull = false;
+    await say([word]);
+    expect(records.all.size).toBe(1);
+    expect(alarms).toMatchObject([{ kind: 'expelled' }]);
+  });
 });
