@@ -1,6 +1,7 @@
 import { secondMs } from '../../base/units.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
 import { shardSizeOf } from '../../core/format/shard.ts';
+import { codeOf } from '../../core/errors.ts';
 import { idBytes, idOf, type PackId, type PeerKey } from '../../core/ids.ts';
 import { type ColdEstimate, parsePrice } from '../../core/policy/cold-estimate.ts';
 import type { Member } from '../../core/protocol/roster.ts';
@@ -41,7 +42,7 @@ export class ColdView {
   ): Promise<ColdView> {
     const storing = peers.reachable().filter((member) => member.hasRole('storage'));
     const asked = storing.map((member) => askOne(peers, member, record, options));
-    const all = await Promise.all(asked.map((one) => one.catch(() => undefined)));
+    const all = await Promise.all(asked.map((one) => one.catch(unanswered)));
     options.signal?.throwIfAborted();
     return new ColdView(all.filter((one) => one !== undefined));
   }
@@ -111,6 +112,10 @@ export class ColdView {
     const sums = [...costs].map(([currency, amount]) => ({ currency, amount }));
     return { packs, packsInAll, bytes, delayMs, costs: sums, unpriced, hosts: hosts.sort() };
   }
+}
+
+function unanswered(error: unknown): undefined {
+  if (codeOf(error) === undefined) throw error;
 }
 
 async function askOne(

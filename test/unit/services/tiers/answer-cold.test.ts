@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { HoldfastError } from '../../../../src/core/errors.ts';
 import { idBytes, type PackId, type PeerKey } from '../../../../src/core/ids.ts';
 import type { Answer, AskedValue } from '../../../../src/core/protocol/exchange-kinds.ts';
 import type { ShardTiers } from '../../../../src/ports/shard-tiers.ts';
@@ -67,7 +68,7 @@ test('a peer that does not answer, or leads round in circles, does not keep a re
   const circling = { peerKey: 'c' as PeerKey, name: 'circling', hasRole: () => true };
   let asked = 0;
   const ask = async (peer: PeerKey) => {
-    if (peer === silent.peerKey) throw new Error('no answer');
+    if (peer === silent.peerKey) throw new HoldfastError('peer-unreachable', 'no answer');
     asked++;
     return { packs: [], next: 1, delayMs: 0n, pricePerGib: '' };
   };
