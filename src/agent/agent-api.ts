@@ -7,6 +7,7 @@ import { PathPattern } from '../core/policy/path-pattern.ts';
 import type { CheckProgress } from '../services/check.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import { normalisePath, Selection } from '../services/selection.ts';
+import { stoppable } from '../services/stoppable.ts';
 import type { Agent } from './agent.ts';
 import type {
   AgentApi,
@@ -56,7 +57,7 @@ export function agentApi(agent: Agent, stop: () => void): AgentApi {
     ping: (peer) => ping(agent, peer),
     snapshots: (filter) => snapshotReports(agent, filter),
     backup: (request) => backupEvents(agent, request),
-    check: (request) => checkEvents(agent, request),
+    check: (request) => stoppable((signal) => checkEvents(agent, request, signal)),
     operatorHead: (operator) => Promise.resolve(operatorHead(agent, operator)),
     submit: (envelope) => submit(agent, envelope),
     rebuildIndex: () => rebuildIndex(agent),
@@ -280,22 +281,21 @@ function hasText({ hash, manifest, statement }: ManifestRecord, text = ''): bool
   );
 }
 
-async function* checkEvents(agent: Agent, request: CheckRequest): AsyncGenerator<CheckEvent> {
+async function* checkEvents(
+  agent: Agent,
+  request: CheckRequest,
+  signal: AbortSignal,
+): AsyncGenerator<CheckEvent> {
   const { ledger } = agent;
   const dataset = request.dataset === undefined ? undefined : agent.lines.find(request.dataset).id;
   const records = ledger.manifests(dataset).filter((record) => !agent.packUse.isDiscarded(record));
-  const abort = new AbortController();
   let bad = 0;
-  try {
-    for await (const event of badRecords(agent, request, { records, signal: abort.signal })) {
-      bad++;
-      yield event;
-    }
-    const run = agent.check.run({ readData: request.readData, records }, abort.signal);
-    for await (const progress of run) yield checkEvent(progress, bad);
-  } finally {
-    abort.abort(new HoldfastError('interrupted', 'the check was interrupted'));
+  for await (const event of badRecords(agent, request, { records, signal })) {
+    bad++;
+    yield event;
   }
+  const run = agent.check.run({ readData: request.readData, records }, signal);
+  for await (const progress of run) yield checkEvent(progress, bad);
 }
 
 function checkEvent(progress: CheckProgress, bad: number): CheckEvent {

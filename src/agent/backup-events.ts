@@ -1,4 +1,3 @@
-import { HoldfastError } from '../core/errors.ts';
 import type { BackupJob, BackupProgress } from '../services/backup.ts';
 import { aroundStage } from '../services/stage-hooks.ts';
 import type { Agent } from './agent.ts';
@@ -32,10 +31,9 @@ async function* events(
 ): AsyncGenerator<BackupEvent> {
   const job = await agent.backupJob(request);
   const { name } = job.own.dataset;
-  const abort = new AbortController();
   let end: 'failed' | 'interrupted' | undefined = 'interrupted';
   try {
-    for await (const progress of agent.backup.run(job, AbortSignal.any([abort.signal, signal]))) {
+    for await (const progress of agent.backup.run(job, signal)) {
       countBackup(agent, name, progress);
       if (progress.kind === 'done') {
         end = undefined;
@@ -48,7 +46,6 @@ async function* events(
     throw error;
   } finally {
     if (end !== undefined) agent.tally.add('backup-runs', { dataset: name, outcome: end });
-    abort.abort(new HoldfastError('interrupted', 'the backup was interrupted'));
   }
 }
 

@@ -1,4 +1,3 @@
-import { HoldfastError } from '../core/errors.ts';
 import { drillStream } from '../core/format/statement.ts';
 import {
   type DrillCriterion,
@@ -7,6 +6,7 @@ import {
   type ValidationFacts,
 } from '../core/policy/drill-report.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
+import { stoppable } from '../services/stoppable.ts';
 import type { ValidationCheck } from '../services/validate/validation.ts';
 import type { ValidationResult, ValidatorProgress } from '../services/validate/validator.ts';
 import type { Agent } from './agent.ts';
@@ -18,22 +18,21 @@ const textMax = 160;
 const peersMax = 40;
 
 export function validateApi(agent: Agent): ValidateApi {
-  return { validate: (request) => validate(agent, request) };
+  return { validate: (request) => stoppable((signal) => validate(agent, request, signal)) };
 }
 
-async function* validate(agent: Agent, request: ValidateRequest): AsyncGenerator<ValidateEvent> {
+async function* validate(
+  agent: Agent,
+  request: ValidateRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ValidateEvent> {
   const { dataset: name, decodeShare } = request;
   const dataset = name === undefined ? undefined : agent.lines.find(name);
-  const abort = new AbortController();
   const startedMs = agent.clock.nowMs();
-  try {
-    const run = agent.validator.run({ dataset: dataset?.id, decodeShare }, abort.signal);
-    for await (const progress of run) {
-      if (progress.kind !== 'done') yield eventOf(progress);
-      else yield await signed(agent, reportOf(agent, progress.result, { dataset, startedMs }));
-    }
-  } finally {
-    abort.abort(new HoldfastError('interrupted', 'the validation was interrupted'));
+  const run = agent.validator.run({ dataset: dataset?.id, decodeShare }, signal);
+  for await (const progress of run) {
+    if (progress.kind !== 'done') yield eventOf(progress);
+    else yield await signed(agent, reportOf(agent, progress.result, { dataset, startedMs }));
   }
 }
 

@@ -2,7 +2,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { HookResult, HookRunner } from '../ports/hook.ts';
 import type { Cancel, Log } from '../ports/runtime.ts';
-import { abortable } from './abortable.ts';
+import { stoppable } from './stoppable.ts';
 
 export type Stage = 'backup' | 'restore' | 'drill';
 
@@ -50,7 +50,7 @@ export function aroundStage<Event>(
   order: StageOrder<Event>,
   work: (signal: AbortSignal) => AsyncIterable<Event>,
 ): AsyncGenerator<Event | Notice> {
-  return abortable((signal) => run(order, work, signal));
+  return stoppable((signal) => run(order, work, signal));
 }
 
 async function* run<Event>(

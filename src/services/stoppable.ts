@@ -4,7 +4,7 @@ import { HoldfastError } from '../core/errors.ts';
  * A generator that stops as soon as nobody listens any more. By itself one returns only when what it waits for has
  * come; this one has its signal aborted at once, so that what it waits for ends.
  */
-export function abortable<T>(make: (signal: AbortSignal) => AsyncGenerator<T>): AsyncGenerator<T> {
+export function stoppable<T>(make: (signal: AbortSignal) => AsyncGenerator<T>): AsyncGenerator<T> {
   const abort = new AbortController();
   const inner = make(abort.signal);
   const stop = (): void => abort.abort(new HoldfastError('interrupted', 'nobody listens any more'));
