@@ -3,11 +3,16 @@ import { HoldfastError } from '../core/errors.ts';
 import { clusterStream, drillStream } from '../core/format/statement.ts';
 import { limits } from '../core/limits.ts';
 import { type DatasetShape, shapeOf } from '../core/policy/data-shape.ts';
-import { type DrillKind, decodeDrillReport } from '../core/policy/drill-report.ts';
+import {
+  type DrillKind,
+  type DrillReport,
+  decodeDrillReport,
+} from '../core/policy/drill-report.ts';
 import { objectivesFor } from '../core/policy/policy-terms.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
 import { hoursText } from '../core/policy/load-window.ts';
+import type { AuditEvent } from '../services/audit/audit-log.ts';
 import { isRehearsal } from '../services/drill/drill-history.ts';
 import type { PlannedDrill } from '../services/drill/drill-schedule.ts';
 import type {
@@ -77,14 +82,23 @@ export async function recordDrill(agent: Agent, text: string): Promise<{ id: str
   }
   const { hash } = await agent.ledger.append(drillStream, { kind: 'drill', report: bytes });
   agent.audit.log.note({
-    kind: 'restore',
+    ...auditedAs(report),
     actor: self.name,
-    action: `drill ${report.kind}`,
-    subject: report.dataset?.name ?? report.where,
     outcome: report.outcome === 'failed' ? 'refused' : 'done',
     detail: report.outcome,
   });
   return { id: hash };
+}
+
+/** A validation restores nothing: what the auditor says of it is a decision. */
+function auditedAs({
+  kind,
+  dataset,
+  where,
+}: DrillReport): Pick<AuditEvent, 'kind' | 'action' | 'subject'> {
+  return kind === 'validation'
+    ? { kind: 'decision', action: 'validation', subject: dataset?.name ?? 'all datasets' }
+    : { kind: 'restore', action: `drill ${kind}`, subject: dataset?.name ?? where };
 }
 
 function entries(agent: Agent): DrillEntry[] {

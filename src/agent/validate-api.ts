@@ -1,4 +1,5 @@
-import { drillStream } from '../core/format/statement.ts';
+import { fromUtf8 } from '../base/bytes.ts';
+import { limits } from '../core/limits.ts';
 import {
   type DrillCriterion,
   type DrillReport,
@@ -10,6 +11,7 @@ import { stoppable } from '../services/stoppable.ts';
 import type { ValidationCheck } from '../services/validate/validation.ts';
 import type { ValidationResult, ValidatorProgress } from '../services/validate/validator.ts';
 import type { Agent } from './agent.ts';
+import { recordDrill } from './drill-api.ts';
 import type { ValidateApi, ValidateEvent, ValidateRequest } from './validate-types.ts';
 
 /** In a report, which every member keeps; each is cut short. */
@@ -45,17 +47,18 @@ function eventOf(progress: Exclude<ValidatorProgress, { kind: 'done' }>): Valida
 /** A word counts for others when it is that of an auditor, good or bad. */
 async function signed(agent: Agent, report: DrillReport): Promise<ValidateEvent> {
   if (!agent.member().hasRole('auditor')) return { type: 'report', report };
-  const bytes = encodeDrillReport(report);
-  const { hash } = await agent.ledger.append(drillStream, { kind: 'drill', report: bytes });
-  agent.audit.log.note({
-    kind: 'decision',
-    actor: agent.member().name,
-    action: 'validation',
-    subject: report.dataset?.name ?? 'all datasets',
-    outcome: report.outcome === 'failed' ? 'refused' : 'done',
-    detail: report.outcome,
-  });
-  return { type: 'report', report, id: hash };
+  const fit = fitting(report);
+  const { id } = await recordDrill(agent, fromUtf8(encodeDrillReport(fit)) ?? '');
+  return { type: 'report', report: fit, id };
+}
+
+/** With as many findings as one statement holds; how many there were, it says in any case. */
+function fitting(report: DrillReport): DrillReport {
+  const { validation } = report;
+  if (encodeDrillReport(report).length <= limits.drillReportSizeMax) return report;
+  if (validation === undefined || validation.findings.length === 0) return report;
+  const findings = validation.findings.slice(0, -1);
+  return fitting({ ...report, validation: { ...validation, findings } });
 }
 
 function reportOf(
