@@ -1,6 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration, parseSize } from '../base/quantity.ts';
+import { codeOf } from '../core/errors.ts';
+import { annotationsMax, annotationsOf } from '../core/format/manifest.ts';
 
 /** Collects an option that may be given several times. */
 export function repeated(value: string, before: readonly string[] | undefined): string[] {
@@ -18,13 +20,17 @@ export function annotationArgument(
   value: string,
   before: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> {
-  const [, key, said] = /^([a-z0-9][a-z0-9._-]{0,31})=(.{1,128})$/u.exec(value) ?? [];
-  if (key === undefined || said === undefined) {
+  const at = Math.max(0, value.indexOf('='));
+  const all = { ...before, [value.slice(0, at)]: value.slice(at + 1) };
+  try {
+    annotationsOf(all);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
     throw new InvalidArgumentError(
-      'Give KEY=VALUE, as deploy=v1.2: a key of a-z 0-9 . _ - with at most 32 characters, a value of at most 128.',
+      `Give KEY=VALUE, as deploy=v1.2: a key of a-z 0-9 . _ - with at most 32 characters, a printable value of at most 128; and at most ${annotationsMax} of them.`,
     );
   }
-  return { ...before, [key]: said };
+  return all;
 }
 
 export function sizeArgument(value: string): number {

@@ -1,6 +1,8 @@
+import { InvalidArgumentError } from 'commander';
 import { expect, it } from 'vitest';
 import {
   addressArgument,
+  annotationArgument,
   countArgument,
   durationArgument,
   parseSnapshotPath,
@@ -52,4 +54,23 @@ it('refuses sizes, durations and counts that are none', () => {
 it('collects repeated options, and lists within them', () => {
   expect(repeated('b', repeated('a', undefined))).toEqual(['a', 'b']);
   expect(repeatedList('b, c,', repeatedList('a', undefined))).toEqual(['a', 'b', 'c']);
+});
+
+it('collects annotations, of which a key that is given twice has the later value', () => {
+  const first = annotationArgument('deploy=v1', undefined);
+  expect(annotationArgument('url=a=b', first)).toEqual({ deploy: 'v1', url: 'a=b' });
+  expect(annotationArgument('deploy=v2', first)).toEqual({ deploy: 'v2' });
+});
+
+it.each(['deploy', '=v1', 'deploy=', 'Deploy=v1', 'deploy=a\u0007b', `deploy=${'é'.repeat(129)}`])(
+  'refuses the annotation %j as what was typed wrongly',
+  (text) => {
+    expect(() => annotationArgument(text, undefined)).toThrow(InvalidArgumentError);
+  },
+);
+
+it('refuses more annotations than a snapshot carries', () => {
+  const all = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key-${i}`, 'x']));
+  expect(() => annotationArgument('more=x', all)).toThrow(InvalidArgumentError);
+  expect(Object.keys(annotationArgument('key-0=y', all))).toHaveLength(16);
 });
