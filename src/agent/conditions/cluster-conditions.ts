@@ -51,8 +51,8 @@ export function clockConditions(
   return judged.flatMap(({ name, skewMs }): Condition[] => {
     const sight = {
       ...{ kind: 'clock-wrong', subject: name },
-      isWrong: skewMs === undefined || Math.abs(skewMs) > skewMaxMs,
-      afterMs: skewMs === undefined ? Number.POSITIVE_INFINITY : electionMs,
+      isWrong: skewMs === undefined ? undefined : Math.abs(skewMs) > skewMaxMs,
+      afterMs: electionMs,
     } as const;
     if (!patience.isOver(sight)) return [];
     const span = formatSpan(Math.round(Math.abs(skewMs ?? 0) / minuteMs) * minuteMs);

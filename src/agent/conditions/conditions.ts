@@ -80,7 +80,7 @@ export class Conditions {
     const patience = this.#patience;
     const states = await facts.datasets();
     const about = { roster: facts.roster, patience, nowMs: clock.nowMs() };
-    return [
+    const standing = [
       ...datasetConditions(states, about),
       ...configuredConditions(await this.#unknown(states), about),
       ...siteConditions(facts.lostSites()),
@@ -89,6 +89,8 @@ export class Conditions {
       ...roomConditions(facts.room(), facts.self),
       ...lossConditions(facts.lostPacks(), patience),
     ];
+    patience.forgetUnseen();
+    return standing;
   }
 
   async #unknown(

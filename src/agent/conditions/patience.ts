@@ -8,7 +8,8 @@ export type PatienceOptions = {
 export type Sight = {
   readonly kind: string;
   readonly subject: string;
-  readonly isWrong: boolean;
+  /** Undefined: nothing is known of it now, and so what people know of stands. */
+  readonly isWrong: boolean | undefined;
   /** It must have been wrong for so long, in milliseconds, without a break. */
   readonly afterMs: number;
 };
@@ -20,6 +21,8 @@ export type Sight = {
 export class Patience {
   readonly #options: PatienceOptions;
   readonly #sinceMs = new Map<string, number>();
+  /** Since the last `forgetUnseen`. */
+  readonly #seen = new Set<string>();
 
   constructor(options: PatienceOptions) {
     this.#options = options;
@@ -27,13 +30,22 @@ export class Patience {
 
   isOver({ kind, subject, isWrong, afterMs }: Sight): boolean {
     const name = `${kind} ${subject}`;
-    if (!isWrong) {
+    this.#seen.add(name);
+    if (isWrong !== true) {
       this.#sinceMs.delete(name);
-      return false;
+      return isWrong === undefined && this.#options.stands(kind, subject);
     }
     const nowMs = this.#options.nowMs();
     const sinceMs = this.#sinceMs.get(name) ?? nowMs;
     this.#sinceMs.set(name, sinceMs);
     return this.#options.stands(kind, subject) || nowMs - sinceMs >= afterMs;
+  }
+
+  /** Once everything was looked at: what is no subject any more begins anew when it is one again. */
+  forgetUnseen(): void {
+    for (const name of this.#sinceMs.keys()) {
+      if (!this.#seen.has(name)) this.#sinceMs.delete(name);
+    }
+    this.#seen.clear();
   }
 }

@@ -25,10 +25,8 @@ export function roomConditions(room: Room | undefined, host: string): Condition[
 /** `lost`: packs that cannot be rebuilt, as of the last look; undefined: not looked yet. */
 export function lossConditions(lost: number | undefined, patience: Patience): Condition[] {
   const sight = { kind: 'data-lost', subject: 'packs' } as const;
-  // Not looked yet: what people know of stands.
-  const isWrong = lost === undefined || lost > 0;
-  const afterMs = lost === undefined ? Number.POSITIVE_INFINITY : 0;
-  if (!patience.isOver({ ...sight, isWrong, afterMs })) return [];
+  const isWrong = lost === undefined ? undefined : lost > 0;
+  if (!patience.isOver({ ...sight, isWrong, afterMs: 0 })) return [];
   const text = `${lost ?? 'some'} packs that snapshots need cannot be rebuilt from what the members have. A host that comes back may bring them. Next: holdfast repair --dry-run`;
   return [{ ...sight, text, facts: { packs: String(lost ?? '') } }];
 }
