@@ -79,7 +79,7 @@ export function connectControl(socketPath: string): AgentApi {
     repairs: (request) => call('POST', '/v1/repairs', request),
     bandwidth: () => call('GET', '/v1/bandwidth'),
     limitBandwidth: (request) => call('POST', '/v1/bandwidth', request),
-    stats: () => call('GET', '/v1/stats'),
+    stats: (request) => call('POST', '/v1/stats', request),
     drains: () => call('GET', '/v1/drains'),
     forecastLoss: (request) => call('POST', '/v1/layout/loss', request),
     scrub: (request) => call('POST', '/v1/scrub', request),

@@ -11,10 +11,11 @@ import type { Agent } from './agent.ts';
 import type { DatasetStats, PeerStats, StatsApi, StatsReport } from './stats-types.ts';
 
 export function statsApi(agent: Agent): StatsApi {
-  return { stats: () => statsReport(agent) };
+  return { stats: (request) => statsReport(agent, request) };
 }
 
-async function statsReport(agent: Agent): Promise<StatsReport> {
+async function statsReport(agent: Agent, { dataset }: { dataset?: string }): Promise<StatsReport> {
+  const wanted = dataset === undefined ? agent.lines.all() : [agent.lines.find(dataset)];
   const { ledger, packUse } = agent;
   const records = ledger.manifests().filter((record) => !packUse.isDiscarded(record));
   const { survey } = await agent.upkeep.repairs.look();
@@ -22,7 +23,7 @@ async function statsReport(agent: Agent): Promise<StatsReport> {
     ledger.roster.member(key)?.hasRole('storage') === true;
   const { datasets, signedBytes } = datasetSizes(records, survey, isMember);
   const reports: DatasetStats[] = [];
-  for (const record of agent.lines.all()) {
+  for (const record of wanted) {
     reports.push(await datasetReport(agent, record, datasets.get(record.id), survey));
   }
   return {

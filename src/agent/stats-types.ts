@@ -1,7 +1,10 @@
 /** The part of the agent's API that says what is stored, and what of it is of use. */
 export interface StatsApi {
-  /** As this host knows it; of own datasets by its index. Reads no shard. */
-  stats(): Promise<StatsReport>;
+  /**
+   * As this host knows it; of own datasets by its index. Reads no shard. `dataset`: only of this one.
+   * @throws HoldfastError not-found | ambiguous
+   */
+  stats(request: { dataset?: string }): Promise<StatsReport>;
 }
 
 export type StatsReport = {

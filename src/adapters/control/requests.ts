@@ -52,6 +52,8 @@ export const bandwidthBody = z.strictObject({
 
 export const repairsBody = z.strictObject({ isNow: z.boolean() });
 
+export const statsBody = z.strictObject({ dataset: text.exactOptional() });
+
 export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
 
 export const validateBody = z.strictObject({

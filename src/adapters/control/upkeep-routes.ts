@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { AgentApi } from '../../agent/api.ts';
-import { bandwidthBody, checked, repairsBody, lossBody } from './requests.ts';
+import { bandwidthBody, checked, repairsBody, lossBody, statsBody } from './requests.ts';
 
 /** Data that mends itself. */
 export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
@@ -9,7 +9,7 @@ export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/bandwidth', (request) =>
     api.limitBandwidth(checked(bandwidthBody, request.body, 'the body')),
   );
-  app.get('/v1/stats', () => api.stats());
+  app.post('/v1/stats', (request) => api.stats(checked(statsBody, request.body, 'the body')));
   app.get('/v1/drains', () => api.drains());
   app.post('/v1/layout/loss', (request) =>
     api.forecastLoss(checked(lossBody, request.body, 'the body')),

@@ -23,11 +23,11 @@ export function addNotify(program: Command, register: Register): void {
 
 async function status({ backend, stateDir, output }: CliContext): Promise<void> {
   const channels = await backend.control(stateDir).channels();
+  if (channels.length === 0) throw nobody();
   if (output.isJson) {
     for (const channel of channels) await output.json(message('channel', channel));
     return;
   }
-  if (channels.length === 0) throw nobody();
   await output.table(
     [
       { title: 'WAY' },

@@ -22,14 +22,14 @@ export function addStats(program: Command, register: Register): void {
     )
     .option('--dataset <name>', 'only of this dataset');
   register<StatsFlags>(recoveryOptions(command), async (context, { options }) => {
-    const report = await context.backend.control(context.stateDir).stats();
+    const { dataset } = options;
+    const control = context.backend.control(context.stateDir);
+    const report = await control.stats(dataset === undefined ? {} : { dataset });
     const uses = await usesOf(context, options);
-    const rows = report.datasets
-      .filter(({ name }) => options.dataset === undefined || name === options.dataset)
-      .map((one): Row => {
-        const use = uses.get(one.id);
-        return use === undefined ? one : { ...one, use };
-      });
+    const rows = report.datasets.map((one): Row => {
+      const use = uses.get(one.id);
+      return use === undefined ? one : { ...one, use };
+    });
     if (context.output.isJson) await json(context, rows, report);
     else await print(context, rows, report);
   });
