@@ -19,7 +19,6 @@ export type BucketOptions = {
 };
 
 type Sdk = typeof import('@aws-sdk/client-s3');
-type Found = { readonly key: string; readonly version: string };
 
 const connectTimeoutMs = 5 * secondMs;
 /** No byte for this long ends an attempt. */
@@ -189,6 +188,7 @@ class Bucket implements ObjectStore {
         if (Key !== undefined) yield { key: Key.slice(this.#prefix.length), size: Size ?? 0 };
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      if (page.IsTruncated === true && token === undefined) throw cutListing(this.name);
     } while (token !== undefined);
   }
 
@@ -213,8 +213,10 @@ class Bucket implements ObjectStore {
         const known = await this.#client.send(new GetObjectRetentionCommand(place), {
           abortSignal,
         });
-        // Locked for longer already, by hand or by the bucket's own rule.
-        if ((known.Retention?.RetainUntilDate?.getTime() ?? 0) < until.getTime()) throw error;
+        // Locked for longer already, by hand or by the bucket's own rule; but not by a lock that some may shorten.
+        const { Mode: knownMode, RetainUntilDate } = known.Retention ?? {};
+        if ((RetainUntilDate?.getTime() ?? 0) < until.getTime()) throw error;
+        if (mode === 'compliance' && knownMode !== 'COMPLIANCE') throw error;
       }
     });
   }
@@ -228,31 +230,35 @@ class Bucket implements ObjectStore {
         return;
       }
       // Deleting without a version would only hide the object, and go on costing.
-      for (const { version } of await this.#versions(key, abortSignal)) {
-        const command = new DeleteObjectCommand({ ...this.#place(key), VersionId: version });
+      for (const VersionId of await this.#versions(key, abortSignal)) {
+        const command = new DeleteObjectCommand({ ...this.#place(key), VersionId });
         await this.#client.send(command, { abortSignal });
       }
     });
   }
 
-  async #versions(key: string, abortSignal: AbortSignal): Promise<Found[]> {
-    const found: Found[] = [];
+  /** The oldest first, and then what hides them: where one is locked, what is newer stays as it was. */
+  async #versions(key: string, abortSignal: AbortSignal): Promise<string[]> {
+    const versions: string[] = [];
+    const markers: string[] = [];
     const { Key } = this.#place(key);
     let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
     while (marker !== undefined) {
       const command: InstanceType<Sdk['ListObjectVersionsCommand']> =
         new this.#sdk.ListObjectVersionsCommand({ Bucket: this.#bucket, Prefix: Key, ...marker });
       const page = await this.#client.send(command, { abortSignal });
-      for (const one of [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]) {
-        if (one.Key === Key && one.VersionId !== undefined)
-          found.push({ key, version: one.VersionId });
+      for (const one of page.Versions ?? []) {
+        if (one.Key === Key && one.VersionId !== undefined) versions.push(one.VersionId);
+      }
+      for (const one of page.DeleteMarkers ?? []) {
+        if (one.Key === Key && one.VersionId !== undefined) markers.push(one.VersionId);
       }
       const { IsTruncated, NextKeyMarker, NextVersionIdMarker } = page;
       const isMore =
         IsTruncated === true && NextKeyMarker === Key && NextVersionIdMarker !== undefined;
       marker = isMore ? { KeyMarker: Key, VersionIdMarker: NextVersionIdMarker } : undefined;
     }
-    return found;
+    return [...versions.toReversed(), ...markers];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -277,6 +283,12 @@ class Bucket implements ObjectStore {
       throw bucketError(error, action, this.name);
     }
   }
+}
+
+function cutListing(store: string): HoldfastError {
+  return new HoldfastError('io-error', `cannot list in ${store}: it does not say how to go on`, {
+    next: `holdfast target check ${store}`,
+  });
 }
 
 function isMissing(error: unknown): boolean {
