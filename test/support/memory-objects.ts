@@ -64,7 +64,10 @@ export class MemoryObjects implements ObjectStore {
   async retain(key: string, retention: Retention): Promise<void> {
     this.#ask();
     if (!this.canLock) throw new HoldfastError('not-permitted', 'it cannot lock');
-    if ((this.locks.get(key)?.untilMs ?? 0) < retention.untilMs) this.locks.set(key, retention);
+    const { mode, untilMs } = this.locks.get(key) ?? { mode: 'governance', untilMs: 0 };
+    const isStricter = retention.mode === 'compliance' && mode === 'governance';
+    if (untilMs > retention.untilMs || (untilMs === retention.untilMs && !isStricter)) return;
+    this.locks.set(key, retention);
   }
 
   async remove(key: string): Promise<void> {

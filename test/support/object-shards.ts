@@ -16,10 +16,11 @@ export type OpenedObjectShards = AsyncDisposable & {
 /** Shards in an object store, with an index of their own unless one is given. */
 export async function openObjectShards(
   objects: ObjectStore,
-  { index = new MemoryKeyValue() as KeyValue, owner = 'one host' } = {},
+  { index = new MemoryKeyValue() as KeyValue, owner = 'one host', nowMs = () => Date.now() } = {},
 ): Promise<OpenedObjectShards> {
   const log = collectingLog();
-  const store = await ObjectShards.open({ objects, index, keyPrefix: 'cold/', owner, log });
+  const options = { objects, index, keyPrefix: 'cold/', owner, clock: { nowMs }, log };
+  const store = await ObjectShards.open(options);
   const { lines } = log;
   return { store, index, lines, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

@@ -30,7 +30,7 @@ export async function openTiers(
   if (cold.store === undefined) return undefined;
   const objects = stack.use(await openObjectStore(cold.store, cold));
   const shards = stack.use(
-    await ObjectShards.open({ objects, index, keyPrefix: 'cold/', owner, log }),
+    await ObjectShards.open({ objects, index, keyPrefix: 'cold/', owner, clock, log }),
   );
   const terms = {
     ...(cold.delay === undefined ? {} : { delayMs: durationOf(cold.delay) ?? secondMs }),

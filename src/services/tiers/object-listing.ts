@@ -2,6 +2,7 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { idBytes, idOf, type PackId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { KeyValue } from '../../ports/key-value.ts';
+import type { Retention } from '../../ports/object-store.ts';
 
 /** What an object store has of one pack, as this host remembers it. Bit i of a mask is index i. */
 export type ObjectHolding = {
@@ -11,22 +12,27 @@ export type ObjectHolding = {
   /** Of each shard, and of each object: what stands before the shard's bytes in it has one size for all of a pack. */
   readonly shardSize: number;
   readonly objectSize: number;
-  /** The store refuses to delete any of them before; 0: it was never asked to. */
+  /** The store refuses to delete any of them before; 0: it was not asked to for all of them. */
   readonly lockedUntilMs: number;
+  /** The same, of locks that nobody shortens: never after `lockedUntilMs`. */
+  readonly complianceUntilMs: number;
 };
 
+/** Nothing is known to be locked. */
+export const unlocked = { lockedUntilMs: 0, complianceUntilMs: 0 } as const;
+
 export const emptyHolding: ObjectHolding = {
-  ...{ held: 0, trashed: 0, shardSize: 0, objectSize: 0, lockedUntilMs: 0 },
+  ...{ held: 0, trashed: 0, shardSize: 0, objectSize: 0, ...unlocked },
 };
 
 const kinds = { claimed: 0, pack: 1, end: 2 } as const;
-const valueSize = 24;
+const valueSize = 32;
 
 /**
  * What lies in an object store, in this host's index: a store that is away, or asks money for each question, cannot be
  * asked once per pack of a manifest. Every change is durable before it counts, so a crash leaves nothing to be found out.
- * Keys: prefix ‖ 1 ‖ pack id (32) -> held (4) ‖ trashed (4) ‖ shard size (4) ‖ object size (4) ‖ locked until (8);
- * prefix ‖ 0 -> empty, once the store was found to be this host's and everything in it is listed.
+ * Keys: prefix ‖ 1 ‖ pack id (32) -> held (4) ‖ trashed (4) ‖ shard size (4) ‖ object size (4) ‖ locked until (8)
+ * ‖ locked until, whoever asks (8); prefix ‖ 0 -> empty, once the store was found to be this host's and everything in it is listed.
  */
 export class ObjectListing {
   readonly #index: KeyValue;
@@ -106,6 +112,23 @@ export class ObjectListing {
   }
 }
 
+/** The store was asked for as much already, of this mode or a stricter one. */
+export function isRetained(holding: ObjectHolding, { mode, untilMs }: Retention): boolean {
+  const { lockedUntilMs, complianceUntilMs } = holding;
+  return (mode === 'compliance' ? complianceUntilMs : lockedUntilMs) >= untilMs;
+}
+
+/** With what the store has granted for all of them. */
+export function withRetention(holding: ObjectHolding, { mode, untilMs }: Retention): ObjectHolding {
+  const { lockedUntilMs, complianceUntilMs } = holding;
+  return {
+    ...holding,
+    lockedUntilMs: Math.max(lockedUntilMs, untilMs),
+    complianceUntilMs:
+      mode === 'compliance' ? Math.max(complianceUntilMs, untilMs) : complianceUntilMs,
+  };
+}
+
 /** The set bits, ascending. */
 export function bitsOf(mask: number): number[] {
   const bits: number[] = [];
@@ -129,6 +152,7 @@ function encode(holding: ObjectHolding): Uint8Array {
   view.setUint32(8, holding.shardSize);
   view.setUint32(12, holding.objectSize);
   view.setFloat64(16, holding.lockedUntilMs);
+  view.setFloat64(24, holding.complianceUntilMs);
   return value;
 }
 
@@ -142,5 +166,6 @@ function decode(value: Uint8Array | undefined): ObjectHolding {
     shardSize: view.getUint32(8),
     objectSize: view.getUint32(12),
     lockedUntilMs: view.getFloat64(16),
+    complianceUntilMs: view.getFloat64(24),
   };
 }

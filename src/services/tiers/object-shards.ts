@@ -13,17 +13,20 @@ import {
 import type { PackId } from '../../core/ids.ts';
 import type { KeyValue } from '../../ports/key-value.ts';
 import type { ObjectStore, Retention, StoreAbilities } from '../../ports/object-store.ts';
-import type { Cancel, Log } from '../../ports/runtime.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../../ports/shard-store.ts';
 import {
   bitsOf,
+  isRetained,
   ObjectListing,
   type ObjectHolding,
+  unlocked,
   withBit,
   withoutBit,
+  withRetention,
 } from './object-listing.ts';
 import { surveyObjects } from './object-survey.ts';
-import { finishedWriter, ObjectWriter, type PartialObject } from './object-writer.ts';
+import { finishedWriter, newPartial, ObjectWriter, type PartialObject } from './object-writer.ts';
 import {
   checkObject,
   type Damage,
@@ -46,6 +49,7 @@ export type ObjectShardsOptions = {
   readonly keyPrefix: string;
   /** Of this host: nobody else's. */
   readonly owner: string;
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Log;
 };
 
@@ -192,8 +196,8 @@ export class ObjectShards implements ShardStore {
       ...{ ...holding, ...sizes },
       held: withBit(holding.held, head.index),
       trashed: withoutBit(holding.trashed, head.index),
-      // What was put there anew is not locked, whatever lies below it.
-      lockedUntilMs: isNew ? 0 : holding.lockedUntilMs,
+      // Whatever was found there, or lies below what was put there: nobody has asked for its lock.
+      ...unlocked,
     }));
   }
 
@@ -241,20 +245,31 @@ export class ObjectShards implements ShardStore {
   async purge(pack: PackId, index: number): Promise<void> {
     await this.#alone({ pack, index }, async (name) => {
       if (((this.#listing.of(pack).trashed >>> index) & 1) === 0) return;
-      try {
-        await this.#objects.remove(keyOf(name));
-      } catch (error) {
-        if (codeOf(error) !== 'not-permitted') throw error;
-        // The store's own lock is longer than ours: it stays in the trash, and is tried again.
-        const reason = (error as Error).message;
-        this.#options.log.log('info', 'the cold store keeps a shard', { pack, index, reason });
-        return;
-      }
-      await this.#change(pack, (holding) => ({
-        ...holding,
-        trashed: withoutBit(holding.trashed, index),
-      }));
+      // Else it stays in the trash, and is tried again.
+      if (await this.#isRemoved(name)) await this.#unlist(name);
     });
+  }
+
+  /** Removes a shard that is elsewhere too; one that the store keeps stays held. */
+  async letGo(pack: PackId, index: number): Promise<void> {
+    await this.#alone({ pack, index }, async (name) => {
+      if (this.#isHeld(name) && (await this.#isRemoved(name))) await this.#unlist(name);
+    });
+  }
+
+  /** A lock that is known is no trouble; any other refusal is, e.g. credentials that are no longer valid. */
+  async #isRemoved(name: ShardName): Promise<boolean> {
+    try {
+      await this.#objects.remove(keyOf(name));
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code !== 'not-permitted') throw error;
+      const isLocked = this.#listing.of(name.pack).lockedUntilMs > this.#options.clock.nowMs();
+      const context = { ...name, code, reason: (error as Error).message };
+      this.#options.log.log(isLocked ? 'info' : 'warn', 'the cold store keeps a shard', context);
+      return false;
+    }
   }
 
   trash(): readonly { pack: PackId; index: number; size: number }[] {
@@ -263,7 +278,9 @@ export class ObjectShards implements ShardStore {
     );
   }
 
+  /** @throws HoldfastError store-unreachable: where a disk is not mounted, nothing has been lost */
   async rebuild(): Promise<{ shards: number; quarantined: number }> {
+    await this.#claim.require({ mayBeNew: false });
     let quarantined = 0;
     await surveyObjects(this.#objects, {
       known: (pack) => this.#listing.of(pack),
@@ -294,12 +311,12 @@ export class ObjectShards implements ShardStore {
 
   /** Has the store refuse to delete what it holds of a pack. @throws HoldfastError not-permitted where it cannot */
   async retain(pack: PackId, retention: Retention, options: Cancel = {}): Promise<void> {
-    const { held, trashed, lockedUntilMs } = this.#listing.of(pack);
-    if (lockedUntilMs >= retention.untilMs) return;
-    for (const index of bitsOf((held | trashed) >>> 0)) {
+    const holding = this.#listing.of(pack);
+    if (isRetained(holding, retention)) return;
+    for (const index of bitsOf((holding.held | holding.trashed) >>> 0)) {
       await this.#objects.retain(keyOf({ pack, index }), retention, options);
     }
-    await this.#change(pack, (holding) => ({ ...holding, lockedUntilMs: retention.untilMs }));
+    await this.#change(pack, (known) => withRetention(known, retention));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -379,10 +396,4 @@ export class ObjectShards implements ShardStore {
       release();
     }
   }
-}
-
-function newPartial(head: ShardHead, fileHead: Uint8Array): PartialObject {
-  const bytes = new Uint8Array(fileHead.length + shardSizeOf(head));
-  bytes.set(fileHead);
-  return { bytes, offset: fileHead.length, nextLeaf: 0 };
 }

@@ -2,7 +2,7 @@ import { mapLimit } from '../../base/concurrency.ts';
 import { shardFileHeadSizeMax, shardSizeOf } from '../../core/format/shard.ts';
 import type { PackId } from '../../core/ids.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { emptyHolding, type ObjectHolding, withBit } from './object-listing.ts';
+import { emptyHolding, type ObjectHolding, unlocked, withBit } from './object-listing.ts';
 import { bucketKey, keyOf, parseObject, shardOfKey, type ShardName } from './shard-object.ts';
 
 export type ObjectSurvey = {
@@ -80,7 +80,7 @@ async function withShard(
     return next;
   }
   const sizes = { shardSize: shardSizeOf(parsed.head), objectSize: size };
-  return { ...next, ...sizes, held: withBit(next.held, index) };
+  return { ...next, ...sizes, ...unlocked, held: withBit(next.held, index) };
 }
 
 function sizeProblem(size: number, expected: number): string | undefined {

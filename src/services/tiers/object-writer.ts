@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { leafCountOf, type ShardHead } from '../../core/format/shard.ts';
+import { leafCountOf, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import { bytesBefore, takeLeaves } from '../../core/format/shard-leaves.ts';
 import type { ShardWriter } from '../../ports/shard-store.ts';
 
@@ -64,6 +64,13 @@ export class ObjectWriter implements ShardWriter {
     this.#end.keep(this.#partial);
     this.#end.release();
   }
+}
+
+/** A shard of which no leaf is here yet. */
+export function newPartial(head: ShardHead, fileHead: Uint8Array): PartialObject {
+  const bytes = new Uint8Array(fileHead.length + shardSizeOf(head));
+  bytes.set(fileHead);
+  return { bytes, offset: fileHead.length, nextLeaf: 0 };
 }
 
 /** For a shard that is there already. */

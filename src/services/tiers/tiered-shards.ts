@@ -182,7 +182,8 @@ export class TieredShards implements ShardStore, ShardTiers {
       signal?.throwIfAborted();
       await copy(this.#cold, this.#warm, { pack, index });
       await this.#warm.sync();
-      await this.#dropCold({ pack, index });
+      // A store that locks keeps its copy for as long: it is then in both.
+      await this.#cold.letGo(pack, index);
     });
   }
 
@@ -191,15 +192,6 @@ export class TieredShards implements ShardStore, ShardTiers {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-
-  /** A store that locks keeps its copy for as long: it is then in both. */
-  async #dropCold({ pack, index }: Name): Promise<void> {
-    try {
-      await this.#cold.remove(pack, index);
-    } catch (error) {
-      if (codeOf(error) !== 'not-permitted') throw error;
-    }
-  }
 
   /** From this host's disk, else from the cold store; a shard may be moved, or found damaged, meanwhile. */
   async #either<Result>(name: Name, ask: (store: ShardStore) => Promise<Result>): Promise<Result> {

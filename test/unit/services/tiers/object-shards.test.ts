@@ -129,3 +129,64 @@ test('what the store itself keeps locked stays in the trash until it does not', 
   expect(store.trash()).toEqual([]);
   expect(objects.objects.has(keyOf(first.head))).toBe(false);
 });
+
+test('where the disk is not mounted, looking through the store forgets nothing', async () => {
+  const objects = new MemoryObjects();
+  const { store } = await openObjectShards(objects);
+  await storeShard(store, first);
+  const mounted = new Map(objects.objects);
+  objects.objects.clear();
+  await expect(store.rebuild()).rejects.toMatchObject({ code: 'store-unreachable' });
+  expect(store.indexes(pack)).toEqual([0]);
+  for (const [key, bytes] of mounted) objects.objects.set(key, bytes);
+  expect(await store.rebuild()).toEqual({ shards: 1, quarantined: 0 });
+});
+
+test('what comes to a locked pack, or is found, is not taken for locked', async () => {
+  const lock = { mode: 'compliance', untilMs: Date.now() + 1e6 } as const;
+  for (const way of ['found by its writer', 'replaced', 'found by a survey'] as const) {
+    const objects = new MemoryObjects({ canLock: true });
+    const { store } = await openObjectShards(objects);
+    await storeShard(store, first);
+    await store.retain(pack, lock);
+    const elsewhere = new MemoryObjects();
+    await storeShard((await openObjectShards(elsewhere)).store, second);
+    const bytes = elsewhere.objects.get(keyOf(second.head)) as Uint8Array;
+    objects.objects.set(keyOf(second.head), way === 'replaced' ? bytes.subarray(1) : bytes);
+    if (way === 'found by a survey') await store.rebuild();
+    else await storeShard(store, second);
+    expect(store.indexes(pack)).toEqual([0, 1]);
+    await store.retain(pack, lock);
+    expect(objects.locks.get(keyOf(second.head)), way).toEqual(lock);
+  }
+});
+
+test('a lock that some may shorten does not do where one is asked for that nobody can', async () => {
+  const untilMs = Date.now() + 1e6;
+  const objects = new MemoryObjects({ canLock: true });
+  const { store } = await openObjectShards(objects);
+  await storeShard(store, first);
+  await store.retain(pack, { mode: 'governance', untilMs });
+  await store.retain(pack, { mode: 'compliance', untilMs });
+  expect(objects.locks.get(keyOf(first.head))).toEqual({ mode: 'compliance', untilMs });
+  await store.retain(pack, { mode: 'governance', untilMs });
+  expect(objects.locks.get(keyOf(first.head))).toEqual({ mode: 'compliance', untilMs });
+});
+
+test('a refusal that is no known lock is warned of', async () => {
+  let nowMs = 1000;
+  const objects = new MemoryObjects({ canLock: true, nowMs: () => 0 });
+  const { store, lines } = await openObjectShards(objects, { nowMs: () => nowMs });
+  await storeShard(store, first);
+  await store.retain(pack, { mode: 'compliance', untilMs: 5000 });
+  await store.letGo(pack, 0);
+  expect(store.indexes(pack)).toEqual([0]);
+  expect(lines.at(-1)).toMatchObject({ level: 'info' });
+  nowMs = 5000;
+  await store.letGo(pack, 0);
+  expect(lines.at(-1)).toMatchObject({ level: 'warn', context: { code: 'not-permitted' } });
+  await store.discard(pack, 0);
+  await store.purge(pack, 0);
+  expect(store.trash()).toMatchObject([{ pack, index: 0 }]);
+  expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(2);
+});
