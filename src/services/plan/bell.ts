@@ -14,6 +14,15 @@ export class Bell {
     this.#wake?.();
   }
 
+  /** The clock of somebody whose sleep ends early when it rings, or when the signal is aborted. One sleeps at a time. */
+  over(clock: Clock): Clock {
+    return {
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      sleep: (ms, options) => this.wait(clock, ms, options),
+    };
+  }
+
   /** Resolves at the next ring, after `ms` at the latest, or when the signal is aborted. One waits at a time. */
   async wait(clock: Clock, ms: number, { signal }: Cancel = {}): Promise<void> {
     const over = new AbortController();

@@ -10,6 +10,7 @@ import type { ShardTiers } from '../../ports/shard-tiers.ts';
 import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
 import type { Pace } from '../pace.ts';
+import { Bell } from '../plan/bell.ts';
 
 /** Shards in the order of ids are in no order on the disk: parts of them are read at random, each whole. */
 const bucketCount = 256;
@@ -77,7 +78,8 @@ export class Scrub {
   readonly #options: ScrubOptions;
   #record: ScrubRecord;
   #isHurried = false;
-  #wake = new AbortController();
+  /** Rung when somebody asks for it now. */
+  readonly #bell = new Bell();
 
   private constructor(options: ScrubOptions, record: ScrubRecord) {
     this.#options = options;
@@ -90,21 +92,9 @@ export class Scrub {
 
   run(options: Cancel): Promise<void> {
     const failure = { level: 'warn', message: 'shards were not read back' } as const;
-    const { clock } = this.#options;
-    // Woken early when somebody asks for it now.
-    const waking: Clock = {
-      nowMs: () => clock.nowMs(),
-      monotonicMs: () => clock.monotonicMs(),
-      sleep: (ms, { signal }: Cancel = {}) =>
-        clock.sleep(ms, {
-          signal: AbortSignal.any([this.#wake.signal, ...(signal ? [signal] : [])]),
-        }),
-    };
-    return repeat(
-      { ...this.#options, clock: waking, periodMs: lookMs, failure },
-      (cancel) => this.advance(cancel),
-      options,
-    );
+    const clock = this.#bell.over(this.#options.clock);
+    const duty = { ...this.#options, clock, periodMs: lookMs, failure };
+    return repeat(duty, (cancel) => this.advance(cancel), options);
   }
 
   /** Begins a round and reads all of it without waiting; one that is hurried already goes on. */
@@ -112,9 +102,7 @@ export class Scrub {
     if (this.#isHurried) return;
     this.#isHurried = true;
     this.#nextRound();
-    const wake = this.#wake;
-    this.#wake = new AbortController();
-    wake.abort();
+    this.#bell.ring();
   }
 
   get state(): ScrubState {
