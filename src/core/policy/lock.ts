@@ -1,12 +1,15 @@
 /** How long something stays: by locks that nobody shortens, and by those that operators may. */
 export type LockEnds = { readonly complianceMs: number; readonly governanceMs: number };
 
+/** Nothing is locked. */
+export const noLock: LockEnds = { complianceMs: 0, governanceMs: 0 };
+
 /** The lock that a rule of the policy asks for. */
 export type LockRule = { readonly mode: 'governance' | 'compliance'; readonly forMs: number };
 
 /** What a rule makes of a snapshot that was first seen committed then. */
 export function lockEnds(rule: LockRule | undefined, sinceMs: number): LockEnds {
-  if (rule === undefined) return { complianceMs: 0, governanceMs: 0 };
+  if (rule === undefined) return noLock;
   const endMs = sinceMs + rule.forMs;
   const isCompliance = rule.mode === 'compliance';
   return { complianceMs: isCompliance ? endMs : 0, governanceMs: isCompliance ? 0 : endMs };

@@ -1,4 +1,4 @@
-import { equal } from '../../base/bytes.ts';
+import { equal, toHex } from '../../base/bytes.ts';
 import { mapLimit } from '../../base/concurrency.ts';
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf, HoldfastError } from '../../core/errors.ts';
@@ -74,8 +74,7 @@ class Check {
   constructor(options: StoreCheckOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    const name = [...options.entropy.bytes(8)].map((byte) => byte.toString(16).padStart(2, '0'));
-    this.#folder = `check/${name.join('')}/`;
+    this.#folder = `check/${toHex(options.entropy.bytes(8))}/`;
   }
 
   async run(): Promise<StoreCheck> {

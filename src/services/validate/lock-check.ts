@@ -3,7 +3,13 @@ import { hourMs, minuteMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { idBytes, idOf, type StatementHash } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import { isLonger, type LockEnds, type LockRule, lockEnds } from '../../core/policy/lock.ts';
+import {
+  isLonger,
+  type LockEnds,
+  type LockRule,
+  lockEnds,
+  noLock,
+} from '../../core/policy/lock.ts';
 import type { Member } from '../../core/protocol/roster.ts';
 import type { LockLedger } from '../../ports/lock-ledger.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
@@ -89,7 +95,7 @@ export class LockCheck {
     const due = isUnlocked(record) ? { ...asked, governanceMs: 0 } : asked;
     const known = ends.get(record.hash);
     if (known === undefined && isDamaged) return;
-    if (!isLonger(due, known ?? { complianceMs: 0, governanceMs: 0 })) return;
+    if (!isLonger(due, known ?? noLock)) return;
     const subject = snapshotName(record);
     const wantedMs = Math.max(due.complianceMs, due.governanceMs);
     const detail =
