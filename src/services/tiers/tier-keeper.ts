@@ -10,6 +10,7 @@ import type { ShardTiers } from '../../ports/shard-tiers.ts';
 import { repeat } from '../control/duty.ts';
 import type { HostClock } from '../host-clock.ts';
 import type { Pace } from '../pace.ts';
+import { Bell } from '../plan/bell.ts';
 import { planTiers, type TierPlanOptions } from './tier-plan.ts';
 
 export type TierKeeperOptions = TierPlanOptions & {
@@ -48,7 +49,8 @@ const busyWaitMs = 10 * secondMs;
 export class TierKeeper {
   readonly #options: TierKeeperOptions;
   #isHurried = false;
-  #wake = new AbortController();
+  /** Rung when somebody asks for a round now. */
+  readonly #bell = new Bell();
   #frozen = 0;
   #thawed = 0;
   #bytesMoved = 0;
@@ -63,17 +65,7 @@ export class TierKeeper {
   run(options: Cancel): Promise<void> {
     const failure = { level: 'warn', message: 'shards were not moved between tiers' } as const;
     const { clock } = this.#options;
-    // Woken early when somebody asks for it now.
-    const waking: Clock = {
-      nowMs: () => clock.nowMs(),
-      monotonicMs: () => clock.monotonicMs(),
-      sleep: (ms, { signal }: Cancel = {}) => {
-        if (this.#isHurried) return Promise.resolve();
-        const signals = signal === undefined ? [this.#wake.signal] : [this.#wake.signal, signal];
-        return clock.sleep(ms, { signal: AbortSignal.any(signals) });
-      },
-    };
-    const duty = { ...this.#options, clock: waking, periodMs: lookMs, failure };
+    const duty = { ...this.#options, clock: this.#bell.over(clock), periodMs: lookMs, failure };
     return repeat(duty, (cancel) => this.#dueRound(cancel), options);
   }
 
@@ -89,9 +81,7 @@ export class TierKeeper {
   begin(): void {
     if (this.#isHurried) return;
     this.#isHurried = true;
-    const wake = this.#wake;
-    this.#wake = new AbortController();
-    wake.abort();
+    this.#bell.ring();
   }
 
   get state(): TierState {
@@ -136,16 +126,23 @@ export class TierKeeper {
     return plan.reasons[0];
   }
 
-  /** Also of what has long been cold: locks are extended, too. */
+  /** Also of what has long been cold: locks are extended, too. One that is refused keeps no other from being set. */
   async #lock(
     cold: ReadonlyMap<PackId, LockEnds>,
     nowMs: number,
     signal: AbortSignal,
   ): Promise<void> {
+    let refusal: unknown;
     for (const [pack, ends] of cold) {
       const retention = retentionOf(ends, nowMs);
-      if (retention !== undefined) await this.#options.tiers.retain(pack, retention, { signal });
+      try {
+        if (retention !== undefined) await this.#options.tiers.retain(pack, retention, { signal });
+      } catch (error) {
+        if (codeOf(error) !== 'not-permitted') throw error;
+        refusal ??= error;
+      }
     }
+    if (refusal !== undefined) throw refusal;
   }
 
   #warm(pack: PackId): number[] {
@@ -158,6 +155,7 @@ export class TierKeeper {
     const { tiers, log } = this.#options;
     for (const index of this.#warm(pack)) {
       const size = await this.#passed({ pack, index }, signal);
+      if (size === undefined) continue;
       await tiers.freeze({ pack, index }, { signal });
       this.#frozen++;
       this.#bytesMoved += size;
@@ -168,20 +166,22 @@ export class TierKeeper {
   async #thaw(shard: { pack: PackId; index: number }, signal: AbortSignal): Promise<void> {
     const { tiers, log } = this.#options;
     const size = await this.#passed(shard, signal);
+    if (size === undefined) return;
     await tiers.thaw(shard, { signal });
     this.#thawed++;
     this.#bytesMoved += size;
     log.log('info', 'a shard was brought back from the cold store', { ...shard });
   }
 
-  /** Waits for its turn. @returns the shard's size */
+  /** Waits for its turn. @returns the shard's size; undefined when it was let go meanwhile */
   async #passed(
     { pack, index }: { pack: PackId; index: number },
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const { clock, isBusy, pace, store } = this.#options;
     while (isBusy() && !this.#isHurried) await clock.sleep(busyWaitMs, { signal });
     signal.throwIfAborted();
+    if (!store.indexes(pack).includes(index)) return undefined;
     const size = shardSizeOf(await store.head(pack, index));
     await pace.take(size, { signal });
     return size;

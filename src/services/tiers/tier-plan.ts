@@ -1,6 +1,6 @@
 import { decodePackSegment, type PackEntry } from '../../core/format/facts.ts';
-import { type DatasetId, type FactHash, idBytes, type PackId } from '../../core/ids.ts';
-import { type LockEnds, longest } from '../../core/policy/lock.ts';
+import { type FactHash, idBytes, type PackId, shortId } from '../../core/ids.ts';
+import { type LockEnds, longest, noLock } from '../../core/policy/lock.ts';
 import type { DatasetRule } from '../../core/policy/policy-terms.ts';
 import type { LockLedger } from '../../ports/lock-ledger.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
@@ -20,9 +20,9 @@ export type TierPlanOptions = {
   readonly ruleFor: (name: string) => DatasetRule;
 };
 
-/** What is to be moved at this host; bounded: what is left out comes with the next plan. */
+/** What is to be moved at this host; moves are bounded: what is left out comes with the next plan. */
 export type TierPlan = {
-  /** Packs that only old snapshots need, with the locks of all of these. */
+  /** Packs that only old snapshots need, with the locks of all of these: those that are cold already, too. */
   readonly cold: ReadonlyMap<PackId, LockEnds>;
   /** Packs that are cold, and needed by a young snapshot, or not to be cold any more. */
   readonly warm: ReadonlySet<PackId>;
@@ -32,15 +32,19 @@ export type TierPlan = {
 
 type Dataset = { readonly young: Set<FactHash>; readonly old: Map<FactHash, ManifestRecord[]> };
 
-/** Packs of one dataset that are looked for at once: bounds the memory. */
-const packsMax = 50_000;
+/** Packs of one dataset that are moved in one round, each way. */
+const movesMax = 50_000;
 
 /**
  * Where packs belong at this host. A pack is as young as the newest snapshot that needs it, by the time at which this
  * host first saw that snapshot committed: a source's clock decides nothing. Metadata stays: without it nobody could say
  * what else is needed.
  */
-export async function planTiers(options: TierPlanOptions, nowMs: number): Promise<TierPlan> {
+export async function planTiers(
+  options: TierPlanOptions,
+  nowMs: number,
+  bounds = { movesMax },
+): Promise<TierPlan> {
   const { ledger, tiers, isDiscarded, ruleFor } = options;
   const cold = new Map<PackId, LockEnds>();
   const warm = new Set<PackId>();
@@ -53,8 +57,8 @@ export async function planTiers(options: TierPlanOptions, nowMs: number): Promis
     const isTiered = records.some((record) => afterOf(record) !== undefined);
     if (!isTiered && !isSomeCold) continue;
     const parts = await split(options, records, (record) => isOld(options, record, afterOf, nowMs));
-    const problem = await planDataset(options, parts, { cold, warm });
-    if (problem !== undefined) reasons.push(`dataset ${shortDataset(dataset)}: ${problem}`);
+    const problem = await planDataset({ ...options, ...bounds }, parts, { cold, warm });
+    if (problem !== undefined) reasons.push(`dataset ${shortId(dataset)}: ${problem}`);
   }
   return { cold, warm, reasons };
 }
@@ -91,20 +95,24 @@ async function split(
 
 /** @returns why nothing of the dataset is moved; undefined: it was planned */
 async function planDataset(
-  options: TierPlanOptions,
+  options: TierPlanOptions & { readonly movesMax: number },
   { young, old }: Dataset,
   plan: { cold: Map<PackId, LockEnds>; warm: Set<PackId> },
 ): Promise<string | undefined> {
   const { store, tiers } = options;
   const candidates = new Map<PackId, LockEnds>();
+  let moves = 0;
   for (const [segment, users] of old) {
     const packs = await packsOf(options, segment);
     if (packs === undefined) return 'a list of packs has not arrived here';
     const ends = locksOf(options, users);
     for (const { pack, type } of packs) {
-      if (type !== 'data' || store.indexes(pack).length === 0) continue;
+      const held = store.indexes(pack).length;
+      if (type !== 'data' || held === 0) continue;
       const known = candidates.get(pack);
-      if (known === undefined && candidates.size >= packsMax) continue;
+      const isMove = known === undefined && held > tiers.cold(pack).length;
+      if (isMove && moves >= options.movesMax) continue;
+      if (isMove) moves++;
       candidates.set(pack, known === undefined ? ends : longest(known, ends));
     }
   }
@@ -114,7 +122,7 @@ async function planDataset(
     if (packs === undefined) return 'a list of packs has not arrived here';
     for (const { pack } of packs) {
       candidates.delete(pack);
-      if (back.size < packsMax && tiers.cold(pack).length > 0) back.add(pack);
+      if (back.size < options.movesMax && tiers.cold(pack).length > 0) back.add(pack);
     }
   }
   for (const [pack, ends] of candidates) plan.cold.set(pack, ends);
@@ -123,13 +131,8 @@ async function planDataset(
 }
 
 function locksOf({ locks }: TierPlanOptions, users: readonly ManifestRecord[]): LockEnds {
-  return users.reduce(
-    (ends: LockEnds, { hash }) => longest(ends, locks.of(hash) ?? noLock),
-    noLock,
-  );
+  return users.reduce((ends, { hash }) => longest(ends, locks.of(hash) ?? noLock), noLock);
 }
-
-const noLock: LockEnds = { complianceMs: 0, governanceMs: 0 };
 
 async function packsOf(
   { facts }: TierPlanOptions,
@@ -145,8 +148,4 @@ function ruleNameOf(
   { statement, manifest }: ManifestRecord,
 ): string {
   return roster.datasetOf(statement.writer, manifest.dataset)?.ruleName ?? '';
-}
-
-function shortDataset(dataset: DatasetId): string {
-  return dataset.slice(0, 8);
 }

@@ -7,6 +7,7 @@ import type { Retention } from '../../../../src/ports/object-store.ts';
 import type { ShardTiers } from '../../../../src/ports/shard-tiers.ts';
 import { Pace } from '../../../../src/services/pace.ts';
 import { TierKeeper } from '../../../../src/services/tiers/tier-keeper.ts';
+import { planTiers, type TierPlanOptions } from '../../../../src/services/tiers/tier-plan.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
 import { KeepingSample, packOf } from '../../../support/keeping-sample.ts';
 import { startMs } from '../../../support/sample-cluster.ts';
@@ -22,6 +23,8 @@ class Tiers implements ShardTiers {
   readonly retained: [PackId, Retention][] = [];
   canLock = false;
   problem: HoldfastError | undefined;
+  /** Not locked by it. */
+  refused: PackId | undefined;
 
   cold(pack: PackId): readonly number[] {
     return this.cold_.has(pack) ? [0] : [];
@@ -40,6 +43,7 @@ class Tiers implements ShardTiers {
     this.cold_.delete(pack);
   }
   async retain(pack: PackId, retention: Retention): Promise<void> {
+    if (pack === this.refused) throw new HoldfastError('not-permitted', 'it is not locked');
     this.retained.push([pack, retention]);
   }
   async glance(): Promise<undefined> {}
@@ -63,13 +67,20 @@ beforeEach(() => {
   for (const name of ['a', 'b', 'c', 'd']) host.hold(name);
 });
 
-function keeper(): TierKeeper {
-  const { clock, facts, ledger, locks, store, hostClock, packUse } = host;
-  return new TierKeeper({
-    ...{ clock, facts, ledger, locks, store, hostClock, tiers },
-    pace: new Pace(clock, () => 0),
+function planning(): TierPlanOptions {
+  const { facts, ledger, locks, store, packUse } = host;
+  return {
+    ...{ facts, ledger, locks, store, tiers },
     isDiscarded: (record) => packUse.isDiscarded(record),
     ruleFor: () => current,
+  };
+}
+
+function keeper(): TierKeeper {
+  const { clock, store, hostClock } = host;
+  return new TierKeeper({
+    ...{ ...planning(), clock, store, hostClock, tiers },
+    pace: new Pace(clock, () => 0),
     isBusy: () => isBusy,
     log: collectingLog(),
   });
@@ -198,4 +209,48 @@ test('it lets backups and restores pass, unless somebody wants it now', async ()
   expect(moving.state.isHurried).toBe(false);
   stop.abort();
   await running;
+});
+
+test('what is cold already takes no place among what is to be moved, and keeps its lock', async () => {
+  tiers.canLock = true;
+  await host.snapshot([['a', 'b', 'c']]);
+  await host.lock(1, { governanceMs: startMs + 1000 * hourMs });
+  host.pass(10);
+  const found: number[] = [];
+  for (const isCold of ['a', 'b', 'c']) {
+    const { cold } = await planTiers(planning(), host.nowMs, { movesMax: 1 });
+    const moving = [...cold.keys()].filter((pack) => !tiers.cold_.has(pack));
+    expect(moving, isCold).toHaveLength(1);
+    found.push(cold.size);
+    for (const pack of moving) await tiers.freeze({ pack });
+  }
+  expect(found).toEqual([1, 2, 3]);
+});
+
+test('a shard that is let go while it waits for its turn does not end the round', async () => {
+  await host.snapshot([['a', 'b']]);
+  await host.lock(1);
+  host.pass(10);
+  isBusy = true;
+  const moving = keeper();
+  const round = moving.round();
+  await host.clock.advance(0);
+  await host.store.discard(packOf('a'), 0);
+  isBusy = false;
+  await host.clock.advance(60_000);
+  await round;
+  expect(tiers.names).toBe('b');
+  expect(moving.state).toMatchObject({ frozen: 1, waiting: 0, problem: undefined });
+});
+
+test('a lock that the store refuses is said, and keeps no other from being set', async () => {
+  tiers.canLock = true;
+  await host.snapshot([['a', 'b']]);
+  await host.lock(1, { complianceMs: startMs + 1000 * hourMs });
+  host.pass(10);
+  tiers.refused = packOf('a');
+  const moving = keeper();
+  await expect(moving.round()).rejects.toMatchObject({ code: 'not-permitted' });
+  expect(moving.state.problem).toBe('it is not locked');
+  expect(tiers.retained.map(([pack]) => pack)).toEqual([packOf('b')]);
 });
