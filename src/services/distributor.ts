@@ -56,19 +56,29 @@ export class Distributor {
     let delivered = 0;
     let bytesSent = 0;
     const stragglers = new AbortController();
+    const over = new AbortController();
     const work = assignments.map(async (assignment) => {
       const head = this.#headOf(written, dataset, assignment.index);
       const bytes = written.encoded.shards[assignment.index] as Uint8Array;
       const isThere = await this.#deliverOrKeep(assignment.agent, head, bytes, stragglers.signal);
       settled++;
       if (settled === assignments.length - 1) {
-        void this.#options.clock.sleep(this.#patienceMs()).then(() => stragglers.abort());
+        const patience = this.#options.clock.sleep(this.#patienceMs(), { signal: over.signal });
+        patience.then(
+          () => stragglers.abort(),
+          () => {},
+        );
       }
       if (!isThere) return;
       delivered++;
       bytesSent += assignment.agent === this.#options.self ? 0 : bytes.length;
     });
-    await Promise.all(work);
+    try {
+      await Promise.all(work);
+    } finally {
+      // Else the wait for stragglers would keep the pack's shards alive.
+      over.abort();
+    }
     // A straggler may still be sent some of it; the others have taken theirs to the last byte.
     if (delivered === assignments.length)
       for (const shard of written.encoded.shards) release(shard);

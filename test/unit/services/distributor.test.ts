@@ -116,6 +116,23 @@ describe('placing a pack', () => {
   });
 });
 
+test('once a pack is placed, or is not, nobody waits for stragglers any more', async () => {
+  cluster = await BackupCluster.open(3);
+  const { clock } = cluster;
+  const sleep = clock.sleep.bind(clock);
+  let started = 0;
+  let ended = 0;
+  clock.sleep = (ms, options) => {
+    // What others wait for has other lengths.
+    if (ms !== 3000) return sleep(ms, options);
+    started++;
+    return sleep(ms, options).finally(() => ended++);
+  };
+  await place(await writtenPack(1, { k: 2, m: 1 }), 3);
+  await until(() => ended === started, 'the end of the wait');
+  expect(started).toBeGreaterThan(0);
+});
+
 /** Lets time pass, and disks work, until it is true. @returns how much time of the clock that took. */
 async function advanceUntil(isTrue: () => boolean, mostMs: number): Promise<number> {
   const startMs = cluster.clock.monotonicMs();
