@@ -3,12 +3,17 @@ import { constants } from 'node:fs';
 import { link, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assert } from '../../base/assert.ts';
+import { dayMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { ObjectStore, Retention, StoreAbilities } from '../../ports/object-store.ts';
 import { makeDirectory, syncDirectory, syncOnce, temporarySuffix } from './atomic-write.ts';
 import { readFully } from './file-access.ts';
 import { errnoOf, systemError } from './system-error.ts';
 
+/** What a write has beside its place until it is done. */
+const leftover = new RegExp(`\\.[0-9a-f]{12}\\${temporarySuffix}$`);
+/** No write takes so long, also by the clock of another host. */
+const leftoverAgeMs = dayMs;
 const keyPattern = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)*$/;
 
 /**
@@ -134,6 +139,7 @@ class ObjectDirectory implements ObjectStore {
     );
     for (const entry of entries ?? []) {
       const key = parent + entry.name;
+      if (leftover.test(key) && key.startsWith(prefix)) await removeOld(join(path, entry.name));
       if (!keyPattern.test(key) || key.endsWith(temporarySuffix)) continue;
       if (entry.isDirectory()) {
         if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) {
@@ -184,6 +190,16 @@ class ObjectDirectory implements ObjectStore {
         { next: `mount it, then: holdfast target check ${this.#directory}`, cause: error },
       );
     }
+  }
+}
+
+/** Removes what a crash has left of a write. It is in nobody's way: where it cannot be removed, it stays. */
+async function removeOld(path: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > leftoverAgeMs) await rm(path, { force: true });
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
   }
 }
 

@@ -13,6 +13,7 @@ import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
 import { LeafFetcher } from '../leaf-fetcher.ts';
 import type { Ledger } from '../ledger.ts';
+import { numberBelow } from '../number-below.ts';
 import type { Peers } from '../peers.ts';
 import type { Standing } from '../standing.ts';
 import type { Survey } from './pack-survey.ts';
@@ -159,8 +160,7 @@ export class Challenger {
   }
 
   #below(count: number): number {
-    const bytes = this.#options.entropy.bytes(6);
-    return bytes.reduce((value, byte) => value * 256 + byte, 0) % Math.max(1, count);
+    return numberBelow(this.#options.entropy, count);
   }
 
   async #challenge(member: Member, claim: Claim, signal: AbortSignal): Promise<void> {

@@ -11,6 +11,7 @@ import type { Entropy } from '../../ports/runtime.ts';
 import type { ShardHolder } from '../holder-history.ts';
 import type { LeafFetcher } from '../leaf-fetcher.ts';
 import type { ManifestRecord } from '../ledger.ts';
+import { numberBelow } from '../number-below.ts';
 import type { Survey, SurveyedPack } from '../repair/pack-survey.ts';
 import type { ValidationProgress } from './validation.ts';
 
@@ -50,10 +51,10 @@ export class DecodeCheck {
     this.#options = options;
   }
 
-  /** @param decoded which packs are read whole */
+  /** @param decoded which of the packs are read whole */
   async run(
-    survey: Survey,
-    isAsked: (pack: SurveyedPack) => boolean,
+    packs: readonly SurveyedPack[],
+    usersOf: Survey['usersOf'],
     decoded: ReadonlySet<PackId>,
     progress: ValidationProgress,
   ): Promise<DecodeCheckResult> {
@@ -61,13 +62,12 @@ export class DecodeCheck {
       ...{ packs: 0, packsProven: 0, packsDecoded: 0 },
       ...{ packsUnseen: 0, shardsMissing: 0 },
     };
-    const packs = [...survey.packs.values()].filter(isAsked);
     await mapLimit(packs, lanes, async (pack) => {
       progress.signal.throwIfAborted();
       sum.packs++;
       const objection = await this.#pack(pack, { decoded, sum, progress });
       if (objection !== undefined) {
-        const users = survey.usersOf(pack.entry.pack);
+        const users = usersOf(pack.entry.pack);
         const [first = pack.record] = users;
         const more = users.length > 1 ? ` and ${users.length - 1} more` : '';
         const subject = `${this.#options.snapshotName(first)}${more}`;
@@ -90,6 +90,8 @@ export class DecodeCheck {
     }
     // Not shown, or bad when it was read whole: another has to stand in.
     const bad = new Set<number>();
+    // A bad one costs the others no second way over the network.
+    const read = new Map<number, Uint8Array>();
     for (;;) {
       const shown = await this.#gather(entry, byIndex, { bad, sum, signal: progress.signal });
       if (typeof shown === 'string') return shown;
@@ -98,7 +100,7 @@ export class DecodeCheck {
         return undefined;
       }
       const found = decoded.has(entry.pack)
-        ? await this.#decode(entry, shown, progress.signal)
+        ? await this.#decode(entry, { shown, read, signal: progress.signal })
         : 'proven';
       if (typeof found === 'number') {
         bad.add(found);
@@ -160,8 +162,7 @@ export class DecodeCheck {
   }
 
   #below(count: number): number {
-    const bytes = this.#options.entropy.bytes(6);
-    return bytes.reduce((value, byte) => value * 256 + byte, 0) % count;
+    return numberBelow(this.#options.entropy, count);
   }
 
   /** A leaf of this shard from one of those who have signed for it. */
@@ -198,17 +199,20 @@ export class DecodeCheck {
 
   /**
    * Reads the k shards whole, and makes all others of them: their roots must be those that the pack's id names.
+   * @param around.read shards of this pack that are here already; what is read comes to it
    * @returns the index of a shard that is not whole; or what is wrong with the pack
    */
   async #decode(
     entry: PackEntry,
-    shown: readonly Shown[],
-    signal: AbortSignal,
+    around: { shown: readonly Shown[]; read: Map<number, Uint8Array>; signal: AbortSignal },
   ): Promise<'decoded' | 'proven' | number | string> {
+    const { shown, read, signal } = around;
     const present: { index: number; bytes: Uint8Array }[] = [];
     for (const { index, holder } of shown) {
       try {
-        present.push({ index, bytes: await this.#whole(entry, holder, signal) });
+        const bytes = read.get(index) ?? (await this.#whole(entry, holder, signal));
+        read.set(index, bytes);
+        present.push({ index, bytes });
       } catch (error) {
         signal.throwIfAborted();
         const code = codeOf(error);

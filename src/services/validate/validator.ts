@@ -14,6 +14,7 @@ import type { FactStore } from '../../ports/statement-log.ts';
 import type { ShardHolder } from '../holder-history.ts';
 import { LeafFetcher } from '../leaf-fetcher.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
+import { numberBelow } from '../number-below.ts';
 import type { PackUse } from '../pack-use.ts';
 import type { Peers } from '../peers.ts';
 import { surveyPacks } from '../repair/pack-survey.ts';
@@ -114,9 +115,10 @@ export class Validator {
     const survey = await surveyPacks({ ledger, facts, isDiscarded });
     const isAsked = ({ record }: { record: ManifestRecord }): boolean =>
       request.dataset === undefined || record.manifest.dataset === request.dataset;
-    const asked = [...survey.packs.values()].filter(isAsked).map(({ entry }) => entry.pack);
-    const decoded = this.#drawn(asked, request.decodeShare);
-    const packs = await this.#packs().run(survey, isAsked, decoded, progress);
+    const asked = [...survey.packs.values()].filter(isAsked);
+    const names = asked.map(({ entry }) => entry.pack);
+    const decoded = this.#drawn(names, request.decodeShare);
+    const packs = await this.#packs().run(asked, survey.usersOf, decoded, progress);
     const locks = await this.#locks().run(records, progress);
     return {
       ...packs,
@@ -175,9 +177,7 @@ export class Validator {
     const count = Math.min(packs.length, Math.max(decodedMin, Math.ceil(packs.length * share)));
     const drawn = new Set<PackId>();
     while (drawn.size < count) {
-      const bytes = this.#options.entropy.bytes(6);
-      const number = bytes.reduce((value, byte) => value * 256 + byte, 0);
-      const [pack] = packs.splice(number % packs.length, 1);
+      const [pack] = packs.splice(numberBelow(this.#options.entropy, packs.length), 1);
       if (pack !== undefined) drawn.add(pack);
     }
     return drawn;

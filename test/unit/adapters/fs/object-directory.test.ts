@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { dayMs } from '../../../../src/base/units.ts';
 import { openObjectDirectory } from '../../../../src/adapters/fs/object-directory.ts';
 import { objectStoreContract } from '../../../contract/object-store.ts';
 import { shardStoreContract } from '../../../contract/shard-store.ts';
@@ -50,6 +51,20 @@ test('what a crash has left of a write is no object, and is not listed', async (
   expect(found).toEqual([]);
   expect(await store.create('shards/00/a.0', Uint8Array.of(1))).toBe(true);
   expect(readdirSync(join(scratch.path, 'shards', '00'))).toContain('a.0');
+});
+
+test('what a crash has left of a write long ago is removed by a listing; a write under way is not', async () => {
+  await using scratch = scratchDirectory();
+  const store = openObjectDirectory(scratch.path);
+  const folder = join(scratch.path, 'shards', '00');
+  mkdirSync(folder, { recursive: true });
+  const names = ['a.0.0123456789ab.tmp', 'b.0.0123456789ab.tmp', 'notes.tmp'];
+  for (const name of names) writeFileSync(join(folder, name), 'half');
+  const longAgo = new Date(Date.now() - 2 * dayMs);
+  for (const name of [names[0], names[2]])
+    utimesSync(join(folder, name as string), longAgo, longAgo);
+  for await (const _ of store.list('shards/')) throw new Error('something is listed');
+  expect(readdirSync(folder).sort()).toEqual(['b.0.0123456789ab.tmp', 'notes.tmp']);
 });
 
 test('a disk that is not mounted loses no shard: it is away, and back again', async () => {

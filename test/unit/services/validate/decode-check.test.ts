@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inlineCompute } from '../../../../src/adapters/compute/inline.ts';
 import { leafHashes, merkleRoot } from '../../../../src/core/coding/merkle.ts';
+import { HoldfastError } from '../../../../src/core/errors.ts';
 import { packIdOf } from '../../../../src/core/format/shard.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import { LeafFetcher } from '../../../../src/services/leaf-fetcher.ts';
@@ -23,10 +24,15 @@ import {
 let cluster: BackupCluster;
 let findings: ValidationFinding[];
 let away: ReadonlySet<number>;
+/** Shards that were read from their first leaf on with others, in their order. */
+const whole: number[] = [];
+/** Which of these reads fails, counted from 0. */
+let failing: number | undefined;
 
 beforeEach(async () => {
   findings = [];
   away = new Set();
+  failing = undefined;
   cluster = await BackupCluster.open(6, { surviveSites: 2 });
 });
 
@@ -52,8 +58,19 @@ async function check(isDecoded = false): Promise<DecodeCheckResult> {
   const { ledger, facts, network, clock, logger: log } = site(5);
   const survey = await surveyPacks({ ledger, facts, isDiscarded: () => false });
   const purpose = { kind: 'audit' } as const;
+  const leaves = new LeafFetcher({ network, store: undefined, clock, log, purpose });
   const validator = new DecodeCheck({
-    leaves: new LeafFetcher({ network, store: undefined, clock, log, purpose }),
+    leaves: {
+      head: (entry, holder) => leaves.head(entry, holder),
+      fetch: async (entry, holder, range, stop) => {
+        if (range.leaf === 0 && range.count > 1) whole.push(holder.index);
+        if (range.count > 1 && whole.length - 1 === failing) {
+          failing = undefined;
+          throw new HoldfastError('corrupt', 'a leaf is not as it was');
+        }
+        return leaves.fetch(entry, holder, range, stop);
+      },
+    },
     compute: inlineCompute(),
     entropy,
     counts: () => true,
@@ -64,7 +81,7 @@ async function check(isDecoded = false): Promise<DecodeCheckResult> {
     snapshotName: () => 'home',
   });
   const decoded = new Set(isDecoded ? survey.packs.keys() : []);
-  return validator.run(survey, () => true, decoded, {
+  return validator.run([...survey.packs.values()], survey.usersOf, decoded, {
     onFinding: (finding) => findings.push(finding),
     onStep: () => undefined,
     signal: new AbortController().signal,
@@ -85,6 +102,16 @@ describe('a pack', () => {
     for (const i of [1, 3]) await site(i).shards.store.remove(pack.entry.pack, i);
     expect(await check(true)).toMatchObject({ packsProven: 1, packsDecoded: 1 });
     expect(findings).toEqual([]);
+  });
+
+  test('of which one shard is bad costs the others no second way over the network', async () => {
+    const pack = await writtenPack(1, { k: 3, m: 2, size: 3_000_000 });
+    await backUp(pack);
+    whole.length = 0;
+    // The last of the first three is whole no more when it is read.
+    failing = 2;
+    expect(await check(true)).toMatchObject({ packsDecoded: 1, shardsMissing: 1 });
+    expect(new Set(whole).size).toBe(whole.length);
   });
 
   test('of which too many shards are gone is found', async () => {
