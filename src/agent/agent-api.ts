@@ -112,6 +112,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
   const scrub = scrubStatus(agent);
   const expulsion = expulsionReport(agent);
   const cold = coldStatus(agent);
+  const twofold = contradictions(agent);
   return {
     ...(expulsion === undefined ? {} : { expulsion }),
     ...(scrub === undefined ? {} : { scrub }),
@@ -126,7 +127,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
     policy: { surviveSites: ledger.roster.policy.surviveSites, words: status.words() },
     coordinator: coordinatorStatus(agent),
     datasets,
-    contradictions: contradictions(agent),
+    contradictions: twofold,
     warnings: [
       ...membershipWarnings(agent),
       ...tripwireWarnings(agent),
@@ -135,7 +136,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       ...upkeepWarnings(agent),
       ...coldWarnings(agent),
       ...status.warnings(),
-      ...contradictions(agent).map(({ text }) => `${text}: its statements there are frozen`),
+      ...twofold.map(({ text }) => `${text}: its statements there are frozen`),
       ...(await keyWarnings(agent)),
     ],
   };

@@ -5,13 +5,7 @@ import type { AlertApi, AlertReport } from './alert-types.ts';
 export function alertApi(agent: Agent): AlertApi {
   return {
     alerts: async () => agent.alarms.all().map((alarm) => alertReport(agent, alarm)),
-    clearAlert: async ({ id }) => {
-      const { kind, subject } = await agent.alarms.clear(id);
-      const cleared = agent.alarms
-        .all()
-        .find((one) => one.kind === kind && one.subject === subject);
-      return alertReport(agent, cleared as KnownAlarm);
-    },
+    clearAlert: async ({ id }) => alertReport(agent, await agent.alarms.clear(id)),
     channels: async () =>
       agent.notifier.states().map(({ problem, ...state }) => ({
         ...state,

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../base/quantity.ts';
 import { minuteMs, secondMs } from '../base/units.ts';
-
-const argv = z.array(z.string().max(4096)).min(1).max(64);
-const absolutePath = z.string().startsWith('/', { error: 'is no absolute path' });
+import { absolutePath, argv } from './config-terms.ts';
 
 const timeout = z
   .string()
@@ -25,7 +23,7 @@ function isWebUrl(text: string): boolean {
   return url.protocol === 'https:' || url.protocol === 'http:';
 }
 
-export const webhookSchema = z.strictObject({
+const webhookSchema = z.strictObject({
   url: webUrl,
   secretFile: absolutePath.exactOptional(),
   timeout,
@@ -38,7 +36,7 @@ const mailAddress = z.string().regex(/^[^\s<>,;@]{1,64}@[^\s<>,;@]{1,255}$/, {
 const isLoopback = (server: string): boolean =>
   /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/.test(server);
 
-export const mailSchema = z
+const mailSchema = z
   .strictObject({
     server: z.string().regex(/^[a-z0-9.:-]{1,255}$/i, { error: 'is no host name' }),
     port: z.int().min(1).max(65_535).exactOptional(),

@@ -9,8 +9,10 @@ import { nearestWord } from '../base/nearest-word.ts';
 import { parseSize } from '../base/quantity.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { hookSchema, hooksSchema, stageSchema } from './hook-config.ts';
-import { alertsSchema, mailSchema, webhookSchema } from './alert-config.ts';
+import { limits } from '../core/limits.ts';
+import { absolutePath, argv } from './config-terms.ts';
+import { hooksSchema, stageSchema } from './hook-config.ts';
+import { alertsSchema } from './alert-config.ts';
 import { parseStoreAddress } from './store-address.ts';
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
@@ -32,8 +34,6 @@ const chunkAverages = [16, 32, 64, 128, 256].map((count) => count * KiB);
 const chunkAverage = size.refine((bytes) => chunkAverages.includes(bytes), {
   error: 'is none of 16KiB, 32KiB, 64KiB, 128KiB, 256KiB',
 });
-
-const absolutePath = z.string().startsWith('/', { error: 'is no absolute path' });
 
 const patterns = z.array(z.string().min(1).max(4096)).max(10_000).default([]);
 
@@ -60,8 +60,6 @@ const loopback = z.string().regex(/^(?:127(?:\.\d{1,3}){3}|\[::1\]):\d{1,5}$/, {
   error:
     'is no loopback address with a port such as "127.0.0.1:7421"; for others use a reverse proxy',
 });
-
-const argv = z.array(z.string().max(4096)).min(1).max(64);
 
 const coldStore = z.string().refine((text) => parseStoreAddress(text) !== undefined, {
   error: 'is neither "s3://BUCKET/PREFIX" nor an absolute path',
@@ -106,8 +104,7 @@ const leasePrograms = z.strictObject({
   watchdog: absolutePath.exactOptional(),
 });
 
-// A leaf must arrive while its reader is patient.
-const rate = size.refine((bytes) => bytes === 0 || bytes >= 16 * KiB, {
+const rate = size.refine((bytes) => bytes === 0 || bytes >= limits.rateMin, {
   error: 'is less than 16KiB a second; 0 is no limit',
 });
 
@@ -250,20 +247,25 @@ function keyPath(path: readonly PropertyKey[]): string {
 
 /** The keys that the schema knows where an unknown one was met. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  if (path.includes('hooks') && path.length > 1) return hookKeysAt(path);
-  if (path[0] === 'datasets') return Object.keys(dataset.shape);
-  if (path[0] === 'alerts' && path.length > 1) {
-    return Object.keys((path[1] === 'mail' ? mailSchema : webhookSchema).shape);
-  }
-  if (path[0] === 'leases' && path.length > 1) return Object.keys(leasePrograms.shape);
-  const section: unknown = path.length === 0 ? schema : Reflect.get(schema.shape, path[0] ?? '');
-  const object = section instanceof z.ZodPrefault ? section.unwrap() : section;
+  let at: unknown = schema;
+  for (const key of path) at = below(bare(at), key);
+  const object = bare(at);
   return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
 }
 
-function hookKeysAt(path: readonly PropertyKey[]): string[] {
-  const isHook = path.some((key) => typeof key === 'number');
-  return Object.keys((isHook ? hookSchema : stageSchema).shape);
+function below(schema: unknown, key: PropertyKey): unknown {
+  if (schema instanceof z.ZodObject) return Reflect.get(schema.shape, key);
+  if (schema instanceof z.ZodRecord) return schema.valueType;
+  return schema instanceof z.ZodArray ? schema.element : undefined;
+}
+
+/** Without what says only that it may be left out. */
+function bare(schema: unknown): unknown {
+  const isLoose =
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodExactOptional;
+  return isLoose ? bare(schema.unwrap()) : schema;
 }
 
 function deepFreeze<T>(value: T): T {

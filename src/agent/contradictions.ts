@@ -1,4 +1,4 @@
-import { type AgentKey, shortId } from '../core/ids.ts';
+import type { AgentKey } from '../core/ids.ts';
 import type { Agent } from './agent.ts';
 
 /** A writer that has signed two histories, and that nobody has put out yet. */
@@ -19,7 +19,7 @@ export function contradictions(agent: Agent): Contradiction[] {
   ];
   const open = found.filter(({ key }) => members.record(key)?.expulsion === undefined);
   return [...new Map(open.map((one) => [one.key, one])).values()].map(({ key, where }) => {
-    const writer = ledger.roster.member(key)?.name ?? shortId(key);
+    const writer = agent.nameOf(key);
     return { writer, writerKey: key, text: `${writer} has signed two histories (${where})` };
   });
 }

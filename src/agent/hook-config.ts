@@ -3,6 +3,7 @@ import { parseDuration } from '../base/quantity.ts';
 import { dayMs, secondMs } from '../base/units.ts';
 import type { Stage, StageHook, StageHooks } from '../services/stage-hooks.ts';
 import type { Config } from './config.ts';
+import { argv } from './config-terms.ts';
 
 const timeout = z
   .string()
@@ -14,8 +15,8 @@ const timeout = z
   })
   .prefault('5m');
 
-export const hookSchema = z.strictObject({
-  command: z.array(z.string().max(4096)).min(1).max(64),
+const hookSchema = z.strictObject({
+  command: argv,
   timeout,
   onFailure: z.enum(['abort', 'warn']).default('abort'),
 });

@@ -1,4 +1,4 @@
-import { type AgentKey, shortId } from '../core/ids.ts';
+import type { AgentKey } from '../core/ids.ts';
 import { badStatements } from '../services/ledger-check.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import type { Agent } from './agent.ts';
@@ -26,8 +26,7 @@ export async function* badRecords(
   }
   if (!readData) return;
   for (const { writer, stream, sequence, problem } of await badStatements(agent.ledger, signal)) {
-    const name =
-      agent.ledger.roster.member(writer as AgentKey)?.name ?? shortId(writer as AgentKey);
+    const name = agent.nameOf(writer as AgentKey);
     yield bad(`statement ${sequence} of ${name} in ${stream}`, problem);
   }
 }

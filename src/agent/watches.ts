@@ -29,12 +29,13 @@ export function watches(
 
 function factsOf(agent: Agent): Facts {
   const { ledger, store, upkeep } = agent;
-  const self = agent.member();
-  const isSource = self.hasRole('source');
   return {
-    self: self.name,
+    self: agent.member().name,
     roster: ledger.roster,
-    configured: isSource ? agent.configuredDatasets : [],
+    // Roles are given and taken while the agent runs.
+    get configured() {
+      return agent.member().hasRole('source') ? agent.configuredDatasets : [];
+    },
     datasets: () => agent.status.datasets(),
     coordinator: () => coordinatorStatus(agent),
     lostSites: () => {

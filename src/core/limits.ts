@@ -31,6 +31,8 @@ export const limits = {
   statementSizeMax: 252 * KiB,
   /** One drill report: every member keeps every one. */
   drillReportSizeMax: 16 * KiB,
+  /** Bytes a second, wherever a rate is limited at all: a leaf must arrive while its reader is patient. */
+  rateMin: 16 * KiB,
   /** One fact. */
   factSizeMax: 64 * KiB,
   /** age recipients of one key record: hybrid ones take 2 KiB each, and a record is a fact. */

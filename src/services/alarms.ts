@@ -78,7 +78,7 @@ export class Alarms {
   }
 
   /**
-   * Ends by hand what nobody can look at. `id`: the beginning of one.
+   * Ends by hand what nobody can look at. `id`: the beginning of one. Resolves to the alarm as it is then.
    * @throws HoldfastError not-found | ambiguous | usage, for one that clears itself
    */
   async clear(id: string): Promise<KnownAlarm> {
@@ -103,15 +103,16 @@ export class Alarms {
       subject: alarm.subject,
     } as const;
     this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done', detail: alarm.kind });
-    await this.#end(alarm);
-    return alarm;
+    return this.#end(alarm);
   }
 
-  async #end(known: KnownAlarm): Promise<void> {
+  async #end(known: KnownAlarm): Promise<KnownAlarm> {
     const { clock, log } = this.#options;
     const { kind, subject, facts, sinceMs } = known;
     log.log('info', 'alarm cleared', { ...facts, kind, subject, sinceMs });
-    await this.#become({ ...known, clearedMs: clock.nowMs() });
+    const cleared = { ...known, clearedMs: clock.nowMs() };
+    await this.#become(cleared);
+    return cleared;
   }
 
   /** A disk that takes nothing keeps nobody from hearing of it. */

@@ -104,7 +104,7 @@ export class BudgetBook {
   over(): readonly Excess[] {
     const day = this.#day();
     const today = [...this.#said.values()].filter((one) => one.day === day);
-    const newest = new Map(today.map((one) => [one.writer + one.dataset, one]));
+    const newest = new Map(today.map((one) => [nameOf(one.writer, one.dataset), one]));
     return [...newest.values()].flatMap((one) => {
       const excess = this.#judge(one, one.more);
       return excess === undefined ? [] : [{ ...excess, isTaken: one.isTaken }];

@@ -23,9 +23,4 @@ export class FirstSeen {
     await this.#index.batch([{ type: 'put', key, value: utf8(String(nowMs)) }], { durable: true });
     return nowMs;
   }
-
-  /** It is gone; when it comes again it is new. */
-  async forget(name: string): Promise<void> {
-    await this.#index.batch([{ type: 'delete', key: concat([prefix, utf8(name)]) }]);
-  }
 }

@@ -2,6 +2,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { HookResult, HookRunner } from '../ports/hook.ts';
 import type { Cancel, Log } from '../ports/runtime.ts';
+import { hookEnvironment } from './hook-environment.ts';
 import { stoppable } from './stoppable.ts';
 
 export type Stage = 'backup' | 'restore' | 'drill';
@@ -132,10 +133,7 @@ async function runHook<Event>(
   facts: Readonly<Record<string, string>>,
   { signal }: Cancel,
 ): Promise<string | undefined> {
-  const variables = Object.entries({ ...facts, stage, when }).map(
-    ([key, value]) => [`HOLDFAST_${key.toUpperCase()}`, value] as const,
-  );
-  const hook = { argv: command, environment: Object.fromEntries(variables) };
+  const hook = { argv: command, environment: hookEnvironment({ ...facts, stage, when }) };
   const cancel = signal === undefined ? {} : { signal };
   const result = await runner
     .run(hook, { timeoutMs, ...cancel })

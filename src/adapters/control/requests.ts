@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { compressionModes } from '../../core/policy/compression.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 // The bounds keep one request within the body limit of the server; nobody types as much.
 const text = z.string().max(4096);
@@ -44,7 +45,9 @@ export const lossBody = z.strictObject({
 const rate = z
   .int()
   .nonnegative()
-  .refine((bytes) => bytes === 0 || bytes >= 16_384, { error: 'is less than 16 KiB a second' });
+  .refine((bytes) => bytes === 0 || bytes >= limits.rateMin, {
+    error: 'is less than 16 KiB a second',
+  });
 export const bandwidthBody = z.strictObject({
   upload: rate.exactOptional(),
   download: rate.exactOptional(),

@@ -13,7 +13,11 @@ export function addRunbooks(app: FastifyInstance, directory: string): void {
   app.get('/v1/runbooks/:page', async (request, reply) => {
     const { page } = checked(pageParams, request.params, 'the path');
     const text = await readFile(join(directory, `${page}.md`), 'utf8').catch((cause: unknown) => {
-      throw new HoldfastError('not-found', `there is no runbook ${page}`, { cause });
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+        throw new HoldfastError('not-found', `there is no runbook ${page}`, { cause });
+      }
+      const reason = (cause as Error).message;
+      throw new HoldfastError('io-error', `cannot read the runbook ${page}: ${reason}`, { cause });
     });
     return reply.type('text/markdown; charset=utf-8').send(text);
   });

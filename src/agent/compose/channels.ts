@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises';
 import { mail } from '../../adapters/notify/mail.ts';
 import { webhook } from '../../adapters/notify/webhook.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -8,6 +7,7 @@ import { ProgramMessenger } from '../../services/notify/program-messenger.ts';
 import { mailPorts } from '../alert-config.ts';
 import type { Config } from '../config.ts';
 import { version } from '../version.ts';
+import { readPrivateFile } from './private-file.ts';
 
 /** How people hear of alarms, by the configuration. @throws HoldfastError config-invalid */
 export async function channelsOf(
@@ -43,23 +43,19 @@ const secretSizeMax = 4096;
 
 /** The first line. Whoever else may read it could speak in the name of this host. */
 async function secretIn(path: string, key: string): Promise<Buffer> {
-  const wrong = (why: string, cause?: unknown): HoldfastError =>
+  const wrong = (why: string, next: string, cause?: unknown): HoldfastError =>
     new HoldfastError('config-invalid', `alerts.${key}: ${path} ${why}`, {
-      next: `chmod 600 ${path}; then start the agent again`,
+      next: `${next}; then start the agent again`,
       cause,
     });
-  let bytes: Buffer;
-  try {
-    const { mode, size } = await stat(path);
-    if ((mode & 0o077) !== 0) throw wrong('can be read by others than its owner');
-    if (size > secretSizeMax) throw wrong(`is larger than ${secretSizeMax} bytes`);
-    bytes = await readFile(path);
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw wrong(`cannot be read: ${(error as Error).message}`, error);
-  }
+  const other = 'mend it, or name another file in "alerts" of the configuration';
+  const read = await readPrivateFile(path, secretSizeMax);
+  if (read.kind === 'not-private') throw wrong(read.problem, read.next);
+  if (read.kind === 'too-large') throw wrong(`is larger than ${secretSizeMax} bytes`, other);
+  if (read.kind === 'unreadable') throw wrong(`cannot be read: ${read.reason}`, other, read.cause);
+  const bytes = Buffer.from(read.bytes);
   const end = bytes.indexOf(0x0a);
   const line = (end < 0 ? bytes : bytes.subarray(0, end)).toString().trim();
-  if (line === '') throw wrong('is empty');
+  if (line === '') throw wrong('is empty', other);
   return Buffer.from(line);
 }

@@ -7,6 +7,7 @@ import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { operatorSecretMark } from '../../core/format/operator-secret.ts';
 import { stateFiles } from './identity.ts';
+import { readPrivateFile } from './private-file.ts';
 
 /** Of the files, which need no state directory, else of the state directory. @throws HoldfastError key-needed | wrong-key */
 export async function operatorSecrets(
@@ -68,29 +69,15 @@ async function secretIn(file: string): Promise<Uint8Array> {
 const keyFileSizeMax = 4096;
 
 async function readKeyFile(file: string): Promise<Uint8Array> {
-  try {
-    await using handle = await open(file);
-    const { mode, uid, size } = await handle.stat();
-    requirePrivate(file, { mode, uid });
-    if (size > keyFileSizeMax) throw new HoldfastError('wrong-key', `${file} is no operator key`);
-    return new Uint8Array(await handle.readFile());
-  } catch (cause) {
-    if (cause instanceof HoldfastError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HoldfastError('io-error', `cannot read the operator key: ${reason}`, { cause });
+  // Whoever else can read it, or replace it, is an operator too.
+  const read = await readPrivateFile(file, keyFileSizeMax);
+  if (read.kind === 'read') return read.bytes;
+  if (read.kind === 'too-large') {
+    throw new HoldfastError('wrong-key', `${file} is no operator key`);
   }
-}
-
-/** Whoever else can read it, or replace it, is an operator too. */
-function requirePrivate(file: string, { mode, uid }: { mode: number; uid: number }): void {
-  if ((mode & 0o077) !== 0) {
-    const shown = (mode & 0o777).toString(8).padStart(4, '0');
-    throw new HoldfastError('wrong-key', `${file} can be read by others (mode ${shown})`, {
-      next: `chmod 600 ${file}, and think about who may have read it`,
-    });
+  if (read.kind === 'not-private') {
+    throw new HoldfastError('wrong-key', `${file} ${read.problem}`, { next: read.next });
   }
-  if (uid === process.getuid?.()) return;
-  throw new HoldfastError('wrong-key', `${file} belongs to another user (uid ${uid})`, {
-    next: `chown it to yourself, or run this as its owner`,
-  });
+  const { reason, cause } = read;
+  throw new HoldfastError('io-error', `cannot read the operator key: ${reason}`, { cause });
 }

@@ -343,7 +343,10 @@ class Session implements RecoverySession {
   async *use({ dataset }: { dataset?: string }): AsyncGenerator<DatasetUse> {
     const { signal } = this.#parts;
     const wanted = dataset === undefined ? this.#lines.all() : [this.#lines.find(dataset)];
-    const records = (await this.#readable()).filter((record) => !this.#isDiscarded(record));
+    const packUse = this.#packUse();
+    const records = (await this.#readable()).filter(
+      (record) => packUse?.isDiscarded(record) !== true,
+    );
     const reading = { view: this.#view, open: this.#openRecord.bind(this), signal };
     for (const { id, name } of wanted) {
       const own = records.filter(({ manifest }) => manifest.dataset === id);
@@ -351,12 +354,12 @@ class Session implements RecoverySession {
     }
   }
 
-  /** Where no log is proven, nothing is. */
-  #isDiscarded(record: ManifestRecord): boolean {
+  /** Where no log is proven, nothing is discarded. */
+  #packUse(): PackUse | undefined {
     const state = this.#state;
-    if (state === undefined) return false;
+    if (state === undefined) return undefined;
     const { ledger, facts } = this.#parts.cluster;
-    return new PackUse({ ledger, facts, state: () => state }).isDiscarded(record);
+    return new PackUse({ ledger, facts, state: () => state });
   }
 
   drill(request: DrillRequest): AsyncGenerator<DrillRunEvent> {

@@ -1,20 +1,18 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { BandwidthReport, DirectionReport } from '../../agent/bandwidth-types.ts';
 import { formatSize, parseSize } from '../../base/quantity.ts';
-import { KiB } from '../../base/units.ts';
+import { limits } from '../../core/limits.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
 import type { CliContext } from '../world.ts';
 
 type LimitFlags = { upload?: number; download?: number; reset?: true };
 
-const rateMin = 16 * KiB;
-
 /** Bytes a second. A number alone would be KiB to some and bytes to others. */
 export function rateArgument(value: string): number {
   if (value === 'none' || value === '0') return 0;
   const rate = /[a-z]$/i.test(value) ? parseSize(value.replace(/\/s$/, '')) : undefined;
-  if (rate !== undefined && rate >= rateMin) return rate;
+  if (rate !== undefined && rate >= limits.rateMin) return rate;
   throw new InvalidArgumentError(
     'Give bytes a second with a unit, 16KiB or more (restic\'s 512 is 512KiB), or "none".',
   );

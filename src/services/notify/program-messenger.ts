@@ -3,6 +3,7 @@ import { codeOf } from '../../core/errors.ts';
 import type { HookRunner } from '../../ports/hook.ts';
 import type { Delivery, Messenger, Notice } from '../../ports/messenger.ts';
 import type { Cancel } from '../../ports/runtime.ts';
+import { hookEnvironment } from '../hook-environment.ts';
 
 const timeoutMs = 30 * secondMs;
 
@@ -37,12 +38,9 @@ export class ProgramMessenger implements Messenger {
 
 function environmentOf(notice: Notice): Record<string, string> {
   const { facts, state, alarm, subject, text, runbook, cluster, agent } = notice;
-  const told = {
+  return hookEnvironment({
     ...facts,
     ...{ alarm, subject, text, state, cluster: cluster.name, host: agent.name, site: agent.site },
     ...(runbook === undefined ? {} : { runbook }),
-  };
-  return Object.fromEntries(
-    Object.entries(told).map(([key, value]) => [`HOLDFAST_${key.toUpperCase()}`, value]),
-  );
+  });
 }

@@ -59,26 +59,26 @@ export class DamageWatch {
   #unmended(judgement: Judgement, short: ReadonlySet<PackId>): string[] {
     return this.#standing('shard-damaged').filter((subject) => {
       const [pack, index] = subject.split('/');
-      return short.has(pack as PackId) || this.#isOwed(judgement, pack as PackId, Number(index));
+      if (short.has(pack as PackId)) return true;
+      return ((this.#owed(judgement, pack as PackId) >>> Number(index)) & 1) === 1;
     });
   }
 
   #missing(judgement: Judgement, short: ReadonlySet<PackId>): string[] {
     const standing = this.#standing('shards-gone');
     if (standing.length === 0 || short.size > 0) return standing;
-    const isOwed = [...judgement.survey.packs.keys()].some((pack) =>
-      Array.from({ length: 32 }, (_, index) => index).some((index) =>
-        this.#isOwed(judgement, pack, index),
-      ),
-    );
-    return isOwed ? standing : [];
+    for (const pack of judgement.survey.packs.keys()) {
+      if (this.#owed(judgement, pack) !== 0) return standing;
+    }
+    return [];
   }
 
-  /** Signed for by this host, as of the last look, and not here. */
-  #isOwed({ survey }: Judgement, pack: PackId, index: number): boolean {
+  /** Signed for by this host, as of the last look, and not here. Bit i: shard i. */
+  #owed({ survey }: Judgement, pack: PackId): number {
     const { store, self } = this.#options;
     const mask = survey.packs.get(pack)?.words.get(self)?.mask ?? 0;
-    return ((mask >>> index) & 1) === 1 && store?.indexes(pack).includes(index) !== true;
+    if (mask === 0) return 0;
+    return (store?.indexes(pack) ?? []).reduce((left, index) => left & ~(1 << index), mask);
   }
 
   #standing(kind: string): string[] {

@@ -114,6 +114,27 @@ it.each([
     'datasets.d.exlude: unknown key; did you mean "exclude"?',
   ],
   [{ log: { colour: true } }, 'log.colour: unknown key; known: level'],
+  [
+    { bandwidth: { windows: [{ hours: '08:00-18:00', uplod: 0 }] } },
+    'bandwidth.windows[0].uplod: unknown key; did you mean "upload"?',
+  ],
+  [
+    { datasets: { hooks: { paths: ['/x'], exlude: [] } } },
+    'datasets.hooks.exlude: unknown key; did you mean "exclude"?',
+  ],
+  [
+    { datasets: { d: { paths: ['/x'], hooks: { befor: [] } } } },
+    'datasets.d.hooks.befor: unknown key; did you mean "before"?',
+  ],
+  [
+    { hooks: { backup: { after: [{ command: ['/x'], onFail: 'warn' }] } } },
+    'hooks.backup.after[0].onFail: unknown key; known: command, timeout, onFailure',
+  ],
+  [{ alerts: { mail: { servr: 'x' } } }, 'alerts.mail.servr: unknown key; did you mean "server"?'],
+  [
+    { leases: { d: { stop: ['/x'], watchdogg: '/x' } } },
+    'leases.d.watchdogg: unknown key; did you mean "watchdog"?',
+  ],
 ])('names the unknown key of %j and the nearest known one', (value, message) => {
   expect(refusal(value)).toContain(message);
 });

@@ -83,7 +83,8 @@ describe('by hand', () => {
   test('what tells of something that has happened once is cleared, and told again when it comes again', async () => {
     const { alarms, news } = await bench();
     await alarms.raise(alarm);
-    await alarms.clear(alarmId(alarm).slice(0, 4).toUpperCase());
+    const cleared = await alarms.clear(alarmId(alarm).slice(0, 4).toUpperCase());
+    expect(cleared.clearedMs).toBe(2);
     expect(alarms.all()).toMatchObject([{ clearedMs: 2 }]);
     await alarms.raise(alarm);
     expect(news.map(({ clearedMs }) => clearedMs)).toEqual([undefined, 2, undefined]);
