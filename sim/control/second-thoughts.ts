@@ -23,7 +23,7 @@ const looksBeforeEnd = 6;
 export class SecondThoughts {
   readonly #cluster: ControlCluster;
   readonly #doubter: Doubter;
-  /** Of their own: what is drawn here shifts nothing else. */
+  /** Of their own: where nobody doubts, a seed goes on as it would without them. */
   readonly #random: Prng;
   readonly #looks = new Map<string, number>();
   #heard = '';

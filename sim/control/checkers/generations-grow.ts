@@ -1,4 +1,5 @@
 import type { AgentKey } from '../../../src/core/ids.ts';
+import { mayVoteAs } from '../../../src/core/protocol/control/member-book.ts';
 import type { AppliedCommand } from '../../../src/services/control/control-access.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
 
@@ -36,8 +37,9 @@ export class GenerationsGrow implements ControlChecker {
   }
 
   #noteRole({ body, outcome, generation }: AppliedCommand): void {
-    if (body.kind !== 'roles' || outcome.outcome !== 'applied' || !body.add.includes('voter'))
-      return;
-    this.#given.set(body.agent, generation);
+    if (body.kind !== 'roles' || outcome.outcome !== 'applied') return;
+    if (!body.add.some(mayVoteAs)) return;
+    // Whoever starts anew applies older entries again.
+    this.#given.set(body.agent, Math.max(generation, this.#given.get(body.agent) ?? 0));
   }
 }

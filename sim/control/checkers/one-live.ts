@@ -1,6 +1,6 @@
 import { openCommand } from '../../../src/core/format/control-envelope.ts';
 import type { ControlCommand } from '../../../src/core/format/control-records.ts';
-import type { ClusterId, DatasetId } from '../../../src/core/ids.ts';
+import type { AgentKey, ClusterId, DatasetId } from '../../../src/core/ids.ts';
 import type { Incarnation } from '../../../src/core/protocol/control/incarnation-book.ts';
 import type { Slot } from '../../../src/core/protocol/control/slot.ts';
 import type { ControlChecker, ControlSeen } from '../observation.ts';
@@ -48,7 +48,7 @@ export class OneLive implements ControlChecker {
       this.#abandoned.set(slot, (this.#abandoned.get(slot) ?? new Set()).add(index));
     }
     if (body.kind === 'demote') this.#off.add(`${body.dataset}/${body.incarnation}`);
-    if (body.kind === 'isolate') this.#off.add(body.agent);
+    if (body.kind === 'isolate') this.#off.add(offKey(body.agent, body.dataset));
   }
 
   /** The word of a majority that the newest renewal has run out. */
@@ -64,6 +64,11 @@ export class OneLive implements ControlChecker {
     const { voters } = control.state.config;
     const count = voters.filter((voter) => said.has(voter)).length;
     if (2 * count > voters.length) this.#off.add(`${body.dataset}/${body.incarnation}`);
+  }
+
+  /** As operators have said: of this dataset, or of all. */
+  #isIsolated(agent: AgentKey, dataset: DatasetId): boolean {
+    return this.#off.has(offKey(agent, undefined)) || this.#off.has(offKey(agent, dataset));
   }
 
   #renewedAt({ dataset }: { readonly dataset: DatasetId }): number {
@@ -90,9 +95,10 @@ export class OneLive implements ControlChecker {
     if (before.state !== 'live' || (one.state === 'live' && one.holder === before.holder)) {
       return undefined;
     }
+    const { holder, dataset } = before;
     const isProven =
-      this.#off.has(`${before.dataset}/${before.incarnation}`) ||
-      this.#off.has(before.holder ?? '');
+      this.#off.has(`${dataset}/${before.incarnation}`) ||
+      (holder !== undefined && this.#isIsolated(holder, dataset));
     return isProven ? undefined : `incarnation ${before.incarnation} ends without evidence`;
   }
 
@@ -102,7 +108,7 @@ export class OneLive implements ControlChecker {
     // Those who have not abandoned it, and those who may sign twice, are too few to grant it.
     const mayGrant = voters.length - count + this.#faulty;
     const isOver = 2 * mayGrant < voters.length + this.#faulty + 1;
-    if (isOver || this.#off.has(target)) return undefined;
+    if (isOver || this.#isIsolated(target, dataset)) return undefined;
     return `slot ${slot} is given up by ${count} of ${voters.length} voters`;
   }
 
@@ -122,4 +128,8 @@ export class OneLive implements ControlChecker {
     const isEnough = 2 * new Set(granted).size > certificate.voters.length;
     return isEnough ? undefined : `slot ${key} is decided by ${new Set(granted).size} voters`;
   }
+}
+
+function offKey(agent: AgentKey, dataset: DatasetId | undefined): string {
+  return `${agent}/${dataset ?? ''}`;
 }

@@ -248,7 +248,8 @@ export class MemberBook {
   }
 }
 
-function mayVoteAs(role: Role): boolean {
+/** Whether an agent with this role may be a voter. */
+export function mayVoteAs(role: Role): boolean {
   return role === 'voter' || role === 'witness';
 }
 

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
+import { GenerationsGrow } from '../../../../sim/control/checkers/generations-grow.ts';
 import { LeasedCopies } from '../../../../sim/control/checkers/leased-copies.ts';
 import { LiveCopies } from '../../../../sim/control/checkers/live-copies.ts';
 import { OneCertificate } from '../../../../sim/control/checkers/one-certificate.ts';
+import { OneLive } from '../../../../sim/control/checkers/one-live.ts';
 import type { ControlSeen } from '../../../../sim/control/observation.ts';
 import { Truth } from '../../../../sim/control/truth.ts';
-import type { AgentKey, DatasetId } from '../../../../src/core/ids.ts';
+import type { AgentKey, ClusterId, DatasetId } from '../../../../src/core/ids.ts';
 
 const dataset = 'd'.repeat(32) as DatasetId;
 
@@ -55,4 +57,46 @@ test('programs that start at one host while they run at another are found', () =
   expect(start('ada')).toBeUndefined();
   usedAt = ['ada', 'bob'] as AgentKey[];
   expect(start('bob')).toContain('start while those at ada run');
+});
+
+test('the word that an agent is off for one dataset ends no copy of another there', () => {
+  const checker = new OneLive('c'.repeat(64) as ClusterId, 0);
+  let index = 0;
+  const applied = (body: object, incarnations: readonly object[]): string | undefined => {
+    const command = { body, index: ++index, outcome: { outcome: 'applied' } };
+    const control = { state: { incarnations: { all: () => incarnations } } };
+    return checker.observe({ kind: 'applied', command, control } as unknown as ControlSeen);
+  };
+  const other = 'e'.repeat(32);
+  const live = [dataset, other].map((of) => {
+    return { dataset: of, incarnation: 1, state: 'live', holder: 'ada' };
+  });
+  const [first, second] = live.map((one) => ({ ...one, state: 'dead', holder: undefined }));
+  const isolate = { kind: 'isolate', agent: 'ada', dataset, reason: 'off' };
+  expect(applied({ kind: 'time' }, live)).toBeUndefined();
+  expect(applied(isolate, [first as object, live[1] as object])).toBeUndefined();
+  expect(applied({ kind: 'time' }, [first as object, second as object])).toContain(
+    'without evidence',
+  );
+});
+
+test('a vote given back counts in the generation where it was, whoever applies an older entry again', () => {
+  const checker = new GenerationsGrow();
+  const given = (generation: number, role: string): string | undefined => {
+    const body = { kind: 'roles', agent: 'ada', add: [role], remove: [] };
+    const command = { body, generation, outcome: { outcome: 'applied' } };
+    return checker.observe({ kind: 'applied', command } as unknown as ControlSeen);
+  };
+  const votes = (generation: number): string | undefined => {
+    const decree = { generation, abandoned: ['ada'] };
+    const decrees = { all: () => [{ decree, authors: ['ann', 'ben'], id: `d${generation}` }] };
+    const control = { state: { generation, decrees, config: { voters: ['ada'] } } };
+    return checker.observe({ kind: 'state', agent: 'bob', control } as unknown as ControlSeen);
+  };
+  given(2, 'voter');
+  expect(votes(3)).toContain('votes again');
+  given(3, 'witness');
+  expect(votes(3)).toBeUndefined();
+  given(2, 'voter');
+  expect(votes(3)).toBeUndefined();
 });
