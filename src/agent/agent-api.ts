@@ -4,6 +4,7 @@ import { clusterStream } from '../core/format/statement.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
 import { shortId } from '../core/ids.ts';
 import { PathPattern } from '../core/policy/path-pattern.ts';
+import { revokedRoles } from '../core/protocol/control/member-book.ts';
 import type { CheckProgress } from '../services/check.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import { normalisePath, Selection } from '../services/selection.ts';
@@ -181,8 +182,9 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
   };
 }
 
-function revokedRoles(agent: Agent, key: AgentKey): string[] {
-  return [...(agent.control.log.state.members.record(key)?.revoked ?? [])];
+function rolesTaken(agent: Agent, key: AgentKey): string[] {
+  const known = agent.control.log.state.members.record(key);
+  return known === undefined ? [] : revokedRoles(known);
 }
 
 function peerReports(agent: Agent): PeerReport[] {
@@ -200,7 +202,7 @@ function peerReports(agent: Agent): PeerReport[] {
       site: facts.member.site,
       region: facts.member.region,
       roles: [...facts.member.roles],
-      revoked: revokedRoles(agent, facts.member.agentKey),
+      revoked: rolesTaken(agent, facts.member.agentKey),
       state: facts.state,
       path: facts.path,
       address: facts.address,

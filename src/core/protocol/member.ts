@@ -1,5 +1,6 @@
 import type { Address, AgentDescriptor, Role } from '../format/records.ts';
 import type { AgentKey, PeerKey } from '../ids.ts';
+import { type ControlMember, revokedRoles } from './control/member-book.ts';
 
 /** An agent of the cluster, with what it says of itself. */
 export type Member = AgentDescriptor & {
@@ -52,12 +53,13 @@ export function rankOf(issuer: AgentKey, sequence: number): string {
 export function memberOf(
   grants: readonly Grant[],
   address: Address | undefined,
-  decided: { readonly roles: readonly Role[]; readonly revoked: readonly Role[] } | undefined,
+  decided: Pick<ControlMember, 'roles' | 'revocations'> | undefined,
 ): Member {
   const ordered = grants.toSorted((a, b) => (a.rank < b.rank ? -1 : 1));
   const { descriptor } = ordered[0] as Grant;
   const given = [...(decided?.roles ?? []), ...ordered.flatMap((one) => one.descriptor.roles)];
-  const roles = [...new Set(given)].filter((role) => !decided?.revoked.includes(role));
+  const revoked = decided === undefined ? [] : revokedRoles(decided);
+  const roles = [...new Set(given)].filter((role) => !revoked.includes(role));
   return {
     ...descriptor,
     roles,

@@ -47,8 +47,8 @@ function withoutRole(role: 'source'): LogState {
   const { descriptor, agentKey: agent } = source.agent;
   const { name, site: place, region, transportKey: peer } = descriptor;
   const roles = descriptor.roles.filter((one) => one !== role);
-  const known = { agent, peer, name, site: place, region, roles, revoked: [role], invites: [] };
-  const untouched = { revocations: [], isAbandoned: false, expulsion: undefined };
+  const known = { agent, peer, name, site: place, region, roles, invites: [] };
+  const untouched = { revocations: [{ role }], isAbandoned: false, expulsion: undefined };
   const member = { ...known, index: 0, ...untouched };
   const of = (key: string) => (key === agent ? member : undefined);
   const { genesis } = site.ledger.roster;

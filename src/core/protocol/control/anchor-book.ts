@@ -6,7 +6,7 @@ import { type AnchorImage, AnchorImageSchema } from '../../format/gen/holdfast/v
 import { type AgentKey, type ClusterId, type DatasetId, idOf } from '../../ids.ts';
 import { openStatement } from '../opened-statement.ts';
 import { controlBounds } from './control-bounds.ts';
-import type { MemberBook } from './member-book.ts';
+import { type MemberBook, revokedRoles } from './member-book.ts';
 import { imageOnce } from './record-image.ts';
 import { type Change, type CommandPlace, contradiction, refusal } from './refusal.ts';
 
@@ -17,7 +17,7 @@ export type Anchor = { readonly head: AnchorHead; readonly index: number };
 export function writerObjection(members: MemberBook, writer: AgentKey): string | undefined {
   const member = members.of(writer);
   if (member === undefined) return `writer ${writer.slice(0, 8)} is no member`;
-  return member.revoked.includes('source')
+  return revokedRoles(member).includes('source')
     ? `"${member.name}" has lost the role source`
     : undefined;
 }

@@ -26,9 +26,7 @@ export type ControlMember = {
   readonly index: number;
   /** A decree has taken its vote, and operators have not given it back. */
   readonly isAbandoned: boolean;
-  /** Taken by operators: no invite gives them back. */
-  readonly revoked: readonly Role[];
-  /** How each of them was taken, in the same order. */
+  /** Of each role that operators have taken: no invite gives it back. */
   readonly revocations: readonly Revocation[];
   /** It was put out of the cluster, and is no member any more. */
   readonly expulsion: Expulsion | undefined;
@@ -121,7 +119,8 @@ export class MemberBook {
     if (this.everyone().some(isUsed)) throw refusal('the invite has admitted another agent');
     if (known === undefined) this.#requireRoom(descriptor);
     const member = known ?? memberFrom(descriptor, place.index);
-    const given = descriptor.roles.filter((role) => !member.revoked.includes(role));
+    const revoked = revokedRoles(member);
+    const given = descriptor.roles.filter((role) => !revoked.includes(role));
     const roles = [...new Set([...member.roles, ...given])];
     return () => this.#set({ ...member, roles, invites: [...member.invites, used] });
   }
@@ -148,9 +147,10 @@ export class MemberBook {
     const kept = member.roles.filter((role) => !remove.includes(role));
     const roles = [...new Set([...kept, ...add])];
     if (roles.length === 0) throw refusal('an agent without a role is put out of the cluster');
-    const taken = member.revoked.filter((role) => !add.includes(role));
+    const before = revokedRoles(member);
+    const taken = before.filter((role) => !add.includes(role));
     const revoked = [...new Set([...taken, ...remove])];
-    const isSame = String([roles, revoked]) === String([member.roles, member.revoked]);
+    const isSame = String([roles, revoked]) === String([member.roles, before]);
     // Whom a decree has given up is given its vote anew: by then it follows the new generation, or cannot be reached.
     const isBack = member.isAbandoned && add.some(mayVoteAs);
     if (isSame && !isBack) throw refusal(`"${member.name}" has these roles already`);
@@ -159,7 +159,7 @@ export class MemberBook {
     const now = { generation, index, timeMs, authors };
     const revocations = revoked.map((role) => known.get(role) ?? { ...now, role });
     const isAbandoned = member.isAbandoned && !isBack;
-    return () => this.#set({ ...member, roles, revoked, revocations, isAbandoned });
+    return () => this.#set({ ...member, roles, revocations, isAbandoned });
   }
 
   /** @throws HoldfastError not-permitted */
@@ -248,6 +248,11 @@ export class MemberBook {
   }
 }
 
+/** Roles that operators have taken from a member, oldest first. */
+export function revokedRoles({ revocations }: Pick<ControlMember, 'revocations'>): Role[] {
+  return revocations.map(({ role }) => role);
+}
+
 /** Whether an agent with this role may be a voter. */
 export function mayVoteAs(role: Role): boolean {
   return role === 'voter' || role === 'witness';
@@ -256,6 +261,6 @@ export function mayVoteAs(role: Role): boolean {
 function memberFrom(descriptor: AgentDescriptor, index: number): ControlMember {
   const { name, site, region, roles, statementKey, transportKey } = descriptor;
   const keys = { agent: statementKey, peer: transportKey };
-  const untouched = { isAbandoned: false, revoked: [], revocations: [], expulsion: undefined };
+  const untouched = { isAbandoned: false, revocations: [], expulsion: undefined };
   return { ...keys, name, site, region, roles, invites: [], index, ...untouched };
 }

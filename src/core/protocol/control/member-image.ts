@@ -35,7 +35,7 @@ export function memberFromImage(message: MemberImage): ControlMember {
     agent: idField(image.agent, 32, 'agent'),
     peer: idField(image.peer, 32, 'peer'),
     roles: rolesFrom(image.roles),
-    ...revokedFrom(image.revoked),
+    revocations: revocationsFrom(image.revoked),
     expulsion: image.expulsion === undefined ? undefined : expulsionFrom(image.expulsion),
     invites: image.invites.map(toHex),
     index: Number(image.index),
@@ -48,16 +48,12 @@ function revocationImage({ role, generation, index, timeMs, authors }: Revocatio
   return { role, ...place, authors: authors.map(idBytes) };
 }
 
-function revokedFrom(images: readonly RevocationImage[]): {
-  revoked: readonly Role[];
-  revocations: readonly Revocation[];
-} {
-  const revoked = images.length === 0 ? [] : rolesFrom(images.map(({ role }) => role));
-  const revocations = images.map(({ generation, index, timeMs, authors }, i) => ({
-    ...{ role: revoked[i] as Role, generation: Number(generation), index: Number(index) },
+function revocationsFrom(images: readonly RevocationImage[]): readonly Revocation[] {
+  const roles = images.length === 0 ? [] : rolesFrom(images.map(({ role }) => role));
+  return images.map(({ generation, index, timeMs, authors }, i) => ({
+    ...{ role: roles[i] as Role, generation: Number(generation), index: Number(index) },
     ...{ timeMs: Number(timeMs), authors: authors.map(operatorFrom) },
   }));
-  return { revoked, revocations };
 }
 
 function expulsionImage({ generation, index, reason, authors, evidence }: Expulsion) {

@@ -15,7 +15,7 @@ function member(name: string, change: Partial<ControlMember> = {}): ControlMembe
   const agent = Buffer.from(name.padEnd(32, '.')).toString('hex') as AgentKey;
   const roles = ['storage', 'voter'] as const;
   const rest = { peer: agent as never, region: 'eu', invites: [], index: 1, isAbandoned: false };
-  const untouched = { revoked: [], revocations: [], expulsion: undefined };
+  const untouched = { revocations: [], expulsion: undefined };
   return { agent, name, site, roles, ...rest, ...untouched, ...change };
 }
 

@@ -108,7 +108,6 @@ describe('roles', () => {
     );
     expect(log.state.members.of(bergen.agentKey)).toMatchObject({
       roles: ['storage', 'voter', 'auditor'],
-      revoked: ['source'],
       revocations: [{ role: 'source', index: log.state.lastIndex, authors: expect.any(Array) }],
     });
     expect(log.signed(roles({ add: ['auditor'] }), 'Ada', 'Cid')).toContain('these roles already');
