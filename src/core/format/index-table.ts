@@ -53,10 +53,8 @@ export class IndexTable {
 
   /** Where a chunk lies; undefined when no segment says. `id` has 32 bytes. */
   find(id: Uint8Array): IndexRecord | undefined {
-    const entry = this.#slots[this.#slotOf(id)] as number;
-    if (entry === 0) return undefined;
-    const { segment, i } = this.#locate(entry - 1);
-    return indexRecordAt(segment, i);
+    const recordNumber = this.numberOf(id);
+    return recordNumber === undefined ? undefined : this.recordAt(recordNumber);
   }
 
   /** The number of a chunk's record, below `recordCount` and the same from then on; undefined when no segment says. */

@@ -36,7 +36,7 @@ export function takeLeaves(
   return next;
 }
 
-/** The first of `count` leaves from `leaf` on (as many as there are) that is not what it must be; undefined: all good. */
+/** The first of the leaves in `bytes`, which begin with leaf `leaf`, that is not what it must be; undefined: all good. */
 export function badLeaf(head: ShardHead, leaf: number, bytes: Uint8Array): number | undefined {
   for (let at = leaf, from = 0; from < bytes.length; at++) {
     const size = leafSizeAt(head, at);

@@ -103,9 +103,10 @@ function ruleFrom(value: unknown, path: string): Rule {
   });
 }
 
+const longSpan = { min: secondMs, max: policyLimits.spanMaxMs };
+
 function retentionFrom(fields: PlanFields): NonNullable<Rule['retention']> {
   const count = (name: string): number => fields.integer(name, 0, policyLimits.keepMax);
-  const span = { min: secondMs, max: policyLimits.spanMaxMs };
   const retention = fields.endWith({
     ...fields.optional('keepLast', count),
     ...fields.optional('keepHourly', count),
@@ -113,7 +114,7 @@ function retentionFrom(fields: PlanFields): NonNullable<Rule['retention']> {
     ...fields.optional('keepWeekly', count),
     ...fields.optional('keepMonthly', count),
     ...fields.optional('keepYearly', count),
-    ...fields.optional('keepWithin', (name) => durationIn(fields, name, span)),
+    ...fields.optional('keepWithin', (name) => durationIn(fields, name, longSpan)),
     ...fields.optional('keepTags', (name) => textsIn(fields, name, isTag)),
   });
   const isSomeKept = Object.values(retention).some((kept) => kept !== 0);
@@ -124,9 +125,8 @@ function retentionFrom(fields: PlanFields): NonNullable<Rule['retention']> {
 
 function lockFrom(fields: PlanFields): NonNullable<Rule['lock']> {
   const mode = fields.word('mode', ['governance', 'compliance', 'none'] as const);
-  const span = { min: secondMs, max: policyLimits.spanMaxMs };
   if (mode === 'none') return fields.endWith({ mode });
-  return fields.endWith({ mode, for: durationIn(fields, 'for', span) });
+  return fields.endWith({ mode, for: durationIn(fields, 'for', longSpan) });
 }
 
 function budgetFrom(fields: PlanFields): NonNullable<Rule['budget']> {
@@ -172,10 +172,8 @@ function tripwireFrom(fields: PlanFields): NonNullable<Rule['tripwire']> {
   });
 }
 
-const objectiveSpan = { min: secondMs, max: policyLimits.spanMaxMs };
-
 function objectivesFrom(fields: PlanFields): ObjectivesText {
-  const span = (name: string): string => durationIn(fields, name, objectiveSpan);
+  const span = (name: string): string => durationIn(fields, name, longSpan);
   return fields.endWith({
     ...fields.optional('rpo', span),
     ...fields.optional('rto', span),
@@ -187,7 +185,7 @@ function objectivesFrom(fields: PlanFields): ObjectivesText {
 function drillFrom(fields: PlanFields): NonNullable<Rule['drill']> {
   const { checksMax } = policyLimits;
   return fields.endWith({
-    ...fields.optional('every', (name) => durationIn(fields, name, objectiveSpan)),
+    ...fields.optional('every', (name) => durationIn(fields, name, longSpan)),
     ...fields.optional('sample', (name) => sizeIn(fields, name)),
     ...fields.optional('window', (name) => windowIn(fields, name)),
     ...fields.optional('checks', (name) =>
@@ -211,11 +209,10 @@ function scenariosFrom(fields: PlanFields): NonNullable<DrillRuleText['scenarios
 }
 
 function tiersFrom(fields: PlanFields): NonNullable<Rule['tiers']> {
-  const span = { min: secondMs, max: policyLimits.spanMaxMs };
   return fields.endWith({
     ...fields.optional('cold', () => {
       const cold = fields.object('cold');
-      return cold.endWith({ after: durationIn(cold, 'after', span) });
+      return cold.endWith({ after: durationIn(cold, 'after', longSpan) });
     }),
   });
 }

@@ -74,7 +74,7 @@ export const scenarioChoices: readonly Choice[] = [
 
 /** What cannot be made without harm to what is in use, or, from this page, without shares. */
 export function isSandboxOnly(scenario: DrillKind): boolean {
-  return ['key-loss', 'ransomware', 'partition', 'slow-network'].includes(scenario);
+  return scenarioChoices.some(({ kind, live }) => kind === scenario && live === '');
 }
 
 export function needsKit({ scenario, isSandbox }: DrillWish): boolean {
@@ -92,7 +92,8 @@ export function wishCommand(wish: DrillWish): string {
     scenario === 'site-loss' && !isSandbox
       ? without.map((site) => ` --without ${shellWord(site)}`).join('')
       : '';
-  const isChoice = ['dataset', 'file', 'site-loss', 'key-loss'].includes(scenario);
+  // At a terminal shares are a choice, too.
+  const isChoice = scenario === 'key-loss' || !isSandboxOnly(scenario);
   const sandbox = isSandbox && isChoice ? ' --sandbox' : '';
   return `holdfast drill run ${scenario} ${shellWord(subject)}${sandbox}${lost}${kitWords}`;
 }
