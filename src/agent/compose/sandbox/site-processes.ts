@@ -35,6 +35,7 @@ export class SiteProcesses implements AsyncDisposable {
   readonly #options: SiteProcessesOptions;
   readonly #agents = new Map<string, ChildProcess>();
   readonly #commands = new Set<ChildProcess>();
+  #isOver = false;
 
   constructor(options: SiteProcessesOptions) {
     this.#options = options;
@@ -79,13 +80,13 @@ export class SiteProcesses implements AsyncDisposable {
       ...[...founding, '--kit', this.kit, '--listen', this.#listenOf(founder.name)],
     ]);
     await this.start(founder.name);
-    const joining: Promise<void>[] = [];
+    const invited: { name: string; codeFile: string }[] = [];
     // One invite after the other: each has its place in the operator's sequence.
     for (const site of others) {
-      const file = await this.#invite(site, founder.name);
-      joining.push(this.#join(site.name, file));
+      invited.push({ name: site.name, codeFile: await this.#invite(site, founder.name) });
     }
-    await Promise.all(joining);
+    // Only then, all at once: a join that fails while nobody awaits it would end the process.
+    await Promise.all(invited.map(({ name, codeFile }) => this.#join(name, codeFile)));
     await this.untilConnected(sites.map(({ name }) => name));
   }
 
@@ -102,9 +103,10 @@ export class SiteProcesses implements AsyncDisposable {
   async #invite({ name, region }: SandboxSite, through: string): Promise<string> {
     const command = ['invite', '--site', name, '--region', region, '--json'];
     const { lines } = await this.quiet(through, command);
-    const code = lines.find((line) => typeof line.code === 'string')?.code;
+    const code = lines.map((line) => line.code).find((one) => typeof one === 'string');
+    if (code === undefined) throw new HoldfastError('failed', 'holdfast invite printed no code');
     const file = join(this.#options.root, `${name}.code`);
-    writeFileSync(file, String(code), { mode: 0o600 });
+    writeFileSync(file, code, { mode: 0o600 });
     return file;
   }
 
@@ -116,6 +118,7 @@ export class SiteProcesses implements AsyncDisposable {
 
   /** Starts the agent of a site, and waits until it answers. */
   async start(site: string): Promise<void> {
+    this.#requireOpen();
     // Its log has lines for machines: whoever wants them finds them beside its state.
     const logFile = join(this.#options.root, `${site}.log`);
     const log = openSync(logFile, 'a', 0o600);
@@ -125,11 +128,19 @@ export class SiteProcesses implements AsyncDisposable {
     });
     closeSync(log);
     this.#agents.set(site, child);
+    let failure: Error | undefined;
+    child.on('error', (error) => {
+      failure = error;
+    });
     await this.until(`the agent of ${site} answers`, startWithinMs, async () => {
-      if (child.exitCode !== null) {
+      if (failure !== undefined) {
+        const what = `the agent of ${site} did not start: ${failure.message}`;
+        throw new HoldfastError('failed', what, { cause: failure });
+      }
+      if (hasEnded(child)) {
         const words = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
-        const what = `the agent of ${site} ended with code ${child.exitCode}:\n${words}`;
-        throw new HoldfastError('failed', what);
+        const how = child.signalCode ?? `code ${child.exitCode}`;
+        throw new HoldfastError('failed', `the agent of ${site} ended with ${how}:\n${words}`);
       }
       return (
         (await this.api(site)
@@ -189,6 +200,7 @@ export class SiteProcesses implements AsyncDisposable {
     command: readonly string[],
     { isShown = false }: { isShown?: boolean } = {},
   ): Promise<Ended> {
+    this.#requireOpen();
     const output = isShown ? 'inherit' : 'pipe';
     const child = spawn(process.execPath, [cli, ...command, '-s', this.state(site)], {
       stdio: ['ignore', output, output],
@@ -196,6 +208,8 @@ export class SiteProcesses implements AsyncDisposable {
       signal: this.#options.signal,
     });
     this.#commands.add(child);
+    // Not when the wait for it is given up: until it has ended, disposal has to kill it.
+    child.once('close', () => this.#commands.delete(child));
     let text = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (data: Buffer) => {
@@ -205,7 +219,7 @@ export class SiteProcesses implements AsyncDisposable {
     const code = await new Promise<number>((done, fail) => {
       child.once('error', fail);
       child.once('close', (status, killer) => done(status ?? (killer === null ? 1 : 130)));
-    }).finally(() => this.#commands.delete(child));
+    });
     return { code, output: text, lines: linesIn(text) };
   }
 
@@ -219,7 +233,13 @@ export class SiteProcesses implements AsyncDisposable {
     return { ...Object.fromEntries(clean), NODE_COMPILE_CACHE: cache };
   }
 
+  /** What goes on beside a step that has failed must not start a process that nobody would end. */
+  #requireOpen(): void {
+    if (this.#isOver) throw new HoldfastError('failed', 'the processes were taken down meanwhile');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     await Promise.all([...this.#agents.values(), ...this.#commands].map(killed));
     this.#agents.clear();
   }
@@ -249,8 +269,13 @@ function failureOf(command: readonly string[], { code, output, lines }: Ended): 
   );
 }
 
+/** Also when it never began: that has no process id. */
+function hasEnded({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid === undefined || exitCode !== null || signalCode !== null;
+}
+
 function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  if (hasEnded(child)) return Promise.resolve();
   return new Promise((done) => {
     child.once('exit', () => done());
     child.kill('SIGKILL');
