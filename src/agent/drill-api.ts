@@ -2,7 +2,7 @@ import { utf8 } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { clusterStream, drillStream } from '../core/format/statement.ts';
 import { limits } from '../core/limits.ts';
-import { type DatasetShape, shapeOf } from '../core/policy/data-shape.ts';
+import { shapeOf } from '../core/policy/data-shape.ts';
 import {
   type DrillKind,
   type DrillReport,
@@ -11,6 +11,7 @@ import {
 import { objectivesFor } from '../core/policy/policy-terms.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { Agent } from './agent.ts';
+import { drillSubject } from './drill-draft.ts';
 import { hoursText } from '../core/policy/load-window.ts';
 import type { AuditEvent } from '../services/audit/audit-log.ts';
 import { isRehearsal } from '../services/drill/drill-history.ts';
@@ -21,6 +22,7 @@ import type {
   DrillPlanReport,
   DrillStatus,
   DrillTerms,
+  ShapedDataset,
 } from './drill-types.ts';
 
 export function drillApi(agent: Agent): DrillApi {
@@ -56,10 +58,11 @@ export function drillTerms(
   };
 }
 
-function drillShape(agent: Agent, dataset: string): DatasetShape {
-  const { id, name } = agent.lines.find(dataset);
+function drillShape(agent: Agent, wanted: string): ShapedDataset {
+  const dataset = agent.lines.find(wanted);
+  const { id, name } = dataset;
   const shape = shapeOf(agent.lines.line(id).map(({ manifest }) => manifest));
-  if (shape !== undefined) return shape;
+  if (shape !== undefined) return { dataset: drillSubject(dataset, agent.ledger.roster), shape };
   throw new HoldfastError(
     'not-found',
     `${name} was never backed up: nothing is known of its shape`,

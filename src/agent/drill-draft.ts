@@ -2,7 +2,7 @@ import { type DrillReport, encodeDrillReport } from '../core/policy/drill-report
 import { judgeDrill } from '../core/policy/drill-verdict.ts';
 import type { DatasetRecord, Roster } from '../core/protocol/roster.ts';
 import type { DrillResult } from '../services/drill/drill-run.ts';
-import type { DrillTerms } from './drill-types.ts';
+import type { DrillSubject, DrillTerms } from './drill-types.ts';
 
 export type DrillFrame = {
   readonly kind: DrillReport['kind'];
@@ -22,7 +22,6 @@ export type DrillFrame = {
 export function draftReport(result: DrillResult, frame: DrillFrame): DrillReport {
   const { terms, dataset, roster, rpoMs, without } = frame;
   const { record, scope, isRtoReckoned, restored, sites, fidelity } = result;
-  const source = roster.member(dataset.writer);
   const times = { ...result.times, ...(rpoMs === undefined ? {} : { rpoMs }) };
   const lacking = without === undefined ? {} : { without };
   const verdict = judgeDrill({ ...result, ...lacking, times, objectives: terms.objectives });
@@ -33,12 +32,7 @@ export function draftReport(result: DrillResult, frame: DrillFrame): DrillReport
     where: 'cluster',
     ...{ cluster: terms.cluster, agent: terms.agent, authority: frame.authority },
     ...{ startedMs: Math.round(frame.startedMs), endedMs: Math.round(frame.endedMs) },
-    dataset: {
-      name: dataset.name,
-      id: dataset.id,
-      source: source?.name ?? '',
-      sourceSite: source?.site ?? '',
-    },
+    dataset: drillSubject(dataset, roster),
     snapshot: { id: record.hash, timeMs: record.statement.timeMs, files, bytes },
     scope,
     objectives: terms.objectives,
@@ -52,4 +46,13 @@ export function draftReport(result: DrillResult, frame: DrillFrame): DrillReport
   // It must be possible to sign it: what is not whole numbers and plain data shows here.
   encodeDrillReport(report);
   return report;
+}
+
+/** What a report says of a dataset. Its source may have been put out. */
+export function drillSubject(
+  { name, id, writer }: DatasetRecord,
+  roster: Pick<Roster, 'member'>,
+): DrillSubject {
+  const source = roster.member(writer);
+  return { name, id, source: source?.name ?? '', sourceSite: source?.site ?? '' };
 }

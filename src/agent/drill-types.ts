@@ -8,8 +8,8 @@ import type { Probe } from '../core/policy/restore-plan.ts';
 export interface DrillApi {
   /** What a report says of this host, and what the policy says of a dataset. @throws not-found | ambiguous */
   drillTerms(request: { dataset?: string; scenario?: DrillKind }): Promise<DrillTerms>;
-  /** What made-up data must be like to stand for a dataset: counts and sizes, no names. @throws not-found | ambiguous */
-  drillShape(request: { dataset: string }): Promise<DatasetShape>;
+  /** Which dataset it is, and what made-up data must be like to stand for it: counts and sizes, no names. @throws not-found | ambiguous */
+  drillShape(request: { dataset: string }): Promise<ShapedDataset>;
   /** Signs a report of a drill that was run on this host. Durable here when resolved. */
   recordDrill(request: { report: string }): Promise<{ id: string }>;
   /** Newest last. */
@@ -45,6 +45,11 @@ export type DrillPlanReport = {
 
 /** The newest snapshot of a dataset, or a random part of it of about so many bytes. */
 export type AgentDrillRequest = { dataset: string; sample?: number };
+
+/** A dataset, as a report names it. */
+export type DrillSubject = { name: string; id: string; source: string; sourceSite: string };
+
+export type ShapedDataset = { dataset: DrillSubject; shape: DatasetShape };
 
 export type DrillTerms = {
   cluster: { id: string; name: string };
@@ -110,7 +115,7 @@ export type SandboxRequest = {
   scenario: DrillKind;
   terms: DrillTerms;
   /** Of the dataset that made-up data stands for. */
-  dataset: { name: string; id: string; source: string; sourceSite: string };
+  dataset: DrillSubject;
   shape: DatasetShape;
   sites: number;
   surviveSites: number;

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { MiB } from '../../base/units.ts';
-import { type DatasetShape, lookedAt } from '../../core/policy/data-shape.ts';
+import { type DatasetShape, ShapeCounter } from '../../core/policy/data-shape.ts';
 import type { DrillKind } from '../../core/policy/drill-report.ts';
 import type { RunFlags } from '../drill-flags.ts';
 import { endDrill, followDrill } from '../drill-follow.ts';
@@ -23,17 +23,13 @@ export async function drillInSandbox(
   const name = splitSubject(of).dataset;
   const agent = backend.control(stateDir);
   const terms = await agent.drillTerms({ dataset: name, scenario });
-  const known = await agent.drillShape({ dataset: name });
-  const [status, peers] = await Promise.all([agent.status(), agent.peers()]);
-  const found = status.datasets.find((one) => one.name === name || one.id.startsWith(name));
-  const source = found?.source ?? '';
-  const sourceSite = peers.find((peer) => peer.name === source)?.site ?? '';
+  const { dataset, shape } = await agent.drillShape({ dataset: name });
+  const status = await agent.status();
   const sites = Math.min(sitesMax, Math.max(sitesMin, status.sites.length));
   const events = backend.sandboxDrill(
     {
-      ...{ scenario, terms, sites },
-      dataset: { name: found?.name ?? name, id: found?.id ?? '', source, sourceSite },
-      shape: await shapeWithKit(context, known, { dataset: name, flags }),
+      ...{ scenario, terms, sites, dataset },
+      shape: await shapeWithKit(context, shape, { dataset: name, flags }),
       surviveSites: Math.min(status.policy.surviveSites, sites - 1),
       stagingDir:
         flags.staging === undefined ? resolve(stateDir, 'staging') : resolve(cwd, flags.staging),
@@ -56,5 +52,9 @@ async function shapeWithKit(
   if (kitFileOf(context, flags) === undefined) return shape;
   await using session = await openSession(context, flags);
   const snapshot = await resolveSnapshot(session, { snapshot: flags.snapshot, dataset });
-  return lookedAt(shape, session.list({ snapshot, path: '/', recursive: true }));
+  const counter = new ShapeCounter();
+  for await (const entry of session.list({ snapshot, path: '/', recursive: true })) {
+    counter.add(entry);
+  }
+  return counter.of(shape);
 }

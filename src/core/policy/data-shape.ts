@@ -44,19 +44,24 @@ export function shapeOf(
   };
 }
 
-/** The shape with what the entries themselves show. */
-export async function lookedAt(
-  shape: DatasetShape,
-  entries: AsyncIterable<{ readonly kind: string; readonly path: string; readonly size: number }>,
-): Promise<DatasetShape> {
-  const sizes: number[] = [];
-  const depths: number[] = [];
-  for await (const { kind, path, size } of entries) {
-    if (kind !== 'file') continue;
-    count(sizes, size < 2 ? 0 : Math.floor(Math.log2(size)));
-    count(depths, Math.min(64, path.split('/').filter((part) => part !== '').length - 1));
+/** What the entries of a snapshot themselves show, counted one after the other. */
+export class ShapeCounter {
+  readonly #sizes: number[] = [];
+  readonly #depths: number[] = [];
+
+  /** Size in bytes. */
+  add(entry: { readonly kind: string; readonly path: string; readonly size: number }): void {
+    const { kind, path, size } = entry;
+    if (kind !== 'file') return;
+    count(this.#sizes, size < 2 ? 0 : Math.floor(Math.log2(size)));
+    count(this.#depths, Math.min(64, path.split('/').filter((part) => part !== '').length - 1));
   }
-  return sizes.length === 0 ? shape : { ...shape, sizes, depths };
+
+  /** The shape with what was counted; as it is when no file was. */
+  of(shape: DatasetShape): DatasetShape {
+    if (this.#sizes.length === 0) return shape;
+    return { ...shape, sizes: [...this.#sizes], depths: [...this.#depths] };
+  }
 }
 
 function count(counts: number[], at: number): void {

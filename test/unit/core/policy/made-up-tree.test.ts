@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { KiB, MiB } from '../../../../src/base/units.ts';
-import { type DatasetShape, lookedAt, shapeOf } from '../../../../src/core/policy/data-shape.ts';
+import {
+  type DatasetShape,
+  ShapeCounter,
+  shapeOf,
+} from '../../../../src/core/policy/data-shape.ts';
 import { madeUpTree } from '../../../../src/core/policy/made-up-tree.ts';
 import { sampleManifest, sampleDataset } from '../../../support/sample-cluster.ts';
 
@@ -71,13 +75,12 @@ describe('the shape of a dataset', () => {
     });
   });
 
-  test('holds no name, also when its entries were looked at', async () => {
-    async function* entries() {
-      yield { kind: 'directory', path: '/srv', size: 0 };
-      yield { kind: 'file', path: '/srv/secret.txt', size: 1000 };
-      yield { kind: 'file', path: '/srv/empty', size: 0 };
-    }
-    const known = await lookedAt(shape(), entries());
+  test('holds no name, also when its entries were looked at', () => {
+    const counter = new ShapeCounter();
+    counter.add({ kind: 'directory', path: '/srv', size: 0 });
+    counter.add({ kind: 'file', path: '/srv/secret.txt', size: 1000 });
+    counter.add({ kind: 'file', path: '/srv/empty', size: 0 });
+    const known = counter.of(shape());
     expect(known).toMatchObject({ depths: [0, 2] });
     expect(known.sizes?.[0]).toBe(1);
     expect(known.sizes?.[9]).toBe(1);
