@@ -28,13 +28,25 @@ export async function drillGranted(
 
 function requireNothingElse(isWhole: boolean, flags: RunFlags): void {
   const { kit, share, peer, staging, check, compare, keep, maxSize } = flags;
+  const { snapshot, record, without, allowHooks, hooks } = flags;
   const others = { '--kit': kit, '--share': share, '--peer': peer, '--staging': staging };
   const more = { '--check': check, '--compare': compare, '--keep': keep, '--max-size': maxSize };
-  const all = Object.entries({ ...others, ...more });
+  // What the agent does by itself is no wish: the newest snapshot, signed, with the programs of its configuration.
+  const changed = {
+    '--snapshot': snapshot === 'latest' ? undefined : snapshot,
+    '--no-record': record ? undefined : record,
+    '--without': without,
+    '--allow-hooks': allowHooks,
+    '--no-hooks': hooks === false ? hooks : undefined,
+  };
+  const all = Object.entries({ ...others, ...more, ...changed });
   const found = all.find(([, value]) => value !== undefined);
   if (found === undefined && isWhole) return;
-  const what = found === undefined ? 'another scenario than the whole dataset' : found[0];
-  throw new HoldfastError('usage', `${what} and --grant exclude each other`, {
+  throw excludesGrant(found === undefined ? 'another scenario than the whole dataset' : found[0]);
+}
+
+export function excludesGrant(what: string): HoldfastError {
+  return new HoldfastError('usage', `${what} and --grant exclude each other`, {
     next: 'holdfast drill run dataset NAME --grant --sample 1GiB',
   });
 }

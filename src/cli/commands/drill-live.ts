@@ -29,23 +29,23 @@ export function splitSubject(text: string): { dataset: string; path: string } {
 /** Restores what is backed up into a staging area, and measures. */
 export async function drillLive(
   context: CliContext,
-  { scenario, of }: { scenario: DrillKind; of: string },
+  { kind, of }: { kind: DrillRequest['kind']; of: string },
   flags: RunFlags,
 ): Promise<void> {
   const { dataset, path } = splitSubject(of);
-  const kind = isLive(scenario) ? scenario : 'dataset';
   if (flags.grant === true) {
     return drillGranted(context, { dataset, isWhole: kind === 'dataset' && path === '/' }, flags);
   }
   requireSense({ kind, of, path }, flags);
-  const agentTerms = await termsOf(context, { dataset, scenario });
-  const lost = kind === 'site-loss' ? await lostSites(context, { dataset, flags }) : undefined;
+  const agentTerms = await termsOf(context, { dataset, scenario: kind });
+  const hasAgent = agentTerms !== undefined;
+  const lost =
+    kind === 'site-loss' ? await lostSites(context, { dataset, flags, hasAgent }) : undefined;
   await using session = await sessionWithout(context, flags, { lost, agentTerms });
   const terms = agentTerms ?? unsignedTerms(session);
   const snapshot = await resolveSnapshot(session, { snapshot: flags.snapshot, dataset });
   const request = requestOf(context, { kind, snapshot, path, terms, lost, flags });
   const report = await followDrill(context, session.drill(request));
-  const hasAgent = agentTerms !== undefined;
   await endDrill(context, report, { hasAgent, isWanted: flags.record });
 }
 
@@ -74,18 +74,25 @@ function requireSense(
 
 /** Those that were named; else the source's, with all that it has. */
 async function lostSites(
-  { backend, stateDir }: CliContext,
-  { dataset, flags }: { dataset: string; flags: RunFlags },
+  context: CliContext,
+  { dataset, flags, hasAgent }: { dataset: string; flags: RunFlags; hasAgent: boolean },
 ): Promise<string[]> {
   if (flags.without !== undefined) return [...new Set(flags.without)].sort();
-  const agent = backend.control(stateDir);
-  const [{ datasets }, peers] = await Promise.all([agent.status(), agent.peers()]);
-  const source = datasets.find(({ name, id }) => name === dataset || id === dataset)?.source;
-  const site = peers.find(({ name }) => name === source)?.site;
+  const site = hasAgent ? await sourceSite(context, dataset) : undefined;
   if (site !== undefined) return [site];
   throw new HoldfastError('usage', `at which site ${dataset} is made is not known here`, {
     next: `holdfast drill run site-loss ${shellWord(dataset)} --without SITE --kit FILE`,
   });
+}
+
+async function sourceSite(
+  { backend, stateDir }: CliContext,
+  dataset: string,
+): Promise<string | undefined> {
+  const agent = backend.control(stateDir);
+  const [{ datasets }, peers] = await Promise.all([agent.status(), agent.peers()]);
+  const source = datasets.find(({ name, id }) => name === dataset || id === dataset)?.source;
+  return peers.find(({ name }) => name === source)?.site;
 }
 
 async function sessionWithout(

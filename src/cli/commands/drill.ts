@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { minuteMs } from '../../base/units.ts';
 import { type DrillKind, drillKinds } from '../../core/policy/drill-report.ts';
 import type { Register } from '../action.ts';
@@ -7,6 +7,7 @@ import type { RunFlags } from '../drill-flags.ts';
 import { checkArgument } from '../probe-argument.ts';
 import { hookOption, recoveryOptions } from '../recovery.ts';
 import { addDrillReports } from './drill-report.ts';
+import { excludesGrant } from './drill-granted.ts';
 import { drillLive, isLive } from './drill-live.ts';
 import { drillInSandbox } from './drill-sandbox.ts';
 import { addDrillSchedule } from './drill-schedule.ts';
@@ -37,11 +38,10 @@ export function addDrill(program: Command, register: Register): void {
       'never stage more than this (default: 1 TiB; of made-up data 48 MiB)',
       sizeArgument,
     )
-    .option(
-      '--max-time <span>',
-      'a sandbox is given up after this',
-      durationArgument,
-      15 * minuteMs,
+    .addOption(
+      new Option('--max-time <span>', 'a sandbox is given up after this')
+        .argParser(durationArgument)
+        .default(15 * minuteMs, '15m'),
     )
     .option(
       '--check <probe>',
@@ -55,10 +55,11 @@ export function addDrill(program: Command, register: Register): void {
     .option('--grant', 'let the agent drill with its own key, in the place of a kit: drill key');
   register<RunFlags>(hookOption(recoveryOptions(run)), (context, { args, options }) => {
     const [scenario, of = ''] = args as [DrillKind, string?];
-    const isSandbox = options.sandbox === true || !isLive(scenario);
-    return isSandbox
-      ? drillInSandbox(context, { scenario, of }, options)
-      : drillLive(context, { scenario, of }, options);
+    if (options.sandbox !== true && isLive(scenario)) {
+      return drillLive(context, { kind: scenario, of }, options);
+    }
+    if (options.grant === true) throw excludesGrant('a sandbox');
+    return drillInSandbox(context, { scenario, of }, options);
   });
   addDrillReports(drill, register);
   addDrillSchedule(drill, register);

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { StoreCheckReport, StoreMeasured } from '../../agent/store-check-types.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { MiB } from '../../base/units.ts';
@@ -37,8 +37,12 @@ export function addTargetCheck(target: Command, register: Register): void {
     )
     .option('--region <name>', 'its region (default: cold.region, or AWS_REGION)')
     .option('--path-style', "the bucket's name in the path of addresses")
-    .option('--count <n>', 'objects to write, twice (default: 16)', countArgument, 16)
-    .option('--size <size>', 'of each object, at most 20MiB (default: 4MiB)', checkedSize, 4 * MiB);
+    .option('--count <n>', 'objects to write, twice', countArgument, 16)
+    .addOption(
+      new Option('--size <size>', 'of each object, at most 20MiB')
+        .argParser(checkedSize)
+        .default(4 * MiB, '4MiB'),
+    );
   register<CheckFlags>(command, async (context, { args, options }) => {
     await check(context, args[0] ?? '', options);
   });

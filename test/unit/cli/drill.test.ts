@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { proveDrills } from '../../../src/agent/compose/drill-evidence.ts';
 import type { DrillEntry, DrillTerms } from '../../../src/agent/drill-types.ts';
 import { hourMs } from '../../../src/base/units.ts';
+import { HoldfastError } from '../../../src/core/errors.ts';
 import { type DrillReport, encodeDrillReport } from '../../../src/core/policy/drill-report.ts';
 import { SampleCluster, sampleAgent } from '../../support/sample-cluster.ts';
 import { fakeBackend, jsonLines, run, stream, withAgent } from './fake-world.ts';
@@ -212,6 +213,58 @@ describe('drill run', () => {
       message_type: 'summary',
       report: { outcome: 'passed', times: { rto_ms: 350 } },
     });
+  });
+
+  test.each([
+    ['--snapshot', 'ab'],
+    ['--no-record'],
+    ['--without', 'oslo'],
+    ['--allow-hooks'],
+    ['--no-hooks'],
+    ['--sandbox'],
+  ])('with a grant refuses what the agent would not heed: %s', async (...flags) => {
+    const argv = ['drill', 'run', 'dataset', 'web', '--grant', ...flags];
+    const { code, err } = await run(argv, { backend: fakeBackend() });
+    expect(code).toBe(2);
+    expect(err).toContain(flags[0] === '--sandbox' ? 'a sandbox and --grant' : `${flags[0]} and`);
+  });
+
+  test('of the loss of a site asks on a blank machine which site', async () => {
+    const none = async (): Promise<never> => {
+      throw new HoldfastError('agent-not-running', 'no agent runs');
+    };
+    const backend = withAgent({ drillTerms: none, status: none, peers: none });
+    const argv = ['drill', 'run', 'site-loss', 'web', '--kit', kit];
+    const { code, err } = await run(argv, { backend });
+    expect(code).toBe(2);
+    expect(err).toContain('--without SITE');
+  });
+
+  test('in a sandbox is of the dataset that the agent has found', async () => {
+    const shape = { files: 3, directories: 1, bytes: 9, densePermille: 0, changedPermille: 0 };
+    const { dataset = { name: '', id: '', source: '', sourceSite: '' } } = report();
+    let asked: unknown;
+    const backend = withAgent(
+      {
+        drillTerms: async () => terms,
+        drillShape: async () => ({ dataset, shape }),
+        status: async () => ({ sites: [], policy: { surviveSites: 1 } }) as never,
+      },
+      {
+        sandboxDrill: (request) => {
+          asked = request;
+          return stream({ type: 'report', report: report(), staged: '/staging', isKept: false });
+        },
+      },
+    );
+    const argv = ['drill', 'run', 'partition', 'we', '--no-record'];
+    expect((await run(argv, { backend })).code).toBe(0);
+    expect(asked).toMatchObject({ dataset, shape, scenario: 'partition' });
+  });
+
+  test('tells each default once', async () => {
+    const { out } = await run(['drill', 'run', '--help'], { backend: fakeBackend() });
+    expect(out).toMatch(/given up after this \(default:\s+15m\)/);
   });
 
   test('of a file names a path, and knows no other scenario', async () => {
