@@ -16,6 +16,9 @@ type Init = MessageInitShape<typeof ControlImageSchema>;
 /** Appends a field with its tag. */
 type Write = (pieces: Uint8Array[], value: unknown) => void;
 
+/** Keeps its memory; empty whenever nobody is writing a field. */
+const shared = new BinaryWriter();
+
 /**
  * The bytes of an image, as the codec writes them. A state is encoded far more often than most of its records change:
  * of those that come as messages (see `imageOnce`), each is encoded once. The pieces are joined in the end, since a
@@ -55,7 +58,7 @@ function unlessZero(write: Write): Write {
 
 function scalarWriter(number: number, type: ScalarType): Write {
   return (pieces, value) => {
-    pieces.push(writeScalar(new BinaryWriter(), { number, type, value }).finish());
+    pieces.push(writeScalar(shared, { number, type, value }).finish());
   };
 }
 
@@ -80,9 +83,8 @@ function writeScalar(
 
 function scalarsWriter(number: number, type: ScalarType): Write {
   return (pieces, items) => {
-    const writer = new BinaryWriter();
-    for (const value of items as readonly unknown[]) writeScalar(writer, { number, type, value });
-    pieces.push(writer.finish());
+    for (const value of items as readonly unknown[]) writeScalar(shared, { number, type, value });
+    pieces.push(shared.finish());
   };
 }
 
@@ -95,7 +97,7 @@ function messageWriter(number: number, schema: DescMessage): Write {
     }
     const message = isMessage(item) ? item : create(schema, item as Record<string, unknown>);
     const bytes = toBinary(schema, message);
-    const tagged = new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
+    const tagged = shared.tag(number, WireType.LengthDelimited).bytes(bytes).finish();
     if (message === item) encodings.set(message, tagged);
     pieces.push(tagged);
   };

@@ -308,6 +308,28 @@ function secretOf(n: number): Uint8Array {
   return new Uint8Array(32).fill(n);
 }
 
+describe('Base64', () => {
+  test.each([0, 1, 2, 3, 4, 31, 32, 33])('of %i bytes is read back', (size) => {
+    const bytes = Uint8Array.from({ length: size }, (_, i) => 37 * i + 201);
+    expect(fromBase64(toBase64(bytes))).toEqual(bytes);
+  });
+
+  test.each([
+    'AB==',
+    'AAAAAB==',
+    'AAB=',
+    'AAAAAAB=',
+    '=',
+    '====',
+    'A===',
+    'AAA',
+    'AA==AAAA',
+    'AA-_',
+  ])('that nobody would write is refused: %s', (written) => {
+    expect(fromBase64(written)).toBeUndefined();
+  });
+});
+
 function signedBy(...signers: readonly Signer[]): string {
   return encodeSignedCheckpoint(
     text,
