@@ -79,8 +79,11 @@ export const limits = {
   /** What a member without a grant may read at once, and how fast after that: browsing needs little. */
   ungrantedBurst: 64 * MiB,
   ungrantedBytesPerSecond: 8 * MiB,
-  /** How often a member may read its part of one pack in a day to rebuild a shard: once, and once more when that breaks. */
-  repairReadsPerPackAndDay: 2,
+  /**
+   * How often a member may read one shard in a day to rebuild others of its pack: once for each of three losses of a
+   * day, and once more where that breaks. Whoever carries shards off needs each only once: the sum of bytes is what binds.
+   */
+  repairReadsPerShardAndDay: 4,
   /** Of one reader: enough leaves a day to find a peer that has lost one in a hundred. */
   auditReadsPerDay: 1024 * MiB,
   /** Opened frames kept by a restore. */

@@ -19,14 +19,15 @@ export type ReadGuardOptions = {
   readonly log: Log;
 };
 
-/** What is asked for: of which pack, how many bytes, and how many its shard here has. */
+/** What is asked for: of which shard, how many bytes, and how many it has. */
 export type ReadAmount = {
   readonly pack: PackId;
+  readonly index: number;
   readonly bytes: number;
   readonly shardBytes: number;
 };
 
-/** Packs of which repairs are remembered: more are read in a day only when whole sites are rebuilt. */
+/** Shards of which repairs are remembered: more are read in a day only when whole sites are rebuilt. */
 const repairsMax = 65_536;
 /** A pull that waits longer than this would be given up by its reader. */
 const delayMaxMs = 10 * secondMs;
@@ -54,7 +55,7 @@ export class ReadGuard {
     if (right.bytesMax !== undefined && used + amount.bytes > right.bytesMax) {
       throw this.#refused(reader, right, `${formatSize(used)} within a day`);
     }
-    if (right.timesPerPack !== undefined) this.#countRepair(caller, right, amount);
+    if (right.timesPerShard !== undefined) this.#countRepair(caller, right, amount);
     // Before it is served: what runs at once must not pass the bound together.
     book.add(keyOf(caller), right.account, amount.bytes);
     const event = { actor: reader, action: right.words, subject: '' } as const;
@@ -63,11 +64,13 @@ export class ReadGuard {
     if (right.isSlowed === true) await this.#slow(caller, amount.bytes);
   }
 
-  #countRepair(caller: Caller, right: ReadRight, { pack, bytes, shardBytes }: ReadAmount): void {
-    const key = `${keyOf(caller)}/${pack}/${this.#day()}`;
+  /** By shard: a host that holds several of a pack gives each of them, where sites are few. */
+  #countRepair(caller: Caller, right: ReadRight, amount: ReadAmount): void {
+    const { pack, index, bytes, shardBytes } = amount;
+    const key = `${keyOf(caller)}/${pack}/${index}/${this.#day()}`;
     const sum = (this.#repairs.get(key) ?? 0) + bytes;
-    if (sum > (right.timesPerPack ?? 0) * shardBytes) {
-      const what = `its part of pack ${shortId(pack)} more than ${right.timesPerPack} times`;
+    if (sum > (right.timesPerShard ?? 0) * shardBytes) {
+      const what = `shard ${index} of pack ${shortId(pack)} more than ${right.timesPerShard} times`;
       throw this.#refused(nameOf(caller), right, `${what} within a day`);
     }
     this.#repairs.set(key, sum);

@@ -29,8 +29,8 @@ export type ReadRight = {
   readonly words: string;
   /** Bytes in a day; undefined: no bound. */
   readonly bytesMax: number | undefined;
-  /** Shards' worth of one pack in a day; undefined: no bound. */
-  readonly timesPerPack?: number;
+  /** How often one shard in a day; undefined: no bound. */
+  readonly timesPerShard?: number;
   /** No more at once than a person would need. */
   readonly isSlowed?: boolean;
   /** Machines read so by themselves, all day long. */
@@ -106,9 +106,9 @@ export class ReadRights {
       return { ...this.#plain(member, head), objection: 'only who stores repairs' };
     }
     const bytesMax = this.#options.control.state.policy.current.reads.repairPerDay;
-    const timesPerPack = limits.repairReadsPerPackAndDay;
+    const timesPerShard = limits.repairReadsPerShardAndDay;
     const words = 'read shards for repair';
-    return { account: 'repair', words, bytesMax, timesPerPack, isRoutine: true };
+    return { account: 'repair', words, bytesMax, timesPerShard, isRoutine: true };
   }
 
   /** The right, or why there is none. */

@@ -80,5 +80,5 @@ function amountOf(head: ShardHead, { leaf, count }: PullRequest): ReadAmount {
   const end = Math.min(leafCountOf(head), leaf + count);
   let bytes = 0;
   for (let one = leaf; one < end; one++) bytes += leafSizeAt(head, one);
-  return { pack: head.pack, bytes, shardBytes: shardSizeOf(head) };
+  return { pack: head.pack, index: head.index, bytes, shardBytes: shardSizeOf(head) };
 }

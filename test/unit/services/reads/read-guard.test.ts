@@ -43,7 +43,7 @@ beforeEach(() => {
   });
 });
 
-const amount = (bytes: number, shardBytes = 1000) => ({ pack, bytes, shardBytes });
+const amount = (bytes: number, index = 0) => ({ pack, index, bytes, shardBytes: 1000 });
 
 describe('a reader', () => {
   test('gets no more in a day than its right says, and people hear who wanted it', async () => {
@@ -63,13 +63,19 @@ describe('a reader', () => {
     expect(alarms[0]?.text).toContain('the grant is expired');
   });
 
-  test('reads its part of a pack for repair as often as a repair needs it', async () => {
-    const times = limits.repairReadsPerPackAndDay;
-    const repair: ReadRight = { ...plain, account: 'repair', bytesMax: 1e9, timesPerPack: times };
+  test('reads a shard for repair as often as repairs of a bad day need it', async () => {
+    const times = limits.repairReadsPerShardAndDay;
+    const repair: ReadRight = { ...plain, account: 'repair', bytesMax: 1e9, timesPerShard: times };
     for (let i = 0; i < times; i++) await guard.admit(cellar, repair, amount(1000));
-    await expect(guard.admit(cellar, repair, amount(1))).rejects.toThrow(/more than 2 times/);
+    await expect(guard.admit(cellar, repair, amount(1))).rejects.toThrow(/more than 4 times/);
     const other = { ...amount(1000), pack: idOf<PackId>(secretOf('another pack')) };
     await guard.admit(cellar, repair, other);
+  });
+
+  test('reads every shard of a pack from a host that holds several, and nobody is told', async () => {
+    const repair: ReadRight = { ...plain, account: 'repair', bytesMax: 1e9, timesPerShard: 1 };
+    for (const index of [0, 1, 2, 3, 4]) await guard.admit(cellar, repair, amount(1000, index));
+    expect(alarms).toEqual([]);
   });
 
   test('is counted for a day where machines read by themselves', async () => {

@@ -144,7 +144,7 @@ describe('for repair', () => {
     const found = await right({ purpose: { kind: 'repair' } });
     expect(found).toMatchObject({
       account: 'repair',
-      timesPerPack: 2,
+      timesPerShard: 4,
       isRoutine: true,
       bytesMax: 1024 * 1024 * MiB,
     });
