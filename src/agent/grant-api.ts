@@ -1,8 +1,8 @@
 import { codeOf, HoldfastError } from '../core/errors.ts';
-import type { CommandHash, RestoreRequest } from '../core/format/control-records.ts';
-import { idBytes, type StatementHash } from '../core/ids.ts';
+import type { CommandHash, ControlBody, RestoreRequest } from '../core/format/control-records.ts';
+import { type AgentKey, idBytes, type StatementHash } from '../core/ids.ts';
 import { PathPattern } from '../core/policy/path-pattern.ts';
-import { signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
+import { countingFor, signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
 import type { Proposal } from '../core/protocol/control/proposal.ts';
 import { isGrantUnderWay, type RestoreGrant } from '../core/protocol/control/restore-grant.ts';
 import type { TimeWait } from '../core/protocol/control/time-book.ts';
@@ -124,7 +124,11 @@ function requestReport(agent: Agent, proposal: Proposal): RestoreGrantReport[] {
     {
       ...wordsOf(agent, body),
       ...{ id: hash, state: word },
-      approvals: approvals.map(({ operator }) => operatorName(agent, operator)),
+      approvals: countingNames(
+        agent,
+        body,
+        approvals.map(({ operator }) => operator),
+      ),
       ...(state === 'open' ? endOf(wait) : {}),
       ...(state !== 'open' && why !== undefined ? { endReason: why } : {}),
     },
@@ -136,12 +140,17 @@ function grantReport(agent: Agent, one: RestoreGrant): RestoreGrantReport {
   return {
     ...wordsOf(agent, wanted),
     ...{ id, state },
-    approvals: approvals.map((key) => operatorName(agent, key)),
+    approvals: countingNames(agent, { kind: 'restore-request', ...wanted }, approvals),
     ...(isGrantUnderWay(one) ? endOf(wait) : {}),
     ...(grant?.keys === undefined ? {} : { packs: grant.keys.packs }),
     ...(grant === undefined ? {} : { grantedBy: operatorName(agent, grant.by) }),
     ...(reason === '' ? {} : { endReason: reason }),
   };
+}
+
+function countingNames(agent: Agent, body: ControlBody, signers: readonly AgentKey[]): string[] {
+  const counting = countingFor(agent.control.log.state, body, signers);
+  return counting.map((key) => operatorName(agent, key));
 }
 
 function wordsOf(agent: Agent, wanted: RestoreRequest) {

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../core/errors.ts';
 import { encodeCommand } from '../core/format/control-command.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
-import { signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
+import { countingFor, signaturesNeeded } from '../core/protocol/control/grant-approval.ts';
 import { isUnderWay, type Proposal } from '../core/protocol/control/proposal.ts';
 import { lackOf } from '../core/protocol/control/proposal-change.ts';
 import type { Agent } from './agent.ts';
@@ -45,6 +45,7 @@ function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {
   const { state } = agent.control.log;
   const { hash, command, generation, wait, index, endIndex, reason, endedBy } = proposal;
   const threshold = signaturesNeeded(state, command.body);
+  const signers = proposal.approvals.map(({ operator }) => operator);
   const needed =
     command.body.kind === 'operators' ? Math.max(threshold, command.body.threshold) : threshold;
   const lacks = proposal.state === 'open' ? lackOf(state, proposal) : undefined;
@@ -63,6 +64,7 @@ function proposalReport(agent: Agent, proposal: Proposal): ProposalReport {
       key: operator,
       timeMs,
     })),
+    counted: countingFor(state, command.body, signers).length,
     denials: proposal.denials.map((one) => ({
       name: operatorName(agent, one.operator),
       reason: one.reason,

@@ -49,6 +49,8 @@ export type ProposalReport = {
   /** Of an open one: whose signatures are missing; not every operator's counts for everything. */
   lacks?: string;
   approvals: { name: string; key: string; timeMs: number }[];
+  /** How many of them count for this, as the cluster is now. */
+  counted: number;
   denials: { name: string; reason: string }[];
   /** Log time at which it expires, or takes effect; undefined: not known yet, or it has ended. */
   endsMs?: number;

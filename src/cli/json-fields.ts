@@ -1,3 +1,6 @@
+/** Data of its own, which somebody takes out, changes and hands in again: its keys stay as they are. */
+const verbatim = 'document';
+
 /** The same data with keys as JSON output has them: `freeBytes` becomes `free_bytes`. */
 export function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
@@ -5,7 +8,7 @@ export function snakeCase(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      snakeCase(inner),
+      key === verbatim ? inner : snakeCase(inner),
     ]),
   );
 }

@@ -7,6 +7,7 @@ import type { CommandHash, ControlBody } from '../../core/format/control-records
 import type { ClusterId } from '../../core/ids.ts';
 import { commandHash } from '../../core/protocol/control/evidence.ts';
 import type { Register } from '../action.ts';
+import { plain, shortened } from '../command-text.ts';
 import { message } from '../json-fields.ts';
 import { type OperatorFlags, operatorOptions, submitAsOperator } from '../operator.ts';
 import { clean, formatTime } from '../terminal-text.ts';
@@ -73,11 +74,17 @@ async function list(context: CliContext): Promise<void> {
     proposals.map((one) => [
       one.hash.slice(0, 8),
       one.state,
-      `${one.approvals.length} of ${one.threshold}`,
+      signedWords(one),
       endWords(one),
       one.words,
     ]),
   );
+}
+
+/** Of what has ended only who signed: how many must sign may be another number by now. */
+function signedWords({ state, approvals, counted, threshold }: ProposalReport): string {
+  const isUnderWay = state === 'open' || state === 'waiting';
+  return isUnderWay ? `${counted} of ${threshold}` : String(approvals.length);
 }
 
 function endWords({ state, endsMs, lengthMs }: ProposalReport): string {
@@ -97,7 +104,7 @@ async function show(context: CliContext, id: string): Promise<void> {
 }
 
 function proposalLines(proposal: ProposalReport, body: ControlBody): string[] {
-  const { hash, state, words, approvals, denials, threshold, reason, vetoedBy, lacks } = proposal;
+  const { hash, state, words, approvals, denials, reason, vetoedBy, lacks } = proposal;
   const why = reason === undefined ? '' : `: ${reason}`;
   const by = vetoedBy === undefined ? '' : ` by ${vetoedBy}`;
   return [
@@ -105,12 +112,12 @@ function proposalLines(proposal: ProposalReport, body: ControlBody): string[] {
     `what       ${clean(words)}`,
     `state      ${state}${clean(`${by}${why}`)}`,
     `ends       ${endWords(proposal)}`,
-    `signed     ${approvals.length} of ${threshold}`,
+    `signed     ${signedWords(proposal)}`,
     ...(lacks === undefined ? [] : [`lacks      ${clean(lacks)}`]),
     ...approvals.map(({ name, timeMs }) => `  ${clean(name)}, ${formatTime(timeMs)}`),
     ...denials.map((one) => `denied by  ${clean(`${one.name}: ${one.reason}`)}`),
     'command',
-    ...JSON.stringify(plain(body), undefined, 2)
+    ...JSON.stringify(plain(body), shortened, 2)
       .split('\n')
       .map((line) => `  ${clean(line)}`),
   ];
@@ -176,12 +183,12 @@ async function printStanding(context: CliContext, hash: string): Promise<void> {
   const { output, stateFlag } = context;
   const proposal = await find(context, hash);
   if (output.isJson) return output.json(message('proposal', proposal));
-  const { state, approvals, threshold, lacks, lengthMs, reason = '' } = proposal;
+  const { state, counted, threshold, lacks, lengthMs, reason = '' } = proposal;
   const id = hash.slice(0, 8);
   switch (state) {
     case 'open':
       await output.print(
-        `${id} has ${approvals.length} of ${threshold} signatures${lacks === undefined ? '' : `: ${clean(lacks)}`}.`,
+        `${id} has ${counted} of ${threshold} signatures${lacks === undefined ? '' : `: ${clean(lacks)}`}.`,
       );
       return output.remark(`next: holdfast approve sign ${id}${stateFlag}`);
     case 'waiting':
@@ -233,19 +240,4 @@ async function opened(
   throw new HoldfastError('bad-signature', 'the agent shows another command than its id names', {
     next: 'ask another agent: holdfast approve show, with --state of another host',
   });
-}
-
-/** For people: documents as JSON, other bytes in hexadecimal. */
-function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) {
-    const text = Buffer.from(value);
-    try {
-      return JSON.parse(text.toString('utf8'));
-    } catch {
-      return text.toString('hex');
-    }
-  }
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
 }

@@ -74,7 +74,7 @@ async function printJson({ output }: CliContext, stream: RetentionReport): Promi
       message('decision', { ...snapshot, dataset: rest.dataset, source: rest.source }),
     );
   }
-  const kept = snapshots.filter(({ isKept }) => isKept).length;
+  const kept = snapshots.filter(isStaying).length;
   await output.json(message('retention', { ...rest, kept, expendable: snapshots.length - kept }));
 }
 
@@ -97,8 +97,13 @@ async function printStream({ output }: CliContext, stream: RetentionReport): Pro
       reasonText(snapshot),
     ]),
   );
-  const kept = snapshots.filter(({ isKept, stage }) => isKept && stage === 'live').length;
+  const kept = snapshots.filter(isStaying).length;
   await output.print(`${counted(kept, 'snapshot')} kept, ${snapshots.length - kept} may go.`, '');
+}
+
+/** What has been named is kept all the same while it is the newest. */
+function isStaying({ isKept, stage }: DecisionReport): boolean {
+  return isKept && stage !== 'trash' && stage !== 'veto';
 }
 
 function decisionCell({ isKept, stage }: DecisionReport): Cell {

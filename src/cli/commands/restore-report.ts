@@ -93,8 +93,11 @@ export async function reportRestore(
   );
   if (output.isQuiet) return;
   const from = sites.length === 0 ? '' : ` from ${clean(sites.join(', '))}`;
+  const { packsDecoded } = summary;
+  const computed =
+    packsDecoded === 0 ? '' : `; ${counted(packsDecoded, 'pack')} computed from other shards`;
   await output.print(
-    `  fetched ${formatSize(summary.bytesFetched)} in ${counted(summary.packsDecoded, 'pack')}${from}`,
+    `  fetched ${formatSize(summary.bytesFetched)}${from}${computed}`,
     `  time    ${formatElapsed(durationMs)}`,
   );
   if (summary.filesSkipped > 0) {

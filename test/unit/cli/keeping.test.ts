@@ -158,6 +158,12 @@ describe('forget', () => {
     expect(none.out).toBe('There is no dataset yet.\n');
   });
 
+  it('counts among the kept what was named, and stays all the same as the newest', async () => {
+    const named = decision({ stage: 'forgotten', reasons: ['the newest that is committed'] });
+    const only = { retention: async () => [{ ...stream, snapshots: [named] }] };
+    expect((await cli(['forget', '-n'], only)).out).toContain('1 snapshot kept, 0 may go.');
+  });
+
   it('tells programs each decision and a sum', async () => {
     const { out } = await cli(['forget', '-n', '--json'], dry);
     const lines = jsonLines(out);

@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { PolicyReport } from '../../../src/agent/policy-types.ts';
 import type { Backend, PolicyProof } from '../../../src/cli/backend.ts';
 import { encodePolicy } from '../../../src/core/policy/policy-text.ts';
-import { run, withAgent } from './fake-world.ts';
+import { jsonLines, run, withAgent } from './fake-world.ts';
 
 const minute = 60_000;
 const web = 'a1'.repeat(16);
@@ -53,6 +54,21 @@ describe('policy show', () => {
     expect(out).toContain('Policy version 2, signed by Anna (71c2b995).');
     expect(out).toContain('site lost after  15 min of silence');
     expect(out).toContain('standby          mail at ber: no plan yet');
+  });
+
+  it('prints a document as JSON that can be changed and proposed as it is', async () => {
+    const document = { datasets: [{ match: '*', retention: { keepLast: 3 } }] };
+    const report = { ...policy, document, history: [{ ...policy, document }] };
+    const backend = withAgent(
+      { policy: async () => report },
+      { provePolicy: async () => ({ problems: {} }) },
+    );
+    const { out } = await run(['policy', 'show', '--json'], { backend });
+    const [printed] = jsonLines(out);
+    expect(printed).toMatchObject({ survive_sites: 1, document, history: [{ document }] });
+    const stdin = Readable.from([JSON.stringify(printed)]);
+    const diff = await run(['policy', 'diff', '-'], { backend, stdin });
+    expect(diff).toMatchObject({ code: 0, out: expect.stringContaining('The same as version 2') });
   });
 
   it('ends with 23 when the agent shows what nobody has signed', async () => {

@@ -328,7 +328,7 @@ describe('restore', () => {
     expect(out).toBe(
       [
         'Restored 3 files, 2 directories, 1 other (2.00 KiB) of snapshot abababab to /t.',
-        '  fetched 4.00 KiB in 1 pack from ams, ber',
+        '  fetched 4.00 KiB from ams, ber; 1 pack computed from other shards',
         '  time    0:03',
         '  skipped 4 files already there',
         '',

@@ -1,6 +1,7 @@
 import { formatSpan } from '../../../base/quantity.ts';
 import type { ControlBody, RunGrant } from '../../format/control-records.ts';
 import type { Operator } from '../../format/records.ts';
+import type { AgentKey } from '../../ids.ts';
 import type { ControlState } from './control-state.ts';
 
 /**
@@ -57,6 +58,19 @@ function datasetObjection(
   if (found >= approvals) return undefined;
   const who = by === undefined ? 'the operators' : by.join(', ');
   return `${approvals} of ${who} must approve a restore of dataset ${name}, ${found} did`;
+}
+
+/** Those of the signers whose word counts for a command: a dataset's rule may name who may approve. */
+export function countingFor(
+  state: ControlState,
+  body: ControlBody,
+  signers: readonly AgentKey[],
+): AgentKey[] {
+  const { operators } = state.operators.current;
+  const more = body.kind === 'operators' ? body.operators : [];
+  const counting =
+    body.kind === 'restore-request' ? approversOf(state, body.name) : [...operators, ...more];
+  return signers.filter((one) => counting.some(({ key }) => key === one));
 }
 
 /** The operators whose word counts for a restore of datasets of this name. */

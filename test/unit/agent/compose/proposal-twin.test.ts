@@ -14,7 +14,7 @@ function proposed(state: ProposalReport['state'], body: ControlBody): ProposalRe
     ...{ hash: 'cd'.repeat(32), kind: body.kind, words: '', generation: 1, state, threshold: 2 },
     command: Buffer.from(bytes).toString('base64'),
     approvals: [{ name: 'ada', key: 'a', timeMs: 1 }],
-    ...{ denials: [], lengthMs: 1, index: 1 },
+    ...{ counted: 1, denials: [], lengthMs: 1, index: 1 },
   };
 }
 
