@@ -30,3 +30,11 @@ export type CheckSummary = {
   peersUnreachable: string[];
   durationMs: number;
 };
+
+/** A writer that has signed two histories, and that nobody has put out yet. */
+export type Contradiction = {
+  /** As people know it. */
+  readonly writer: string;
+  readonly writerKey: string;
+  readonly text: string;
+};

@@ -1,13 +1,6 @@
 import type { AgentKey } from '../core/ids.ts';
 import type { Agent } from './agent.ts';
-
-/** A writer that has signed two histories, and that nobody has put out yet. */
-export type Contradiction = {
-  /** As people know it. */
-  readonly writer: string;
-  readonly writerKey: string;
-  readonly text: string;
-};
+import type { Contradiction } from './check-types.ts';
 
 /** Oldest first, one for each writer: by what lies here as proof, and by what the control log has found. */
 export function contradictions(agent: Agent): Contradiction[] {

@@ -13,7 +13,7 @@ export function siteConditions(lostSites: readonly string[]): Condition[] {
   return lostSites.map((site) => ({
     kind: 'site-lost',
     subject: site,
-    text: `a majority of the voters has lost sight of site ${site}. What is still safe, and what is made anew: holdfast status, holdfast repair --dry-run`,
+    text: `a majority of the voters has lost sight of site ${site}. What is still safe: holdfast status`,
     facts: { site },
   }));
 }

@@ -1,6 +1,6 @@
 import { formatSpan } from '../../base/quantity.ts';
 import { dayMs, minuteMs } from '../../base/units.ts';
-import type { DatasetRecord, Roster } from '../../core/protocol/roster.ts';
+import type { Roster } from '../../core/protocol/roster.ts';
 import type { DatasetState } from '../../services/status.ts';
 import type { Condition } from './condition.ts';
 import type { Patience } from './patience.ts';
@@ -24,7 +24,8 @@ export function datasetConditions(
   return states.flatMap((state) => [...ages(state, facts), ...reach(state, facts)]);
 }
 
-function ages({ dataset, newest, snapshots }: DatasetState, facts: DatasetFacts): Condition[] {
+function ages(state: DatasetState, facts: DatasetFacts): Condition[] {
+  const { dataset, snapshots } = state;
   const { roster, nowMs } = facts;
   const { rpoMs } = roster.ruleFor(dataset.ruleName).objectives ?? {};
   if (snapshots === 0) {
@@ -32,10 +33,26 @@ function ages({ dataset, newest, snapshots }: DatasetState, facts: DatasetFacts)
     const isLate = nowMs - sinceMs > (rpoMs ?? firstBackupWithinMs);
     return isLate ? [neverBackedUp(dataset.name)] : [];
   }
-  // Where a site is lost, what was committed may not be any more.
-  const timeMs = newest?.state === 'committed' ? newest.record.statement.timeMs : 0;
-  if (rpoMs === undefined || nowMs - timeMs <= rpoMs) return [];
-  return [backupLate(dataset, rpoMs)];
+  return rpoMs === undefined ? [] : late(state, rpoMs, facts);
+}
+
+/** Where none is committed, the first one may be on its way, or sites are lost that had made it so. */
+function late(
+  { dataset: { id, name, writer }, newest }: DatasetState,
+  rpoMs: number,
+  { roster, patience, nowMs }: DatasetFacts,
+): Condition[] {
+  const isCommitted = newest?.state === 'committed';
+  const sinceMs = isCommitted
+    ? newest.record.statement.timeMs
+    : (roster.epochsOf(writer, id)[0]?.timeMs ?? 0);
+  const sight = { kind: 'backup-late', subject: id, isWrong: nowMs - sinceMs > rpoMs } as const;
+  if (!patience.isOver({ ...sight, afterMs: isCommitted ? 0 : unreachableMs })) return [];
+  const what = isCommitted
+    ? `the newest committed snapshot of ${name} is older than the ${formatSpan(rpoMs)} that the policy allows`
+    : `no snapshot of ${name} is committed: too few sites have signed for one`;
+  const text = `${what}. Back it up, where it is: holdfast backup --dataset ${name}`;
+  return [{ kind: sight.kind, subject: id, text, facts: { dataset: name } }];
 }
 
 function reach(
@@ -64,11 +81,6 @@ export function configuredConditions(
 }
 
 function neverBackedUp(name: string): Condition {
-  const text = `${name} was never backed up: no snapshot of it is committed. Next: holdfast backup --dataset ${name}, where it is`;
+  const text = `${name} was never backed up: no snapshot of it is committed. Back it up, where it is: holdfast backup --dataset ${name}`;
   return { kind: 'never-backed-up', subject: name, text, facts: { dataset: name } };
-}
-
-function backupLate({ name, id }: DatasetRecord, rpoMs: number): Condition {
-  const text = `the newest committed snapshot of ${name} is older than the ${formatSpan(rpoMs)} that the policy allows. Next: holdfast backup --dataset ${name}, where it is`;
-  return { kind: 'backup-late', subject: id, text, facts: { dataset: name } };
 }

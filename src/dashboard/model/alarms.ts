@@ -1,6 +1,6 @@
 import type { AlertReport } from '../../agent/alert-types.ts';
 import { pageOf } from './runbook.ts';
-import { ago, withCommand } from './words.ts';
+import { ago, upper, withCommand } from './words.ts';
 
 /** An alarm for a person. */
 export type AlarmCard = {
@@ -31,10 +31,12 @@ function cardOf(
   nowMs: number,
 ): AlarmCard {
   const page = runbook === undefined ? undefined : pageOf(runbook);
+  const { text: sentence, command } = withCommand(text);
   const isOver = clearedMs !== undefined;
   return {
     key: `${kind} ${subject} ${sinceMs}`,
-    ...withCommand(text),
+    text: upper(sentence),
+    ...(command === undefined ? {} : { command }),
     when: isOver
       ? `it was over ${ago(Math.max(0, nowMs - clearedMs))}`
       : `since ${ago(Math.max(0, nowMs - sinceMs))}`,

@@ -1,7 +1,7 @@
 import type { DatasetStatus, PeerReport, StatusReport } from '../../agent/api.ts';
 import type { ProposalReport } from '../../agent/trust-types.ts';
 import { formatSpan } from '../../base/quantity.ts';
-import { ago, counted, listed, shellWord, type Tone, withCommand } from './words.ts';
+import { ago, counted, listed, shellWord, type Tone, upper, withCommand } from './words.ts';
 
 export type Answer = { readonly question: string; readonly answer: string; readonly tone: Tone };
 
@@ -25,6 +25,8 @@ export type Facts = {
   readonly status: StatusReport;
   readonly peers: readonly PeerReport[];
   readonly proposals: readonly ProposalReport[];
+  /** Of the agent that stand; 0 where nobody keeps any. */
+  readonly alarms?: number;
   readonly nowMs: number;
 };
 
@@ -172,19 +174,20 @@ function orphansOf({ datasets }: StatusReport, peers: readonly PeerReport[]): Da
   return datasets.filter(({ source, restorable }) => away.has(source) && restorable !== undefined);
 }
 
-function whatIsWrong({ status, peers }: Facts): Answer {
+function whatIsWrong({ status, peers, alarms = 0 }: Facts): Answer {
   const question = 'What is wrong?';
   const away = peers.filter(({ state }) => state === 'unreachable').length;
   const parts = [
     ...(away > 0 ? [`${away} of ${counted(peers.length, 'peer')} cannot be reached`] : []),
     ...(status.coordinator.hasQuorum ? [] : ['no quorum, so nothing can be decided']),
+    ...(alarms > 0 ? [`${counted(alarms, 'alarm')} ${alarms === 1 ? 'stands' : 'stand'}`] : []),
     ...(newsIn(status).length > 0 ? [counted(newsIn(status).length, 'warning')] : []),
   ];
   if (parts.length === 0) return { question, answer: 'Nothing that is known here.', tone: 'good' };
   return {
     question,
     answer: `${upper(listed(parts))}.`,
-    tone: status.coordinator.hasQuorum ? 'warn' : 'bad',
+    tone: status.coordinator.hasQuorum && alarms === 0 ? 'warn' : 'bad',
   };
 }
 
@@ -258,7 +261,7 @@ function warningTasks(status: StatusReport): Task[] {
     );
     return {
       tone: isUrgent ? 'bad' : 'warn',
-      text,
+      text: upper(text),
       ...(command !== undefined && { command }),
     };
   });
@@ -300,8 +303,4 @@ function namesOf(datasets: readonly DatasetStatus[]): string[] {
 /** "Site ams1 does", "Sites ams1 and nyc1 do". */
 function siteWords(sites: readonly string[]): string {
   return sites.length === 1 ? `Site ${sites[0]} does` : `Sites ${listed(sites)} do`;
-}
-
-function upper(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -25,7 +25,14 @@ export function ago(ms: number): string {
 export function withCommand(text: string): { text: string; command?: string } {
   const match = /^([\s\S]*?)[:,\n]\s*(holdfast [^\n]*)$/.exec(text.trim());
   if (match?.[1] === undefined || match[2] === undefined) return { text: text.trim() };
-  return { text: match[1].trim(), command: match[2].trim() };
+  // The command stands below the sentence, and needs no "Next" before it.
+  const sentence = match[1].trim().replace(/\.\s+(?:Next|Look|Why)$/, '.');
+  return { text: sentence, command: match[2].trim() };
+}
+
+/** As a sentence begins. */
+export function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** For a shell, as little quoted as it may be. */

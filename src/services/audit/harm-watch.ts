@@ -140,7 +140,7 @@ export class HarmWatch {
 
   #twoHistories(agent: AgentKey, where: string, reason: string): Standing {
     const peer = this.#nameOf(agent);
-    const text = `${peer} has signed two histories (${reason}): its state directory was restored from an older copy, or two copies of it run. What it signs there counts no more, and nothing of it expires. Look: holdfast status, holdfast forget --dry-run`;
+    const text = `${peer} has signed two histories (${reason}): its state directory was restored from an older copy, or two copies of it run. What it signs there counts no more, and nothing of it expires. Look: holdfast status`;
     const facts = { peer, reason };
     return { subject: `${agent}/${where}`, text, facts };
   }

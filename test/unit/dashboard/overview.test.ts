@@ -88,6 +88,10 @@ describe('words', () => {
       text: '3 shards are short',
       command: 'holdfast repair --dry-run',
     });
+    expect(withCommand('web is late. Next: holdfast status')).toEqual({
+      text: 'web is late.',
+      command: 'holdfast status',
+    });
     expect(withCommand('its statements are frozen')).toEqual({ text: 'its statements are frozen' });
   });
 

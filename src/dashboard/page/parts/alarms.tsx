@@ -17,7 +17,7 @@ export function Alarms({ alarms, nowMs }: { alarms: readonly AlertReport[]; nowM
             <Sign tone={isOver ? 'good' : 'bad'} />
             <div>
               <p>
-                {isOver && 'Over: '}
+                {isOver && <b>Over: </b>}
                 {text} <span class="quiet">({when})</span>
               </p>
               {command !== undefined && !isOver && <Command text={command} />}

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-/** A command to type, and a button that copies it. */
+/** A command to type, and a button that copies it. No line of it ends at the dash of an option. */
 export function Command({ text }: { text: string }) {
   const [isCopied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
@@ -14,7 +14,9 @@ export function Command({ text }: { text: string }) {
   };
   return (
     <span class="command">
-      <code>{text}</code>
+      <code>
+        {text.split(' ').flatMap((word, index) => [index === 0 ? '' : ' ', <span>{word}</span>])}
+      </code>
       <button type="button" onClick={() => void copy()} aria-label={`Copy: ${text}`}>
         {isCopied ? 'copied' : 'copy'}
       </button>

@@ -1,5 +1,6 @@
 import type { DatasetStatus, StatusReport } from '../../../agent/api.ts';
 import { formatElapsed, formatSize, formatSpan } from '../../../base/quantity.ts';
+import { standingCount } from '../../model/alarms.ts';
 import { type Answer, overviewOf, type Task } from '../../model/overview.ts';
 import { counted, listed, type Tone } from '../../model/words.ts';
 import type { ScreenProps } from '../app.tsx';
@@ -13,7 +14,10 @@ import { linkTo } from '../route.ts';
 export function OverviewScreen({ feed }: ScreenProps) {
   const { status, peers = [], proposals = [], alarm = [] } = feed.topics;
   if (status === undefined) return null;
-  const overview = overviewOf({ status, peers, proposals, nowMs: feed.timeMs });
+  const overview = overviewOf({
+    ...{ status, peers, proposals, nowMs: feed.timeMs },
+    alarms: standingCount(alarm),
+  });
   return (
     <>
       <section class={`verdict ${overview.tone}`} aria-labelledby="verdict">
@@ -24,9 +28,9 @@ export function OverviewScreen({ feed }: ScreenProps) {
           <p>{overview.explanation}</p>
         </div>
       </section>
-      <Alarms alarms={alarm} nowMs={feed.timeMs} />
       {overview.answers.length > 0 && <Answers answers={overview.answers} />}
       <Tasks tasks={overview.tasks} />
+      <Alarms alarms={alarm} nowMs={feed.timeMs} />
       <Datasets datasets={status.datasets} surviveSites={status.policy.surviveSites} />
       <Sites status={status} />
     </>

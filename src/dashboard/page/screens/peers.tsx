@@ -192,7 +192,7 @@ function PeerRow({ peer, nowMs }: { peer: PeerReport; nowMs: number }) {
       <td class="number">{peer.shardBytes === undefined ? '?' : formatSize(peer.shardBytes)}</td>
       <td class="number">{peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes)}</td>
       <td class="number">{peer.lag ?? '?'}</td>
-      <td class="quiet">{peer.roles.join(', ')}</td>
+      <td class="quiet wrap">{peer.roles.join(', ')}</td>
     </tr>
   );
 }

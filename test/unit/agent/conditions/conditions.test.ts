@@ -91,13 +91,13 @@ function quorum(votersReachable: number): ReturnType<Facts['coordinator']> {
 function dataset(
   bench: Bench,
   madeMs: number | undefined,
-  change: { isRecoverable?: boolean } = {},
+  change: { isRecoverable?: boolean; state?: 'committed' | 'placed' } = {},
 ) {
   const newest =
     madeMs === undefined
       ? undefined
       : {
-          state: 'committed',
+          state: change.state ?? 'committed',
           record: { statement: { timeMs: bench.createdMs + madeMs } },
           now: { isRecoverable: change.isRecoverable ?? true },
         };
@@ -147,6 +147,17 @@ test('a backup is late when the newest committed one is older than the RPO, and 
   bench.change.rpoMs = hourMs;
   expect(await bench.look()).toEqual(['backup-late']);
   bench.change.datasets = dataset(bench, 365 * dayMs);
+  expect(await bench.look()).toEqual([]);
+});
+
+test('a first snapshot that is on its way to the sites is no late backup; one that stays on its way is', async () => {
+  const bench = await started({ rpoMs: hourMs });
+  bench.change.datasets = dataset(bench, 0, { state: 'placed' });
+  expect(await bench.look(secondMs)).toEqual([]);
+  expect(await bench.look(hourMs)).toEqual([]);
+  expect(await bench.look(5 * minuteMs)).toEqual(['backup-late']);
+  expect(bench.alarms?.all()[0]?.text).toContain('no snapshot of web is committed');
+  bench.change.datasets = dataset(bench, hourMs);
   expect(await bench.look()).toEqual([]);
 });
 
