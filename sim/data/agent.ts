@@ -269,7 +269,7 @@ function configOf(name: string): Config {
     metrics: {},
     leases: {},
     hooks: { backup: nothingAround, restore: nothingAround, drill: nothingAround },
-    repair: { enabled: true, bandwidth: 0 },
+    repair: { enabled: true, bandwidth: 0, recode: 0 },
     scrub: { bandwidth: 0 },
     bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 0 },
     cold: { bandwidth: 0 },

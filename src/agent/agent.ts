@@ -201,6 +201,7 @@ export class Agent implements AsyncDisposable {
       packUse,
       standing,
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
+      openShards: () => this.upkeep.openShards(),
     });
     const usage =
       store === undefined ? {} : { usage: () => ({ ...store.usage(), ...this.storageBounds }) };

@@ -86,6 +86,7 @@ function backupEvent(agent: Agent, { own }: BackupJob, progress: BackupProgress)
       bytesRead: counts.bytesRead,
       bytesAdded: result.bytesAdded,
       bytesStored: result.bytesStored,
+      ...(result.packsRecoded > 0 && { packsRecoded: result.packsRecoded }),
       durationMs: result.durationMs,
       ...(result.loopDelayP99Ms !== undefined && { loopDelayP99Ms: result.loopDelayP99Ms }),
     },

@@ -48,7 +48,15 @@ export async function backupJobOf(
     dryRun: request.dryRun,
     force: request.force,
     canaries: canariesOf(agent.control, name),
+    recodeBytesMax: expires(agent, own.dataset.id) ? config.repair.recode : 0,
   };
+}
+
+/** Old snapshots go, and so will the packs that only they name: what is made anew takes their place. */
+function expires(agent: Agent, dataset: DatasetId): boolean {
+  const { control, ledger } = agent;
+  const known = ledger.roster.datasetOf(agent.member().agentKey, dataset);
+  return control.log.state.policy.ruleFor(known?.ruleName ?? '').retention !== undefined;
 }
 
 /** A host that writes beside the live copy stays with the incarnation that it has held. */

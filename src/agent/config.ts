@@ -134,7 +134,11 @@ const schema = z.strictObject({
   metrics: z.strictObject({ listen: loopback.exactOptional() }).prefault({}),
   alerts: alertsSchema.prefault({}),
   repair: z
-    .strictObject({ enabled: z.boolean().default(true), bandwidth: size.default(32 * MiB) })
+    .strictObject({
+      enabled: z.boolean().default(true),
+      bandwidth: size.default(32 * MiB),
+      recode: size.default(1 * GiB),
+    })
     .prefault({}),
   scrub: z.strictObject({ bandwidth: size.default(32 * MiB) }).prefault({}),
   bandwidth: z

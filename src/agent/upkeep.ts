@@ -20,6 +20,7 @@ import { Challenger, readChallenges } from '../services/repair/challenger.ts';
 import type { Survey } from '../services/repair/pack-survey.ts';
 import { RepairKeeper } from '../services/repair/repair-keeper.ts';
 import { RepairView } from '../services/repair/repair-view.ts';
+import { ShardGatherer } from '../services/repair/shard-gatherer.ts';
 import { readScrub, Scrub } from '../services/repair/scrub.ts';
 import { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
 import type { Standing } from '../services/standing.ts';
@@ -93,6 +94,7 @@ export class Upkeep {
   /** Undefined on an agent without a cold store, or that holds no shards. */
   readonly tierKeeper: TierKeeper | undefined;
   readonly tiers: ShardTiers | undefined;
+  readonly #openShards: () => ShardGatherer;
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
   constructor(options: UpkeepOptions) {
@@ -109,6 +111,8 @@ export class Upkeep {
       return share === 1 ? usual : Math.max(1, (usual || busyPace) * share);
     };
     const pace = new Pace(clock, () => slowed(config.repair.bandwidth));
+    const purpose = store === undefined ? undefined : ({ kind: 'repair' } as const);
+    this.#openShards = () => new ShardGatherer({ ...options, store, pace, purpose });
     const rebuilder =
       store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
     this.repairs = new RepairKeeper({
@@ -137,6 +141,11 @@ export class Upkeep {
     const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
     const moving = this.tierKeeper === undefined ? [] : [this.tierKeeper];
     this.#duties = [this.challenger, ...storing, ...moving];
+  }
+
+  /** Reads shards of others as repairs do; whoever stores nothing has less of a claim to them. */
+  openShards(): ShardGatherer {
+    return this.#openShards();
   }
 
   /** Until the signal. */

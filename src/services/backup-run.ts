@@ -24,6 +24,8 @@ import type { ManifestRecord } from './ledger.ts';
 import { PackPlacer } from './pack-placer.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import { blobOf, PackWriter } from './pack-writer.ts';
+import { Recoder } from './recoder.ts';
+import { StalePacks } from './stale-packs.ts';
 import type { FinishedDirectory } from './tree-scan.ts';
 import { TreeScan } from './tree-scan.ts';
 
@@ -46,7 +48,9 @@ export class BackupRun implements Disposable {
   readonly #index: IndexWriter;
   readonly #placer: PackPlacer;
   readonly #loop: LoopWatch | undefined;
+  readonly #stale: StalePacks;
   #problems = 0;
+  #packsRecoded = 0;
   #bytesSent = 0;
   /** Ahead of the counts, which know a file only once it is complete. */
   #bytesReadSoFar = 0;
@@ -73,6 +77,7 @@ export class BackupRun implements Disposable {
     this.#sink = this.#createSink();
     this.#scan = this.#createScan();
     this.#placer = new PackPlacer({ ...options, of });
+    this.#stale = new StalePacks(options, job.own);
     this.#index = this.#createIndexWriter();
   }
 
@@ -202,17 +207,18 @@ export class BackupRun implements Disposable {
 
   async run(): Promise<BackupResult> {
     if (!this.#job.dryRun) {
-      await this.#forgetLost();
-      await this.#forgetExpired();
+      await this.#stale.forgetLost(this.#before());
+      await this.#stale.forgetExpired();
     }
     const tree = await this.#store();
     if (this.#job.dryRun) return this.#result(undefined, undefined);
     await this.#rememberDirectories();
+    this.#packsRecoded = await this.#recode();
     const segments = await this.#index.writeSegments();
     const root = await this.#writeRoot(tree, segments.all);
     this.#signal.throwIfAborted();
     const manifest = await this.#manifest(root, segments.all);
-    await this.#refuseExpired();
+    await this.#stale.refuseExpired();
     const { committer } = this.#o;
     const { own, right } = this.#job;
     const signed = await right.sign(own.dataset, () => committer.sign(manifest));
@@ -221,50 +227,29 @@ export class BackupRun implements Disposable {
     return this.#result(record, durability);
   }
 
-  /** Packs that only discarded snapshots name are about to be deleted. @returns how many there were */
-  async #forgetExpired(): Promise<number> {
-    const { index } = this.#job.own;
-    const known = new Set([...index.packs()].map(({ entry }) => entry.pack));
-    const found = await this.#o.packUse.unneeded(this.#dataset, (pack) => known.has(pack));
-    if ('unknown' in found || found.packs.size === 0) return 0;
-    await index.forgetPacks([...found.packs.keys()]);
-    return found.packs.size;
-  }
-
-  /** Some may have expired since this backup began. @throws HoldfastError pack-expired */
-  async #refuseExpired(): Promise<void> {
-    const count = await this.#forgetExpired();
-    if (count === 0) return;
-    throw new HoldfastError('pack-expired', `${count} packs expired while the backup ran`, {
-      next: 'run the backup again',
-    });
-  }
-
   /** The newest own snapshot of the dataset; what another writes under its id is another's. */
   #before(): ManifestRecord | undefined {
     const { ledger, self } = this.#o;
     return ledger.manifests(this.#dataset).findLast(({ statement }) => statement.writer === self);
   }
 
-  /** What earlier snapshots have lost, or hold at too few sites, must not pass for stored: this one would inherit it. */
-  async #forgetLost(): Promise<void> {
-    const newest = this.#before();
-    if (newest === undefined) return;
-    const { view, peers, self, ledger, distributor, log } = this.#o;
-    const own = ledger.roster.member(self);
-    const reachable = [...peers.reachable(), ...(own === undefined ? [] : [own])];
-    const lost = await view.lostPacks(newest);
-    const weak = await view.weakPacks(newest, reachable);
-    const packs = [...new Set([...lost, ...weak])].filter((pack) => !distributor.isWaiting(pack));
-    // What is still on its way there is no use either.
-    const stale = this.#job.own.index.stalePacks(this.#job.own.isKeyGone);
-    if (stale.length > 0) await this.#job.own.index.forgetPacks(stale);
-    if (packs.length === 0) return;
-    log.log('warn', 'packs are lost or lie at too few sites; their content is stored anew', {
-      lost: lost.length,
-      packs: packs.length,
+  /** Old packs that the snapshot needs, with the code that there are sites for today. */
+  async #recode(): Promise<number> {
+    const before = this.#before();
+    const { recodeBytesMax: bytesMax = 0, own } = this.#job;
+    if (bytesMax === 0 || before === undefined) return 0;
+    const { peers, ledger, self, openShards } = this.#o;
+    const member = ledger.roster.member(self);
+    const shards = openShards?.();
+    if (member === undefined || shards === undefined) return 0;
+    const recoder = new Recoder({
+      ...{ ...this.#o, index: own.index, shards, selfPeer: member.peerKey },
+      reachable: () => [...peers.reachable(), member],
+      place: (written) => this.#place(written),
     });
-    await this.#job.own.index.forgetPacks(packs);
+    const ordinals = this.#scan.neededPacks;
+    const asked = { ordinals, before, code: this.#code, bytesMax, signal: this.#signal };
+    return (await recoder.run(asked)).packs;
   }
 
   /** Everything selected, stored and durable. @returns the root directory's stream. */
@@ -386,6 +371,7 @@ export class BackupRun implements Disposable {
       missingSites: record === undefined ? [] : await this.#o.view.missingSites(record),
       bytesAdded: this.#sink.bytesWritten,
       bytesStored: this.#bytesStored,
+      packsRecoded: this.#packsRecoded,
       durationMs: this.#o.clock.monotonicMs() - this.#startMs,
       loopDelayP99Ms: this.#loop?.p99Ms(),
     };

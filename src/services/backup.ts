@@ -20,6 +20,7 @@ import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { PackUse } from './pack-use.ts';
 import type { Peers } from './peers.ts';
 import type { WriteRight } from './plan/write-right.ts';
+import type { ShardGatherer } from './repair/shard-gatherer.ts';
 import type { Standing } from './standing.ts';
 import type { Selection } from './selection.ts';
 import type { ScanCounts } from './tree-scan.ts';
@@ -40,6 +41,8 @@ export type BackupJob = {
   readonly force: boolean;
   /** Absolute paths of files that nobody has reason to touch. */
   readonly canaries: readonly Uint8Array[];
+  /** Bytes of old packs that may be made anew with the code of today; undefined: none. */
+  readonly recodeBytesMax?: number;
 };
 
 export type BackupProgress =
@@ -65,6 +68,8 @@ export type BackupResult = {
   /** Sealed bytes written for this snapshot, before and after coding. */
   readonly bytesAdded: number;
   readonly bytesStored: number;
+  /** Of older snapshots, made anew with another code. */
+  readonly packsRecoded: number;
   readonly durationMs: number;
   /** Where somebody watched. */
   readonly loopDelayP99Ms: number | undefined;
@@ -91,6 +96,8 @@ export type BackupOptions = {
   readonly view: DurabilityView;
   readonly packUse: Pick<PackUse, 'unneeded'>;
   readonly standing?: Standing;
+  /** Reads old packs to make them anew; undefined: nobody does. */
+  readonly openShards?: () => ShardGatherer;
 };
 
 /** Expiry takes days: a second race with it is not chance. */

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { concat, utf8 } from '../base/bytes.ts';
+import { concat } from '../base/bytes.ts';
 import { hash } from '../core/crypto/hash.ts';
 import { codeOf } from '../core/errors.ts';
 import type { CatalogRecord } from '../core/format/catalog-record.ts';
@@ -17,6 +17,13 @@ import type { DatasetId, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
 import { ChunkTable } from './chunk-table.ts';
+import {
+  decodeSegment,
+  encodeSegment,
+  numberIn,
+  ordinalBytes,
+  ordinalOf,
+} from './dataset-index-codec.ts';
 
 /** A pack that this source has written for a dataset and that is durable somewhere. */
 export type KnownPack = {
@@ -239,6 +246,40 @@ export class DatasetIndex {
     for (const ordinal of ordinals) this.#packs.delete(ordinal);
   }
 
+  /**
+   * The same packs under the ids of another code: their chunks and directories name them by ordinals, which stay. Lists
+   * that name the old ids are written anew with the next snapshot. Survives power loss.
+   */
+  async recodePacks(
+    recoded: readonly { ordinal: number; entry: PackEntry; records: readonly IndexRecord[] }[],
+  ): Promise<void> {
+    const ordinals = new Set(recoded.map(({ ordinal }) => ordinal));
+    const segments = this.segments().filter(({ packs }) => packs.some((one) => ordinals.has(one)));
+    const toList = segments
+      .flatMap(({ packs }) => packs)
+      .flatMap((ordinal) => this.#packs.get(ordinal) ?? [])
+      .filter(({ ordinal }) => !ordinals.has(ordinal))
+      .map((pack) => ({ ...pack, isIndexed: false }));
+    const anew = recoded.map(({ ordinal, entry }): KnownPack => {
+      const known = this.#packs.get(ordinal);
+      assert(known !== undefined, 'a pack that gets another code is known');
+      return { ...known, entry, isIndexed: false };
+    });
+    const operations = this.#forgetting([], segments, toList);
+    for (const [i, pack] of anew.entries()) {
+      operations.push(this.#packOperation(pack, encodeIndexSegment(recoded[i]?.records ?? [])));
+    }
+    await this.#store.batch(operations, { durable: true });
+    for (const { number } of segments) this.#segments.delete(number);
+    for (const pack of toList) this.#packs.set(pack.ordinal, pack);
+    for (const pack of anew) {
+      const before = this.#packs.get(pack.ordinal)?.entry.pack;
+      if (before !== undefined) this.#ordinals.delete(before);
+      this.#packs.set(pack.ordinal, pack);
+      this.#ordinals.set(pack.entry.pack, pack.ordinal);
+    }
+  }
+
   #forgetting(
     ordinals: Iterable<number>,
     segments: readonly KnownSegment[],
@@ -348,47 +389,4 @@ export class DatasetIndex {
       })),
     );
   }
-}
-
-function ordinalBytes(ordinal: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, ordinal);
-  return bytes;
-}
-
-function numberIn(value: Uint8Array): number {
-  return new DataView(value.buffer, value.byteOffset, 4).getUint32(0);
-}
-
-function ordinalOf(key: Uint8Array): number {
-  return new DataView(key.buffer, key.byteOffset + 17, 4).getUint32(0);
-}
-
-function encodeSegment(segment: KnownSegment): Uint8Array {
-  const numbers = [
-    segment.blob.frame,
-    segment.blob.frameOffset,
-    segment.blob.frameSize,
-    segment.blob.offset,
-    segment.blob.length,
-    segment.count,
-    ...segment.packs,
-  ];
-  return concat([utf8(segment.blob.pack), ...numbers.map(ordinalBytes)]);
-}
-
-function decodeSegment(number: number, value: Uint8Array): KnownSegment {
-  const view = new DataView(value.buffer, value.byteOffset, value.length);
-  const at = (i: number): number => view.getUint32(64 + 4 * i);
-  const packs = Array.from({ length: (value.length - 64) / 4 - 6 }, (_, i) => at(6 + i));
-  const pack = new TextDecoder().decode(value.subarray(0, 64)) as PackId;
-  const blob = {
-    pack,
-    frame: at(0),
-    frameOffset: at(1),
-    frameSize: at(2),
-    offset: at(3),
-    length: at(4),
-  };
-  return { number, blob, count: at(5), packs };
 }

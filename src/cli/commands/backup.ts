@@ -240,6 +240,7 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
     total_bytes_read: summary.bytesRead,
     data_added: summary.bytesAdded,
     data_stored: summary.bytesStored,
+    ...(summary.packsRecoded !== undefined && { packs_recoded: summary.packsRecoded }),
     error_count: summary.problems,
     total_duration: summary.durationMs / secondMs,
     ...(summary.loopDelayP99Ms !== undefined && {

@@ -1,19 +1,18 @@
+import { assert } from '../../base/assert.ts';
 import { equal, toHex } from '../../base/bytes.ts';
-import { mapLimit } from '../../base/concurrency.ts';
 import { leafHashes, merkleRoot } from '../../core/coding/merkle.ts';
-import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
-import { leafCountOf, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
-import { shortId } from '../../core/ids.ts';
+import { leafCountOf, type ShardHead } from '../../core/format/shard.ts';
 import { limits } from '../../core/limits.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import type { ShardHolder } from '../holder-history.ts';
-import { LeafFetcher } from '../leaf-fetcher.ts';
 import type { ManifestRecord } from '../ledger.ts';
 import type { Pace } from '../pace.ts';
+import { ShardGatherer } from './shard-gatherer.ts';
 
 export type ShardRebuilderOptions = {
   readonly network: Pick<Network, 'pull'>;
@@ -50,20 +49,21 @@ export class WrongEncoding extends Error {
   }
 }
 
-type Present = { readonly index: number; readonly bytes: Uint8Array; readonly head: ShardHead };
-
 /**
  * Makes shards here without any key: copied from whoever has them, else computed from k others. Every leaf is
  * checked against the pack id before it is used, and so is the result before it is stored.
  */
 export class ShardRebuilder {
   readonly #options: ShardRebuilderOptions;
-  readonly #leaves: LeafFetcher;
-  bytesRead = 0;
+  readonly #shards: ShardGatherer;
 
   constructor(options: ShardRebuilderOptions) {
     this.#options = options;
-    this.#leaves = new LeafFetcher({ ...options, purpose: { kind: 'repair' } });
+    this.#shards = new ShardGatherer({ ...options, purpose: { kind: 'repair' } });
+  }
+
+  get bytesRead(): number {
+    return this.#shards.bytesRead;
   }
 
   /** Durable when resolved. @throws WrongEncoding | HoldfastError too-few-shards | disk-full | io-error */
@@ -78,13 +78,13 @@ export class ShardRebuilder {
   async #copied(job: RebuildJob, index: number): Promise<boolean> {
     const { entry, holders } = job;
     const having = holders.filter((one) => entry.k === 1 || one.index === index);
-    for (const holder of this.#leaves.history.rank(entry.pack, having)) {
+    for (const holder of this.#shards.leaves.history.rank(entry.pack, having)) {
       if (holder.peer === 'self') continue;
       try {
         await this.#copy(job, holder);
         return true;
       } catch (error) {
-        this.#note(job, error);
+        this.#shards.note(job, error);
       }
     }
     return false;
@@ -92,14 +92,14 @@ export class ShardRebuilder {
 
   async #copy(job: RebuildJob, holder: ShardHolder): Promise<void> {
     const { entry } = job;
-    await this.#fetch(job, holder, { leaf: 0, count: 1 });
-    const head = this.#leaves.head(entry, holder);
+    await this.#shards.fetch(job, holder, { leaf: 0, count: 1 });
+    const head = this.#shards.leaves.head(entry, holder);
     if (head === undefined) throw new HoldfastError('not-found', 'the shard head is missing');
     const writer = await this.#options.store.write(this.#ownHead(job, head));
     try {
       for (let leaf = writer.nextLeaf; leaf < leafCountOf(head); leaf = writer.nextLeaf) {
         const count = Math.min(limits.pullLeavesMax, leafCountOf(head) - leaf);
-        await writer.append(await this.#fetch(job, holder, { leaf, count }));
+        await writer.append(await this.#shards.fetch(job, holder, { leaf, count }));
       }
     } catch (error) {
       await writer.abandon();
@@ -111,9 +111,9 @@ export class ShardRebuilder {
   async #compute(job: RebuildJob, wanted: readonly number[]): Promise<void> {
     const { entry } = job;
     const { k, m } = entry;
-    const present = await this.#gather(job);
+    const present = await this.#shards.gather(job);
     const [first] = present;
-    if (first === undefined) throw tooFew(entry, 0);
+    assert(first !== undefined, 'a pack has at least one data shard');
     const from = present.map(({ index }) => index);
     const shards = await this.#options.compute.reconstruct({
       k,
@@ -129,61 +129,6 @@ export class ShardRebuilder {
         throw new WrongEncoding({ from, index, root: toHex(root) });
       }
       await this.#store(this.#ownHead(job, { ...first.head, index, leaves }), bytes);
-    }
-  }
-
-  /** Any k different shards, whole; the fastest holders first. */
-  async #gather(job: RebuildJob): Promise<Present[]> {
-    const { entry } = job;
-    const ranked = this.#leaves.history.rank(entry.pack, job.holders);
-    const queue = [...Map.groupBy(ranked, ({ index }) => index).values()];
-    const found: Present[] = [];
-    while (found.length < entry.k && queue.length > 0) {
-      const batch = queue.splice(0, entry.k - found.length);
-      const got = await mapLimit(batch, entry.k, (holders) => this.#whole(job, holders));
-      found.push(...got.filter((one) => one !== undefined));
-    }
-    if (found.length < entry.k) throw tooFew(entry, found.length);
-    return found;
-  }
-
-  /** One shard, from the first of its holders that has it whole. */
-  async #whole(job: RebuildJob, holders: readonly ShardHolder[]): Promise<Present | undefined> {
-    const { entry } = job;
-    const size = shardSizeOf({ k: entry.k, packSize: entry.size });
-    const leafCount = Math.ceil(size / limits.leafSize);
-    for (const holder of holders) {
-      try {
-        const bytes = new Uint8Array(size);
-        for (let leaf = 0; leaf < leafCount; leaf += limits.pullLeavesMax) {
-          const count = Math.min(limits.pullLeavesMax, leafCount - leaf);
-          bytes.set(await this.#fetch(job, holder, { leaf, count }), leaf * limits.leafSize);
-        }
-        const head = this.#leaves.head(entry, holder);
-        if (head !== undefined) return { index: holder.index, bytes, head };
-      } catch (error) {
-        this.#note(job, error);
-      }
-    }
-    return undefined;
-  }
-
-  async #fetch(
-    { entry, signal }: RebuildJob,
-    holder: ShardHolder,
-    range: { leaf: number; count: number },
-  ): Promise<Uint8Array> {
-    if (holder.peer !== 'self') {
-      await this.#options.pace.take(range.count * limits.leafSize, { signal });
-    }
-    try {
-      const bytes = await this.#leaves.fetch(entry, holder, range, signal);
-      if (holder.peer !== 'self') this.bytesRead += bytes.length;
-      return bytes;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (codeOf(error) === undefined) throw error;
-      throw new HolderFailed('a holder failed', { cause: error });
     }
   }
 
@@ -206,22 +151,4 @@ export class ShardRebuilder {
     }
     await writer.finish();
   }
-
-  /** Others may have it. What is wrong with this host is not for them to make good. */
-  #note({ entry }: RebuildJob, error: unknown): void {
-    if (!(error instanceof HolderFailed)) throw error;
-    const context = { pack: entry.pack, reason: (error.cause as Error).message };
-    this.#options.log.log('info', 'a holder did not give a shard for a repair', context);
-  }
-}
-
-/** A holder did not give what it should have; the cause says why. */
-class HolderFailed extends Error {}
-
-function tooFew(entry: PackEntry, had: number): HoldfastError {
-  const what = `pack ${shortId(entry.pack)}: ${had} of the ${entry.k} shards needed can be had`;
-  return new HoldfastError('too-few-shards', what, {
-    next: 'start the agents that hold its shards; the repair goes on by itself',
-    details: { pack: entry.pack, had, needed: entry.k },
-  });
 }

@@ -1,0 +1,48 @@
+import { concat, utf8 } from '../base/bytes.ts';
+import type { PackId } from '../core/ids.ts';
+import type { KnownSegment } from './dataset-index.ts';
+
+// Values of the source's own index, which nobody else reads: see DatasetIndex.
+
+export function ordinalBytes(ordinal: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, ordinal);
+  return bytes;
+}
+
+export function numberIn(value: Uint8Array): number {
+  return new DataView(value.buffer, value.byteOffset, 4).getUint32(0);
+}
+
+export function ordinalOf(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset + 17, 4).getUint32(0);
+}
+
+export function encodeSegment(segment: KnownSegment): Uint8Array {
+  const numbers = [
+    segment.blob.frame,
+    segment.blob.frameOffset,
+    segment.blob.frameSize,
+    segment.blob.offset,
+    segment.blob.length,
+    segment.count,
+    ...segment.packs,
+  ];
+  return concat([utf8(segment.blob.pack), ...numbers.map(ordinalBytes)]);
+}
+
+export function decodeSegment(number: number, value: Uint8Array): KnownSegment {
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const at = (i: number): number => view.getUint32(64 + 4 * i);
+  const packs = Array.from({ length: (value.length - 64) / 4 - 6 }, (_, i) => at(6 + i));
+  const pack = new TextDecoder().decode(value.subarray(0, 64)) as PackId;
+  const blob = {
+    pack,
+    frame: at(0),
+    frameOffset: at(1),
+    frameSize: at(2),
+    offset: at(3),
+    length: at(4),
+  };
+  return { number, blob, count: at(5), packs };
+}

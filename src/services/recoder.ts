@@ -1,0 +1,152 @@
+import { assert } from '../base/assert.ts';
+import { concat, equal } from '../base/bytes.ts';
+import { leafHashes, merkleRoot } from '../core/coding/merkle.ts';
+import { codeOf, HoldfastError } from '../core/errors.ts';
+import type { PackEntry } from '../core/format/facts.ts';
+import type { IndexRecord } from '../core/format/index-segment.ts';
+import { packIdOf } from '../core/format/shard.ts';
+import { type PeerKey, shortId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Code } from '../core/policy/code-choice.ts';
+import { planRecoding } from '../core/policy/recoding.ts';
+import type { Member } from '../core/protocol/roster.ts';
+import type { Compute } from '../ports/compute.ts';
+import type { Log } from '../ports/runtime.ts';
+import type { DatasetIndex, KnownPack } from './dataset-index.ts';
+import type { DurabilityView } from './durability-view.ts';
+import type { ManifestRecord } from './ledger.ts';
+import type { WrittenPack } from './pack-writer.ts';
+import type { PresentShard, ShardGatherer } from './repair/shard-gatherer.ts';
+
+export type RecoderOptions = {
+  readonly index: DatasetIndex;
+  readonly view: Pick<DurabilityView, 'holders'>;
+  readonly shards: Pick<ShardGatherer, 'gather'>;
+  readonly compute: Pick<Compute, 'encode' | 'reconstruct'>;
+  /** Members with storage that are there now, this host among them. */
+  readonly reachable: () => readonly Member[];
+  readonly selfPeer: PeerKey;
+  /** Makes a pack's shards durable, at peers or in the outbox. */
+  readonly place: (written: WrittenPack) => Promise<void>;
+  readonly log: Log;
+};
+
+export type RecodeRequest = {
+  /** Packs that the snapshot under way needs: others would be of no use to it. */
+  readonly ordinals: Iterable<number>;
+  /** A snapshot that names them: its receipts say who holds what. */
+  readonly before: ManifestRecord;
+  readonly code: Code;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Makes packs anew with the code that the sites of today allow, at their source and without a key: what is sealed is
+ * read back from those who hold it, checked against the pack's id, and coded again. The old packs stay where they
+ * are, as safe as they were, as long as a snapshot names them; the snapshot under way names the new ones.
+ *
+ * plan -> k shards, each leaf checked -> the pack's bytes -> new shards -> durable at peers -> the index
+ */
+export class Recoder {
+  readonly #options: RecoderOptions;
+
+  constructor(options: RecoderOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the packs that were made. What cannot be had now stays as it is. */
+  async run(request: RecodeRequest): Promise<{ packs: number; bytes: number }> {
+    const { index, log } = this.#options;
+    const { code, bytesMax, before, signal } = request;
+    const none = { packs: 0, bytes: 0 };
+    if (bytesMax === 0 || !this.#hasRoom(code)) return none;
+    const byPack = new Map(
+      [...request.ordinals].flatMap((ordinal) => {
+        const known = index.pack(ordinal);
+        return known === undefined ? [] : [[known.entry.pack, known] as const];
+      }),
+    );
+    const entries = [...byPack.values()].map(({ entry }) => entry);
+    const planned = planRecoding(entries, { code, bytesMax });
+    if (planned.length === 0) return none;
+    const located = await this.#options.view.holders(before);
+    const made: { ordinal: number; entry: PackEntry; records: readonly IndexRecord[] }[] = [];
+    for (const { entry, reason } of planned) {
+      signal.throwIfAborted();
+      const known = byPack.get(entry.pack);
+      const holders = located.get(entry.pack)?.holders ?? [];
+      if (known === undefined || holders.length === 0) continue;
+      const written = await this.#made(known, holders, { code, signal });
+      if (written === undefined) continue;
+      await this.#options.place(written);
+      made.push(written);
+      log.log('info', 'a pack has another code', { pack: shortId(entry.pack), reason });
+    }
+    // At once: each list of chunks that names one of them has to be written anew.
+    await index.recodePacks(made);
+    return { packs: made.length, bytes: made.reduce((sum, { entry }) => sum + entry.size, 0) };
+  }
+
+  /** As many sites as the code wants are there: what is made anew should not wait in the outbox. */
+  #hasRoom({ sites }: Code): boolean {
+    const there = this.#options.reachable().filter((member) => member.hasRole('storage'));
+    return new Set(there.map(({ site }) => site)).size >= sites;
+  }
+
+  async #made(
+    { ordinal, entry, keyEpoch }: KnownPack,
+    holders: readonly { peer: PeerKey; site: string; index: number }[],
+    { code: { k, m }, signal }: { code: Code; signal: AbortSignal },
+  ): Promise<WrittenPack | undefined> {
+    const { index, compute, selfPeer, shards, log } = this.#options;
+    const from = holders.map((one) =>
+      one.peer === selfPeer ? { ...one, peer: 'self' as const } : one,
+    );
+    try {
+      const present = await shards.gather({ entry, holders: from, signal });
+      const bytes = await this.#packBytes(entry, present);
+      const encoded = await compute.encode({ parts: [bytes], k, m });
+      const pack = packIdOf({ k, m, packSize: entry.size, roots: encoded.roots });
+      const records = index.records(ordinal).map((record) => ({ ...record, pack }));
+      const anew = { ...entry, pack, k, m };
+      return { ordinal, entry: anew, keyEpoch, encoded, records, bytesDense: 0 };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (codeOf(error) === undefined) throw error;
+      const context = { pack: shortId(entry.pack), reason: (error as Error).message };
+      log.log('info', 'a pack keeps its code for now', context);
+      return undefined;
+    }
+  }
+
+  /** @throws HoldfastError corrupt when the shards that were read do not make the others */
+  async #packBytes(entry: PackEntry, present: readonly PresentShard[]): Promise<Uint8Array> {
+    const { k, m, size } = entry;
+    const data = new Map(
+      present.filter(({ index }) => index < k).map((one) => [one.index, one.bytes]),
+    );
+    const missing = Array.from({ length: k }, (_, i) => i).filter((i) => !data.has(i));
+    const [first] = present;
+    assert(first !== undefined, 'a pack has at least one data shard');
+    if (missing.length > 0) {
+      const shards = present.map(({ index, bytes }) => ({ index, bytes }));
+      const made = await this.#options.compute.reconstruct({
+        k,
+        m,
+        present: shards,
+        wanted: missing,
+      });
+      for (const [i, index] of missing.entries()) {
+        const bytes = made[i] as Uint8Array;
+        const root = merkleRoot(leafHashes(bytes, limits.leafSize));
+        if (!equal(root, first.head.roots[index] as Uint8Array)) {
+          throw new HoldfastError('corrupt', 'the pack was encoded wrongly');
+        }
+        data.set(index, bytes);
+      }
+    }
+    const parts = Array.from({ length: k }, (_, i) => data.get(i) as Uint8Array);
+    return concat(parts).subarray(0, size);
+  }
+}
