@@ -38,6 +38,7 @@ import { keyWarnings } from './key-report.ts';
 import { layoutApi } from './layout-api.ts';
 import { expulsionReport, membershipWarnings } from './membership-loss.ts';
 import { metricsApi } from './metrics/metrics-api.ts';
+import { oldCodeReport } from './old-code.ts';
 import { planApi } from './plan-api.ts';
 import { policyApi } from './policy-api.ts';
 import { badRecords } from './record-check.ts';
@@ -179,6 +180,9 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
     snapshots: state.snapshots,
     drill: drillStatus(agent, dataset),
     words: newest?.words ?? agent.status.words(),
+    ...(newest?.oldCode !== undefined && {
+      oldCode: oldCodeReport(agent, dataset, newest.oldCode),
+    }),
   };
 }
 

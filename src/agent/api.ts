@@ -147,6 +147,19 @@ export type DatasetStatus = {
   drill?: DrillStatus;
   /** In plain words: "survives any 2 sites; costs 1.67x". */
   words: string;
+  /** Of the newest snapshot: what would gain by the code that the sites of today allow. */
+  oldCode?: OldCodeReport;
+};
+
+export type OldCodeReport = {
+  packs: number;
+  bytes: number;
+  /** Of the data packs of the snapshot. */
+  ofBytes: number;
+  /** "full copies becomes 3+2: costs 1.67x instead of 3.00x", of those that gain most. */
+  reason: string;
+  /** What is to come of it; undefined: the next backups make it anew, part by part. */
+  stays?: string;
 };
 
 export type PeerReport = {
@@ -268,6 +281,8 @@ export type BackupSummary = {
   bytesRead: number;
   bytesAdded: number;
   bytesStored: number;
+  /** Older packs that were made anew with another code. */
+  packsRecoded?: number;
   durationMs: number;
   /** 99th percentile of how late the agent's thread was meanwhile. */
   loopDelayP99Ms?: number;

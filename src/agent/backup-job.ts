@@ -11,6 +11,7 @@ import type { BackupRequest } from './api.ts';
 import { fullRequest } from './configured-request.ts';
 import { canariesOf } from './dataset-rules.ts';
 import { requireMembership, requireRole } from './membership-loss.ts';
+import { isExpiring } from './old-code.ts';
 
 const defaultChunkAverage = 64 * 1024;
 
@@ -48,15 +49,15 @@ export async function backupJobOf(
     dryRun: request.dryRun,
     force: request.force,
     canaries: canariesOf(agent.control, name),
-    recodeBytesMax: expires(agent, own.dataset.id) ? config.repair.recode : 0,
+    recoding: {
+      bytesMax: config.repair.recode,
+      isExpiring: isExpiring(agent, ruleNameOf(agent, own.dataset.id)),
+    },
   };
 }
 
-/** Old snapshots go, and so will the packs that only they name: what is made anew takes their place. */
-function expires(agent: Agent, dataset: DatasetId): boolean {
-  const { control, ledger } = agent;
-  const known = ledger.roster.datasetOf(agent.member().agentKey, dataset);
-  return control.log.state.policy.ruleFor(known?.ruleName ?? '').retention !== undefined;
+function ruleNameOf(agent: Agent, dataset: DatasetId): string {
+  return agent.ledger.roster.datasetOf(agent.member().agentKey, dataset)?.ruleName ?? '';
 }
 
 /** A host that writes beside the live copy stays with the incarnation that it has held. */

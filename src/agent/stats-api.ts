@@ -1,4 +1,5 @@
 import type { DatasetId } from '../core/ids.ts';
+import type { Code } from '../core/policy/code-choice.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import {
   chunkSizes,
@@ -6,6 +7,7 @@ import {
   type DatasetSizes,
   noSizes,
 } from '../services/stats/dataset-sizes.ts';
+import type { ManifestRecord } from '../services/ledger.ts';
 import type { Survey } from '../services/repair/pack-survey.ts';
 import type { Agent } from './agent.ts';
 import type { DatasetStats, PeerStats, StatsApi, StatsReport } from './stats-types.ts';
@@ -21,7 +23,8 @@ async function statsReport(agent: Agent, { dataset }: { dataset?: string }): Pro
   const { survey } = await agent.upkeep.repairs.look();
   const isMember = (key: Parameters<typeof ledger.roster.member>[0]): boolean =>
     ledger.roster.member(key)?.hasRole('storage') === true;
-  const { datasets, signedBytes } = datasetSizes(records, survey, isMember);
+  const codeFor = codesOf(agent);
+  const { datasets, signedBytes } = datasetSizes(records, survey, { isMember, codeFor });
   const reports: DatasetStats[] = [];
   for (const record of wanted) {
     reports.push(await datasetReport(agent, record, datasets.get(record.id), survey));
@@ -30,6 +33,17 @@ async function statsReport(agent: Agent, { dataset }: { dataset?: string }): Pro
     datasets: reports,
     peers: peerReports(agent, signedBytes),
     missingLists: survey.missingLists,
+  };
+}
+
+/** What today's sites allow for the dataset of a snapshot, found once for each. */
+function codesOf({ view }: Agent): (record: ManifestRecord) => Code {
+  const codes = new Map<string, Code>();
+  return ({ manifest: { dataset }, statement: { writer } }) => {
+    const key = `${writer}/${dataset}`;
+    const code = codes.get(key) ?? view.code({ writer, dataset });
+    codes.set(key, code);
+    return code;
   };
 }
 

@@ -28,6 +28,8 @@ export type DatasetStats = {
   dataPackBytes: number;
   /** Shards and copies that members have signed for. */
   storedBytes: number;
+  /** Of data packs that would gain by the code that the sites of today allow, before coding. */
+  oldCodeBytes: number;
   /** Per byte of data packs; undefined: there is none. */
   expansion?: number;
   /** Packs that only discarded snapshots name, before coding; undefined: this host cannot tell. */

@@ -111,8 +111,7 @@ export class Upkeep {
       return share === 1 ? usual : Math.max(1, (usual || busyPace) * share);
     };
     const pace = new Pace(clock, () => slowed(config.repair.bandwidth));
-    const purpose = store === undefined ? undefined : ({ kind: 'repair' } as const);
-    this.#openShards = () => new ShardGatherer({ ...options, store, pace, purpose });
+    this.#openShards = () => new ShardGatherer({ ...options, store, pace });
     const rebuilder =
       store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
     this.repairs = new RepairKeeper({
@@ -143,7 +142,7 @@ export class Upkeep {
     this.#duties = [this.challenger, ...storing, ...moving];
   }
 
-  /** Reads shards of others as repairs do; whoever stores nothing has less of a claim to them. */
+  /** Reads shards of others as repairs do, at the same pace. */
   openShards(): ShardGatherer {
     return this.#openShards();
   }

@@ -236,9 +236,9 @@ export class BackupRun implements Disposable {
   /** Old packs that the snapshot needs, with the code that there are sites for today. */
   async #recode(): Promise<number> {
     const before = this.#before();
-    const { recodeBytesMax: bytesMax = 0, own } = this.#job;
-    if (bytesMax === 0 || before === undefined) return 0;
-    const { peers, ledger, self, openShards } = this.#o;
+    const { recoding, own } = this.#job;
+    if (recoding === undefined || before === undefined) return 0;
+    const { peers, distributor, ledger, self, openShards } = this.#o;
     const member = ledger.roster.member(self);
     const shards = openShards?.();
     if (member === undefined || shards === undefined) return 0;
@@ -246,9 +246,10 @@ export class BackupRun implements Disposable {
       ...{ ...this.#o, index: own.index, shards, selfPeer: member.peerKey },
       reachable: () => [...peers.reachable(), member],
       place: (written) => this.#place(written),
+      isWaiting: (pack) => distributor.isWaiting(pack),
     });
     const ordinals = this.#scan.neededPacks;
-    const asked = { ordinals, before, code: this.#code, bytesMax, signal: this.#signal };
+    const asked = { ...recoding, ordinals, before, code: this.#code, signal: this.#signal };
     return (await recoder.run(asked)).packs;
   }
 

@@ -41,8 +41,8 @@ export type BackupJob = {
   readonly force: boolean;
   /** Absolute paths of files that nobody has reason to touch. */
   readonly canaries: readonly Uint8Array[];
-  /** Bytes of old packs that may be made anew with the code of today; undefined: none. */
-  readonly recodeBytesMax?: number;
+  /** Old packs that may be made anew with the code of today; undefined: none. */
+  readonly recoding?: { readonly bytesMax: number; readonly isExpiring: boolean };
 };
 
 export type BackupProgress =

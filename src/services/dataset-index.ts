@@ -253,6 +253,7 @@ export class DatasetIndex {
   async recodePacks(
     recoded: readonly { ordinal: number; entry: PackEntry; records: readonly IndexRecord[] }[],
   ): Promise<void> {
+    if (recoded.length === 0) return;
     const ordinals = new Set(recoded.map(({ ordinal }) => ordinal));
     const segments = this.segments().filter(({ packs }) => packs.some((one) => ordinals.has(one)));
     const toList = segments

@@ -14,6 +14,7 @@ import { assessDurability, bitCount } from '../core/policy/durability.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
+import { type OldCode, oldCodeOf } from './old-code.ts';
 import { type DatasetOf, storageMembers } from './residency.ts';
 import { everybodyStays, type Standing } from './standing.ts';
 
@@ -150,6 +151,11 @@ export class DurabilityView {
       stored += shards * shardSizeOf({ k, packSize: size });
     }
     return bytes === 0 ? 0 : stored / bytes;
+  }
+
+  /** What of a snapshot has the code of before the cluster grew. */
+  async oldCode(record: ManifestRecord): Promise<OldCode | undefined> {
+    return oldCodeOf((await this.packs(record)) ?? [], this.code(datasetOf(record)));
   }
 
   /** Storage sites that do not hold everything that the others do: where something is still to be delivered. */

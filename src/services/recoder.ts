@@ -1,11 +1,11 @@
 import { assert } from '../base/assert.ts';
-import { concat, equal } from '../base/bytes.ts';
+import { equal } from '../base/bytes.ts';
 import { leafHashes, merkleRoot } from '../core/coding/merkle.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { packIdOf } from '../core/format/shard.ts';
-import { type PeerKey, shortId } from '../core/ids.ts';
+import { type PackId, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { planRecoding } from '../core/policy/recoding.ts';
@@ -28,6 +28,8 @@ export type RecoderOptions = {
   readonly selfPeer: PeerKey;
   /** Makes a pack's shards durable, at peers or in the outbox. */
   readonly place: (written: WrittenPack) => Promise<void>;
+  /** Some of its shards are in the outbox. */
+  readonly isWaiting: (pack: PackId) => boolean;
   readonly log: Log;
 };
 
@@ -38,8 +40,19 @@ export type RecodeRequest = {
   readonly before: ManifestRecord;
   readonly code: Code;
   readonly bytesMax: number;
+  /** Old snapshots go some day, and with them what only they need. */
+  readonly isExpiring: boolean;
   readonly signal: AbortSignal;
 };
+
+type Recoded = {
+  readonly ordinal: number;
+  readonly entry: PackEntry;
+  readonly records: readonly IndexRecord[];
+};
+
+/** Remembered together, since each list of chunks that names one of them has to be written anew. A cut costs so many. */
+const batchPacks = 8;
 
 /**
  * Makes packs anew with the code that the sites of today allow, at their source and without a key: what is sealed is
@@ -57,35 +70,47 @@ export class Recoder {
 
   /** @returns the packs that were made. What cannot be had now stays as it is. */
   async run(request: RecodeRequest): Promise<{ packs: number; bytes: number }> {
-    const { index, log } = this.#options;
-    const { code, bytesMax, before, signal } = request;
-    const none = { packs: 0, bytes: 0 };
-    if (bytesMax === 0 || !this.#hasRoom(code)) return none;
-    const byPack = new Map(
-      [...request.ordinals].flatMap((ordinal) => {
-        const known = index.pack(ordinal);
-        return known === undefined ? [] : [[known.entry.pack, known] as const];
-      }),
-    );
-    const entries = [...byPack.values()].map(({ entry }) => entry);
-    const planned = planRecoding(entries, { code, bytesMax });
-    if (planned.length === 0) return none;
+    const { index, log, place, isWaiting } = this.#options;
+    const { before, code, signal } = request;
+    const done = { packs: 0, bytes: 0 };
+    const known = this.#known(request.ordinals);
+    const planned = this.#hasRoom(code)
+      ? planRecoding(
+          [...known.values()].map(({ entry }) => entry),
+          request,
+        )
+      : [];
+    if (planned.length === 0) return done;
     const located = await this.#options.view.holders(before);
-    const made: { ordinal: number; entry: PackEntry; records: readonly IndexRecord[] }[] = [];
+    let batch: Recoded[] = [];
+    const remember = async (): Promise<void> => {
+      await index.recodePacks(batch);
+      done.packs += batch.length;
+      done.bytes += batch.reduce((sum, { entry }) => sum + entry.size, 0);
+      batch = [];
+    };
     for (const { entry, reason } of planned) {
       signal.throwIfAborted();
-      const known = byPack.get(entry.pack);
+      const pack = known.get(entry.pack);
       const holders = located.get(entry.pack)?.holders ?? [];
-      if (known === undefined || holders.length === 0) continue;
-      const written = await this.#made(known, holders, { code, signal });
+      if (pack === undefined || holders.length === 0) continue;
+      const written = await this.#made(pack, holders, { code, signal });
       if (written === undefined) continue;
-      await this.#options.place(written);
-      made.push(written);
+      await place(written);
+      // The snapshot would outlive less than the one before: a site has gone meanwhile.
+      if (isWaiting(written.entry.pack)) break;
+      // Without its shards, which are where they belong.
+      batch.push({ ordinal: pack.ordinal, entry: written.entry, records: written.records });
       log.log('info', 'a pack has another code', { pack: shortId(entry.pack), reason });
+      if (batch.length === batchPacks) await remember();
     }
-    // At once: each list of chunks that names one of them has to be written anew.
-    await index.recodePacks(made);
-    return { packs: made.length, bytes: made.reduce((sum, { entry }) => sum + entry.size, 0) };
+    await remember();
+    return done;
+  }
+
+  #known(ordinals: Iterable<number>): Map<PackId, KnownPack> {
+    const known = [...ordinals].map((ordinal) => this.#options.index.pack(ordinal));
+    return new Map(known.filter((pack) => pack !== undefined).map((one) => [one.entry.pack, one]));
   }
 
   /** As many sites as the code wants are there: what is made anew should not wait in the outbox. */
@@ -123,30 +148,28 @@ export class Recoder {
   /** @throws HoldfastError corrupt when the shards that were read do not make the others */
   async #packBytes(entry: PackEntry, present: readonly PresentShard[]): Promise<Uint8Array> {
     const { k, m, size } = entry;
-    const data = new Map(
-      present.filter(({ index }) => index < k).map((one) => [one.index, one.bytes]),
-    );
-    const missing = Array.from({ length: k }, (_, i) => i).filter((i) => !data.has(i));
     const [first] = present;
     assert(first !== undefined, 'a pack has at least one data shard');
-    if (missing.length > 0) {
-      const shards = present.map(({ index, bytes }) => ({ index, bytes }));
-      const made = await this.#options.compute.reconstruct({
-        k,
-        m,
-        present: shards,
-        wanted: missing,
-      });
-      for (const [i, index] of missing.entries()) {
-        const bytes = made[i] as Uint8Array;
-        const root = merkleRoot(leafHashes(bytes, limits.leafSize));
-        if (!equal(root, first.head.roots[index] as Uint8Array)) {
-          throw new HoldfastError('corrupt', 'the pack was encoded wrongly');
-        }
-        data.set(index, bytes);
-      }
+    const shardSize = first.bytes.length;
+    const pack = new Uint8Array(k * shardSize);
+    const missing = new Set(Array.from({ length: k }, (_, i) => i));
+    for (const { index, bytes } of present) {
+      if (missing.delete(index)) pack.set(bytes, index * shardSize);
     }
-    const parts = Array.from({ length: k }, (_, i) => data.get(i) as Uint8Array);
-    return concat(parts).subarray(0, size);
+    const wanted = [...missing];
+    const shards = present.map(({ index, bytes }) => ({ index, bytes }));
+    const made =
+      wanted.length === 0
+        ? []
+        : await this.#options.compute.reconstruct({ k, m, present: shards, wanted });
+    for (const [i, index] of wanted.entries()) {
+      const bytes = made[i] as Uint8Array;
+      const root = merkleRoot(leafHashes(bytes, limits.leafSize));
+      if (!equal(root, first.head.roots[index] as Uint8Array)) {
+        throw new HoldfastError('corrupt', 'the pack was encoded wrongly');
+      }
+      pack.set(bytes, index * shardSize);
+    }
+    return pack.subarray(0, size);
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../ports/runtime.ts';
 import type { DatasetLines } from './dataset-lines.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
+import type { OldCode } from './old-code.ts';
 import type { Peers } from './peers.ts';
 
 export type StatusOptions = {
@@ -33,6 +34,8 @@ export type DatasetState = {
         readonly state: Durability['state'];
         /** By the word of all members, also of those that are away: what it was laid out to outlive. */
         readonly words: string;
+        /** Undefined: nothing of it would gain by the code of today. */
+        readonly oldCode: OldCode | undefined;
       }
     | undefined;
   /** A newer one that is not committed yet. */
@@ -103,7 +106,7 @@ export class Status {
     const { view } = this.#options;
     const now = await view.assess(record, (agent) => this.isReachable(agent));
     const words = layoutInWords(sitesMayFail, await view.expansion(record));
-    return { record, now, state, words };
+    return { record, now, state, words, oldCode: await view.oldCode(record) };
   }
 
   /** Things that a person should do something about, each with the next command. */

@@ -50,6 +50,11 @@ export async function datasetMetrics(agent: Agent): Promise<MetricFamily[]> {
       'Size of the newest snapshot.',
       each(agent, states, ({ newest }) => newest?.record.manifest.totals.bytes),
     ),
+    gauge(
+      'holdfast_dataset_old_code_bytes',
+      'Data packs of the newest snapshot that would gain by the code of today, before coding.',
+      each(agent, states, ({ newest }) => newest && (newest.oldCode?.bytes ?? 0)),
+    ),
   ];
 }
 

@@ -193,6 +193,10 @@ async function report(
     `  time    ${formatElapsed(summary.durationMs)}`,
   );
   if (summary.words !== '') await output.print(`  safety  ${clean(summary.words)}`);
+  if (summary.packsRecoded !== undefined) {
+    const packs = counted(summary.packsRecoded, 'older pack');
+    await output.print(`  recoded ${packs} made anew with the code of today`);
+  }
   if (summary.filesUnstable > 0) {
     await output.print(`  ${counted(summary.filesUnstable, 'file')} changed while being read`);
   }

@@ -108,6 +108,9 @@ async function printDatasets(
   );
   for (const dataset of status.datasets) {
     await output.print(`  ${clean(dataset.name)}: ${clean(dataset.words)}`);
+    const { oldCode } = dataset;
+    if (oldCode !== undefined)
+      await output.print(`  ${clean(dataset.name)}: ${codeWords(oldCode)}`);
     const drill = drillWords(dataset.drill, nowMs());
     if (drill !== undefined) await output.print(`  ${clean(dataset.name)}: ${drill}`);
     if (dataset.pending !== undefined) {
@@ -117,6 +120,13 @@ async function printDatasets(
       await output.print(output.style(`  ${clean(dataset.name)}: ${line}`, 'yellow'));
     }
   }
+}
+
+/** What the cluster has outgrown. */
+function codeWords(oldCode: NonNullable<DatasetStatus['oldCode']>): string {
+  const { bytes, ofBytes, reason, stays } = oldCode;
+  const what = `${formatSize(bytes)} of ${formatSize(ofBytes)} has an older code (${clean(reason)})`;
+  return `${what}: ${stays === undefined ? 'the next backups make it anew' : clean(stays)}`;
 }
 
 /** The last rehearsal of a restore, and what it has measured. */

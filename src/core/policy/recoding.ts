@@ -11,21 +11,32 @@ type Promised = { readonly survives: number; readonly cost: number };
 /** Less is not worth reading and sending everything again. */
 const costRatioMax = 0.85;
 
+/** What today's code would change, and what for. */
+export type CodeGain = {
+  readonly reason: string;
+  /** The larger, the sooner. */
+  readonly gain: number;
+  /** More sites may fail: worth it also where the old pack stays for ever. */
+  readonly isSafer: boolean;
+};
+
 /**
  * Which packs to make anew: those that gain most first, no more bytes than `bytesMax`. None gets a code that
  * outlives fewer sites than the one it has, and none goes back to full copies: repair adds those where sites leave.
+ * `isExpiring`: old packs go some day. Else to have them twice would cost more than it saves.
  */
 export function planRecoding(
   packs: Iterable<PackEntry>,
-  { code, bytesMax }: { readonly code: Code; readonly bytesMax: number },
+  options: { readonly code: Code; readonly bytesMax: number; readonly isExpiring: boolean },
 ): Recoding[] {
-  const gains: (Recoding & { readonly gain: number })[] = [];
+  const { code, bytesMax, isExpiring } = options;
+  const gains: (Recoding & CodeGain)[] = [];
   const seen = new Set<PackId>();
   for (const entry of packs) {
-    if (entry.type !== 'data' || seen.has(entry.pack)) continue;
+    if (seen.has(entry.pack)) continue;
     seen.add(entry.pack);
     const found = gainOf(entry, code);
-    if (found !== undefined) gains.push({ entry, ...found });
+    if (found !== undefined && (isExpiring || found.isSafer)) gains.push({ entry, ...found });
   }
   gains.sort((a, b) => b.gain - a.gain || (a.entry.pack < b.entry.pack ? -1 : 1));
   const planned: Recoding[] = [];
@@ -38,19 +49,20 @@ export function planRecoding(
   return planned;
 }
 
-function gainOf(entry: PackEntry, code: Code): { reason: string; gain: number } | undefined {
-  if (code.k === 1) return undefined;
+/** What making this pack anew with that code would bring; undefined: too little, or less than it has. */
+export function gainOf(entry: PackEntry, code: Code): CodeGain | undefined {
+  if (entry.type !== 'data' || code.k === 1) return undefined;
   const before = promiseOf(entry, code);
   const after: Promised = { survives: code.m, cost: (code.k + code.m) / code.k };
   if (after.survives < before.survives) return undefined;
   const words = `${codeName(entry)} becomes ${codeName(code)}`;
   if (after.survives > before.survives) {
     const reason = `${words}: survives any ${after.survives} sites instead of ${before.survives}`;
-    return { reason, gain: 1000 + after.survives - before.survives };
+    return { reason, gain: 1000 + after.survives - before.survives, isSafer: true };
   }
   if (after.cost > before.cost * costRatioMax) return undefined;
   const reason = `${words}: costs ${after.cost.toFixed(2)}x instead of ${before.cost.toFixed(2)}x`;
-  return { reason, gain: before.cost - after.cost };
+  return { reason, gain: before.cost - after.cost, isSafer: false };
 }
 
 /** Of full copies there are as many as the policy asks for, wherever repair has had time to make them. */

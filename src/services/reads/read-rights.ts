@@ -100,9 +100,9 @@ export class ReadRights {
     return { account: 'plain', words: 'read shards', bytesMax, isSlowed: true };
   }
 
-  /** Who stores rebuilds what was lost, without any key. */
+  /** Who stores rebuilds what was lost, without any key. A source codes anew what it has sealed, and can open none of it. */
   #repair(member: Member, head: ShardHead): ReadRight {
-    if (!member.hasRole('storage')) {
+    if (!member.hasRole('storage') && head.writer !== member.agentKey) {
       return { ...this.#plain(member, head), objection: 'only who stores repairs' };
     }
     const bytesMax = this.#options.control.state.policy.current.reads.repairPerDay;

@@ -4,7 +4,6 @@ import type { PackEntry } from '../../core/format/facts.ts';
 import { type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import { shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import type { ReadPurpose } from '../../core/policy/read-purpose.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardSource } from '../../ports/shard-store.ts';
@@ -17,7 +16,6 @@ export type ShardGathererOptions = {
   /** Undefined on a host that holds no shards. */
   readonly store: ShardSource | undefined;
   readonly pace: Pace;
-  readonly purpose: ReadPurpose | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -46,7 +44,7 @@ export class ShardGatherer {
 
   constructor(options: ShardGathererOptions) {
     this.#options = options;
-    this.leaves = new LeafFetcher(options);
+    this.leaves = new LeafFetcher({ ...options, purpose: { kind: 'repair' } });
   }
 
   /** Any k different shards, whole; the fastest holders first. @throws HoldfastError too-few-shards */

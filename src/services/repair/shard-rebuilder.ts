@@ -59,7 +59,7 @@ export class ShardRebuilder {
 
   constructor(options: ShardRebuilderOptions) {
     this.#options = options;
-    this.#shards = new ShardGatherer({ ...options, purpose: { kind: 'repair' } });
+    this.#shards = new ShardGatherer(options);
   }
 
   get bytesRead(): number {

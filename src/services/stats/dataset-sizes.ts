@@ -1,6 +1,8 @@
 import { shardSizeOf } from '../../core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../../core/ids.ts';
+import type { Code } from '../../core/policy/code-choice.ts';
 import { bitCount } from '../../core/policy/durability.ts';
+import { gainOf } from '../../core/policy/recoding.ts';
 import type { Clock } from '../../ports/runtime.ts';
 import type { DatasetIndex } from '../dataset-index.ts';
 import type { ManifestRecord } from '../ledger.ts';
@@ -18,6 +20,8 @@ export type DatasetSizes = {
   /** Of the shards and copies that members have signed for. */
   readonly storedBytes: number;
   readonly storedDataBytes: number;
+  /** Of data packs that would gain by the code of today, before coding. */
+  readonly oldCodeBytes: number;
 };
 
 /** What a source has stored of its own files, each chunk counted once. */
@@ -34,7 +38,14 @@ type Sum = { -readonly [K in keyof DatasetSizes]: DatasetSizes[K] };
 /** Of a dataset without snapshots. */
 export const noSizes: DatasetSizes = {
   ...{ snapshots: 0, restoredBytes: 0, packs: 0, packBytes: 0 },
-  ...{ dataPackBytes: 0, storedBytes: 0, storedDataBytes: 0 },
+  ...{ dataPackBytes: 0, storedBytes: 0, storedDataBytes: 0, oldCodeBytes: 0 },
+};
+
+/** Asked for each pack: answers should be at hand. */
+export type SizeQuestions = {
+  readonly isMember: (agent: AgentKey) => boolean;
+  /** What today's sites allow for the dataset of a snapshot. */
+  readonly codeFor: (record: ManifestRecord) => Code;
 };
 
 /**
@@ -44,7 +55,7 @@ export const noSizes: DatasetSizes = {
 export function datasetSizes(
   records: readonly ManifestRecord[],
   survey: Survey,
-  isMember: (agent: AgentKey) => boolean,
+  { isMember, codeFor }: SizeQuestions,
 ): {
   readonly datasets: ReadonlyMap<DatasetId, DatasetSizes>;
   readonly signedBytes: ReadonlyMap<AgentKey, number>;
@@ -77,6 +88,7 @@ export function datasetSizes(
     if (entry.type !== 'data') continue;
     sum.dataPackBytes += entry.size;
     sum.storedDataBytes += stored;
+    if (gainOf(entry, codeFor(record)) !== undefined) sum.oldCodeBytes += entry.size;
   }
   return { datasets, signedBytes };
 }

@@ -178,6 +178,25 @@ describe('status', () => {
     expect(out).toMatch(/^Nothing is protected yet.*\nnext: holdfast backup PATH\n/);
   });
 
+  it('says what has a code of before the cluster grew, and what comes of it', async () => {
+    const reason = 'full copies becomes 3+2: costs 1.67x instead of 3.00x';
+    const oldCode = { packs: 3, bytes: 2 ** 25, ofBytes: 2 ** 26, reason };
+    const grown = (stays?: string) => ({
+      ...status,
+      datasets: [{ ...good, oldCode: { ...oldCode, ...(stays !== undefined && { stays }) } }],
+    });
+    const words = async (stays?: string): Promise<string> =>
+      (
+        await run(['status'], {
+          backend: withAgent({ status: async () => grown(stays), peers: async () => [] }),
+        })
+      ).out;
+    expect(await words()).toContain(
+      `documents: 32.0 MiB of 64.0 MiB has an older code (${reason}): the next backups make it anew`,
+    );
+    expect(await words('its source has left')).toContain(`(${reason}): its source has left`);
+  });
+
   it('is JSON lines', async () => {
     const { out } = await run(['status', '--json'], { backend: agent });
     const lines = jsonLines(out);

@@ -8,7 +8,13 @@ import { jsonLines, run, stream, withAgent } from './fake-world.ts';
 const dataset: DatasetStats = {
   ...{ name: 'docs', id: '01'.repeat(16), source: 'ams1', snapshots: 2 },
   ...{ restoredBytes: 100 * 2 ** 20, packs: 3, packBytes: 20 * 2 ** 20 },
-  ...{ dataPackBytes: 20 * 2 ** 20, storedBytes: 30 * 2 ** 20, expansion: 1.5, deadPackBytes: 0 },
+  ...{
+    dataPackBytes: 20 * 2 ** 20,
+    storedBytes: 30 * 2 ** 20,
+    oldCodeBytes: 0,
+    expansion: 1.5,
+    deadPackBytes: 0,
+  },
   content: { chunks: 9, chunkBytes: 40 * 2 ** 20, frameBytes: 20 * 2 ** 20 },
 };
 

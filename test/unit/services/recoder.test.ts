@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inlineCompute } from '../../../src/adapters/compute/inline.ts';
 import type { IndexRecord } from '../../../src/core/format/index-segment.ts';
 import { chooseCode } from '../../../src/core/policy/code-choice.ts';
+import type { Compute } from '../../../src/ports/compute.ts';
 import { DatasetIndex } from '../../../src/services/dataset-index.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
 import { Pace } from '../../../src/services/pace.ts';
@@ -19,6 +20,7 @@ import {
 import { noise } from '../../support/build-snapshot.ts';
 
 const size = 200_000;
+const inline = inlineCompute();
 const five = chooseCode({ siteCount: 5, surviveSites: 2 });
 
 let cluster: BackupCluster;
@@ -63,26 +65,55 @@ async function commit({ entry }: Pick<WrittenPack, 'entry'>): Promise<ManifestRe
   return record;
 }
 
-function recode(change: { bytesMax?: number; code?: typeof five } = {}) {
+/** Takes over the buffers that it is given, as threads do. */
+const taking: Pick<Compute, 'encode' | 'reconstruct'> = {
+  encode: ({ parts, ...job }) => inline.encode({ ...job, parts: parts.map(taken) }),
+  reconstruct: ({ present, ...job }) => {
+    const moved = present.map(({ index: at, bytes }) => ({ index: at, bytes: taken(bytes) }));
+    return inline.reconstruct({ ...job, present: moved });
+  },
+};
+
+function taken(bytes: Uint8Array): Uint8Array {
+  return structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+}
+
+function recode(change: { bytesMax?: number; code?: typeof five; ordinals?: number[] } = {}) {
   const { ledger, peers, view, network, shards, clock, logger: log, agent, distributor } = site(0);
   const member = ledger.roster.member(agent.agentKey);
   if (member === undefined) throw new Error('site 0 is a member');
   const of = { writer: agent.agentKey, dataset: home.id };
   const placer = new PackPlacer({ ledger, self: agent.agentKey, peers, of, ownFreeBytes: () => 1 });
   const pace = new Pace(clock, () => 0);
-  const purpose = { kind: 'repair' } as const;
   const recoder = new Recoder({
-    ...{ index, view, compute: inlineCompute(), log, selfPeer: member.peerKey },
-    shards: new ShardGatherer({ network, store: shards.store, clock, log, pace, purpose }),
+    ...{ index, view, compute: taking, log, selfPeer: member.peerKey },
+    shards: new ShardGatherer({ network, store: shards.store, clock, log, pace }),
     reachable: () => [...peers.reachable(), member],
     place: async (written) => {
       await distributor.place(written, home.id, placer.assign(written, five));
     },
+    isWaiting: (pack) => distributor.isWaiting(pack),
   });
   const { signal } = new AbortController();
-  const asked = { ordinals: [7], before, code: five, bytesMax: 1e9, signal };
+  const asked = { ordinals: [7], before, code: five, bytesMax: 1e9, isExpiring: true, signal };
   return recoder.run({ ...asked, ...change });
 }
+
+describe('an old coded pack', () => {
+  test('is made anew from whichever of its shards can be had', async () => {
+    old = await writtenPack(8, { size, k: 2, m: 2 });
+    const where = [0, 1, 2, 3].map((i) => ({
+      ...{ index: i, agent: site(i).agent.agentKey, site: `site-${i}` },
+    }));
+    await site(0).distributor.place(old, home.id, where);
+    await index.addPack(8, old.entry, recordsOf(old));
+    before = await commit(old);
+    await site(1).shards.store.remove(old.entry.pack, 1);
+    expect(await recode({ ordinals: [8] })).toEqual({ packs: 1, bytes: size });
+    const { entry } = await writtenPack(8, { size, k: 3, m: 2 });
+    expect(index.pack(8)?.entry).toEqual(entry);
+  });
+});
 
 describe('an old pack of full copies', () => {
   test('is made anew, byte for byte the same, for the sites there are', async () => {
@@ -130,6 +161,12 @@ describe('an old pack of full copies', () => {
   test('waits while not all sites that it wants are there', async () => {
     cluster.isolate(4);
     await cluster.clock.advance(1000);
+    expect(await recode()).toEqual({ packs: 0, bytes: 0 });
+    expect(index.pack(7)?.entry).toEqual(old.entry);
+  });
+
+  test('stays when a site has gone before it took its shard: the snapshot would outlive less', async () => {
+    site(4).onOffer = () => Promise.reject(new Error('the disk is gone'));
     expect(await recode()).toEqual({ packs: 0, bytes: 0 });
     expect(index.pack(7)?.entry).toEqual(old.entry);
   });

@@ -12,8 +12,12 @@ function codeFor(siteCount: number) {
   return chooseCode({ siteCount, surviveSites: 2 });
 }
 
-function planned(packs: readonly PackEntry[], siteCount: number, bytesMax = 1e9): string[] {
-  const plan = planRecoding(packs, { code: codeFor(siteCount), bytesMax });
+function planned(
+  packs: readonly PackEntry[],
+  siteCount: number,
+  { bytesMax = 1e9, isExpiring = true } = {},
+): string[] {
+  const plan = planRecoding(packs, { code: codeFor(siteCount), bytesMax, isExpiring });
   return plan.map(({ reason }) => reason);
 }
 
@@ -36,9 +40,14 @@ describe('an old pack', () => {
     expect(reason).toBe('4+1 becomes 3+2: survives any 2 sites instead of 1');
   });
 
+  test('that is kept for ever gets one that outlives more, and none that is only cheaper', () => {
+    expect(planned([pack(1, 4, 1)], 5, { isExpiring: false })).toHaveLength(1);
+    expect(planned([pack(1, 1, 0)], 5, { isExpiring: false })).toEqual([]);
+  });
+
   test('never gets one that outlives less', () => {
     const code = chooseCode({ siteCount: 8, surviveSites: 1 });
-    expect(planRecoding([pack(1, 3, 2)], { code, bytesMax: 1e9 })).toEqual([]);
+    expect(planRecoding([pack(1, 3, 2)], { code, bytesMax: 1e9, isExpiring: true })).toEqual([]);
   });
 
   test('stays as it is when sites leave: repair adds copies', () => {
@@ -54,7 +63,7 @@ describe('an old pack', () => {
 describe('many packs', () => {
   test('go those that gain most first, as many as fit', () => {
     const packs = [pack(1, 3, 2), pack(2, 1, 0), pack(3, 4, 1), pack(2, 1, 0)];
-    const plan = planRecoding(packs, { code: codeFor(8), bytesMax: 250 });
+    const plan = planRecoding(packs, { code: codeFor(8), bytesMax: 250, isExpiring: true });
     expect(plan.map(({ entry }) => entry.pack)).toEqual([packIdAt(3), packIdAt(2)]);
   });
 });

@@ -154,6 +154,11 @@ describe('for repair', () => {
     const found = await right({ purpose: { kind: 'repair' }, roles: ['source'] });
     expect(found).toMatchObject({ account: 'plain', objection: 'only who stores repairs' });
   });
+
+  test('who has sealed a pack may have it as well, to code it anew', async () => {
+    const found = await right({ purpose: { kind: 'repair' }, roles: ['source'], by: turku });
+    expect(found).toMatchObject({ account: 'repair', bytesMax: expect.any(Number) });
+  });
 });
 
 describe('under a grant', () => {

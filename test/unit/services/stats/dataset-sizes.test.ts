@@ -3,6 +3,7 @@ import type { PackEntry } from '../../../../src/core/format/facts.ts';
 import type { IndexRecord } from '../../../../src/core/format/index-segment.ts';
 import { shardSizeOf } from '../../../../src/core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../../../../src/core/ids.ts';
+import { chooseCode } from '../../../../src/core/policy/code-choice.ts';
 import { DatasetIndex } from '../../../../src/services/dataset-index.ts';
 import type { ManifestRecord } from '../../../../src/services/ledger.ts';
 import type { Survey, SurveyedPack } from '../../../../src/services/repair/pack-survey.ts';
@@ -60,13 +61,16 @@ describe('what datasets take', () => {
         [second, 1],
       ]),
     ]);
-    const { datasets, signedBytes } = datasetSizes(records, survey, (key) => key !== stranger);
+    const { datasets, signedBytes } = datasetSizes(records, survey, {
+      isMember: (key) => key !== stranger,
+      codeFor: () => chooseCode({ siteCount: 5, surviveSites: 2 }),
+    });
     const shard = shardSizeOf({ k: 2, packSize: data.size });
     const copy = shardSizeOf({ k: 1, packSize: metadata.size });
     expect(datasets.get(home)).toEqual({
       ...{ snapshots: 2, restoredBytes: 10_500_000, packs: 2 },
       ...{ packBytes: 1_009_000, dataPackBytes: 1_000_000 },
-      ...{ storedBytes: 3 * shard + 2 * copy, storedDataBytes: 3 * shard },
+      ...{ storedBytes: 3 * shard + 2 * copy, storedDataBytes: 3 * shard, oldCodeBytes: 1_000_000 },
     });
     expect(datasets.get(work)).toMatchObject({ snapshots: 1, packs: 0, storedBytes: 0 });
     expect([...signedBytes]).toEqual([
