@@ -71,7 +71,8 @@ export const newcomer = person('gus', ['source', 'storage']);
 /** What the recovery kit says. No agent has it. */
 export const kitIdentity = identityFrom(secretOf('kit'));
 export const kitSecret = recoverySecret(kitIdentity);
-const operatorSecret = secretOf('operator');
+/** Signs alone what operators decide. */
+export const operatorSecret = secretOf('operator');
 
 /** A cluster: who belongs to it from the beginning, and how many sites it shall outlive. */
 export type Founding = {

@@ -62,17 +62,21 @@ export class HarmWatch {
     }
   }
 
+  /** Of members: what one who was put out has signed is mended by that. */
   #forks(): Standing[] {
     const { ledger, state } = this.#options;
+    const { findings, members } = state();
+    const isIn = (agent: AgentKey) => members.record(agent)?.expulsion === undefined;
     return [
       ...ledger
         .forks()
+        .filter(({ writer }) => isIn(writer))
         .map(({ writer, stream, sequence }) =>
           this.#twoHistories(writer, stream, `two statements ${sequence} in ${stream}`),
         ),
-      ...state().findings.equivocations.map(({ agent, reason }) =>
-        this.#twoHistories(agent, 'control', reason),
-      ),
+      ...findings.equivocations
+        .filter(({ agent }) => isIn(agent))
+        .map(({ agent, reason }) => this.#twoHistories(agent, 'control', reason)),
     ];
   }
 

@@ -35,9 +35,16 @@ async function bench() {
     freeze: undefined,
     latestMs: () => clock.nowMs(),
   };
+  /** What the control log says. */
+  const said: { expelled: boolean; quarantines: object[] } = { expelled: false, quarantines: [] };
   const watch = new HarmWatch({
     ledger: host.ledger,
-    state: () => ({ findings: { equivocations: [] }, fates: { all: () => [] } }) as never,
+    state: () =>
+      ({
+        findings: { equivocations: [] },
+        fates: { all: () => said.quarantines },
+        members: { record: () => ({ expulsion: said.expelled ? {} : undefined }) },
+      }) as never,
     hostClock,
     alarms: {
       raise: async (alarm) => void alarms.push(alarm),
@@ -47,7 +54,7 @@ async function bench() {
     clock,
     log: collectingLog(),
   });
-  return { cluster, clock, host, alarms, settled, hostClock, watch };
+  return { cluster, clock, host, alarms, settled, hostClock, said, watch };
 }
 
 describe('people are told', () => {
@@ -71,8 +78,8 @@ describe('people are told', () => {
     await host[Symbol.asyncDispose]();
   });
 
-  test('of two histories, and that nothing of that writer expires', async () => {
-    const { cluster, host, alarms, watch } = await bench();
+  test('of two histories, and that nothing of that writer expires, until it is put out', async () => {
+    const { cluster, host, alarms, settled, said, watch } = await bench();
     const { statementSecret } = cluster.founder;
     await host.ledger.ingest(cluster.sign(statementSecret, home).envelope);
     for (const tags of [['one'], ['other']]) {
@@ -82,6 +89,26 @@ describe('people are told', () => {
     await watch.look();
     expect(alarms).toMatchObject([{ kind: 'two-histories', facts: { peer: 'oslo' } }]);
     expect(alarms[0]?.text).toContain(`two statements 1 in ${manifestStream(home.id)}`);
+    expect(settled).toContainEqual(['two-histories', [alarms[0]?.subject]]);
+    settled.length = 0;
+    said.expelled = true;
+    await watch.look();
+    expect(settled).toContainEqual(['two-histories', []]);
+    await host[Symbol.asyncDispose]();
+  });
+
+  test('of a quarantine, until operators have ended it', async () => {
+    const { alarms, settled, said, watch, host } = await bench();
+    const quarantine = { sequence: 4, reason: 'over the budget' };
+    said.quarantines.push({ writer: bergen.agentKey, dataset: home.id, quarantine });
+    await watch.look();
+    expect(alarms).toMatchObject([{ kind: 'quarantined' }]);
+    expect(alarms[0]?.text).toContain('is in quarantine: over the budget');
+    expect(settled).toContainEqual(['quarantined', [alarms[0]?.subject]]);
+    settled.length = 0;
+    said.quarantines.length = 0;
+    await watch.look();
+    expect(settled).toContainEqual(['quarantined', []]);
     await host[Symbol.asyncDispose]();
   });
 

@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
+import { minuteMs } from '../../../../src/base/units.ts';
 import type { AgentKey } from '../../../../src/core/ids.ts';
-import type { Alarm } from '../../../../src/services/alarms.ts';
+import { AlarmBook } from '../../../../src/services/alarm-book.ts';
+import { type Alarm, Alarms } from '../../../../src/services/alarms.ts';
 import {
   LogTroubles,
   type LogTroublesOptions,
 } from '../../../../src/services/control/log-troubles.ts';
+import { collectingLog } from '../../../support/collecting-log.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { MemoryKeyValue } from '../../../support/memory-key-value.ts';
 
 const [here, there] = ['a'.repeat(64), 'b'.repeat(64)] as [AgentKey, AgentKey];
 
@@ -58,4 +63,37 @@ test('a host whose software is too old for the log says so of itself', async () 
   await Promise.resolve();
   expect(told).toMatchObject([{ kind: 'outdated-software', subject: 'oslo' }]);
   expect(told[0]?.text).toContain('of format 2 and this host knows 1');
+});
+
+test('each is over once it is, and not before a host that has just started has met the others', async () => {
+  const parts = { clock: new ManualClock(), log: collectingLog() };
+  const alarms = new Alarms({
+    ...parts,
+    book: await AlarmBook.open(new MemoryKeyValue(), parts.log),
+  });
+  const control: { self: AgentKey; outdatedBy: number | undefined; status: () => object } = {
+    ...{ self: here, outdatedBy: 2, status: () => ({ generation: 3 }) },
+  };
+  const rivals = new Set([there]);
+  const forks = new Map([[there, 41]]);
+  const options = {
+    ...{ ...parts, alarms, control },
+    ...{ decrees: { rivals }, checkpoints: { forks } },
+    ledger: { roster: { member: (key: AgentKey) => ({ name: key === here ? 'oslo' : 'riga' }) } },
+  };
+  const one = new LogTroubles(options as unknown as LogTroublesOptions);
+  const standing = () => alarms.all().filter(({ clearedMs }) => clearedMs === undefined).length;
+  const stop = new AbortController();
+  const running = one.run({ signal: stop.signal });
+  await parts.clock.advance(minuteMs);
+  expect(standing()).toBe(3);
+  control.outdatedBy = undefined;
+  rivals.clear();
+  forks.clear();
+  await parts.clock.advance(30_000);
+  expect(standing()).toBe(3);
+  await parts.clock.advance(minuteMs);
+  expect(standing()).toBe(0);
+  stop.abort();
+  await running;
 });

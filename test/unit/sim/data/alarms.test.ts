@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DataAgent } from '../../../../sim/data/agent.ts';
+import { operatorSecret } from '../../../../sim/data/cast.ts';
 import { DataCluster } from '../../../../sim/data/cluster.ts';
 import { shippedParts } from '../../../../sim/data/parts.ts';
 import { dataPlanOf } from '../../../../sim/data/plan.ts';
 import { DataWorkload } from '../../../../sim/data/workload.ts';
 import { metricsApi } from '../../../../src/agent/metrics/metrics-api.ts';
-import { minuteMs, secondMs } from '../../../../src/base/units.ts';
+import { KiB, minuteMs, secondMs } from '../../../../src/base/units.ts';
+import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 
 /** Shipped agents at four sites, of which one may be lost; ada is the voter, ada and bob are sources. */
 let cluster: DataCluster;
@@ -62,6 +64,21 @@ async function backUp(name: string): Promise<void> {
   await until(() => !workload.isBusy(host(name)), 5 * minuteMs);
 }
 
+/** Of all datasets; signed by the operator. */
+async function ask(objectives: { readonly rpo: string }): Promise<void> {
+  const control = host('ada').agent?.control.log;
+  if (control === undefined) throw new Error('ada does not run');
+  const { version, document } = control.state.policy.current;
+  const next = encodePolicy({ ...document, datasets: [{ match: '*', objectives }] });
+  const body = { kind: 'policy', version: version + 1, base: version, document: next } as const;
+  let outcome = '';
+  void control.submit(body, { extraSecrets: [operatorSecret] }).then((applied) => {
+    outcome = applied.outcome;
+  });
+  await until(() => outcome !== '', minuteMs);
+  expect(outcome).toBe('applied');
+}
+
 describe('people are told, and told that it is over', () => {
   test('when nothing can be decided, and when a dataset cannot be restored, also over a restart', async () => {
     await backUp('bob');
@@ -114,6 +131,37 @@ describe('people are told, and told that it is over', () => {
     expect(standing('cyd').map((one) => one.split(' ')[0])).toContain('shard-damaged');
     expect(await metric('cyd', 'holdfast_scrub_damaged_shards_total')).toBe('1');
     await until(() => standing('cyd').length === 0, 10 * minuteMs);
+    expect(standing('cyd')).toEqual([]);
+  });
+
+  test('when a dataset was never backed up, when its last backup is too long ago, and when there is one', async () => {
+    await ask({ rpo: '3m' });
+    await cluster.world.advance(2 * minuteMs);
+    expect(standing('bob')).toEqual([]);
+    await cluster.world.advance(2 * minuteMs);
+    expect(standing('bob')).toEqual(['never-backed-up bob']);
+    await backUp('bob');
+    await until(() => standing('bob').length === 0, minuteMs);
+    await cluster.world.advance(minuteMs);
+    expect(standing('bob')).toEqual([]);
+    await cluster.world.advance(3 * minuteMs);
+    expect(standing('bob')).toEqual([expect.stringMatching(/^backup-late /)]);
+    // Only its own host knows what was never begun.
+    expect(standing('ada')).toEqual(['never-backed-up ada', ...standing('bob')]);
+    await backUp('bob');
+    await until(() => standing('bob').length === 0, minuteMs);
+    expect(standing('ada')).toEqual(['never-backed-up ada']);
+  });
+
+  test('when a disk takes nearly nothing more, and when there is room again', async () => {
+    await backUp('bob');
+    const { capacity } = host('cyd').options;
+    const usage = host('cyd').agent?.store?.usage();
+    Object.assign(host('cyd').options, { capacity: (usage?.bytes ?? 0) + 100 * KiB });
+    await until(() => standing('cyd').length > 0, minuteMs);
+    expect(standing('cyd')).toEqual(['disk-full cyd']);
+    Object.assign(host('cyd').options, { capacity });
+    await until(() => standing('cyd').length === 0, minuteMs);
     expect(standing('cyd')).toEqual([]);
   });
 
