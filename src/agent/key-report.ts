@@ -3,6 +3,7 @@ import { keyEpochsOf } from '../core/format/manifest.ts';
 import { escrowHealth } from '../core/policy/escrow-health.ts';
 import { type Escrow, escrowFacts } from '../core/protocol/control/escrow-book.ts';
 import type { DatasetRecord, KeyEpoch } from '../core/protocol/roster.ts';
+import type { ManifestRecord } from '../services/ledger.ts';
 import type { Agent } from './agent.ts';
 import type {
   DatasetKeys,
@@ -85,6 +86,7 @@ async function epochReport(
     snapshots: users.length,
     snapshotsLater: users.filter(({ manifest }) => manifest.keyEpoch > epoch.epoch).length,
     isNeededByNewest: users.length > 0 && users.at(-1) === all.at(-1),
+    ...complianceOf(agent, users),
     ...(decided?.state === 'destroyed' && {
       destroyed: {
         timeMs: decided.timeMs,
@@ -93,6 +95,17 @@ async function epochReport(
       },
     }),
   };
+}
+
+function complianceOf(
+  { keeping }: Agent,
+  users: readonly ManifestRecord[],
+): Pick<KeyEpochReport, 'complianceUntilMs'> {
+  const untilMs = Math.max(
+    0,
+    ...users.map(({ hash }) => keeping.locks.of(hash)?.complianceMs ?? 0),
+  );
+  return untilMs > (keeping.hostClock.nowMs() ?? 0) ? { complianceUntilMs: untilMs } : {};
 }
 
 /** What is in the record that is held, compared with what operators want. */

@@ -77,6 +77,8 @@ export type KeyEpochReport = {
   /** Of these, such as were made in a later epoch. */
   snapshotsLater: number;
   isNeededByNewest: boolean;
+  /** Until when this host locks one of them so that nobody may end it, in milliseconds since 1970. */
+  complianceUntilMs?: number;
   destroyed?: { timeMs: number; reason: string; by: string[] };
 };
 

@@ -7,7 +7,15 @@ import { datasetName, quarantineReports } from './keeping-report.ts';
 
 /** Peers that take no more of a dataset of this host. */
 export function refusalReports(agent: Agent, dataset: DatasetId): RefusalReport[] {
-  return agent.outbox.refusals.of(dataset).map((one) => refusalReport(agent, one));
+  return agent.outbox.refusals
+    .of(dataset)
+    .filter((one) => isOfMember(agent, one))
+    .map((one) => refusalReport(agent, one));
+}
+
+/** Nobody waits for the word of who was put out. */
+function isOfMember({ control }: Agent, { agent: by }: Refusal): boolean {
+  return control.log.state.members.record(by)?.expulsion === undefined;
 }
 
 function refusalReport(agent: Agent, { agent: by, code, reason }: Refusal): RefusalReport {
@@ -17,7 +25,8 @@ function refusalReport(agent: Agent, { agent: by, code, reason }: Refusal): Refu
 
 /** What a person should know of shards that are not taken, here or elsewhere, each with the next command. */
 export function budgetWarnings(agent: Agent): string[] {
-  const refused = agent.outbox.refusals.all().map((one) => {
+  const standing = agent.outbox.refusals.all().filter((one) => isOfMember(agent, one));
+  const refused = standing.map((one) => {
     const { peer, site, code, reason } = refusalReport(agent, one);
     const next =
       code === 'over-budget'

@@ -87,6 +87,13 @@ function policyLines({
       const lease = leaseMs === undefined ? '' : `, lease ${formatSpan(leaseMs)}`;
       return `  standby          ${clean(dataset)} at ${clean(standbySite)}: ${how}${lease}`;
     }),
+    ...(['expiry', 'reads'] as const).flatMap((key) => {
+      const rule = document[key];
+      return rule === undefined ? [] : [`  ${key.padEnd(16)} ${clean(ruleWords(rule))}`];
+    }),
+    ...(document.writers ?? []).map(
+      ({ match, ...rule }) => `  ${clean(`writers ${match}`).padEnd(16)} ${clean(ruleWords(rule))}`,
+    ),
     ...(document.datasets ?? []).map(
       ({ match, ...rule }) =>
         `  ${clean(`datasets ${match}`).padEnd(16)} ${clean(ruleWords(rule))}`,

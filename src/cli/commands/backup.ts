@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { BackupEvent, BackupRequest, BackupSummary, RefusalReport } from '../../agent/api.ts';
+import { expelled } from '../../agent/expelled.ts';
 import { formatElapsed, formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -64,6 +65,7 @@ export function addBackup(program: Command, register: Register): void {
     const request = await requestOf(context, args, options);
     const summary = await follow(context, request);
     await report(context, summary, request.dryRun);
+    if (summary.state !== 'committed' && !request.dryRun) await refuseExpelled(context);
     refuseIncomplete(context, summary, request.dryRun);
   });
 }
@@ -251,6 +253,12 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
       loop_delay_p99_ms: Math.round(summary.loopDelayP99Ms * 10) / 10,
     }),
   };
+}
+
+/** Who was put out while it ran is told so, and not merely that others took nothing. */
+async function refuseExpelled({ backend, stateDir }: CliContext): Promise<void> {
+  const { expulsion } = await backend.control(stateDir).status();
+  if (expulsion !== undefined) throw expelled(expulsion);
 }
 
 /** The snapshot exists, but a script must learn that it is not all that was asked for. */

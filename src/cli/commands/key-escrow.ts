@@ -103,10 +103,11 @@ async function splitOf(
   context: CliContext,
   { custodian: given = [], threshold, shares }: SplitFlags,
 ): Promise<{ threshold: number; custodians: Custodian[] }> {
-  const isTyped = given.length > 0 || shares !== undefined;
-  const founded = isTyped
-    ? undefined
-    : (await context.backend.control(context.stateDir).keys()).custody;
+  const { custody } =
+    given.length > 0 ? {} : await context.backend.control(context.stateDir).keys();
+  // Another number of shares than there were founders' custodians is another split.
+  const founded =
+    custody?.custodians.length === (shares ?? custody?.custodians.length) ? custody : undefined;
   const count = shares ?? (given.length > 0 ? given.length : founded?.custodians.length);
   const least = threshold ?? founded?.threshold;
   if (count === undefined || least === undefined || least < 2 || least > count || count > 32) {

@@ -213,6 +213,16 @@ function refuseDestroy(
       { next: `holdfast key rotate ${dataset.name} --fresh${stateFlag}` },
     );
   }
+  if (epoch.complianceUntilMs !== undefined) {
+    const until = formatTime(epoch.complianceUntilMs);
+    throw new HoldfastError(
+      'not-permitted',
+      `${what} opens snapshots with a compliance lock until ${until}: nobody ends such a lock`,
+      {
+        next: `wait until then; which they are: holdfast snapshots --dataset ${dataset.name}${stateFlag}`,
+      },
+    );
+  }
   if (flags.includingNewer === true) return;
   if (epoch.isCurrent || epoch.isNeededByNewest) {
     const who = epoch.isCurrent ? 'it is the current one' : 'the newest snapshot needs it';

@@ -16,7 +16,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function ending(summary: Partial<BackupSummary>, ...before: BackupEvent[]): Backend {
   const last: BackupEvent = { type: 'summary', summary: { ...backupSummary, ...summary } };
-  return withAgent({ backup: () => stream(...before, last) });
+  return withAgent({ backup: () => stream(...before, last), status: async () => ({}) as never });
 }
 
 async function requestOf(argv: string[]): Promise<BackupRequest> {
@@ -189,6 +189,22 @@ describe('the result', () => {
     expect(err).toContain('next: holdfast policy show; operators raise the budget');
     const json = await run(['backup', '/x', '--json'], { backend: ending(summary) });
     expect(jsonLines(json.err)).toMatchObject([{ code: 'over-budget', exit_code: 22 }]);
+  });
+
+  it('of a host that was put out meanwhile says so, and by whom', async () => {
+    const expulsion = {
+      generation: 1,
+      index: 207,
+      reason: 'stolen',
+      timeMs: 1,
+      operators: ['ada'],
+    };
+    const words = 'this host was put out of the cluster by ada';
+    const backend = ending({ state: 'staged', missingSites: ['ber'] });
+    const agent = backend.control('/s');
+    agent.status = async () => ({ expulsion: { ...expulsion, words } }) as never;
+    const { code, err } = await run(['backup', '/x'], { backend });
+    expect([code, err]).toEqual([24, expect.stringContaining(words)]);
   });
 
   it('under quarantine is a success that says who must look', async () => {

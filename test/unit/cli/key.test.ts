@@ -109,6 +109,14 @@ describe('shredding', () => {
     expect(err).toContain('holdfast key rotate home --fresh');
   });
 
+  test('is refused while a compliance lock runs, whatever else is said', async () => {
+    const locked = report({ complianceUntilMs: Date.UTC(2030, 0, 1) });
+    const args = [...destroy, '--including-newer'];
+    const { code, err } = await run(args, { backend: backend([], locked) });
+    expect(code).toBe(24);
+    expect(err).toContain('compliance lock until 2030-01-01');
+  });
+
   test('counts snapshots of later epochs before it takes them too', async () => {
     const { code, err } = await run(destroy, {
       backend: backend([], report({ snapshotsLater: 2 })),

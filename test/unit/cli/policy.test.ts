@@ -56,6 +56,22 @@ describe('policy show', () => {
     expect(out).toContain('standby          mail at ber: no plan yet');
   });
 
+  it('leaves nothing out that the document says', async () => {
+    const document = {
+      expiry: { veto: '40s', trash: '7d' },
+      reads: { ungrantedPerDay: '1GiB' },
+      writers: [{ match: 'db*', budget: { perDay: '1TiB' } }],
+    };
+    const backend = withAgent(
+      { policy: async () => ({ ...policy, document }) },
+      { provePolicy: async () => ({ problems: {} }) },
+    );
+    const { out } = await run(['policy', 'show'], { backend });
+    expect(out).toContain('expiry           veto 40s, trash 7d');
+    expect(out).toContain('reads            ungrantedPerDay 1GiB');
+    expect(out).toContain('writers db*      budget.perDay 1TiB');
+  });
+
   it('prints a document as JSON that can be changed and proposed as it is', async () => {
     const document = { datasets: [{ match: '*', retention: { keepLast: 3 } }] };
     const report = { ...policy, document, history: [{ ...policy, document }] };

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { hexBytes } from '../../format/control-field.ts';
 import { commandIdFrom, holdFrom, holdMessage } from '../../format/control-keeping.ts';
 import type { BodyOf, CommandId, Hold } from '../../format/control-records.ts';
+import type { EpochName } from '../../format/key-record.ts';
 import { idField, required } from '../../format/field.ts';
 import type { HoldImage, HoldImageSchema } from '../../format/gen/holdfast/v1/control_pb.js';
 import { type AgentKey, type DatasetId, idBytes } from '../../ids.ts';
@@ -28,6 +29,21 @@ export class HoldBook {
   /** The oldest one that covers the snapshot. */
   covering(dataset: DatasetId, writer: AgentKey, sequence: number): HoldRecord | undefined {
     return this.all().find((hold) => isCovered(hold, { dataset, writer, sequence }));
+  }
+
+  /**
+   * For what takes away what is held in another way than by deleting it. Which snapshots need an epoch the log does
+   * not know, and later ones use the packs of earlier ones: so every hold on any of them counts.
+   * @throws HoldfastError not-permitted
+   */
+  requireNone({ dataset, writer }: Pick<EpochName, 'dataset' | 'writer'>): void {
+    const found = this.all().find((hold) => {
+      return hold.dataset === dataset && (hold.snapshot?.writer ?? writer) === writer;
+    });
+    if (found === undefined) return;
+    throw refusal(
+      `it is held: ${found.reason}; holdfast hold remove ${found.id.slice(0, 8)} ends that`,
+    );
   }
 
   /** @throws HoldfastError not-permitted */

@@ -80,6 +80,7 @@ export function operatorsChange(
     case 'keys':
       return state.keys.checkKeys(body, { ...place, authors });
     case 'key-destroy':
+      state.holds.requireNone(body);
       return state.keys.checkDestroy(body, { ...place, authors });
     case 'split':
       return state.escrow.checkSplit(body, state.keys.kit.version, logTimed(state, place));

@@ -110,6 +110,26 @@ describe('who can open what', () => {
     expect(copied().keys.decided(epoch)).toEqual(log.state.keys.decided(epoch));
   });
 
+  test('an epoch of what is held is not destroyed, also when the hold comes while it waits', () => {
+    const destroy = { kind: 'key-destroy', ...epoch, reason: 'anger' } as const;
+    const hold = {
+      kind: 'hold',
+      dataset: epoch.dataset,
+      snapshot: undefined,
+      reason: 'case 12',
+    } as const;
+    const waiting = log.byOperator(destroy);
+    expect(waiting).toBe('applied');
+    sayTime(startMs);
+    expect(log.byOperator(hold)).toBe('applied');
+    sayTime(startMs + log.state.policy.current.destructiveDelayMs);
+    expect(log.state.keys.isDestroyed(epoch)).toBe(false);
+    expect(log.state.proposals.all()).toMatchObject([
+      { state: 'failed', reason: expect.stringContaining('it is held: case 12') },
+    ]);
+    expect(log.byOperator({ ...destroy, reason: 'again' })).toContain('it is held: case 12');
+  });
+
   test('one operator of two alone destroys nothing', () => {
     const second = secretOf('second operator');
     const { genesis } = log.cluster;
