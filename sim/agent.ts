@@ -3,6 +3,7 @@ import { HoldfastError } from '../src/core/errors.ts';
 import { inviteSecret } from '../src/core/format/invite-code.ts';
 import type { Contact } from '../src/core/format/records.ts';
 import { type AgentKey, idOf, type PeerKey } from '../src/core/ids.ts';
+import { networkMessages } from '../src/core/log-messages/network.ts';
 import type { Log } from '../src/ports/runtime.ts';
 import type { FactStore, StatementLog } from '../src/ports/statement-log.ts';
 import { joinCluster, registerJoin } from '../src/services/join.ts';
@@ -179,7 +180,7 @@ export class SimAgent {
     return {
       log: (level, message, context = {}) => {
         if (level !== 'debug') this.#options.world.note(`${this.name} logs: ${message}`);
-        if (level !== 'error' || message !== 'a request was not answered') return;
+        if (level !== 'error' || message !== networkMessages.requestNotAnswered) return;
         this.#options.onFailure(new Error(`${this.name}: ${message}: ${String(context.problem)}`));
       },
     };

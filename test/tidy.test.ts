@@ -127,3 +127,27 @@ test('no file is two rooms in one', () => {
   );
   expect(long).toEqual([]);
 });
+
+test('each event of the log has one message, a constant of its area', async () => {
+  const literal = /\.log\(\s*[^,;]+?,\s*['"`]|level: '\w+',\s*message: ['"`]/g;
+  const wrong = sources('src').flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(literal)]
+      .filter(([call]) => /(?:debug|info|warn|error)'/.test(call))
+      .map(([call]) => `${file}: ${call}`),
+  );
+  expect(wrong).toEqual([]);
+  const text = sources('src')
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .join('\n');
+  const seen: string[] = [];
+  for (const file of sources('src/core/log-messages')) {
+    const areas: Record<string, Record<string, string>> = await import(join(root, file));
+    for (const [area, messages] of Object.entries(areas)) {
+      seen.push(...Object.values(messages));
+      const unused = Object.keys(messages).filter((name) => !text.includes(`${area}.${name}`));
+      expect(unused, file).toEqual([]);
+    }
+  }
+  expect(seen.length).toBeGreaterThan(100);
+  expect(seen.filter((message, index) => seen.indexOf(message) !== index)).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import type { AgentKey } from '../../src/core/ids.ts';
+import { networkMessages } from '../../src/core/log-messages/network.ts';
 import type { Log } from '../../src/ports/runtime.ts';
 import type { CheckpointKeeper } from '../../src/services/control/checkpoint-keeper.ts';
 import type { ControlLog } from '../../src/services/control/control-log.ts';
@@ -251,7 +252,7 @@ export class ControlAgent implements HostTime {
         if (level === 'debug') return;
         const fields = Object.entries(context).map(([key, value]) => `${key} ${String(value)}`);
         this.#options.world.note(`${this.name} logs: ${message} (${fields.join(', ')})`);
-        if (level !== 'error' || message !== 'a request was not answered') return;
+        if (level !== 'error' || message !== networkMessages.requestNotAnswered) return;
         this.#options.onFailure(new Error(`${this.name}: ${message}: ${String(context.problem)}`));
       },
     };

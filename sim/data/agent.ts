@@ -4,6 +4,7 @@ import { HoldfastError } from '../../src/core/errors.ts';
 import { publicKeyOf } from '../../src/core/crypto/signature.ts';
 import type { Contact } from '../../src/core/format/records.ts';
 import { type AgentKey, idOf, type PeerKey } from '../../src/core/ids.ts';
+import { networkMessages } from '../../src/core/log-messages/network.ts';
 import type { Roster } from '../../src/core/protocol/roster.ts';
 import type { Log } from '../../src/ports/runtime.ts';
 import { initialLog } from '../../src/services/control/initial-log.ts';
@@ -246,7 +247,7 @@ export class DataAgent implements HostTime {
         this.options.world.note(
           `${this.name} logs: ${message} (${fields.join(', ').slice(0, 160)})`,
         );
-        if (level !== 'error' || message !== 'a request was not answered') return;
+        if (level !== 'error' || message !== networkMessages.requestNotAnswered) return;
         this.options.onFailure(new Error(`${this.name}: ${message}: ${String(context.problem)}`));
       },
     };

@@ -1,5 +1,6 @@
 import { codeOf } from '../core/errors.ts';
 import type { PackId } from '../core/ids.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { HostTime } from '../core/policy/conservative-time.ts';
 import type { DatasetRule } from '../core/policy/policy-terms.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
@@ -117,7 +118,7 @@ export class Keeping {
       this.#thaw(number).catch((error: unknown) => {
         const code = codeOf(error);
         if (code === undefined) throw error;
-        log.log('warn', 'a thaw was not written down', { code });
+        log.log('warn', storageMessages.thawNotWrittenDown, { code });
       });
     };
     thaw();

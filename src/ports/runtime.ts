@@ -1,3 +1,5 @@
+import type { LogMessage } from '../core/log-messages/log-message.ts';
+
 /** Options of every port method that may wait. */
 export type Cancel = { readonly signal?: AbortSignal };
 
@@ -23,7 +25,7 @@ export interface Entropy {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** Structured log: a constant message, flat context. Never a secret, never plaintext file content. */
+/** Structured log: a message of `core/log-messages`, flat context. Never a secret, never plaintext file content. */
 export interface Log {
-  log(level: LogLevel, message: string, context?: Readonly<Record<string, unknown>>): void;
+  log(level: LogLevel, message: LogMessage, context?: Readonly<Record<string, unknown>>): void;
 }

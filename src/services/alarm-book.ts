@@ -1,5 +1,6 @@
 import { concat, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import { hash } from '../core/crypto/hash.ts';
+import { alarmMessages } from '../core/log-messages/alarm.ts';
 import { runbookOfAlarm } from '../core/runbooks.ts';
 import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
 import type { Log } from '../ports/runtime.ts';
@@ -33,7 +34,7 @@ export class AlarmBook {
     const read: KnownAlarm[] = [];
     for await (const { key, value } of index.range(prefix, end)) {
       const alarm = decode(value);
-      if (alarm === undefined) log.log('warn', 'an alarm of before cannot be read', { key });
+      if (alarm === undefined) log.log('warn', alarmMessages.knownAlarmUnreadable, { key });
       else read.push(alarm);
     }
     read.sort((one, other) => one.sinceMs - other.sinceMs);

@@ -1,4 +1,5 @@
 import { codeOf, HoldfastError } from '../core/errors.ts';
+import { alarmMessages } from '../core/log-messages/alarm.ts';
 import { runbookOfAlarm } from '../core/runbooks.ts';
 import type { KeyValueOperation } from '../ports/key-value.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
@@ -45,7 +46,13 @@ export class Alarms {
     const { kind, subject, text, facts } = alarm;
     if (this.stands(kind, subject)) return;
     const runbook = runbookOfAlarm(kind);
-    log.log('error', 'alarm', { ...facts, ...(runbook && { runbook }), kind, subject, text });
+    log.log('error', alarmMessages.alarm, {
+      ...facts,
+      ...(runbook && { runbook }),
+      kind,
+      subject,
+      text,
+    });
     const event = { actor: 'this host', action: kind, subject, detail: text } as const;
     this.#options.audit?.({ ...event, kind: 'alarm', outcome: 'done' });
     await this.#become({ ...alarm, sinceMs: clock.nowMs(), clearedMs: undefined, runbook });
@@ -109,7 +116,7 @@ export class Alarms {
   async #end(known: KnownAlarm): Promise<KnownAlarm> {
     const { clock, log } = this.#options;
     const { kind, subject, facts, sinceMs } = known;
-    log.log('info', 'alarm cleared', { ...facts, kind, subject, sinceMs });
+    log.log('info', alarmMessages.alarmCleared, { ...facts, kind, subject, sinceMs });
     const cleared = { ...known, clearedMs: clock.nowMs() };
     await this.#become(cleared);
     return cleared;
@@ -124,7 +131,7 @@ export class Alarms {
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined) throw error;
-      log.log('error', 'an alarm was not written down', { kind: alarm.kind, code });
+      log.log('error', alarmMessages.alarmNotWrittenDown, { kind: alarm.kind, code });
     }
     add?.();
   }

@@ -3,6 +3,7 @@ import { Semaphore } from '../base/concurrency.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Annotation } from '../core/format/records.ts';
 import type { AgentKey } from '../core/ids.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Compute } from '../ports/compute.ts';
@@ -145,7 +146,7 @@ export class Backup {
         return await run.run();
       } catch (error) {
         if (codeOf(error) !== 'pack-expired' || left === 0) throw error;
-        this.#options.log.log('info', 'the backup begins again', {
+        this.#options.log.log('info', backupMessages.backupBeginsAgain, {
           reason: (error as Error).message,
         });
       }

@@ -4,6 +4,7 @@ import { dayMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { ShardHead } from '../core/format/shard.ts';
 import type { AgentKey, DatasetId } from '../core/ids.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { Budget } from '../core/policy/policy-terms.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -118,7 +119,7 @@ export class BudgetBook {
     if (this.#said.has(news)) return;
     if (this.#said.size >= saidMax) this.#said.clear();
     this.#said.set(news, { writer, dataset, isTaken, day, more });
-    this.#options.log.log('warn', 'a source is over its budget', { writer, dataset, reason });
+    this.#options.log.log('warn', storageMessages.sourceOverBudget, { writer, dataset, reason });
     this.#options.onOver(excess);
   }
 
@@ -146,7 +147,7 @@ export class BudgetBook {
 
   /** Keeps it on disk until the signal. */
   async run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'budgets were not written down' } as const;
+    const failure = { level: 'warn', message: storageMessages.budgetsNotWrittenDown } as const;
     await repeat({ ...this.#options, periodMs: flushMs, failure }, () => this.flush(), options);
     await this.flush();
   }
@@ -215,7 +216,7 @@ export async function readBudgets(records: RecordStore, log: Log): Promise<Budge
     if (!name.startsWith('budget-')) continue;
     const usage = await readUsage(records, name);
     if (usage !== undefined) all.set(name, usage);
-    else log.log('warn', 'what a source has stored here is counted anew', { name });
+    else log.log('warn', storageMessages.storedCountedAnew, { name });
   }
   return all;
 }

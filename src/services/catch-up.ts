@@ -4,6 +4,7 @@ import { shardHeadFrom } from '../core/format/shard.ts';
 import type { AgentKey, PackId, PeerKey } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
@@ -53,7 +54,9 @@ export class CatchUp {
         await this.round();
       } catch (error) {
         if (codeOf(error) === undefined) throw error;
-        log.log('info', 'metadata copies postponed', { reason: (error as Error).message });
+        log.log('info', backupMessages.metadataCopiesPostponed, {
+          reason: (error as Error).message,
+        });
       }
     }
   }
@@ -118,7 +121,7 @@ export class CatchUp {
         return true;
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
-        this.#options.log.log('info', 'a metadata copy failed', {
+        this.#options.log.log('info', backupMessages.metadataCopyFailed, {
           peer,
           pack,
           reason: error.message,

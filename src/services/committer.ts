@@ -4,6 +4,7 @@ import { codeOf } from '../core/errors.ts';
 import type { Manifest } from '../core/format/records.ts';
 import { manifestStream } from '../core/format/statement.ts';
 import type { AgentKey, PeerKey, StatementHash } from '../core/ids.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Distributor } from './distributor.ts';
@@ -73,7 +74,10 @@ export class Committer {
         .map((member) => this.#askReceipt(member.agentKey, record)),
     );
     const durability = await view.assess(record);
-    log.log('info', 'snapshot signed', { snapshot: record.hash, state: durability.state });
+    log.log('info', backupMessages.snapshotSigned, {
+      snapshot: record.hash,
+      state: durability.state,
+    });
     return { record, durability };
   }
 
@@ -114,7 +118,7 @@ export class Committer {
       if (code === undefined) throw error;
       const reason = (error as Error).message;
       outbox.refusals.refused(agent, dataset, record.hash, error);
-      log.log('info', 'no receipt yet', { agent, snapshot: record.hash, code, reason });
+      log.log('info', backupMessages.noReceiptYet, { agent, snapshot: record.hash, code, reason });
       return false;
     }
   }
@@ -145,7 +149,11 @@ export class Committer {
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined) throw error;
-      log.log('info', 'delivery postponed', { agent, code, reason: (error as Error).message });
+      log.log('info', backupMessages.deliveryPostponed, {
+        agent,
+        code,
+        reason: (error as Error).message,
+      });
     }
   }
 
@@ -174,7 +182,10 @@ export class Committer {
         // A disk that is full or fails now: an agent that ended here could not even restore.
         const code = codeOf(error);
         if (code === undefined) throw error;
-        log.log('warn', 'deliveries postponed', { code, reason: (error as Error).message });
+        log.log('warn', backupMessages.deliveriesPostponed, {
+          code,
+          reason: (error as Error).message,
+        });
       }
       await clock.sleep(finishPeriodMs, signal === undefined ? {} : { signal }).catch(() => {});
     }

@@ -2,6 +2,7 @@ import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { dayMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
@@ -64,7 +65,7 @@ export class DeletionQuota {
       this.#written = spent;
     } catch (error) {
       if (codeOf(error) !== 'disk-full') throw error;
-      log.log('warn', 'the disk is too full to write down how much was deleted today', {});
+      log.log('warn', storageMessages.deletedTodayNotWrittenDown, {});
     }
   }
 

@@ -4,6 +4,7 @@ import type { ShardHead } from '../core/format/shard.ts';
 import { shardHeadMessage } from '../core/format/shard.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Assignment } from '../core/policy/placement.ts';
 import type { PullReply } from '../ports/network.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
@@ -135,7 +136,7 @@ export class Distributor {
   #refused(agent: AgentKey, head: ShardHead, error: unknown): false {
     const code = codeOf(error);
     if (code === undefined) throw error;
-    this.#options.log.log('info', 'shard kept in the outbox', {
+    this.#options.log.log('info', backupMessages.shardKeptInOutbox, {
       agent,
       pack: head.pack,
       index: head.index,

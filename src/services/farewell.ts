@@ -3,6 +3,7 @@ import { dayMs, minuteMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { type AgentKey, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { trustMessages } from '../core/log-messages/trust.ts';
 import type { AskedValue } from '../core/protocol/exchange-kinds.ts';
 import type { ControlState } from '../core/protocol/control/control-state.ts';
 import { openEvidence } from '../core/protocol/control/evidence.ts';
@@ -104,7 +105,7 @@ export class Farewell {
     await this.#recall();
     const failure = {
       level: 'info',
-      message: 'a host that was put out could not be told',
+      message: trustMessages.expelledHostNotTold,
     } as const;
     await repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#round(cancel), options);
     await Promise.all(this.#telling);
@@ -145,14 +146,14 @@ export class Farewell {
     const value = { evidence: [...evidence], ...place, operators };
     await peers.ask(peer, { case: 'expelled', value }, { timeoutMs: limits.requestTimeoutMs });
     this.#told.add(agent);
-    log.log('info', 'a host was told that it was put out', { name, index });
+    log.log('info', trustMessages.hostToldOfExpulsion, { name, index });
   }
 
   #failed(error: unknown): void {
     const code = codeOf(error);
     if (code === undefined) throw error;
     const reason = (error as Error).message;
-    this.#options.log.log('debug', 'a host that was put out did not answer', { code, reason });
+    this.#options.log.log('debug', trustMessages.expelledHostSilent, { code, reason });
   }
 
   /** @throws HoldfastError not-permitted | bad-encoding | bad-signature */
@@ -190,7 +191,7 @@ export class Farewell {
       if (record !== undefined) this.#heard ??= JSON.parse(fromUtf8(record) ?? '') as OwnExpulsion;
     } catch (error) {
       if (!(error instanceof SyntaxError) && codeOf(error) === undefined) throw error;
-      log.log('warn', 'that this host was put out could not be read', {});
+      log.log('warn', trustMessages.ownExpulsionUnreadable, {});
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { AgentKey, ClusterId } from '../core/ids.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import type { OpenedStatement } from '../core/protocol/opened-statement.ts';
 import { reopenStatement } from '../core/protocol/opened-statement.ts';
 import type { Log } from '../ports/runtime.ts';
@@ -64,7 +65,7 @@ export class ForkBook {
     await this.#log.append(name, { sequence: next, hash, envelope });
     await this.#keep(opened);
     const context = { writer, stream, sequence };
-    this.#logger?.log('error', 'a writer has signed two histories; its stream is frozen', context);
+    this.#logger?.log('error', networkMessages.twoHistories, context);
   }
 
   /** After damage to the log, what it contradicted may be gone; then it proves nothing here. */

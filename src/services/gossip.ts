@@ -1,5 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { PeerKey } from '../core/ids.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import {
   announcementHeadsMax,
   decodeAnnouncement,
@@ -63,7 +64,7 @@ export class Gossip implements AsyncDisposable {
       // Lost: the next round with each peer carries the same.
       if (signal.aborted) return;
       const problem = error instanceof Error ? error.message : String(error);
-      logger?.log('debug', 'news could not be announced', { problem });
+      logger?.log('debug', networkMessages.newsNotAnnounced, { problem });
     } finally {
       this.#isAnnouncing = false;
     }
@@ -76,7 +77,7 @@ export class Gossip implements AsyncDisposable {
       this.#options.onNews(from, decodeAnnouncement(message));
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      logger?.log('debug', 'an announcement is malformed', { from, problem: error.message });
+      logger?.log('debug', networkMessages.announcementMalformed, { from, problem: error.message });
     }
   }
 

@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { minuteMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import {
   type ClockFreeze,
   driftOf,
@@ -78,7 +79,7 @@ export class HostClock implements ConservativeTime {
     const { freeze } = this.#time;
     this.#time = thaw(this.#time, number);
     if (freeze === undefined || this.#time.freeze !== undefined) return;
-    this.#options.log.log('warn', 'deletion goes on here: an operator has looked at the clock', {
+    this.#options.log.log('warn', storageMessages.deletionGoesOn, {
       freeze: freeze.number,
     });
     await this.#persist();
@@ -86,7 +87,7 @@ export class HostClock implements ConservativeTime {
 
   /** Follows the clocks until the signal. */
   async run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'the time was not kept' } as const;
+    const failure = { level: 'warn', message: storageMessages.timeNotKept } as const;
     await repeat({ ...this.#options, periodMs, failure }, () => this.step(), options);
     await this.#persist();
   }
@@ -107,10 +108,10 @@ export class HostClock implements ConservativeTime {
     const { log } = this.#options;
     if (freeze !== undefined && freeze !== before.freeze) {
       const { number, reason } = freeze;
-      log.log('error', 'nothing is deleted here until an operator has looked', { number, reason });
+      log.log('error', storageMessages.deletionFrozen, { number, reason });
     } else if (before.lastReading !== undefined && lastReading !== undefined) {
       const driftMs = Math.round(driftOf(before.lastReading, lastReading));
-      if (Math.abs(driftMs) > warnMs) log.log('warn', 'the clock was set', { driftMs });
+      if (Math.abs(driftMs) > warnMs) log.log('warn', storageMessages.clockSet, { driftMs });
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type ShardHead,
 } from '../core/format/shard.ts';
 import { idBytes, type PeerKey, shortId } from '../core/ids.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
@@ -133,7 +134,7 @@ export class LeafFetcher {
     this.stats.corruptAnswers++;
     const { peer, site, index } = holder;
     const details = { pack: entry.pack, index, peer, site };
-    this.#options.log.log('warn', 'a holder gave a bad shard', { ...details, problem });
+    this.#options.log.log('warn', backupMessages.holderGaveBadShard, { ...details, problem });
     const what = `shard ${index} of pack ${shortId(entry.pack)} from ${peerName(peer)}: ${problem}`;
     return new HoldfastError('corrupt', what, { details, cause });
   }

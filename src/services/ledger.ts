@@ -20,6 +20,7 @@ import {
   type StatementHash,
 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import { judge } from '../core/protocol/chain.ts';
 import {
   generation,
@@ -99,11 +100,7 @@ export class Ledger {
     await ledger.#forks.load(options.log.heads());
     for (const { writer, stream } of ledger.#replay.waiting) {
       const context = { writer, stream };
-      options.logger?.log(
-        'error',
-        'statements here wait for others that this log has lost',
-        context,
-      );
+      options.logger?.log('error', networkMessages.statementsWaitForLost, context);
     }
     return ledger;
   }

@@ -1,4 +1,5 @@
 import { secondMs } from '../base/units.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import { isLonger, lockEnds, longest } from '../core/policy/lock.ts';
 import type { DatasetRule } from '../core/policy/policy-terms.ts';
 import type { LockLedger, SnapshotLock } from '../ports/lock-ledger.ts';
@@ -39,7 +40,7 @@ export class LockKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'locks were not set' } as const;
+    const failure = { level: 'warn', message: storageMessages.locksNotSet } as const;
     const round = async (): Promise<void> => void (await this.round());
     return repeat({ ...this.#options, periodMs, failure }, round, options);
   }

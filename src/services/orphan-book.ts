@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { codeOf } from '../core/errors.ts';
 import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Log } from '../ports/runtime.ts';
 
@@ -97,7 +98,7 @@ export async function readOrphans(records: RecordStore, log: Log): Promise<Map<P
       if (!(error instanceof SyntaxError || error instanceof TypeError)) {
         if (codeOf(error) !== 'corrupt') throw error;
       }
-      log.log('warn', 'packs that no snapshot names get their grace anew', { record: name });
+      log.log('warn', storageMessages.orphansGetGraceAnew, { record: name });
     }
   }
   return all;

@@ -3,6 +3,7 @@ import { codeOf } from '../core/errors.ts';
 import { manifestStream } from '../core/format/statement.ts';
 import type { PackId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { DatasetRule } from '../core/policy/policy-terms.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
@@ -44,7 +45,7 @@ export class OrphanKeeper {
   run(options: Cancel): Promise<void> {
     const failure = {
       level: 'warn',
-      message: 'packs without a snapshot were not looked for',
+      message: storageMessages.orphansNotLookedFor,
     } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.round(), options);
   }
@@ -80,7 +81,7 @@ export class OrphanKeeper {
       book.set(pack, orphan);
       count++;
     }
-    if (count > 0) log.log('info', 'packs that no snapshot names', { packs: count });
+    if (count > 0) log.log('info', storageMessages.orphanPacks, { packs: count });
     return true;
   }
 

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { AgentKey } from '../core/ids.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { DurabilityView, Holder } from './durability-view.ts';
@@ -63,7 +64,7 @@ export async function readdress({
   }
   counts.unknown = [...orphans.values()].flat().length;
   const isNews = counts.found + counts.dropped > 0;
-  log.log(isNews ? 'warn' : 'info', 'shards in the outbox had lost their addresses', counts);
+  log.log(isNews ? 'warn' : 'info', backupMessages.outboxAddressesLost, counts);
   return counts.undecided === 0;
 }
 

@@ -7,6 +7,7 @@ import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import { type PackId, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
@@ -205,7 +206,7 @@ export class PackReader {
     if (recent !== undefined && recent.untilMs > clock.monotonicMs()) return recent.holders;
     const holders = probe(pack, {}).catch((error: unknown) => {
       if (!(error instanceof HoldfastError)) throw error;
-      log.log('warn', 'could not ask members for shards', { pack, code: error.code });
+      log.log('warn', backupMessages.membersNotAsked, { pack, code: error.code });
       return [];
     });
     this.#probes.set(pack, { holders, untilMs: clock.monotonicMs() + probeMs });

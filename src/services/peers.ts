@@ -5,6 +5,7 @@ import { multiaddrsMax } from '../core/format/member.ts';
 import { clusterStream } from '../core/format/statement.ts';
 import type { PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import type { Answer, ExchangeKind, Question } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Network } from '../ports/network.ts';
@@ -241,7 +242,7 @@ export class Peers implements AsyncDisposable {
       (error: unknown) => {
         if (this.#stop.signal.aborted) return;
         const context = { problem: error instanceof Error ? error.message : String(error) };
-        this.#options.logger?.log('debug', 'a peer could not be followed', context);
+        this.#options.logger?.log('debug', networkMessages.peerNotFollowed, context);
       },
     );
     this.#tasks.add(task);

@@ -7,6 +7,7 @@ import type { IndexRecord } from '../core/format/index-segment.ts';
 import { packIdOf } from '../core/format/shard.ts';
 import { type PackId, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { planRecoding } from '../core/policy/recoding.ts';
 import type { Member } from '../core/protocol/roster.ts';
@@ -101,7 +102,7 @@ export class Recoder {
       if (isWaiting(written.entry.pack)) break;
       // Without its shards, which are where they belong.
       batch.push({ ordinal: pack.ordinal, entry: written.entry, records: written.records });
-      log.log('info', 'a pack has another code', { pack: shortId(entry.pack), reason });
+      log.log('info', backupMessages.packHasAnotherCode, { pack: shortId(entry.pack), reason });
       if (batch.length === batchPacks) await remember();
     }
     await remember();
@@ -140,7 +141,7 @@ export class Recoder {
       signal.throwIfAborted();
       if (codeOf(error) === undefined) throw error;
       const context = { pack: shortId(entry.pack), reason: (error as Error).message };
-      log.log('info', 'a pack keeps its code for now', context);
+      log.log('info', backupMessages.packKeepsCodeNow, context);
       return undefined;
     }
   }

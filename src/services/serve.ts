@@ -4,6 +4,7 @@ import { decodeRequest, encodeResponse, failureResponse } from '../core/format/e
 import { textLike } from '../core/format/field.ts';
 import { type AgentKey, idOf, type PeerKey, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import type { AnswerInit, AskedValue, ExchangeKind } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import { fairHeads, headMessage } from '../core/protocol/stream-heads.ts';
@@ -157,7 +158,7 @@ export class Serve {
   #note(peer: PeerKey, asked: string, error: unknown): void {
     const isExpected = error instanceof HoldfastError;
     const problem = error instanceof Error ? error.message : String(error);
-    this.#options.logger?.log(isExpected ? 'debug' : 'error', 'a request was not answered', {
+    this.#options.logger?.log(isExpected ? 'debug' : 'error', networkMessages.requestNotAnswered, {
       peer,
       problem,
     });

@@ -1,5 +1,6 @@
 import { secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { HookResult, HookRunner } from '../ports/hook.ts';
 import type { Cancel, Log } from '../ports/runtime.ts';
 import { hookEnvironment } from './hook-environment.ts';
@@ -144,11 +145,11 @@ async function runHook<Event>(
     });
   const about = { stage, when, program: command[0] ?? '', limitS: timeoutMs / secondMs };
   if (result.isDone) {
-    log.log('info', 'a program of a stage has run', about);
+    log.log('info', backupMessages.stageProgramHasRun, about);
     return undefined;
   }
   const { detail, output } = result;
-  log.log('error', 'a program of a stage has failed', { ...about, detail, output });
+  log.log('error', backupMessages.stageProgramHasFailed, { ...about, detail, output });
   return output === '' ? detail : `${detail}: ${output}`;
 }
 

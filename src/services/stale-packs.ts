@@ -1,4 +1,5 @@
 import { HoldfastError } from '../core/errors.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { BackupOptions } from './backup.ts';
 import type { OwnDataset } from './datasets.ts';
 import type { ManifestRecord } from './ledger.ts';
@@ -46,7 +47,7 @@ export class StalePacks {
     const stale = index.stalePacks(isKeyGone);
     if (stale.length > 0) await index.forgetPacks(stale);
     if (packs.length === 0) return;
-    log.log('warn', 'packs are lost or lie at too few sites; their content is stored anew', {
+    log.log('warn', backupMessages.contentStoredAnew, {
       lost: lost.length,
       packs: packs.length,
     });

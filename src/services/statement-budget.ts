@@ -3,6 +3,7 @@ import { dayMs, secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import { clusterStream, receiptStream } from '../core/format/statement.ts';
 import type { AgentKey } from '../core/ids.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import type { WriterBudget } from '../core/policy/policy-terms.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -85,7 +86,7 @@ export class StatementBudget {
     const over = { writer, day: this.#day(), why };
     if (this.#over.get(writer)?.day === over.day) return why;
     this.#over.set(writer, over);
-    log.log('warn', 'a member says more than its budget allows; the rest waits', { writer, why });
+    log.log('warn', storageMessages.memberOverBudget, { writer, why });
     onOver(over);
     return why;
   }
@@ -131,7 +132,7 @@ export class StatementBudget {
 
   /** Keeps it on disk until the signal. */
   async run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'budgets were not written down' } as const;
+    const failure = { level: 'warn', message: storageMessages.budgetsNotWrittenDown } as const;
     await repeat({ ...this.#options, periodMs: flushMs, failure }, () => this.flush(), options);
     await this.flush();
   }

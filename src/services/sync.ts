@@ -10,6 +10,7 @@ import {
   type PeerKey,
 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { networkMessages } from '../core/log-messages/network.ts';
 import { headsFrom, type StreamHead } from '../core/protocol/stream-heads.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -257,7 +258,7 @@ export class Sync implements AsyncDisposable {
   ): void {
     const context = { peer, writer, stream, reason };
     this.#options.onRefused?.(peer, code, reason);
-    this.#options.logger?.log('debug', 'a statement from a peer was refused', context);
+    this.#options.logger?.log('debug', networkMessages.statementRefused, context);
   }
 
   #isMember(peer: PeerKey): boolean {
@@ -298,7 +299,7 @@ export class Sync implements AsyncDisposable {
     if (this.#stop.signal.aborted || this.#problems.get(peer) === error.code) return;
     this.#problems.set(peer, error.code);
     const context = { peer, code: error.code, problem: error.message };
-    this.#options.logger?.log('warn', 'statements could not be exchanged with a peer', context);
+    this.#options.logger?.log('warn', networkMessages.statementsNotExchanged, context);
   }
 
   async #loop(): Promise<void> {
@@ -331,7 +332,7 @@ export class Sync implements AsyncDisposable {
     const untilMs = clock.monotonicMs() + limits.syncPeriodMs;
     while (!isAlone() && !isConfirmed()) {
       if (clock.monotonicMs() >= untilMs) {
-        logger?.log('warn', 'no peer could confirm the newest statements of this host');
+        logger?.log('warn', networkMessages.headNotConfirmed);
         return;
       }
       await clock.sleep(confirmStepMs, { signal: this.#stop.signal });

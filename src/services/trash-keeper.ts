@@ -1,5 +1,6 @@
 import { secondMs } from '../base/units.ts';
 import { type AgentKey, type DatasetId, type PackId, shortId } from '../core/ids.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import { isDeletionTurn } from '../core/policy/deletion-turn.ts';
 import { lockEnd } from '../core/policy/lock.ts';
 import { hasSequence } from '../core/policy/sequence-ranges.ts';
@@ -76,7 +77,7 @@ export class TrashKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'the trash was not kept' } as const;
+    const failure = { level: 'warn', message: storageMessages.trashNotKept } as const;
     const round = async (): Promise<void> => void (await this.round());
     return repeat({ ...this.#options, periodMs, failure }, round, options);
   }
@@ -137,7 +138,7 @@ export class TrashKeeper {
     }
     if (look.recovered === 0) return;
     await store.sync();
-    this.#options.log.log('info', 'shards came back out of the trash', { shards: look.recovered });
+    this.#options.log.log('info', storageMessages.shardsBackFromTrash, { shards: look.recovered });
     this.#note('took shards back out of the trash', `${look.recovered} shards`, 'done');
     await this.#signAgain();
   }
@@ -213,7 +214,7 @@ export class TrashKeeper {
       look.discarded++;
     }
     if (held.length > 0) {
-      log.log('info', 'a pack was put into the trash', { pack });
+      log.log('info', storageMessages.packTrashed, { pack });
       this.#note('put into the trash', `pack ${shortId(pack)}`, 'done');
     }
     return held.length > 0;
@@ -256,7 +257,7 @@ export class TrashKeeper {
       if (this.#mustStop(turn)) return false;
       await store.purge(pack, index);
       count++;
-      log.log('info', 'a shard was deleted from the trash', { pack, index });
+      log.log('info', storageMessages.shardDeletedFromTrash, { pack, index });
     }
     look.purged += count;
     if (count > 0) this.#note('deleted for good', `pack ${shortId(pack)}`, 'done');

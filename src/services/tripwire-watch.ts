@@ -1,5 +1,6 @@
 import { secondMs } from '../base/units.ts';
 import { shortId } from '../core/ids.ts';
+import { trustMessages } from '../core/log-messages/trust.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Alarms } from './alarms.ts';
 import { repeat } from './control/duty.ts';
@@ -25,7 +26,7 @@ export class TripwireWatch {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'snapshots were not judged' } as const;
+    const failure = { level: 'warn', message: trustMessages.snapshotsNotJudged } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 

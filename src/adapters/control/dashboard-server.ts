@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AgentApi } from '../../agent/api.ts';
 import type { KitApi } from '../../agent/kit-types.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { addAssets } from './dashboard-assets.ts';
 import { DashboardGate } from './dashboard-gate.ts';
@@ -96,7 +97,7 @@ function addGate(app: FastifyInstance, log: Log, gate: () => DashboardGate | und
     if (refusal === undefined) return next();
     if (refusal.status !== 401) {
       const { message: why } = refusal;
-      log.log('warn', 'the dashboard refused a request', { route: routeOptions.url, why });
+      log.log('warn', agentMessages.dashboardRefusedRequest, { route: routeOptions.url, why });
     }
     const code = refusal.status === 401 ? 'key-needed' : 'not-permitted';
     void reply.code(refusal.status).send({ error: { code, message: refusal.message } });

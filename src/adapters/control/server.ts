@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { AgentApi } from '../../agent/api.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { writeEvents } from './event-stream.ts';
@@ -95,7 +96,7 @@ function handleFailures(app: FastifyInstance, log: Log): void {
 function reportUnexpected(log: Log, error: unknown, url: string): void {
   if (!isUnexpected(error)) return;
   const stack = error instanceof Error ? error.stack : String(error);
-  log.log('error', 'a control request failed', { url, stack });
+  log.log('error', agentMessages.controlRequestFailed, { url, stack });
 }
 
 function addReports(app: FastifyInstance, api: AgentApi): void {

@@ -5,6 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { concat } from '../../base/bytes.ts';
 import { Semaphore } from '../../base/concurrency.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { AuditStore } from '../../ports/audit-store.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { syncDirectory, syncOnce } from './atomic-write.ts';
@@ -40,7 +41,7 @@ export async function openAuditStore(
   const path = join(directory, `log-${newest}`);
   await rename(path, `${path}.damaged`);
   await syncDirectory(directory);
-  log.log('error', 'the audit log was damaged, and a new one begins', { path, good: found.size });
+  log.log('error', trustMessages.auditLogDamaged, { path, good: found.size });
   return openFile(directory, newest + 1, [...putAside, newest]);
 }
 

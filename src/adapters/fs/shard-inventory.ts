@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Semaphore } from '../../base/concurrency.ts';
 import { type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import type { PackId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { KeyValue } from '../../ports/key-value.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { makeDirectory, syncDirectory, syncOnce } from './atomic-write.ts';
@@ -64,7 +65,10 @@ export class ShardInventory {
     this.#dirty.add(this.#directory);
     const { shards, quarantined } = await this.survey({ trustsListing: true });
     if (shards + quarantined === 0) return;
-    this.#options.log.log('info', 'shards listed from their files', { shards, quarantined });
+    this.#options.log.log('info', storageMessages.shardsListedFromTheirFiles, {
+      shards,
+      quarantined,
+    });
   }
 
   /** Call when nobody writes any more. */
@@ -215,7 +219,7 @@ export class ShardInventory {
       // Meanwhile it may have been stored anew.
       if (await isFile(shardPath(this.#directory, { pack, index }))) return;
       await this.#unlist({ pack, index });
-      this.#options.log.log('error', 'shard file is gone', { pack, index });
+      this.#options.log.log('error', storageMessages.shardFileGone, { pack, index });
     });
   }
 
@@ -265,7 +269,7 @@ export class ShardInventory {
       if (errnoOf(error) === 'ENOENT') return;
       throw systemError(error, `put aside ${path}`);
     }
-    this.#options.log.log('error', 'shard quarantined', {
+    this.#options.log.log('error', storageMessages.shardQuarantined, {
       pack,
       index,
       problem,

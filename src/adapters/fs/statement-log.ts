@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { concat } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { LogHead, StatementLog, StreamName } from '../../ports/statement-log.ts';
 import { syncDirectory, syncOnce, temporarySuffix, writeDurable } from './atomic-write.ts';
@@ -71,7 +72,7 @@ async function openSequence(
   const kept = scan === undefined ? await freeDamagedPath(path) : undefined;
   if (kept === undefined) await rm(path);
   else await rename(path, kept);
-  log.log('error', 'statement file holds nothing readable; its entries are pulled from peers', {
+  log.log('error', agentMessages.statementFileUnreadable, {
     file: path,
     kept: kept ?? 'no',
   });
@@ -81,12 +82,12 @@ async function openSequence(
 async function cutRest(file: FileHandle, path: string, scan: LogScan, log: Log): Promise<void> {
   const context = { file: path, ...scan.name, kept: scan.offsets.length };
   if (scan.rest === 'torn') {
-    log.log('warn', 'statement log ended in an unfinished append; removed it', context);
+    log.log('warn', agentMessages.unfinishedAppendRemoved, context);
   }
   if (scan.rest === 'damaged') {
     const aside = await freeDamagedPath(path);
     if (aside !== undefined) await copyFile(path, aside, constants.COPYFILE_EXCL);
-    log.log('error', 'statement log is damaged; later entries are pulled again from peers', {
+    log.log('error', agentMessages.statementLogDamaged, {
       ...context,
       aside: aside ?? 'no',
     });

@@ -2,6 +2,7 @@ import type { GossipSub } from '@libp2p/gossipsub';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { PeerKey } from '../../core/ids.ts';
+import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { Admission } from './admission.ts';
 import { peerKeyOf } from './peer-key.ts';
@@ -55,10 +56,12 @@ export class Announcements {
     }
     try {
       const sent = await this.#pubsub?.publish(this.#topic, message);
-      this.#log.log('debug', 'announced', { recipients: sent?.recipients.length ?? 0 });
+      this.#log.log('debug', networkMessages.announced, {
+        recipients: sent?.recipients.length ?? 0,
+      });
     } catch (error) {
       // Only a hint: members find out by anti-entropy.
-      this.#log.log('debug', 'could not announce', { error });
+      this.#log.log('debug', networkMessages.announcementFailed, { error });
     }
   }
 }

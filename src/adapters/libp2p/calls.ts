@@ -4,6 +4,7 @@ import { Semaphore } from '../../base/concurrency.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
 import { Deadline } from './deadline.ts';
 import { errorOf, rethrowBug, unreachable } from './failure.ts';
@@ -118,7 +119,7 @@ export class CallServer {
   accept(stream: Stream, peer: PeerKey): void {
     this.#answerInTurn(stream, peer).catch((error) => {
       stream.abort(errorOf(error));
-      this.#log.log('debug', 'a call was not answered', { peer, error });
+      this.#log.log('debug', networkMessages.callNotAnswered, { peer, error });
       rethrowBug(error);
     });
   }

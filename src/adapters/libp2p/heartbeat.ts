@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface';
 import { secondMs } from '../../base/units.ts';
+import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Log } from '../../ports/runtime.ts';
 import { probe } from './probe.ts';
 
@@ -59,7 +60,7 @@ export class Heartbeat implements Disposable {
       state.misses += 1;
       if (state.misses >= missesMax && connection.status === 'open') {
         const peer = connection.remotePeer.toString();
-        this.#log.log('info', 'cut a connection that does not answer', { peer, error });
+        this.#log.log('info', networkMessages.silentConnectionCut, { peer, error });
         connection.abort(new Error('the peer does not answer pings'));
       }
     } finally {

@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { PeerKey } from '../../core/ids.ts';
+import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Log } from '../../ports/runtime.ts';
 
 export type Kept = { readonly peer: PeerKey; readonly addresses: readonly string[] };
@@ -87,7 +88,7 @@ export class Keeper implements Disposable {
     try {
       await this.#tryAddresses(peer, state);
     } catch (error) {
-      this.#log.log('debug', 'cannot connect to a member yet', { peer, error });
+      this.#log.log('debug', networkMessages.memberNotYetConnected, { peer, error });
     } finally {
       this.#dials -= 1;
       // Also after a success: a peer that cuts us at once must not be dialled in a loop. A round that finds

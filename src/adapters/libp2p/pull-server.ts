@@ -4,6 +4,7 @@ import { Semaphore } from '../../base/concurrency.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { PeerKey } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { networkMessages } from '../../core/log-messages/network.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
 import { errorOf, rethrowBug } from './failure.ts';
@@ -44,7 +45,7 @@ export class PullServer {
   accept(stream: Stream, peer: PeerKey): void {
     this.#serveStream(stream, peer).catch((error) => {
       stream.abort(errorOf(error));
-      this.#log.log('debug', 'a pull stream was cut', { peer, error });
+      this.#log.log('debug', networkMessages.pullStreamCut, { peer, error });
       rethrowBug(error);
     });
   }
@@ -91,7 +92,7 @@ export class PullServer {
       if (error instanceof HoldfastError) return failure(error);
       rethrowBug(error);
       if (signal.aborted) return failure(new HoldfastError('interrupted', 'you have gone'));
-      this.#log.log('warn', 'a pull failed unexpectedly', { peer, error });
+      this.#log.log('warn', networkMessages.pullFailedUnexpectedly, { peer, error });
       return failure(new HoldfastError('failed', 'unexpected error: see the log of that agent'));
     }
   }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { HoldfastError } from '../../core/errors.ts';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { Log } from '../../ports/runtime.ts';
 
 export type MetricsListenerOptions = {
@@ -57,7 +58,7 @@ async function answer(
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     response.end(request.method === 'HEAD' ? undefined : body);
   } catch (error) {
-    log.log('warn', 'metrics were not read', { reason: String(error) });
+    log.log('warn', agentMessages.metricsNotRead, { reason: String(error) });
     response.writeHead(500, { 'content-type': 'text/plain' }).end('the agent cannot say\n');
   }
 }

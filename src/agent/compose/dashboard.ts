@@ -7,6 +7,7 @@ import type { StateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { AgentApi } from '../api.ts';
 import type { Config } from '../config.ts';
@@ -34,11 +35,11 @@ export async function openDashboard(parts: Parts): Promise<AsyncDisposable> {
   try {
     const server = await serveSomewhere(parts, await tokenOf(state));
     await state.writeJson(placeFile, { url: server.url, pid: process.pid });
-    log.log('info', 'dashboard served', { url: server.url });
+    log.log('info', agentMessages.dashboardServed, { url: server.url });
     return server;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    log.log('error', 'the dashboard cannot be served', { reason });
+    log.log('error', agentMessages.dashboardFailed, { reason });
     return none;
   }
 }

@@ -36,6 +36,7 @@ import { clusterIdOf, decodeGenesis } from '../../core/format/genesis.ts';
 import type { Contact } from '../../core/format/records.ts';
 import type { BandwidthLimits } from '../../core/policy/bandwidth.ts';
 import type { PeerKey } from '../../core/ids.ts';
+import { agentMessages } from '../../core/log-messages/agent.ts';
 import type { GenerationStore } from '../../ports/generation-store.ts';
 import type { LeaseGuard } from '../../ports/lease-guard.ts';
 import type { Log } from '../../ports/runtime.ts';
@@ -178,16 +179,16 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       '/metrics/libp2p': async () => (await nodeMetrics?.text()) ?? '',
     };
     const { address } = stack.use(await serveMetrics({ listen, texts, log }));
-    log.log('info', 'metrics are served', { address });
+    log.log('info', agentMessages.metricsServed, { address });
   }
   using _memory = boundMemory();
-  log.log('info', 'agent started', {
+  log.log('info', agentMessages.agentStarted, {
     cluster: decodeGenesis(genesisBytes).name,
     name: agent.member().name,
     addresses: network.addresses(),
   });
   await untilAborted(AbortSignal.any([signal, stop.signal]));
-  log.log('info', 'agent stopping', {});
+  log.log('info', agentMessages.agentStopping, {});
   if (stop.signal.reason instanceof HoldfastError) throw stop.signal.reason;
 }
 

@@ -1,4 +1,5 @@
 import { secondMs } from '../../base/units.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../../services/alarms.ts';
 import { repeat } from '../../services/control/duty.ts';
@@ -61,7 +62,7 @@ export class Conditions {
 
   /** Until the signal. */
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'nobody looked at how things stand' } as const;
+    const failure = { level: 'warn', message: trustMessages.conditionsNotLookedAt } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 

@@ -4,6 +4,7 @@ import { auditCheckpoint, auditSigner } from '../../core/format/audit-checkpoint
 import { encodeSignedCheckpoint, signCheckpoint } from '../../core/format/checkpoint.ts';
 import { decodeNote, type NoteSignature } from '../../core/format/signed-note.ts';
 import { type AgentKey, idBytes, idOf, type PeerKey } from '../../core/ids.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import { repeat } from '../control/duty.ts';
 import type { Ledger } from '../ledger.ts';
@@ -51,7 +52,7 @@ export class AuditKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'the audit log was not signed by others' } as const;
+    const failure = { level: 'info', message: trustMessages.auditLogNotSigned } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
@@ -104,7 +105,7 @@ export class AuditKeeper {
           // The peer has proof that this log was changed, or a head of a clone of this host.
           const isGrave = codeOf(error) === 'rollback';
           const reason = (error as Error).message;
-          log.log(isGrave ? 'error' : 'debug', 'a peer did not sign the audit log', {
+          log.log(isGrave ? 'error' : 'debug', trustMessages.auditLogRefusedBy, {
             peer,
             reason,
           });

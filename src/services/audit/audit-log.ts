@@ -9,6 +9,7 @@ import {
 } from '../../core/format/audit-entry.ts';
 import { consistencyProof, leafHashOf } from '../../core/format/merkle-log.ts';
 import { MerkleRange } from '../../core/format/merkle-range.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { AuditStore } from '../../ports/audit-store.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 
@@ -197,7 +198,7 @@ export class AuditLog {
       } catch (error) {
         if (codeOf(error) === undefined) throw error;
         // A full disk must not stop backups from being read; a disk that lies must stop everything.
-        log.log('error', 'the audit log could not be written', { lost: entries.length });
+        log.log('error', trustMessages.auditLogNotWritten, { lost: entries.length });
         if (codeOf(error) === 'io-error') onFatal(error);
         return;
       }

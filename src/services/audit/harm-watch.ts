@@ -1,6 +1,7 @@
 import { dayMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, shortId } from '../../core/ids.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarm, Alarms } from '../alarms.ts';
@@ -38,7 +39,7 @@ export class HarmWatch {
 
   /** Until the signal. */
   async run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'nobody looked for harm' } as const;
+    const failure = { level: 'warn', message: trustMessages.harmNotLookedFor } as const;
     const stop = this.#options.ledger.onStatement((event) => this.#judgeTimes(event));
     try {
       await repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);

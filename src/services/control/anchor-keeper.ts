@@ -1,6 +1,7 @@
 import { secondMs } from '../../base/units.ts';
 import { manifestStream } from '../../core/format/statement.ts';
 import { limits } from '../../core/limits.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { writerObjection } from '../../core/protocol/control/anchor-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { DurabilityView } from '../durability-view.ts';
@@ -35,7 +36,7 @@ export class AnchorKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'heads were not anchored' } as const;
+    const failure = { level: 'info', message: controlMessages.headsNotAnchored } as const;
     return repeat(
       { ...this.#options, periodMs, failure },
       (cancel) => this.#anchorNew(cancel),

@@ -1,6 +1,7 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { isProven, readImage } from '../../core/protocol/control/proven-log.ts';
 import { mayRelay } from '../../core/protocol/member.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -67,13 +68,16 @@ export class CheckpointFollower {
       const image = await control.images.fetch(peer, ref, options);
       const taken = this.take(checkpoint, image);
       if (taken !== undefined) return taken;
-      log.log('warn', 'a peer told of a control log that nobody vouches for', { peer });
+      log.log('warn', controlMessages.logNotVouchedFor, { peer });
       this.#distrustedUntilMs.set(peer, clock.monotonicMs() + distrustMs);
       return undefined;
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined) throw error;
-      if (code === 'outdated-software') log.log('warn', (error as Error).message, { peer });
+      if (code === 'outdated-software') {
+        const reason = (error as Error).message;
+        log.log('warn', controlMessages.peerLogTooNew, { peer, reason });
+      }
       return undefined;
     }
   }

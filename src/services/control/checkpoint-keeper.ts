@@ -2,6 +2,7 @@ import { secondMs } from '../../base/units.ts';
 import { cosignCheckpoint, encodeSignedCheckpoint } from '../../core/format/checkpoint.ts';
 import { decodeNote, type NoteSignature } from '../../core/format/signed-note.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import {
   certified,
   checkpointText,
@@ -65,7 +66,7 @@ export class CheckpointKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'no checkpoint of the control log' } as const;
+    const failure = { level: 'info', message: controlMessages.noCheckpoint } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);
   }
 
@@ -165,7 +166,7 @@ export class CheckpointKeeper {
       if (voter === control.self || this.#forks.has(voter)) continue;
       const signed = certified(note, { ...of, voters: [voter] });
       if (signed === undefined || signed.size !== size || isOf(signed, own)) continue;
-      log.log('error', 'a voter has signed another control log', { voter, size, note });
+      log.log('error', controlMessages.anotherLogSigned, { voter, size, note });
       this.#forks.set(voter, size);
     }
   }

@@ -7,6 +7,7 @@ import type { CommandId, ControlBody } from '../../core/format/control-records.t
 import { decodeLogImage, encodeLogImage } from '../../core/format/log-image.ts';
 import type { MerkleRange } from '../../core/format/merkle-range.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { LogHead } from '../../core/protocol/control/log-checkpoint.ts';
 import { decodeConfig } from '../../core/protocol/raft/config-codec.ts';
@@ -34,7 +35,7 @@ import { LogHeads } from './log-heads.ts';
 import { LogRequests } from './log-requests.ts';
 import { firstOf, readable, snapshotState } from './log-snapshot.ts';
 import { type Applied, LogWaiters } from './log-waiters.ts';
-import { journalFailed, RaftDriver } from './raft-driver.ts';
+import { RaftDriver } from './raft-driver.ts';
 import { RaftPost } from './raft-post.ts';
 
 export type ControlLogOptions = {
@@ -101,9 +102,8 @@ export class ControlLog implements ControlAccess {
   }
 
   #start(stored: RaftStored, damage?: RaftOptions): RaftDriver {
-    const { self } = this;
     const seed = new DataView(this.#options.entropy.bytes(4).buffer).getUint32(0);
-    const raft = new Raft(stored, { self, seed, ...raftSettings }, damage);
+    const raft = new Raft(stored, { self: this.self, seed, ...raftSettings }, damage);
     return new RaftDriver({
       ...this.#options,
       raft,
@@ -207,7 +207,7 @@ export class ControlLog implements ControlAccess {
   }
 
   #die(error: unknown): never {
-    this.#options.log.log('error', journalFailed, { code: codeOf(error) });
+    this.#options.log.log('error', controlMessages.journalFailed, { code: codeOf(error) });
     this.#options.onFatal(error);
     throw error;
   }
@@ -349,8 +349,8 @@ export class ControlLog implements ControlAccess {
     const { generation } = this.status();
     const outcome = this.#state.apply({ generation, index, term, envelope: payload });
     if (outcome.outcome === 'void') {
-      const context = { index, reason: outcome.reason };
-      this.#options.log.log('info', 'an entry of the control log is void', context);
+      const { reason } = outcome;
+      this.#options.log.log('info', controlMessages.entryVoid, { index, reason });
     }
     const command = readable(payload);
     if (command === undefined) return;
@@ -393,7 +393,7 @@ export class ControlLog implements ControlAccess {
 
   #tellStatus(status: RaftStatus): void {
     const { role, term, leader } = status;
-    this.#options.log.log('info', 'control log', { role, term, leader });
+    this.#options.log.log('info', controlMessages.roleInLog, { role, term, leader });
     this.#statusListeners.tell(status);
   }
 }

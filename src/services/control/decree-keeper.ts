@@ -5,6 +5,7 @@ import { encodeCommand } from '../../core/format/control-command.ts';
 import { openCommand } from '../../core/format/control-envelope.ts';
 import type { CommandId, Decree } from '../../core/format/control-records.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
 import { beginGeneration } from '../../core/protocol/control/new-generation.ts';
 import type { GenerationStart, GenerationStore } from '../../ports/generation-store.ts';
@@ -198,7 +199,7 @@ export class DecreeKeeper {
       if (!this.#isLatest(envelope, decree)) throw refused('another was announced after it');
       this.#pending = { start, decree, dueMs: clock.monotonicMs() + decree.noticeMs };
       const { generation, reason, noticeMs } = decree;
-      log.log('error', 'a decree was announced', { generation, reason, noticeMs });
+      log.log('error', controlMessages.decreeAnnounced, { generation, reason, noticeMs });
     }
     return this.pending as PendingDecree;
   }
@@ -219,7 +220,7 @@ export class DecreeKeeper {
 
   /** Until the signal: announces, puts into force, and follows what is in force elsewhere. */
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'a decree was not followed' } as const;
+    const failure = { level: 'warn', message: controlMessages.decreeNotFollowed } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#look(cancel), options);
   }
 
@@ -271,7 +272,7 @@ export class DecreeKeeper {
     await control.adopt(state, decree.voters);
     this.#pending = undefined;
     this.#rivals.forget();
-    log.log('error', 'a decree is in force', { generation: decree.generation });
+    log.log('error', controlMessages.decreeInForce, { generation: decree.generation });
     // The log of a generation begins with its decree; whoever leads first says so.
     const stop = control.onStatus(() => {
       if (!control.isLeading) return;

@@ -1,4 +1,5 @@
 import { codeOf } from '../../core/errors.ts';
+import type { LogMessage } from '../../core/log-messages/log-message.ts';
 import type { Cancel, Clock, Log, LogLevel } from '../../ports/runtime.ts';
 
 export type Duty = {
@@ -6,7 +7,7 @@ export type Duty = {
   readonly clock: Clock;
   readonly log: Log;
   /** Logged, with the code and the reason, when a round fails. */
-  readonly failure: { readonly level: LogLevel; readonly message: string };
+  readonly failure: { readonly level: LogLevel; readonly message: LogMessage };
 };
 
 /** Does one round after another until the signal. What goes wrong in one is left to the next; a bug is not. */

@@ -1,5 +1,6 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { type DatasetId, shortId } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { rangesOf, rangesText, without } from '../../core/policy/sequence-ranges.ts';
 import type { Expiry, Fate } from '../../core/protocol/control/fate.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -48,7 +49,7 @@ export class ExpiryKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'expiry waits' } as const;
+    const failure = { level: 'info', message: controlMessages.expiryWaits } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
@@ -97,7 +98,7 @@ export class ExpiryKeeper {
       return { dataset, snapshots: 0, reason: applied.reason };
     }
     const snapshots = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-    log.log('info', 'proposed to let snapshots go', { dataset, sequences: rangesText(ranges) });
+    log.log('info', controlMessages.expiryProposed, { dataset, sequences: rangesText(ranges) });
     return { dataset, snapshots };
   }
 
@@ -145,7 +146,7 @@ export class ExpiryKeeper {
     if (this.#refused.has(expiry.id)) return;
     this.#refused.add(expiry.id);
     const context = { dataset, sequences: rangesText(other), proposer: expiry.proposer };
-    log.log('warn', 'not confirmed: by the reckoning of this host these snapshots stay', context);
+    log.log('warn', controlMessages.expiryNotConfirmed, context);
     const event = { actor: 'this host', action: 'did not confirm an expiry' } as const;
     const subject = `dataset ${shortId(dataset)}`;
     const detail = `snapshots ${context.sequences} stay by its reckoning`;

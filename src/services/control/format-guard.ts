@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import { codeOf, type HoldfastError } from '../../core/errors.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import { outdatedSoftware } from '../../core/protocol/control/format-book.ts';
 import type { RaftSnapshot } from '../../core/protocol/raft/types.ts';
@@ -42,8 +43,8 @@ export class FormatGuard {
   note(state: ControlState): void {
     const format = this.outdatedBy(state);
     if (format === undefined) return;
-    const { message, next } = outdatedSoftware(format);
-    this.#log.log('error', message, { format, next });
+    const { next } = outdatedSoftware(format);
+    this.#log.log('error', controlMessages.softwareOutdated, { format, next });
   }
 
   /** What a snapshot holds; undefined: it cannot be read here. @throws HoldfastError bad-encoding */

@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import { clusterStream } from '../../core/format/statement.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { evidenceOf } from '../../core/protocol/control/proposal.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
@@ -27,7 +28,7 @@ export class InviteKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'an invite was not told of' } as const;
+    const failure = { level: 'info', message: controlMessages.inviteNotTold } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 

@@ -1,5 +1,6 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { knownFormat } from '../../core/protocol/control/format-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
@@ -55,7 +56,7 @@ export class LogTroubles {
 
   /** Until the signal. */
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'an alarm was not raised' } as const;
+    const failure = { level: 'warn', message: controlMessages.troublesNotTold } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.#tell(), options);
   }
 

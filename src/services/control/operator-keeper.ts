@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import { clusterStream } from '../../core/format/statement.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Ledger } from '../ledger.ts';
 import type { ControlLog } from './control-log.ts';
@@ -26,7 +27,7 @@ export class OperatorKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'operators could not be told of' } as const;
+    const failure = { level: 'info', message: controlMessages.operatorsNotTold } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.#tell(), options);
   }
 

@@ -1,6 +1,7 @@
 import { assertNever } from '../../base/assert.ts';
 import { Semaphore } from '../../base/concurrency.ts';
 import { codeOf, HoldfastError } from '../../core/errors.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import type {
   RaftEffect,
   RaftEntry,
@@ -34,8 +35,6 @@ export type RaftDriverOptions = {
   /** The journal can no longer be trusted to keep what is said: this agent must stop. */
   readonly onFatal: (error: unknown) => void;
 };
-
-export const journalFailed = 'the control journal cannot be written: the agent stops';
 
 type Read = PromiseWithResolvers<number>;
 
@@ -141,7 +140,7 @@ export class RaftDriver {
         return onStatus(effect.status);
       case 'fenced':
         this.fencedBy = effect.generation;
-        log.log('error', 'the control log was replaced by a decree', {
+        log.log('error', controlMessages.logReplacedByDecree, {
           generation: effect.generation,
         });
         onFenced(effect.generation);
@@ -153,7 +152,7 @@ export class RaftDriver {
 
   #die(error: unknown): never {
     this.#failure = error;
-    this.#options.log.log('error', journalFailed, { code: codeOf(error) });
+    this.#options.log.log('error', controlMessages.journalFailed, { code: codeOf(error) });
     this.#options.onFatal(error);
     throw error;
   }

@@ -2,6 +2,7 @@ import { equal } from '../../base/bytes.ts';
 import { secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import type { GenerationStore } from '../../ports/generation-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Peers } from '../peers.ts';
@@ -70,7 +71,7 @@ export class RivalDecrees {
     if (equal(own.envelope, answer.envelope)) return false;
     if (!this.#known.has(agentKey)) {
       const next = 'holdfast coordinator decree prepare, on a host whose log is to be kept';
-      log.log('error', 'two decrees have begun one generation', { generation, agentKey, next });
+      log.log('error', controlMessages.rivalDecrees, { generation, agentKey, next });
     }
     this.#known.add(agentKey);
     return true;

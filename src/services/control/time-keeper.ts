@@ -1,4 +1,5 @@
 import { hourMs, minuteMs, secondMs } from '../../base/units.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import type { TimeWait } from '../../core/protocol/control/time-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ControlLog } from './control-log.ts';
@@ -32,7 +33,7 @@ export class TimeKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'the time was not said' } as const;
+    const failure = { level: 'info', message: controlMessages.timeNotSaid } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#say(cancel), options);
   }
 

@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { controlMessages } from '../../core/log-messages/control.ts';
 import { chooseVoters, type VoterCandidate } from '../../core/policy/voter-choice.ts';
 import { nextConfig } from '../../core/protocol/control/config-steps.ts';
 import { isSameSet } from '../../core/protocol/control/vouch-book.ts';
@@ -40,7 +41,7 @@ export class VoterKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'voters could not be kept' } as const;
+    const failure = { level: 'info', message: controlMessages.votersNotKept } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.#keep(cancel), options);
   }
 
@@ -66,7 +67,7 @@ export class VoterKeeper {
     if (outcome === 'applied') return;
     this.#refused.add(agent);
     const name = ledger.roster.member(agent)?.name;
-    log.log('warn', 'the control log did not admit a member', { name, ...rest });
+    log.log('warn', controlMessages.memberNotAdmitted, { name, ...rest });
   }
 
   /** One step towards the members that the log should have. */
@@ -89,7 +90,7 @@ export class VoterKeeper {
     }
     if (!this.#isVouchable(step.config.voters)) return;
     const outcome = await control.configure(step.config);
-    log.log('info', 'members of the control log', { step: step.reason, outcome: outcome.kind });
+    log.log('info', controlMessages.membersChange, { step: step.reason, outcome: outcome.kind });
   }
 
   /**

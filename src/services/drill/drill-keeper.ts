@@ -2,6 +2,7 @@ import { formatSpan } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { drillStream } from '../../core/format/statement.ts';
 import { type AgentKey, idOf, shortId } from '../../core/ids.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
 import type { ControlLog } from '../control/control-log.ts';
@@ -34,8 +35,8 @@ export class DrillKeeper {
   }
 
   async run(options: Cancel): Promise<void> {
-    const anchoring = { level: 'info', message: 'drill reports were not anchored' } as const;
-    const watching = { level: 'warn', message: 'drills were not judged' } as const;
+    const anchoring = { level: 'info', message: trustMessages.drillReportsNotAnchored } as const;
+    const watching = { level: 'warn', message: trustMessages.drillsNotJudged } as const;
     const duty = { ...this.#options, periodMs };
     await Promise.all([
       repeat({ ...duty, failure: anchoring }, (cancel) => this.anchor(cancel), options),

@@ -3,6 +3,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { hash } from '../../core/crypto/hash.ts';
 import { codeOf, type HoldfastError } from '../../core/errors.ts';
 import type { AgentKey, DatasetId } from '../../core/ids.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import { nextDrillMs } from '../../core/policy/drill-due.ts';
 import { isWithin } from '../../core/policy/load-window.ts';
 import type { DrillRule } from '../../core/policy/policy-terms.ts';
@@ -55,7 +56,7 @@ export class DrillSchedule {
 
   /** Until the signal. */
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'no drill was begun' } as const;
+    const failure = { level: 'warn', message: trustMessages.noDrillBegun } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.look(cancel), options);
   }
 
@@ -126,7 +127,7 @@ export class DrillSchedule {
   async #begin({ dataset }: PlannedDrill, options: Cancel): Promise<void> {
     const { clock, drill, log } = this.#options;
     const { id, name } = dataset;
-    log.log('info', 'a drill without a person begins', { dataset: name });
+    log.log('info', trustMessages.drillBegins, { dataset: name });
     try {
       await drill(dataset, options);
       this.#attempts.delete(id);
@@ -136,7 +137,7 @@ export class DrillSchedule {
       const { message, next } = error as HoldfastError;
       const problem = next === undefined ? message : `${message}. Next: ${next}`;
       this.#attempts.set(id, { atMs: clock.monotonicMs(), problem });
-      log.log('warn', 'a drill without a person came to nothing', { dataset: name, code, problem });
+      log.log('warn', trustMessages.drillCameToNothing, { dataset: name, code, problem });
     }
   }
 }

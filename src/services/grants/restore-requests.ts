@@ -1,6 +1,7 @@
 import { codeOf, HoldfastError } from '../../core/errors.ts';
 import type { CommandHash, RestoreRequest } from '../../core/format/control-records.ts';
 import { shortId, type StatementHash } from '../../core/ids.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import { policyDefaults } from '../../core/policy/policy-document.ts';
 import { isUnderWay } from '../../core/protocol/control/proposal.ts';
 import { isGrantUnderWay } from '../../core/protocol/control/restore-grant.ts';
@@ -43,7 +44,7 @@ export class RestoreRequests {
       if (!['deny', 'approve', 'restore-end', 'time'].includes(kind)) return;
       this.#forgetEnded().catch((error: unknown) => {
         if (codeOf(error) === undefined) throw error;
-        this.#options.log.log('warn', 'the key of a request could not be forgotten', {});
+        this.#options.log.log('warn', trustMessages.requestKeyNotForgotten, {});
       });
     });
     await this.#forgetEnded();

@@ -1,4 +1,5 @@
 import { secondMs } from '../../base/units.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import { escrowHealth } from '../../core/policy/escrow-health.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import { escrowFacts } from '../../core/protocol/control/escrow-book.ts';
@@ -24,7 +25,7 @@ export class EscrowWatch {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'the escrow was not judged' } as const;
+    const failure = { level: 'warn', message: trustMessages.escrowNotJudged } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 

@@ -5,6 +5,7 @@ import { decodeKeyRecord, type EpochName, epochKey } from '../../core/format/key
 import { keyEpochsOf } from '../../core/format/manifest.ts';
 import { type FactHash, idBytes, idOf, type PeerKey } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
 import type { KeyEpoch } from '../../core/protocol/roster.ts';
 import type { KeyRecordStore } from '../../ports/key-records.ts';
@@ -177,7 +178,7 @@ export class KeyKeeper {
 
   async run(options: Cancel): Promise<void> {
     const { log, clock } = this.#options;
-    const failure = { level: 'warn', message: 'key records wait' } as const;
+    const failure = { level: 'warn', message: trustMessages.keyRecordsWait } as const;
     await repeat({ periodMs: 0, clock, log, failure }, (cancel) => this.#turn(cancel), options);
   }
 
@@ -216,7 +217,7 @@ export class KeyKeeper {
       return keyRecords.put(hash, bytes);
     }
     this.#isMissing = true;
-    this.#options.log.log('debug', 'a key record cannot be had yet', { epoch: name.epoch });
+    this.#options.log.log('debug', trustMessages.keyRecordNotYetHad, { epoch: name.epoch });
   }
 
   async #clean(store: KeyRecordStore): Promise<void> {

@@ -1,5 +1,6 @@
 import { concat, fromUtf8, utf8 } from '../../base/bytes.ts';
 import { codeOf } from '../../core/errors.ts';
+import { alarmMessages } from '../../core/log-messages/alarm.ts';
 import type { KeyValue, KeyValueOperation } from '../../ports/key-value.ts';
 import type { Notice } from '../../ports/messenger.ts';
 import type { Log } from '../../ports/runtime.ts';
@@ -34,7 +35,7 @@ export class NoticeQueue {
     const stray: KeyValueOperation[] = [];
     for await (const { key, value } of index.range(prefix, end)) {
       const queued = decode(value);
-      if (queued === undefined) log.log('warn', 'a notice of before cannot be read', { key });
+      if (queued === undefined) log.log('warn', alarmMessages.queuedNoticeUnreadable, { key });
       const waiting = queued === undefined ? undefined : queue.#waiting.get(queued.channel);
       if (queued === undefined || waiting === undefined) stray.push({ type: 'delete', key });
       else waiting.push(queued);
@@ -70,11 +71,11 @@ export class NoticeQueue {
     const surplus = waiting.length - waitingMax;
     for (const oldest of waiting.slice(0, Math.max(0, surplus))) {
       const { channel, notice } = oldest;
-      this.#log.log('error', 'a notice was dropped: too many wait', { channel, id: notice.id });
+      this.#log.log('error', alarmMessages.noticeDropped, { channel, id: notice.id });
       void this.remove(oldest).catch((error: unknown) => {
         const code = codeOf(error);
         if (code === undefined) throw error;
-        this.#log.log('warn', 'a dropped notice stays on disk', { channel, id: notice.id, code });
+        this.#log.log('warn', alarmMessages.droppedNoticeStays, { channel, id: notice.id, code });
       });
     }
   }

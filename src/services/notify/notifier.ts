@@ -1,5 +1,6 @@
 import { hourMs, minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
+import { alarmMessages } from '../../core/log-messages/alarm.ts';
 import type { KeyValueOperation } from '../../ports/key-value.ts';
 import type { Channel, Delivery, Notice } from '../../ports/messenger.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -105,17 +106,17 @@ export class Notifier {
     const about = { channel: channel.name, id: notice.id, alarm: notice.alarm };
     if (delivery.outcome === 'sent') {
       tally.sent++;
-      log.log('info', 'people were told', { ...about, state: notice.state });
+      log.log('info', alarmMessages.peopleTold, { ...about, state: notice.state });
       return this.#done(queued);
     }
     const isOld = clock.nowMs() - notice.timeMs > patienceMs;
     const { reason } = delivery;
     if (delivery.outcome === 'failed' && !isOld) {
-      log.log('warn', 'a notice could not be sent yet', { ...about, reason });
+      log.log('warn', alarmMessages.noticeNotYetSent, { ...about, reason });
       return false;
     }
     tally.givenUp++;
-    log.log('error', 'a notice was given up', { ...about, reason });
+    log.log('error', alarmMessages.noticeGivenUp, { ...about, reason });
     return this.#done(queued);
   }
 
@@ -126,7 +127,7 @@ export class Notifier {
       const code = codeOf(error);
       if (code === undefined) throw error;
       // After a restart it is told again: better than not at all.
-      this.#options.log.log('warn', 'a notice that was sent stays written', { code });
+      this.#options.log.log('warn', alarmMessages.sentNoticeStays, { code });
     }
     return true;
   }

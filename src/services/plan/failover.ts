@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { DatasetId } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ControlAccess } from '../control/control-access.ts';
 import { homeSite, isHeld } from './standby.ts';
@@ -78,7 +79,7 @@ export class Failover {
     for (const { dataset, standbySite, plan } of concerned) {
       const obstacle = this.#obstacle(plan);
       if (obstacle === undefined) {
-        log.log('warn', 'a site is lost: its standby plan begins', { site, dataset, standbySite });
+        log.log('warn', planMessages.standbyPlanBegins, { site, dataset, standbySite });
       } else this.#alert({ site, wanted: 'restore', reason: `${named(dataset)}: ${obstacle}` });
     }
   }
@@ -100,7 +101,7 @@ export class Failover {
 
   #alert(alert: SiteAlert): void {
     const { log, onAlert } = this.#options;
-    log.log('error', 'a site is lost', alert);
+    log.log('error', planMessages.siteLost, alert);
     onAlert?.(alert);
   }
 }

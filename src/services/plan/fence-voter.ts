@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { Incarnation } from '../../core/protocol/control/incarnation-book.ts';
 import type { Slot } from '../../core/protocol/control/slot.ts';
 import type { FenceStore } from '../../ports/fence-store.ts';
@@ -59,7 +60,7 @@ export class FenceVoter {
       const problem = problemIn(error, options);
       if (problem === undefined) return;
       const context = { dataset: known.dataset, code: problem.code, problem: problem.message };
-      this.#options.log.log('warn', 'a vote could not be given yet', context);
+      this.#options.log.log('warn', planMessages.voteNotYetGiven, context);
     }
   }
 
@@ -88,7 +89,7 @@ export class FenceVoter {
       if (codeOf(error) !== 'equivocation') throw error;
       // Two logs have named two candidates. What this host has said stands; the other is for people to see.
       this.#refused.add(name);
-      log.log('error', 'the log asks for another vote than was given', { dataset, incarnation });
+      log.log('error', planMessages.anotherVoteAskedFor, { dataset, incarnation });
       return;
     }
     const body = { kind: 'fence-vote', dataset, incarnation, generation, target, fence } as const;
@@ -96,7 +97,7 @@ export class FenceVoter {
     if (result.outcome === 'applied') return;
     this.#refused.add(name);
     const context = { dataset, incarnation, reason: result.reason };
-    log.log('info', 'a vote came too late or was known already', context);
+    log.log('info', planMessages.voteNotNeeded, context);
   }
 }
 

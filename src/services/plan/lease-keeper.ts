@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { DatasetId } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { Incarnation } from '../../core/protocol/control/incarnation-book.ts';
 import type { LeaseGuard } from '../../ports/lease-guard.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -93,7 +94,7 @@ export class LeaseKeeper {
     if (problem === undefined || this.#told.get(name) === problem) return;
     this.#told.set(name, problem);
     const text = `a program of dataset ${name} failed: ${problem}`;
-    log.log('error', 'a program of a lease failed', { dataset: name, problem });
+    log.log('error', planMessages.leaseProgramFailed, { dataset: name, problem });
     const alarm = {
       kind: 'lease-program',
       subject: `${name} ${problem}`,
@@ -110,7 +111,7 @@ export class LeaseKeeper {
       const problem = problemIn(error, options);
       if (problem === undefined) return;
       const context = { dataset: name, code: problem.code, problem: problem.message };
-      this.#options.log.log('warn', 'a lease could not be tended', context);
+      this.#options.log.log('warn', planMessages.leaseNotTended, context);
     }
   }
 
@@ -162,7 +163,7 @@ export class LeaseKeeper {
 
   async #stop(name: string, options: Cancel): Promise<void> {
     const { guard, log } = this.#options;
-    log.log('warn', 'a copy is not live here any more: its programs are stopped', {
+    log.log('warn', planMessages.programsStopped, {
       dataset: name,
     });
     await guard?.stop(name, options);

@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { DatasetId } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { Lease } from '../../core/protocol/control/lease-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ControlAccess } from '../control/control-access.ts';
@@ -41,7 +42,7 @@ export class LeaseWatch {
       } catch (error) {
         const problem = problemIn(error, options);
         if (problem === undefined) return;
-        log.log('info', 'a lapsed lease could not be reported', { code: problem.code });
+        log.log('info', planMessages.lapsedLeaseNotReported, { code: problem.code });
       }
       await clock.sleep(lookMs, options).catch(() => {});
     }
@@ -60,7 +61,7 @@ export class LeaseWatch {
       const { dataset, incarnation, generation, index } = lease;
       const body = { kind: 'lease-lapse', dataset, incarnation, generation, index } as const;
       const { outcome } = await control.submit(body, options);
-      log.log('warn', 'a lease has run out', { dataset, incarnation, outcome });
+      log.log('warn', planMessages.leaseHasRunOut, { dataset, incarnation, outcome });
     }
   }
 

@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import { secondMs } from '../../base/units.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { PlanDataset, PlanStep } from '../../core/policy/restore-plan.ts';
 import type { Incarnation } from '../../core/protocol/control/incarnation-book.ts';
 import type { Lease } from '../../core/protocol/control/lease-book.ts';
@@ -75,7 +76,7 @@ export class PromotionDriver {
     const first = control.state.leases.of(id);
     if (first === undefined) return;
     const endMs = clock.monotonicMs() + 2 * lapseAfterMs(first.forMs);
-    log.log('info', 'a promotion waits for a lease to run out', { ...name, dataset });
+    log.log('info', planMessages.promotionWaitsForLease, { ...name, dataset });
     while (clock.monotonicMs() < endMs && this.#view.found?.run.state === 'running') {
       const lease = control.state.leases.of(id);
       if (lease === undefined || isNewer(lease, first)) return;

@@ -1,6 +1,7 @@
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Fence } from '../../core/format/control-records.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import { rollbackOrder, runnableSteps } from '../../core/policy/plan-graph.ts';
 import type { PlanStep } from '../../core/policy/restore-plan.ts';
 import { compareFences } from '../../core/protocol/control/fence-order.ts';
@@ -58,7 +59,7 @@ export class RunDriver {
         } catch (error) {
           const problem = problemIn(error, options);
           if (problem === undefined) return;
-          log.log('info', 'a plan waits for the control log', { ...name, code: problem.code });
+          log.log('info', planMessages.planWaitsForLog, { ...name, code: problem.code });
         }
         await this.#bell.wait(clock, lookMs, options);
       }
@@ -146,7 +147,7 @@ export class RunDriver {
     } catch (error) {
       const problem = problemIn(error, options);
       if (problem === undefined) return;
-      log.log('info', 'a step waits for the control log', { ...name, code: problem.code });
+      log.log('info', planMessages.stepWaitsForLog, { ...name, code: problem.code });
       await clock.sleep(lookMs, options).catch(() => {});
     }
   }
@@ -182,8 +183,8 @@ export class RunDriver {
     const stuck = [...run.steps].filter(([, { state }]) => ['failed', 'escalated'].includes(state));
     const steps = stuck.map(([id, { detail }]) => `${id}: ${detail}`).join('; ');
     if (run.state === 'escalated') {
-      this.#tools.log.log('error', 'a restore plan needs an operator', { ...context, steps });
-    } else this.#tools.log.log('info', 'restore plan', context);
+      this.#tools.log.log('error', planMessages.restorePlanNeedsOperator, { ...context, steps });
+    } else this.#tools.log.log('info', planMessages.restorePlan, context);
   }
 }
 

@@ -2,6 +2,7 @@ import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Fence, Mark } from '../../core/format/control-records.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { PlanStep } from '../../core/policy/restore-plan.ts';
 import { compareFences } from '../../core/protocol/control/fence-order.ts';
 import type { RunRecord } from '../../core/protocol/control/plan-book.ts';
@@ -79,7 +80,7 @@ export class RunView {
     if (result.outcome === 'applied') return true;
     const { outcome, attempt } = mark;
     const context = { ...name, step: step.id, outcome, attempt, reason: result.reason };
-    log.log('info', 'a mark of a plan is void', context);
+    log.log('info', planMessages.markVoid, context);
     await clock.sleep(voidPauseMs, options);
     return false;
   }

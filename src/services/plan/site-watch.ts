@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { BodyOf } from '../../core/format/control-records.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ControlAccess } from '../control/control-access.ts';
 import type { Peers } from '../peers.ts';
@@ -39,7 +40,7 @@ export class SiteWatch {
       } catch (error) {
         const problem = problemIn(error, options);
         if (problem === undefined) return;
-        log.log('info', 'a site could not be reported', { code: problem.code });
+        log.log('info', planMessages.siteNotReported, { code: problem.code });
       }
       await clock.sleep(lookMs, options).catch(() => {});
     }
@@ -88,6 +89,6 @@ export class SiteWatch {
     const { control, log } = this.#options;
     const result = await control.submit({ kind: 'site-report', site, state }, options);
     const context = { site, state, outcome: result.outcome };
-    log.log(state === 'lost' ? 'warn' : 'info', 'reported a site', context);
+    log.log(state === 'lost' ? 'warn' : 'info', planMessages.siteReported, context);
   }
 }

@@ -1,6 +1,7 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import type { PlanStep } from '../../core/policy/restore-plan.ts';
 import type { ControlMember } from '../../core/protocol/control/member-book.ts';
 import type { Cancel } from '../../ports/runtime.ts';
@@ -96,7 +97,7 @@ export class StepDriver {
     }
     // The log wants a worker's name, and there is none: nobody whom the plan could mean is a member.
     const context = { ...name, step: this.#step.id, on, leader: control.self };
-    log.log('error', 'no member can do a step of a plan', context);
+    log.log('error', planMessages.stepHasNoWorker, context);
     await clock.sleep(minuteMs, options);
   }
 

@@ -4,6 +4,7 @@ import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { planHashFrom } from '../../core/format/control-plan.ts';
 import type { AgentKey } from '../../core/ids.ts';
+import { planMessages } from '../../core/log-messages/plan.ts';
 import { isOpen } from '../../core/protocol/control/plan-run.ts';
 import type { AnswerInit, AskedValue } from '../../core/protocol/exchange-kinds.ts';
 import type { FenceStore, StepStore } from '../../ports/fence-store.ts';
@@ -252,7 +253,7 @@ export class PlanWorker implements AsyncDisposable {
     } catch (error) {
       // It will be asked for again, and begun again where that is safe.
       if (!(error instanceof HoldfastError)) throw error;
-      log.log('error', 'the outcome of a step could not be kept', { key, code: error.code });
+      log.log('error', planMessages.stepOutcomeNotKept, { key, code: error.code });
     } finally {
       this.#running.delete(key);
     }
@@ -273,7 +274,7 @@ export class PlanWorker implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       const context = { ...name, code: error.code };
-      this.#options.log.log('warn', 'the key of a run could not be forgotten', context);
+      this.#options.log.log('warn', planMessages.runKeyNotForgotten, context);
     }
   }
 

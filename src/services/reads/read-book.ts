@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { hourMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import { repeat } from '../control/duty.ts';
@@ -62,7 +63,7 @@ export class ReadBook {
 
   /** Keeps it on disk until the signal. */
   async run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'reads were not written down' } as const;
+    const failure = { level: 'warn', message: trustMessages.readsNotWrittenDown } as const;
     await repeat({ ...this.#options, periodMs: flushMs, failure }, () => this.flush(), options);
     await this.flush();
   }
@@ -95,7 +96,7 @@ export async function readReads(records: RecordStore, log: Log): Promise<ReadUsa
     if (!name.startsWith(prefix)) continue;
     const accounts = await readAccounts(records, name);
     if (accounts !== undefined) all.set(name.slice(prefix.length), accounts);
-    else log.log('warn', 'what a member has read here is counted anew', { name });
+    else log.log('warn', trustMessages.readsCountedAnew, { name });
   }
   return all;
 }

@@ -4,6 +4,7 @@ import { dayMs, secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { type PackId, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { trustMessages } from '../../core/log-messages/trust.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Audit } from '../audit/audit-log.ts';
@@ -110,7 +111,7 @@ export class ReadGuard {
   #raise(kind: string, subject: string, text: string, facts: Record<string, string>): void {
     const { alarms, log } = this.#options;
     alarms.raise({ kind, subject, text, facts }).catch((error: unknown) => {
-      log.log('error', 'an alarm was not raised', { kind, problem: String(error) });
+      log.log('error', trustMessages.alarmNotRaised, { kind, problem: String(error) });
     });
   }
 

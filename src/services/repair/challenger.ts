@@ -4,6 +4,7 @@ import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
 import { leafCountOf } from '../../core/format/shard.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import { bitCount } from '../../core/policy/durability.ts';
 import type { Member } from '../../core/protocol/roster.ts';
 import type { Network } from '../../ports/network.ts';
@@ -94,7 +95,7 @@ export class Challenger {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'info', message: 'peers were not challenged' } as const;
+    const failure = { level: 'info', message: storageMessages.peersNotChallenged } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
@@ -195,7 +196,7 @@ export class Challenger {
       if (code === undefined && !timeout.signal.aborted) throw error;
       if (code !== undefined && failures.has(code)) {
         known.failed++;
-        log.log('warn', 'a peer does not show a leaf', {
+        log.log('warn', storageMessages.leafNotShown, {
           agent: agentKey,
           pack: entry.pack,
           index,

@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import type { AgentKey, PackId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import type { Alarms } from '../alarms.ts';
@@ -33,7 +34,7 @@ export class DamageWatch {
 
   /** Until the signal. */
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'nobody looked whether damage is mended' } as const;
+    const failure = { level: 'warn', message: storageMessages.damageNotLookedAt } as const;
     return repeat({ ...this.#options, periodMs, failure }, () => this.look(), options);
   }
 

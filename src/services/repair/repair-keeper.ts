@@ -1,6 +1,7 @@
 import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import { orderRepairs, type RepairOrder } from '../../core/policy/repair-order.ts';
 import type { RepairTask } from '../../core/policy/repair-plan.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
@@ -95,7 +96,7 @@ export class RepairKeeper {
 
   run(options: Cancel): Promise<void> {
     this.#cancel = options;
-    const failure = { level: 'warn', message: 'repairs postponed' } as const;
+    const failure = { level: 'warn', message: storageMessages.repairsPostponed } as const;
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
@@ -104,7 +105,7 @@ export class RepairKeeper {
     this.round(this.#cancel).catch((error: unknown) => {
       const code = codeOf(error);
       if (code === undefined) throw error;
-      this.#options.log.log('warn', 'repairs postponed', { code });
+      this.#options.log.log('warn', storageMessages.repairsPostponed, { code });
     });
   }
 
@@ -161,7 +162,7 @@ export class RepairKeeper {
       const held = store.indexes(pack);
       const gone = mask & ~held.reduce((all, index) => all | (1 << index), 0);
       if (gone === 0) continue;
-      log.log('error', 'a shard that was signed for is gone', { pack, mask: gone >>> 0 });
+      log.log('error', storageMessages.signedShardGone, { pack, mask: gone >>> 0 });
       for (const record of survey.usersOf(pack)) this.#owed.addSoon(record);
     }
     if (this.#owed.soonCount === 0) return;
@@ -226,14 +227,15 @@ export class RepairKeeper {
       this.#made += indexes.length;
       await this.#owed.addOlder(survey.usersOf(pack));
       this.#owed.addSoon(record);
-      log.log('info', 'shards repaired', { pack, indexes: indexes.join(' ') });
+      log.log('info', storageMessages.shardsRepaired, { pack, indexes: indexes.join(' ') });
     } catch (error) {
       signal.throwIfAborted();
       this.#failed++;
       this.#failedMs.set(pack, clock.monotonicMs());
       if (error instanceof WrongEncoding) await this.#expose(surveyed, error);
       else if (codeOf(error) === undefined) throw error;
-      else log.log('warn', 'a repair failed', { pack, reason: (error as Error).message });
+      else
+        log.log('warn', storageMessages.repairFailed, { pack, reason: (error as Error).message });
     } finally {
       this.#current = undefined;
     }

@@ -3,6 +3,7 @@ import { dayMs, minuteMs } from '../../base/units.ts';
 import { hash } from '../../core/crypto/hash.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type PackId, shortId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
 import type { Cancel, Clock, Entropy, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
@@ -91,7 +92,7 @@ export class Scrub {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'shards were not read back' } as const;
+    const failure = { level: 'warn', message: storageMessages.shardsNotReadBack } as const;
     const clock = this.#bell.over(this.#options.clock);
     const duty = { ...this.#options, clock, periodMs: lookMs, failure };
     return repeat(duty, (cancel) => this.advance(cancel), options);
@@ -207,7 +208,7 @@ export class Scrub {
     );
     if (problem === undefined || store.indexes(pack).includes(index)) return;
     this.#record.damaged++;
-    log.log('error', 'a shard that was read back is damaged', { pack, index, problem });
+    log.log('error', storageMessages.shardDamaged, { pack, index, problem });
     void alarms.raise({
       kind: 'shard-damaged',
       subject: `${pack}/${index}`,

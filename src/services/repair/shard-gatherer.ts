@@ -4,6 +4,7 @@ import type { PackEntry } from '../../core/format/facts.ts';
 import { type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import { shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardSource } from '../../ports/shard-store.ts';
@@ -107,7 +108,7 @@ export class ShardGatherer {
   note({ entry }: GatherJob, error: unknown): void {
     if (!(error instanceof HolderFailed)) throw error;
     const context = { pack: entry.pack, reason: (error.cause as Error).message };
-    this.#options.log.log('info', 'a holder did not give a shard', context);
+    this.#options.log.log('info', storageMessages.shardNotGiven, context);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   shardSizeOf,
 } from '../../core/format/shard.ts';
 import type { PackId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { KeyValue } from '../../ports/key-value.ts';
 import type { ObjectStore, Retention, StoreAbilities } from '../../ports/object-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -94,7 +95,7 @@ export class ObjectShards implements ShardStore {
       const code = codeOf(error);
       if (code === undefined || code === 'config-invalid') throw error;
       const reason = (error as Error).message;
-      options.log.log('warn', 'the cold store cannot be used yet', { code, reason });
+      options.log.log('warn', storageMessages.coldStoreNotYetUsable, { code, reason });
     }
     return shards;
   }
@@ -267,7 +268,8 @@ export class ObjectShards implements ShardStore {
       if (code !== 'not-permitted') throw error;
       const isLocked = this.#listing.of(name.pack).lockedUntilMs > this.#options.clock.nowMs();
       const context = { ...name, code, reason: (error as Error).message };
-      this.#options.log.log(isLocked ? 'info' : 'warn', 'the cold store keeps a shard', context);
+      const level = isLocked ? 'info' : 'warn';
+      this.#options.log.log(level, storageMessages.coldStoreKeepsShard, context);
       return false;
     }
   }
@@ -289,9 +291,7 @@ export class ObjectShards implements ShardStore {
       replace: (pack, holding) => this.#listing.set(pack, holding),
       onDamage: (name, problem) => {
         quarantined++;
-        this.#options.log.log('error', 'an object in the cold store is damaged', {
-          ...{ ...name, problem },
-        });
+        this.#options.log.log('error', storageMessages.coldObjectDamaged, { ...name, problem });
       },
     });
     this.#heads.clear();
@@ -354,7 +354,7 @@ export class ObjectShards implements ShardStore {
     await this.#claim.require({ mayBeNew: false });
     if (this.#isHeld(name)) {
       await this.#unlist(name);
-      this.#options.log.log('error', 'an object has gone from the cold store', { ...name });
+      this.#options.log.log('error', storageMessages.coldObjectGone, { ...name });
     }
     return notHeld(name);
   }
@@ -362,7 +362,7 @@ export class ObjectShards implements ShardStore {
   /** The object stays for a look at it, until the shard is stored anew. */
   async #setAside(name: ShardName, problem: string): Promise<void> {
     await this.#unlist(name);
-    this.#options.log.log('error', 'a shard in the cold store is damaged', { ...name, problem });
+    this.#options.log.log('error', storageMessages.coldShardDamaged, { ...name, problem });
   }
 
   async #unlist({ pack, index }: ShardName): Promise<void> {

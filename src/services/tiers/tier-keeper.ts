@@ -2,6 +2,7 @@ import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { shardSizeOf } from '../../core/format/shard.ts';
 import type { PackId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { LockEnds } from '../../core/policy/lock.ts';
 import type { Retention } from '../../ports/object-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
@@ -63,7 +64,7 @@ export class TierKeeper {
   }
 
   run(options: Cancel): Promise<void> {
-    const failure = { level: 'warn', message: 'shards were not moved between tiers' } as const;
+    const failure = { level: 'warn', message: storageMessages.shardsNotMovedBetweenTiers } as const;
     const { clock } = this.#options;
     const duty = { ...this.#options, clock: this.#bell.over(clock), periodMs: lookMs, failure };
     return repeat(duty, (cancel) => this.#dueRound(cancel), options);
@@ -159,7 +160,7 @@ export class TierKeeper {
       await tiers.freeze({ pack, index }, { signal });
       this.#frozen++;
       this.#bytesMoved += size;
-      log.log('info', 'a shard was moved to the cold store', { pack, index });
+      log.log('info', storageMessages.shardMovedToColdStore, { pack, index });
     }
   }
 
@@ -170,7 +171,7 @@ export class TierKeeper {
     await tiers.thaw(shard, { signal });
     this.#thawed++;
     this.#bytesMoved += size;
-    log.log('info', 'a shard was brought back from the cold store', { ...shard });
+    log.log('info', storageMessages.shardBroughtBackFromColdStore, { ...shard });
   }
 
   /** Waits for its turn. @returns the shard's size; undefined when it was let go meanwhile */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openLog } from '../../../../src/adapters/system/log.ts';
 import { HoldfastError } from '../../../../src/core/errors.ts';
+import { agentMessages } from '../../../../src/core/log-messages/agent.ts';
+import { storageMessages } from '../../../../src/core/log-messages/storage.ts';
 import type { LogLevel } from '../../../../src/ports/runtime.ts';
 import { scratchDirectory } from '../../../support/scratch-directory.ts';
 
@@ -12,7 +14,7 @@ describe('the log', () => {
     await using scratch = scratchDirectory();
     const path = join(scratch.path, 'logs', 'agent.log');
     await using log = openLog({ level: 'info', destination: path });
-    log.log('warn', 'shard quarantined', { index: 3, name: 'a\nb' });
+    log.log('warn', storageMessages.shardQuarantined, { index: 3, name: 'a\nb' });
     const [line] = lines(path);
     expect(line).toEqual({
       level: 'warn',
@@ -30,11 +32,11 @@ describe('the log', () => {
     const levels: LogLevel[] = ['debug', 'info', 'warn', 'error'];
     for (const level of levels) {
       await using log = openLog({ level, destination: path });
-      for (const written of levels) log.log(written, level);
+      for (const written of levels) log.log(written, agentMessages.agentStarted, { at: level });
     }
-    const written = levels.map((at) =>
+    const written = levels.map((level) =>
       lines(path)
-        .filter(({ message }) => message === at)
+        .filter(({ at }) => at === level)
         .map(({ level }) => level),
     );
     expect(written).toEqual([levels, levels.slice(1), levels.slice(2), levels.slice(3)]);
@@ -45,7 +47,7 @@ describe('the log', () => {
     const path = join(scratch.path, 'agent.log');
     await using log = openLog({ level: 'info', destination: path });
     const error = new HoldfastError('corrupt', 'it is damaged', { cause: new Error('bit flip') });
-    log.log('info', 'x', {
+    log.log('info', agentMessages.agentStarted, {
       error,
       bytes: Uint8Array.of(1, 255),
       size: 2n ** 64n,
@@ -54,7 +56,7 @@ describe('the log', () => {
     });
     expect(lines(path)[0]).toMatchObject({
       level: 'info',
-      message: 'x',
+      message: agentMessages.agentStarted,
       error: '[corrupt] it is damaged: bit flip',
       bytes: '01ff',
       size: '18446744073709551616',
