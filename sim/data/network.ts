@@ -3,6 +3,7 @@ import { codeOf, HoldfastError, isErrorCode } from '../../src/core/errors.ts';
 import { decodeShardHead, encodeShardHead } from '../../src/core/format/shard.ts';
 import type { PeerKey } from '../../src/core/ids.ts';
 import { limits } from '../../src/core/limits.ts';
+import { traceBytes, traceFrom } from '../../src/core/trace-id.ts';
 import type { Network, PullReply, PullRequest } from '../../src/ports/network.ts';
 import type { Cancel } from '../../src/ports/runtime.ts';
 import { Internet } from '../internet.ts';
@@ -147,21 +148,22 @@ export class DataNetwork extends SimNetwork {
   }
 }
 
-function encodePull({ pack, index, leaf, count, withHead }: PullRequest): Uint8Array {
+function encodePull({ pack, index, leaf, count, withHead, trace }: PullRequest): Uint8Array {
   const bytes = new Uint8Array(12 + 32);
   const view = new DataView(bytes.buffer);
   bytes.set([pullMark, index, withHead ? 1 : 0, 0]);
   view.setUint32(4, leaf);
   view.setUint32(8, count);
   bytes.set(pack, 12);
-  return bytes;
+  return concat([bytes, traceBytes(trace)]);
 }
 
 function decodePull(bytes: Uint8Array): PullRequest {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const { 1: index = 0, 2: withHead } = bytes;
   const at = { leaf: view.getUint32(4), count: view.getUint32(8) };
-  return { pack: bytes.slice(12), index, ...at, withHead: withHead === 1 };
+  const trace = traceFrom(bytes.subarray(44));
+  return { pack: bytes.slice(12, 44), index, ...at, withHead: withHead === 1, trace };
 }
 
 /** Its size in three bytes stands before it: never 0xff. */

@@ -331,8 +331,8 @@ export class Agent implements AsyncDisposable {
       audit: this.audit.log.note,
     });
     if (storage === undefined) return;
-    const { tiers, shards: store } = this.#ports;
-    answerStorage(this.#serve, { storage, store, tiers, ledger, view, sync });
+    const { tiers, log, shards: store } = this.#ports;
+    answerStorage(this.#serve, { storage, store, tiers, ledger, view, sync, log });
   }
 
   /** A fact held here. */

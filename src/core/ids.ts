@@ -17,8 +17,10 @@ export type FactHash = Branded<'FactHash'>;
 export type PeerKey = Branded<'PeerKey'>;
 /** Ed25519 public key that signs statements, 64 hexadecimal characters. */
 export type AgentKey = Branded<'AgentKey'>;
+/** Of one backup or restore, for the logs of all agents that take part: 32 hexadecimal characters. */
+export type TraceId = Branded<'TraceId'>;
 
-type Id = ClusterId | PackId | DatasetId | StatementHash | FactHash | PeerKey | AgentKey;
+type Id = ClusterId | PackId | DatasetId | StatementHash | FactHash | PeerKey | AgentKey | TraceId;
 
 /** The hexadecimal id of these bytes. The caller says which kind of id they are. */
 export function idOf<T extends Id>(bytes: Uint8Array): T {

@@ -1,5 +1,5 @@
 import type { ShardHead } from '../core/format/shard.ts';
-import type { PeerKey } from '../core/ids.ts';
+import type { PeerKey, TraceId } from '../core/ids.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Cancel } from './runtime.ts';
 
@@ -76,6 +76,8 @@ export type PullRequest = {
   readonly withHead: boolean;
   /** Why; undefined: none that the reader could show. */
   readonly purpose?: ReadPurpose | undefined;
+  /** Of which backup or restore it is part: for the log of who serves it. */
+  readonly trace?: TraceId | undefined;
 };
 
 export type PullReply = { readonly bytes: Uint8Array; readonly head?: ShardHead };

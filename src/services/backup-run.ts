@@ -15,7 +15,7 @@ import type { Code } from '../core/policy/code-choice.ts';
 import { codeInWords } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { LoopWatch } from '../ports/loop-watch.ts';
-import type { BackupJob, BackupOptions, BackupProgress, BackupResult } from './backup.ts';
+import type { TracedJob, BackupOptions, BackupProgress, BackupResult } from './backup.ts';
 import { ContentSink } from './content-sink.ts';
 import type { KnownSegment } from './dataset-index.ts';
 import { FileReader } from './file-reader.ts';
@@ -38,7 +38,7 @@ const unstableListedMax = 1000;
 /** One backup on its way: everything that belongs to it alone. */
 export class BackupRun implements Disposable {
   readonly #o: BackupOptions;
-  readonly #job: BackupJob;
+  readonly #job: TracedJob;
   readonly #channel: Channel<BackupProgress>;
   readonly #signal: AbortSignal;
   readonly #code: Code;
@@ -61,7 +61,7 @@ export class BackupRun implements Disposable {
 
   constructor(
     options: BackupOptions,
-    job: BackupJob,
+    job: TracedJob,
     channel: Channel<BackupProgress>,
     signal: AbortSignal,
   ) {
@@ -200,7 +200,12 @@ export class BackupRun implements Disposable {
     const assignments = this.#placer.assign(written, this.#code);
     this.#bytesStored +=
       shardSizeOf({ k: written.entry.k, packSize: written.entry.size }) * assignments.length;
-    const { bytesSent } = await this.#o.distributor.place(written, this.#dataset, assignments);
+    const { bytesSent } = await this.#o.distributor.place(
+      written,
+      this.#dataset,
+      assignments,
+      this.#job.trace,
+    );
     this.#bytesSent += bytesSent;
     this.#report(undefined);
   }
@@ -222,7 +227,7 @@ export class BackupRun implements Disposable {
     const { committer } = this.#o;
     const { own, right } = this.#job;
     const signed = await right.sign(own.dataset, () => committer.sign(manifest));
-    const { record, durability } = await committer.collect(signed);
+    const { record, durability } = await committer.collect(signed, this.#job.trace);
     await this.#job.own.index.replaceSegments(segments.removed, segments.added);
     return this.#result(record, durability);
   }

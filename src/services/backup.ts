@@ -2,10 +2,11 @@ import { Channel } from '../base/channel.ts';
 import { Semaphore } from '../base/concurrency.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Annotation } from '../core/format/records.ts';
-import type { AgentKey } from '../core/ids.ts';
+import type { AgentKey, TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
+import { newTraceId } from '../core/trace-id.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { LoopWatch } from '../ports/loop-watch.ts';
 import type { Clock, Entropy, Log } from '../ports/runtime.ts';
@@ -25,6 +26,9 @@ import type { ShardGatherer } from './repair/shard-gatherer.ts';
 import type { Standing } from './standing.ts';
 import type { Selection } from './selection.ts';
 import type { ScanCounts } from './tree-scan.ts';
+
+/** What a run of it is told of itself. */
+export type TracedJob = BackupJob & { readonly trace: TraceId };
 
 export type BackupJob = {
   readonly own: OwnDataset;
@@ -124,7 +128,8 @@ export class Backup {
       const release = await this.#turn.acquire();
       this.#running++;
       try {
-        return { kind: 'done', result: await this.#attempt(job, channel, signal) };
+        const result = await this.#attempt(this.#traced(job), channel, signal);
+        return { kind: 'done', result };
       } finally {
         this.#running--;
         release();
@@ -132,9 +137,18 @@ export class Backup {
     });
   }
 
+  #traced(job: BackupJob): TracedJob {
+    const { self, clock, log } = this.#options;
+    const dataset = job.own.dataset.id;
+    const now = { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+    const trace = newTraceId(`${self} ${dataset}`, now);
+    log.log('info', backupMessages.backupBegins, { dataset, trace });
+    return { ...job, trace };
+  }
+
   /** Packs may expire while a backup runs that would have used them: what they held is then stored anew. */
   async #attempt(
-    job: BackupJob,
+    job: TracedJob,
     channel: Channel<BackupProgress>,
     signal: AbortSignal,
   ): Promise<BackupResult> {
@@ -148,6 +162,7 @@ export class Backup {
         if (codeOf(error) !== 'pack-expired' || left === 0) throw error;
         this.#options.log.log('info', backupMessages.backupBeginsAgain, {
           reason: (error as Error).message,
+          trace: job.trace,
         });
       }
     }

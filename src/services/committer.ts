@@ -3,7 +3,7 @@ import { secondMs } from '../base/units.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Manifest } from '../core/format/records.ts';
 import { manifestStream } from '../core/format/statement.ts';
-import type { AgentKey, PeerKey, StatementHash } from '../core/ids.ts';
+import type { AgentKey, PeerKey, StatementHash, TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -65,18 +65,20 @@ export class Committer {
   /** Receipts from all storage peers that answer. */
   async collect(
     record: ManifestRecord,
+    trace?: TraceId,
   ): Promise<{ record: ManifestRecord; durability: Durability }> {
     const { view, peers, log } = this.#options;
     await this.#signHere(record);
     await Promise.all(
       this.#storagePeers()
         .filter((member) => peers.isReachable(member.peerKey))
-        .map((member) => this.#askReceipt(member.agentKey, record)),
+        .map((member) => this.#askReceipt(member.agentKey, record, trace)),
     );
     const durability = await view.assess(record);
     log.log('info', backupMessages.snapshotSigned, {
       snapshot: record.hash,
       state: durability.state,
+      ...(trace && { trace }),
     });
     return { record, durability };
   }
@@ -93,7 +95,7 @@ export class Committer {
   }
 
   /** @returns false when the peer did not answer; it is asked again later. */
-  async #askReceipt(agent: AgentKey, record: ManifestRecord): Promise<boolean> {
+  async #askReceipt(agent: AgentKey, record: ManifestRecord, trace?: TraceId): Promise<boolean> {
     const { ledger, peers, sync, outbox, log } = this.#options;
     const peerKey = ledger.roster.member(agent)?.peerKey;
     const { writer, stream, sequence } = record.statement;
@@ -104,7 +106,7 @@ export class Committer {
       const answer = await peers.ask(
         peerKey,
         { case: 'commit', value: { manifest } },
-        { timeoutMs: 60 * secondMs },
+        { timeoutMs: 60 * secondMs, trace },
       );
       outbox.refusals.taken(agent, dataset, record.hash);
       const outcome = await ledger.ingest(answer.receipt);
@@ -118,7 +120,8 @@ export class Committer {
       if (code === undefined) throw error;
       const reason = (error as Error).message;
       outbox.refusals.refused(agent, dataset, record.hash, error);
-      log.log('info', backupMessages.noReceiptYet, { agent, snapshot: record.hash, code, reason });
+      const about = { agent, snapshot: record.hash, ...(trace && { trace }) };
+      log.log('info', backupMessages.noReceiptYet, { ...about, code, reason });
       return false;
     }
   }

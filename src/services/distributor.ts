@@ -2,7 +2,7 @@ import { release } from '../base/bytes.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { ShardHead } from '../core/format/shard.ts';
 import { shardHeadMessage } from '../core/format/shard.ts';
-import type { AgentKey, DatasetId, PackId } from '../core/ids.ts';
+import type { AgentKey, DatasetId, PackId, TraceId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Assignment } from '../core/policy/placement.ts';
@@ -34,6 +34,9 @@ export type DistributorOptions = {
 /** A peer that is this much slower than all the others no longer holds up the pack: its shard waits in the outbox. */
 const stragglerMs = 3_000;
 
+/** `straggling`: the others have taken theirs. */
+type Delivery = { readonly straggling: AbortSignal; readonly trace: TraceId | undefined };
+
 /**
  * Brings shards to the peers that shall hold them. A shard offered is pulled by its receiver, from memory
  * while the pack is fresh, from the outbox later.
@@ -52,6 +55,7 @@ export class Distributor {
     written: WrittenPack,
     dataset: DatasetId,
     assignments: readonly Assignment[],
+    trace?: TraceId,
   ): Promise<{ delivered: number; kept: number; bytesSent: number }> {
     let settled = 0;
     let delivered = 0;
@@ -61,7 +65,9 @@ export class Distributor {
     const work = assignments.map(async (assignment) => {
       const head = this.#headOf(written, dataset, assignment.index);
       const bytes = written.encoded.shards[assignment.index] as Uint8Array;
-      const isThere = await this.#deliverOrKeep(assignment.agent, head, bytes, stragglers.signal);
+      const isThere = await this.#deliverOrKeep(assignment.agent, head, bytes, {
+        ...{ straggling: stragglers.signal, trace },
+      });
       settled++;
       if (settled === assignments.length - 1) {
         const patience = this.#options.clock.sleep(this.#patienceMs(), { signal: over.signal });
@@ -112,7 +118,7 @@ export class Distributor {
     agent: AgentKey,
     head: ShardHead,
     bytes: Uint8Array,
-    straggling: AbortSignal,
+    { straggling, trace }: Delivery,
   ): Promise<boolean> {
     if (agent === this.#options.self) {
       await this.#storeHere(head, bytes);
@@ -120,9 +126,9 @@ export class Distributor {
     }
     const release = this.#stage(agent, head, bytes);
     try {
-      const offer = this.#offer(agent, head).then(
+      const offer = this.#offer(agent, head, trace).then(
         () => true,
-        (error: unknown) => this.#refused(agent, head, error),
+        (error: unknown) => this.#refused(agent, head, error, trace),
       );
       const isThere = await Promise.race([offer, abortedFalse(straggling)]);
       if (isThere) return true;
@@ -133,7 +139,7 @@ export class Distributor {
     }
   }
 
-  #refused(agent: AgentKey, head: ShardHead, error: unknown): false {
+  #refused(agent: AgentKey, head: ShardHead, error: unknown, trace?: TraceId): false {
     const code = codeOf(error);
     if (code === undefined) throw error;
     this.#options.log.log('info', backupMessages.shardKeptInOutbox, {
@@ -142,6 +148,7 @@ export class Distributor {
       index: head.index,
       code,
       reason: (error as Error).message,
+      ...(trace && { trace }),
     });
     return false;
   }
@@ -174,7 +181,7 @@ export class Distributor {
     return this.#options.outbox.isFor(agent, parcel);
   }
 
-  async #offer(agent: AgentKey, head: ShardHead): Promise<void> {
+  async #offer(agent: AgentKey, head: ShardHead, trace?: TraceId): Promise<void> {
     const member = this.#options.ledger.roster.member(agent);
     if (member === undefined || !this.#options.peers.isReachable(member.peerKey)) {
       throw new HoldfastError('peer-unreachable', `${member?.name ?? agent} is not connected`);
@@ -183,7 +190,8 @@ export class Distributor {
     const { refusals } = this.#options.outbox;
     const thing = `${head.pack}/${head.index}`;
     try {
-      await this.#options.peers.ask(member.peerKey, question, { timeoutMs: limits.offerTimeoutMs });
+      const timeoutMs = limits.offerTimeoutMs;
+      await this.#options.peers.ask(member.peerKey, question, { timeoutMs, trace });
       refusals.taken(agent, head.dataset, thing);
     } catch (error) {
       refusals.refused(agent, head.dataset, thing, error);

@@ -8,7 +8,7 @@ import {
   leafSizeAt,
   type ShardHead,
 } from '../core/format/shard.ts';
-import { idBytes, type PeerKey, shortId } from '../core/ids.ts';
+import { idBytes, type PeerKey, shortId, type TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
@@ -30,6 +30,7 @@ export type LeafFetcherOptions = {
   readonly log: Log;
   /** Said to whoever is asked. */
   readonly purpose?: ReadPurpose | undefined;
+  readonly trace?: TraceId | undefined;
 };
 
 /** Gets leaves from one holder and lets none through that its pack id does not vouch for. */
@@ -86,9 +87,9 @@ export class LeafFetcher {
       return { bytes: await store.read(entry.pack, holder.index, leaf, count), head };
     }
     const pack = idBytes(entry.pack);
-    const { purpose } = this.#options;
+    const { purpose, trace } = this.#options;
     const range = { index: holder.index, leaf, count };
-    const request = { pack, ...range, withHead: known === undefined, purpose };
+    const request = { pack, ...range, withHead: known === undefined, purpose, trace };
     const reply = await this.#options.network.pull(holder.peer, request, { signal });
     return { bytes: reply.bytes, head: known ?? reply.head };
   }

@@ -5,7 +5,7 @@ import { mapLimit, Semaphore } from '../base/concurrency.ts';
 import { secondMs } from '../base/units.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
-import { type PackId, shortId } from '../core/ids.ts';
+import { type PackId, shortId, type TraceId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Compute } from '../ports/compute.ts';
@@ -45,6 +45,7 @@ export type PackReaderOptions = {
   readonly log: Log;
   /** Said to whoever is asked: without one they give little. */
   readonly purpose?: ReadPurpose | undefined;
+  readonly trace?: TraceId | undefined;
 };
 
 export type PackReaderStats = {
@@ -99,8 +100,8 @@ export class PackReader {
 
   constructor(options: PackReaderOptions) {
     this.#options = options;
-    const { network, store, clock, log, purpose } = options;
-    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose });
+    const { network, store, clock, log, purpose, trace } = options;
+    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose, trace });
   }
 
   get stats(): PackReaderStats {

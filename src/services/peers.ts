@@ -3,11 +3,12 @@ import { HoldfastError } from '../core/errors.ts';
 import { decodeResponse, encodeRequest, throwFailure } from '../core/format/exchange.ts';
 import { multiaddrsMax } from '../core/format/member.ts';
 import { clusterStream } from '../core/format/statement.ts';
-import type { PeerKey } from '../core/ids.ts';
+import type { PeerKey, TraceId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { networkMessages } from '../core/log-messages/network.ts';
 import type { Answer, ExchangeKind, Question } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
+import { traceBytes } from '../core/trace-id.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Ledger } from './ledger.ts';
@@ -98,9 +99,10 @@ export class Peers implements AsyncDisposable {
   async ask<Kind extends ExchangeKind>(
     peer: PeerKey,
     question: Question<Kind>,
-    options: Cancel & { timeoutMs?: number } = {},
+    { trace, ...options }: Cancel & { timeoutMs?: number; trace?: TraceId | undefined } = {},
   ): Promise<Answer<Kind>> {
-    const request = encodeRequest({ body: question } as Parameters<typeof encodeRequest>[0]);
+    const message = { body: question, trace: traceBytes(trace) };
+    const request = encodeRequest(message as Parameters<typeof encodeRequest>[0]);
     const timeoutMs = options.timeoutMs ?? limits.requestTimeoutMs;
     const reply = await this.#options.network.call(peer, request, { ...options, timeoutMs });
     const response = decodeResponse(reply);

@@ -2,12 +2,13 @@ import { assert, assertNever } from '../base/assert.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import { decodeRequest, encodeResponse, failureResponse } from '../core/format/exchange.ts';
 import { textLike } from '../core/format/field.ts';
-import { type AgentKey, idOf, type PeerKey, shortId } from '../core/ids.ts';
+import { type AgentKey, idOf, type PeerKey, shortId, type TraceId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { networkMessages } from '../core/log-messages/network.ts';
 import type { AnswerInit, AskedValue, ExchangeKind } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import { fairHeads, headMessage } from '../core/protocol/stream-heads.ts';
+import { traceFrom } from '../core/trace-id.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { FactStore } from '../ports/statement-log.ts';
@@ -44,6 +45,8 @@ export type Caller = Cancel & {
   readonly access: 'member' | 'invite' | 'recovery';
   /** Set when, and only when, access is 'member'. */
   readonly member?: Member;
+  /** Of which backup or restore it says this is part: for the log alone. */
+  readonly trace?: TraceId;
 };
 
 export type Handler<Kind extends ExchangeKind> = (
@@ -121,8 +124,10 @@ export class Serve {
 
   async #answer(peer: PeerKey, bytes: Uint8Array, cancel: Cancel): Promise<Uint8Array> {
     let asked = 'a request';
+    let trace: TraceId | undefined;
     try {
-      const { body } = decodeRequest(bytes);
+      const { body, trace: said } = decodeRequest(bytes);
+      trace = traceFrom(said);
       asked = body.case ?? asked;
       if (body.case === undefined) {
         throw new HoldfastError('bad-encoding', 'the request is of a kind that is not known here');
@@ -134,9 +139,15 @@ export class Serve {
       if (known === undefined || !mayAsk(known, body.case)) {
         throw new HoldfastError('not-permitted', `you may not ask for: ${body.case}`);
       }
-      return encodeResponse(await this.#dispatch(body.case, body.value, { ...known, ...cancel }));
+      return encodeResponse(
+        await this.#dispatch(body.case, body.value, {
+          ...known,
+          ...cancel,
+          ...(trace && { trace }),
+        }),
+      );
     } catch (error) {
-      this.#note(peer, asked, error);
+      this.#note({ peer, asked, trace }, error);
       return encodeResponse(failureResponse(error));
     }
   }
@@ -155,12 +166,15 @@ export class Serve {
   }
 
   /** Peers that try what they may not are remembered; those that ask for what is not here are not. */
-  #note(peer: PeerKey, asked: string, error: unknown): void {
+  #note(
+    { peer, asked, trace }: { peer: PeerKey; asked: string; trace: TraceId | undefined },
+    error: unknown,
+  ): void {
     const isExpected = error instanceof HoldfastError;
     const problem = error instanceof Error ? error.message : String(error);
     this.#options.logger?.log(isExpected ? 'debug' : 'error', networkMessages.requestNotAnswered, {
-      peer,
-      problem,
+      ...{ peer, problem },
+      ...(trace && { trace }),
     });
     if (!isExpected || !suspicious.has(error.code)) return;
     const actor = this.#options.ledger.roster.memberByPeer(peer)?.name ?? shortId(peer);

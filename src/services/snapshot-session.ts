@@ -1,7 +1,9 @@
 import { assert } from '../base/assert.ts';
 import { idBytes, type PackId } from '../core/ids.ts';
+import { backupMessages } from '../core/log-messages/backup.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
+import { newTraceId } from '../core/trace-id.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -75,7 +77,7 @@ export class SnapshotSession {
   ): Promise<OpenedPacks> {
     const { compute, sealer } = this.#options;
     const places = await this.#placesOf(record);
-    const packs = this.#reader(places, purpose);
+    const packs = this.#reader(record, places, purpose);
     const dataset = this.datasetOf(record).id;
     const opening = 'identities' in keys ? keys : { ...keys, identities: [] };
     const frames = new FrameReader({ packs, compute, sealer, dataset, ...opening });
@@ -84,7 +86,7 @@ export class SnapshotSession {
 
   /** A snapshot's packs as they lie at the members, sealed. */
   async packsOf(record: ManifestRecord, purpose?: ReadPurpose): Promise<PackReader> {
-    return this.#reader(await this.#placesOf(record), purpose);
+    return this.#reader(record, await this.#placesOf(record), purpose);
   }
 
   async #placesOf(record: ManifestRecord): Promise<PackPlaces> {
@@ -92,13 +94,21 @@ export class SnapshotSession {
     return new PackPlaces(peers, record, await view.holders(record));
   }
 
-  #reader(source: PackPlaces, purpose: ReadPurpose | undefined): PackReader {
+  #reader(
+    record: ManifestRecord,
+    source: PackPlaces,
+    purpose: ReadPurpose | undefined,
+  ): PackReader {
     const { network, store, compute, clock, log } = this.#options;
+    const trace = newTraceId(`${network.self} ${record.hash}`, {
+      ...{ nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() },
+    });
+    log.log('info', backupMessages.snapshotRead, { snapshot: record.hash, trace });
     return new PackReader({
       ...{ network, source },
       probe: (pack) => this.#probe(pack),
       ...(store === undefined ? {} : { store }),
-      ...{ compute, clock, log, purpose },
+      ...{ compute, clock, log, purpose, trace },
     });
   }
 

@@ -1,8 +1,11 @@
+import { toHex } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { shardHeadFrom, shardHeadMessage } from '../core/format/shard.ts';
 import { idBytes, idOf, type PackId, type PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { storageMessages } from '../core/log-messages/storage.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
+import type { Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { ShardTiers } from '../ports/shard-tiers.ts';
 import type { DurabilityView } from './durability-view.ts';
@@ -20,6 +23,7 @@ export type StorageAnswersOptions = {
   readonly store: ShardStore;
   /** Undefined on a host without a cold store. */
   readonly tiers: ShardTiers | undefined;
+  readonly log: Log;
 };
 
 /** Lets other members store here, have snapshots signed, and look at what is held. */
@@ -27,16 +31,24 @@ export function answerStorage(
   serve: Pick<Serve, 'register'>,
   options: StorageAnswersOptions,
 ): void {
-  const { storage, store } = options;
+  const { storage, store, log } = options;
   answerCold(serve, options);
   serve.register('offer', async ({ head }, caller) => {
     if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
-    const { hadIt } = await storage.take(caller.peer, shardHeadFrom(head));
+    const { peer, trace } = caller;
+    const { hadIt } = await storage.take(peer, shardHeadFrom(head), trace);
+    log.log('debug', storageMessages.shardTaken, {
+      ...{ peer, pack: toHex(head.pack), index: head.index, hadIt },
+      ...(trace && { trace }),
+    });
     return { hadIt };
   });
-  serve.register('commit', async ({ manifest }, caller) => ({
-    receipt: await signFor(caller.peer, manifest, options),
-  }));
+  serve.register('commit', async ({ manifest }, caller) => {
+    const { peer, trace } = caller;
+    const receipt = await signFor(peer, manifest, options);
+    log.log('info', storageMessages.receiptSigned, { peer, ...(trace && { trace }) });
+    return { receipt };
+  });
   serve.register('head', ({ pack }) => heads(pack, store));
   serve.register('inspect', async ({ packs, readData }) => {
     if (packs.length > limits.inspectPacksMax) {

@@ -3,10 +3,9 @@ import { decodePackSegment, encodeHolding, factHash } from '../core/format/facts
 import type { ShardHead } from '../core/format/shard.ts';
 import { leafCountOf, shardSizeOf } from '../core/format/shard.ts';
 import { receiptStream } from '../core/format/statement.ts';
-import type { FactHash, PackId, PeerKey } from '../core/ids.ts';
+import type { FactHash, PackId, PeerKey, TraceId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
@@ -29,6 +28,8 @@ export type StoragePeerOptions = {
   readonly log: Log;
 };
 
+type PullReason = Pick<PullRequest, 'purpose' | 'trace'>;
+
 /**
  * The storage side: takes shards that members offer, by pulling them leaf by leaf, and signs what it holds.
  * It knows no key; all that it checks are hashes.
@@ -42,7 +43,11 @@ export class StoragePeer {
   }
 
   /** Durable when resolved. Offers of the same shard under way are joined. */
-  async take(from: PeerKey, head: ShardHead): Promise<{ hadIt: boolean }> {
+  async take(
+    from: PeerKey,
+    head: ShardHead,
+    trace?: TraceId | undefined,
+  ): Promise<{ hadIt: boolean }> {
     const { store } = this.#options;
     this.#requireWriter(from, head);
     if (store.indexes(head.pack).includes(head.index)) {
@@ -62,7 +67,9 @@ export class StoragePeer {
     // At once: else whoever offers a thousand packs at the same moment passes with all of them.
     if (isNewPack) budgets?.charge(head);
     const check = (): void => this.#requireWriter(from, head);
-    const run = this.#pullInto(from, head, check).finally(() => this.#receiving.delete(name));
+    const run = this.#pullInto(from, head, check, { trace }).finally(() =>
+      this.#receiving.delete(name),
+    );
     this.#receiving.set(name, run);
     try {
       await run;
@@ -101,18 +108,18 @@ export class StoragePeer {
   /** Takes a copy of a shard from another holder, on this peer's own account. */
   copy(from: PeerKey, head: ShardHead): Promise<void> {
     requireRegion(this.#options.ledger, head);
-    return this.#pullInto(from, head, () => {}, { kind: 'repair' });
+    return this.#pullInto(from, head, () => {}, { purpose: { kind: 'repair' } });
   }
 
   async #pullInto(
     from: PeerKey,
     head: ShardHead,
     check: () => void,
-    purpose?: ReadPurpose,
+    why: PullReason,
   ): Promise<void> {
     const writer = await this.#options.store.write(head);
     try {
-      await this.#pullLeaves(from, { head, purpose }, writer, check);
+      await this.#pullLeaves(from, { head, ...why }, writer, check);
     } catch (error) {
       await writer.abandon();
       throw error;
@@ -125,7 +132,7 @@ export class StoragePeer {
   /** Keeps a few requests under way; appends in order. */
   async #pullLeaves(
     from: PeerKey,
-    { head, purpose }: { head: ShardHead; purpose: ReadPurpose | undefined },
+    { head, ...why }: { head: ShardHead } & PullReason,
     writer: ShardWriter,
     check: () => void,
   ): Promise<void> {
@@ -140,7 +147,7 @@ export class StoragePeer {
         leaf: asked,
         count: leaves,
         withHead: false,
-        purpose,
+        ...why,
       });
       reply.catch(() => {});
       asked += leaves;

@@ -16,4 +16,6 @@ export const backupMessages = {
   snapshotSigned: 'snapshot signed',
   stageProgramHasFailed: 'a program of a stage has failed',
   stageProgramHasRun: 'a program of a stage has run',
+  backupBegins: 'a backup begins',
+  snapshotRead: 'a snapshot is read',
 } as const;

@@ -39,4 +39,7 @@ export const storageMessages = {
   thawNotWrittenDown: 'a thaw was not written down',
   timeNotKept: 'the time was not kept',
   trashNotKept: 'the trash was not kept',
+  shardTaken: 'a shard was taken',
+  receiptSigned: 'a receipt was signed',
+  shardsRead: 'shards are read from here',
 } as const;

@@ -1,8 +1,11 @@
 import { BoundedCache } from '../../base/bounded-cache.ts';
+import { RecentMap } from '../../base/recent-map.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { leafCountOf, leafSizeAt, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import { idOf, type PackId, type PeerKey, shortId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
+import type { Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import type { Distributor } from '../distributor.ts';
 import type { Caller, Serve } from '../serve.ts';
@@ -18,10 +21,13 @@ export type ShardReadsOptions = {
   readonly distributor: Pick<Distributor, 'serve' | 'isFor'>;
   readonly rights: Pick<ReadRights, 'of'>;
   readonly guard: Pick<ReadGuard, 'admit'>;
+  readonly log: Log;
 };
 
 /** Heads of what is being read: 11 KiB each at most. */
 const headsMax = 256;
+/** Restores that are known by their reader: a line of the log for each, and not for each leaf. */
+const tracesMax = 1024;
 
 /**
  * Serves leaves of shards to other members and to the recovery kit. What is on its way to the very one who asks
@@ -30,6 +36,8 @@ const headsMax = 256;
 export class ShardReads {
   readonly #options: ShardReadsOptions;
   readonly #heads = new BoundedCache<string, ShardHead>(headsMax);
+
+  readonly #traces = new RecentMap<true>(tracesMax);
 
   constructor(options: ShardReadsOptions) {
     this.#options = options;
@@ -64,6 +72,15 @@ export class ShardReads {
   async #admit(caller: Caller, head: ShardHead, request: PullRequest): Promise<void> {
     const right = await this.#options.rights.of(caller, head, request);
     await this.#options.guard.admit(caller, right, amountOf(head, request));
+    this.#note(caller, request);
+  }
+
+  #note({ peer, access }: Caller, { purpose, trace }: PullRequest): void {
+    const name = `${peer} ${trace}`;
+    if (trace === undefined || this.#traces.get(name)) return;
+    this.#traces.set(name, true);
+    const why = purpose?.kind ?? access;
+    this.#options.log.log('info', storageMessages.shardsRead, { peer, why, trace });
   }
 
   async #head(pack: PackId, index: number): Promise<ShardHead> {

@@ -1,5 +1,5 @@
 import type { DatasetStatus, StatusReport } from '../../../agent/api.ts';
-import { formatElapsed, formatSize, formatSpan } from '../../../base/quantity.ts';
+import { formatSize, formatSpan } from '../../../base/quantity.ts';
 import { standingCount } from '../../model/alarms.ts';
 import { type Answer, overviewOf, type Task } from '../../model/overview.ts';
 import { counted, listed, type Tone } from '../../model/words.ts';
@@ -142,7 +142,7 @@ function mayFail(count: number): string {
 function drillWords({ drill }: DatasetStatus): string {
   const last = drill?.last;
   if (last?.rtoMs === undefined) return 'never measured';
-  return `${last.isRtoReckoned ? 'about ' : ''}${formatElapsed(last.rtoMs)}${last.outcome === 'passed' ? '' : ', FAILED'}`;
+  return `${last.isRtoReckoned ? 'about ' : ''}${formatSpan(last.rtoMs)}${last.outcome === 'passed' ? '' : ', FAILED'}`;
 }
 
 function Sites({ status }: { status: StatusReport }) {

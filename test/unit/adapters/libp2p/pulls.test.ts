@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
+  decodePullRequest,
   encodePullReply,
   encodePullRequest,
   encodePullWait,
@@ -14,7 +15,7 @@ import {
   writeFrame,
 } from '../../../../src/adapters/libp2p/stream-io.ts';
 import { MiB } from '../../../../src/base/units.ts';
-import type { PeerKey } from '../../../../src/core/ids.ts';
+import { idOf, type PeerKey, type TraceId } from '../../../../src/core/ids.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import type { PullRequest } from '../../../../src/ports/network.ts';
 import { startAgentProcess } from './agent-process.ts';
@@ -45,6 +46,12 @@ test('pulls of a whole pack arrive intact, over few streams', async () => {
     leaves.map((leaf) => left.pull(right.self, { ...request, leaf })),
   );
   expect(Buffer.compare(Buffer.concat(replies.map(({ bytes }) => bytes)), pack)).toBe(0);
+});
+
+test('a pull tells of which backup or restore it is part', () => {
+  const trace = idOf<TraceId>(new Uint8Array(16).fill(7));
+  expect(decodePullRequest(encodePullRequest({ ...request, trace })).trace).toBe(trace);
+  expect(decodePullRequest(encodePullRequest(request)).trace).toBeUndefined();
 });
 
 test('pulls of one peer are bounded on the far end, and each waits for its turn', async () => {

@@ -19,6 +19,13 @@ export declare const file_holdfast_v1_exchange: GenFile;
  */
 export declare type Request = Message<"holdfast.v1.Request"> & {
   /**
+   * 16 bytes: of which backup or restore this is part. Said by the caller, for the log alone; anything else counts as none.
+   *
+   * @generated from field: bytes trace = 156;
+   */
+  trace: Uint8Array;
+
+  /**
    * @generated from oneof holdfast.v1.Request.body
    */
   body: {
@@ -1043,6 +1050,13 @@ export declare type PullRequest = Message<"holdfast.v1.PullRequest"> & {
    * @generated from field: holdfast.v1.ReadPurpose purpose = 6;
    */
   purpose?: ReadPurpose | undefined;
+
+  /**
+   * as in Request
+   *
+   * @generated from field: bytes trace = 17;
+   */
+  trace: Uint8Array;
 };
 
 /**
