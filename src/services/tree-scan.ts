@@ -161,15 +161,7 @@ export class TreeScan {
 
   /** Unchanged on disk, and everything that it needs is still known to be durable. */
   #isReusable(before: CatalogEntry, facts: FileFacts): boolean {
-    return (
-      before.isSettled &&
-      before.ctimeNs === facts.ctimeNs &&
-      before.inode === facts.inode &&
-      before.device === facts.device &&
-      before.mtimeNs === facts.mtimeNs &&
-      (kindOf(facts.mode) !== 'file' || before.size === facts.size) &&
-      this.#areKnown(before.packs)
-    );
+    return isUntouched(before, facts) && this.#areKnown(before.packs);
   }
 
   #areKnown(packs: readonly number[]): boolean {
@@ -278,6 +270,8 @@ export class TreeScan {
     this.counts.bytes += size;
     this.counts.bytesRead += content.bytesRead;
     if (visit.before === undefined) this.counts.filesNew++;
+    // Stored anew for what has become of its packs: that is nobody's change.
+    else if (isUntouched(visit.before, content.facts)) this.counts.filesUnmodified++;
     else this.counts.filesChanged++;
     const packs = new Set(content.packs);
     const long = content.extents.length > limits.inlineExtentsMax;
@@ -363,4 +357,16 @@ const holeMarker = new Uint8Array(32).fill(1);
 /** Another name of a file that has been read under its first. */
 function asReadBefore(content: FileContent): FileContent {
   return content.outcome === 'stored' ? { ...content, bytesRead: 0 } : content;
+}
+
+/** It is on disk as it was when it was read last. */
+function isUntouched(before: CatalogEntry, facts: FileFacts): boolean {
+  return (
+    before.isSettled &&
+    before.ctimeNs === facts.ctimeNs &&
+    before.inode === facts.inode &&
+    before.device === facts.device &&
+    before.mtimeNs === facts.mtimeNs &&
+    (kindOf(facts.mode) !== 'file' || before.size === facts.size)
+  );
 }
