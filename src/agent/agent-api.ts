@@ -209,6 +209,7 @@ function peerReports(agent: Agent): PeerReport[] {
       revoked: rolesTaken(agent, facts.member.agentKey),
       state: facts.state,
       path: facts.path,
+      ...(facts.pathReason !== undefined && { pathReason: facts.pathReason }),
       address: facts.address,
       ...(lag === undefined ? {} : { lag }),
       ...(freeBytes === undefined ? {} : { freeBytes }),

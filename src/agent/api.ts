@@ -171,6 +171,8 @@ export type PeerReport = {
   revoked: string[];
   state: 'self' | 'connected' | 'unreachable';
   path: 'direct' | 'relayed' | '-';
+  /** Why that path, in words; undefined: there is none. */
+  pathReason?: string;
   address: string;
   /** Statements of others that the peer lacks, as far as known; undefined: unknown. */
   lag?: number;

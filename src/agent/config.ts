@@ -122,6 +122,9 @@ const bandwidthWindow = z.strictObject({
 const schema = z.strictObject({
   listen: z.array(multiaddr).min(1).max(16).default(['/ip4/0.0.0.0/tcp/7420']),
   announce: z.array(multiaddr).max(16).default([]),
+  relay: z
+    .strictObject({ serve: z.boolean().default(false), use: z.boolean().default(false) })
+    .prefault({}),
   storage: z
     .strictObject({
       reserve: size.default(10 * GiB),

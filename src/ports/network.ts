@@ -66,6 +66,12 @@ export type Connection = {
   readonly peer: PeerKey;
   readonly address: string;
   readonly path: 'direct' | 'relayed';
+  /** Who opened it. */
+  readonly openedBy?: 'self' | 'peer';
+  /** The member that passes it on. */
+  readonly relay?: PeerKey | undefined;
+  /** Why there is no direct one, as the last attempt has shown; undefined: nothing was tried. */
+  readonly obstacle?: string | undefined;
 };
 
 export type PullRequest = {

@@ -9,7 +9,7 @@ import { networkMessages } from '../core/log-messages/network.ts';
 import type { Answer, ExchangeKind, Question } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import { traceBytes } from '../core/trace-id.ts';
-import type { Network } from '../ports/network.ts';
+import type { Connection, Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -27,6 +27,8 @@ export type PeerFacts = {
   readonly member: Member;
   readonly state: 'self' | 'connected' | 'unreachable';
   readonly path: 'direct' | 'relayed' | '-';
+  /** Why that path; undefined: there is none, or nothing to say. */
+  readonly pathReason: string | undefined;
   readonly address: string;
   readonly freeBytes: number | undefined;
   readonly shards: number | undefined;
@@ -179,6 +181,7 @@ export class Peers implements AsyncDisposable {
         member,
         state: isSelf ? 'self' : connection === undefined ? 'unreachable' : 'connected',
         path: connection?.path ?? '-',
+        pathReason: connection === undefined ? undefined : this.#reasonFor(connection),
         address: connection?.address ?? member.addresses[0] ?? '',
         freeBytes: greeting?.freeBytes,
         shards: greeting?.shards,
@@ -190,6 +193,16 @@ export class Peers implements AsyncDisposable {
         version: greeting?.version ?? (member.version === '' ? undefined : member.version),
       };
     });
+  }
+
+  #reasonFor({ path, openedBy, relay, obstacle, address }: Connection): string {
+    if (path === 'direct') {
+      return openedBy === 'peer' ? 'it has dialled this host' : `dialled at ${address}`;
+    }
+    const { roster } = this.#options.ledger;
+    const name = roster.members().find(({ peerKey }) => peerKey === relay)?.name ?? 'a relay';
+    const why = obstacle ?? 'no direct way was tried yet';
+    return `through ${name}: ${openedBy === 'peer' ? 'it came that way; ' : ''}${why}`;
   }
 
   /** Whoever is no member any more is cut off at once, also in the middle of a transfer. */

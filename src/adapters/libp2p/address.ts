@@ -38,6 +38,14 @@ export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some((part) => part.name === 'p2p-circuit');
 }
 
+/** The id, as text, of the relay that a relayed address leads through. */
+export function relayInAddress(address: Multiaddr): string | undefined {
+  const parts = address.getComponents();
+  const circuit = parts.findIndex((part) => part.name === 'p2p-circuit');
+  const before = circuit < 0 ? [] : parts.slice(0, circuit);
+  return before.findLast((part) => part.name === 'p2p')?.value;
+}
+
 function multiaddrText(text: string): string | undefined {
   const [, bracketed, host, portText] = hostAndPort.exec(text) ?? [];
   const port = Number(portText);

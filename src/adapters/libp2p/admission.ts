@@ -1,7 +1,7 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { PeerKey } from '../../core/ids.ts';
-import { peerInAddress, plainAddress } from './address.ts';
+import { peerInAddress, plainAddress, relayInAddress } from './address.ts';
 import { peerKeyOf } from './peer-key.ts';
 
 /**
@@ -32,10 +32,10 @@ export class Admission {
     return key !== undefined && (this.#hosts.has(key) || this.#admit(key));
   }
 
-  /** Whoever answers at the address is let through until this is disposed. */
+  /** Whoever answers at the address is let through until this is disposed, and so is the relay on the way. */
   expect(address: Multiaddr): Disposable {
-    const peer = peerInAddress(address);
-    const names = [plainAddress(address), ...(peer === undefined ? [] : [peer])];
+    const peers = [peerInAddress(address), relayInAddress(address)];
+    const names = [plainAddress(address), ...peers.filter((peer) => peer !== undefined)];
     for (const name of names) this.#expected.set(name, (this.#expected.get(name) ?? 0) + 1);
     return {
       [Symbol.dispose]: () => {
@@ -46,6 +46,10 @@ export class Admission {
         }
       },
     };
+  }
+
+  #isExpected(peer: PeerId, at: Multiaddr): boolean {
+    return this.#expected.has(plainAddress(at)) || this.#expected.has(peer.toString());
   }
 
   forgetHost(peer: PeerId): void {
@@ -60,10 +64,14 @@ export class Admission {
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) => {
         if (this.allows(peer)) return false;
         const key = peerKeyOf(peer);
-        if (key === undefined || !this.#expected.has(plainAddress(remoteAddr))) return true;
+        if (key === undefined || !this.#isExpected(peer, remoteAddr)) return true;
         this.#hosts.add(key);
         return false;
       },
+      // A relay is for members, on both ends.
+      denyInboundRelayReservation: (peer) => !this.isMember(peer),
+      denyOutboundRelayedConnection: (from, to) => !this.isMember(from) || !this.isMember(to),
+      denyInboundRelayedConnection: (relay, from) => !this.isMember(relay) || !this.isMember(from),
       // libp2p reads this as "may be stored".
       filterMultiaddrForPeer: (peer) => this.isMember(peer),
     };

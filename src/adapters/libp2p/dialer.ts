@@ -3,7 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { type PeerKey, shortId } from '../../core/ids.ts';
-import { addressFor, addressOf } from './address.ts';
+import { addressFor, addressOf, isRelayed, plainAddress } from './address.ts';
 import type { Admission } from './admission.ts';
 import { Deadline } from './deadline.ts';
 import { unreachable } from './failure.ts';
@@ -19,6 +19,7 @@ const confirmTimeoutMs = 5 * secondMs;
 export class Dialer {
   readonly #node: Libp2pNode;
   readonly #admission: Admission;
+  readonly #obstacles = new Map<PeerKey, string>();
 
   constructor(node: Libp2pNode, admission: Admission) {
     this.#node = node;
@@ -69,6 +70,42 @@ export class Dialer {
         await confirm(await dial(deadline), deadline);
       }
     });
+  }
+
+  /**
+   * A direct connection beside the relayed one, which stays until then: whoever uses it next takes the direct one.
+   * @throws HoldfastError peer-unreachable
+   */
+  async connectDirectly(
+    peer: PeerKey,
+    addresses: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const id = peerIdOf(peer);
+    const targets = addresses
+      .map(addressOf)
+      .filter((address) => address !== undefined && !isRelayed(address))
+      .map((address) => addressFor(id, address as Multiaddr));
+    if (targets.length === 0) {
+      this.#obstacles.set(peer, 'it has told no address of its own');
+      return;
+    }
+    try {
+      await this.#within(`cannot reach peer ${shortId(peer)}`, signal, async (deadline) => {
+        await confirm(await this.#node.dial(targets, { signal: deadline, force: true }), deadline);
+      });
+      this.#obstacles.delete(peer);
+      for (const one of this.connectionsTo(peer)) if (!one.direct) await one.close();
+    } catch (error) {
+      const where = targets.map(plainAddress).join(', ');
+      this.#obstacles.set(peer, `${where} did not answer`);
+      throw error;
+    }
+  }
+
+  /** What the last attempt at a direct connection came to. */
+  obstacleTo(peer: PeerKey): string | undefined {
+    return this.#obstacles.get(peer);
   }
 
   /** @throws HoldfastError usage (no address) | peer-unreachable */

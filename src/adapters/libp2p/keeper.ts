@@ -1,4 +1,4 @@
-import { secondMs } from '../../base/units.ts';
+import { minuteMs, secondMs } from '../../base/units.ts';
 import type { PeerKey } from '../../core/ids.ts';
 import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Log } from '../../ports/runtime.ts';
@@ -8,6 +8,9 @@ export type Kept = { readonly peer: PeerKey; readonly addresses: readonly string
 /** What the keeper needs of the network. */
 export type Reach = {
   isConnected(peer: PeerKey): boolean;
+  /** Only through another member. */
+  isRelayed(peer: PeerKey): boolean;
+  connectDirectly(peer: PeerKey, addresses: readonly string[], signal: AbortSignal): Promise<void>;
   connect(peer: PeerKey, addresses: readonly string[], signal: AbortSignal): Promise<void>;
   /** Addresses that the peer itself has told before. */
   storedAddresses(peer: PeerKey): Promise<readonly string[]>;
@@ -18,10 +21,14 @@ type State = {
   addresses: readonly string[];
   failures: number;
   nextAtMs: number;
+  /** When a direct way is looked for again. */
+  directAtMs: number;
   isDialling: boolean;
 };
 
 const backoffMaxMs = 30 * secondMs;
+/** A relayed connection works; a better one can wait. */
+const directPeriodMs = 5 * minuteMs;
 /** Dials at once: after a cut of its line an agent has everybody to dial. */
 const dialsMax = 8;
 /** The DHT is asked on every such failure: it costs other members messages. */
@@ -55,7 +62,7 @@ export class Keeper implements Disposable {
       const state = this.#states.get(peer);
       if (state !== undefined && sameList(state.addresses, addresses)) continue;
       const isDialling = state?.isDialling ?? false;
-      this.#states.set(peer, { addresses, failures: 0, nextAtMs: 0, isDialling });
+      this.#states.set(peer, { addresses, failures: 0, nextAtMs: 0, directAtMs: 0, isDialling });
     }
     this.#round();
   }
@@ -76,10 +83,25 @@ export class Keeper implements Disposable {
       if (this.#reach.isConnected(peer)) {
         state.failures = 0;
         state.nextAtMs = 0;
+        if (this.#reach.isRelayed(peer)) this.#lookForDirect(peer, state);
       } else if (performance.now() >= state.nextAtMs && this.#dials < dialsMax) {
         void this.#dial(peer, state);
       }
     }
+  }
+
+  #lookForDirect(peer: PeerKey, state: State): void {
+    if (performance.now() < state.directAtMs || this.#dials >= dialsMax) return;
+    state.directAtMs = performance.now() + directPeriodMs * (0.75 + Math.random() / 2);
+    this.#dials += 1;
+    this.#reach
+      .connectDirectly(peer, state.addresses, this.#stop.signal)
+      .catch((error: unknown) => {
+        this.#log.log('debug', 'there is no direct way to a member', { peer, error });
+      })
+      .finally(() => {
+        this.#dials -= 1;
+      });
   }
 
   async #dial(peer: PeerKey, state: State): Promise<void> {

@@ -1,4 +1,5 @@
 import { noise } from '@chainsafe/libp2p-noise';
+import { circuitRelayServer } from '@libp2p/circuit-relay-v2';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
@@ -12,12 +13,16 @@ import { MiB, secondMs } from '../../base/units.ts';
 import { limits } from '../../core/limits.ts';
 import type { Admission } from './admission.ts';
 import type { NodeMetrics } from './node-metrics.ts';
+import { OwnAddresses } from './own-addresses.ts';
+import { relaySearch, relayTransport } from './relay-places.ts';
 
 export type Services = {
   identify: Identify;
   ping: Ping;
   dht?: KadDHT;
   pubsub?: GossipSub;
+  ownAddresses: OwnAddresses;
+  relay?: unknown;
 };
 
 export type Libp2pNode = Libp2p<Services>;
@@ -29,6 +34,10 @@ export type NodeOptions = {
   readonly listen: readonly string[];
   /** Told to others instead of the addresses that it listens on, when there are any. */
   readonly announce?: readonly string[] | undefined;
+  /** Passes connections on between members that cannot reach each other. */
+  readonly isRelay?: boolean;
+  /** Nobody can dial it: it keeps a place at members that are relays, and is reached through them. */
+  readonly usesRelays?: boolean;
   readonly dht: boolean;
   readonly gossip: boolean;
   readonly metrics?: NodeMetrics | undefined;
@@ -48,6 +57,16 @@ const connectionsMax = 2 * limits.membersMax + 100;
 /** Pings of both sides, heartbeats included; libp2p's 2 are missed when they overlap. */
 const pingStreamsMax = 16;
 
+/**
+ * libp2p lets 15 peers in, and 128 KiB through within two minutes: good manners among strangers. Only members get
+ * through the gater, and what they move are backups.
+ */
+const relaySettings = {
+  reservations: { maxReservations: limits.membersMax, applyDefaultLimit: false },
+  maxInboundHopStreams: limits.membersMax,
+  maxOutboundStopStreams: limits.membersMax,
+};
+
 /** Makes the node, not started. `prefix` keeps clusters apart that share an address. */
 export async function createNode(
   options: NodeOptions,
@@ -55,12 +74,14 @@ export async function createNode(
   admission: Admission,
 ): Promise<Libp2pNode> {
   const announce = options.announce ?? [];
+  const listen = options.usesRelays === true ? [...options.listen, relaySearch] : options.listen;
   const settings: Libp2pOptions<Services> = {
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.transportSecret),
     nodeInfo: { name: 'holdfast', version: '1', userAgent: 'holdfast' },
-    addresses: { listen: [...options.listen], announce: [...announce] },
-    transports: [tcp()],
+    addresses: { listen: [...listen], announce: [...announce] },
+    // Everybody may have to dial through a relay.
+    transports: [tcp(), relayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
@@ -98,6 +119,8 @@ function services(
       maxInboundStreams: pingStreamsMax,
       maxOutboundStreams: pingStreamsMax,
     }),
+    ownAddresses: (components) => new OwnAddresses(components as never),
+    ...(options.isRelay === true ? { relay: circuitRelayServer(relaySettings) } : {}),
     ...(options.dht ? { dht: kadDHT(dhtSettings(prefix)) } : {}),
     ...(options.gossip ? { pubsub: gossipsub(gossipSettings(prefix)) } : {}),
   };

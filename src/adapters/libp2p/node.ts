@@ -6,7 +6,7 @@ import { type ClusterId, type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Connection, Network, PullReply, PullRequest } from '../../ports/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
-import { isRelayed, plainAddress } from './address.ts';
+import { isRelayed, plainAddress, relayInAddress } from './address.ts';
 import { Admission } from './admission.ts';
 import { type AnnouncementHandler, Announcements } from './announcements.ts';
 import { CallClient, type CallHandler, CallServer } from './calls.ts';
@@ -16,7 +16,7 @@ import { reasonOf, unreachable } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Keeper, type Kept } from './keeper.ts';
 import { createNode, type Libp2pNode, type NodeOptions, topicOf } from './libp2p-node.ts';
-import { peerIdOf, peerKeyOf } from './peer-key.ts';
+import { peerIdOf, peerKeyInText, peerKeyOf } from './peer-key.ts';
 import { findAddresses, storedAddresses } from './peer-lookup.ts';
 import { probe } from './probe.ts';
 import { PullClient } from './pull-client.ts';
@@ -105,6 +105,9 @@ class Libp2pNetwork implements Network {
     this.#keeper = new Keeper(
       {
         isConnected: (peer) => this.#dialer.connectionsTo(peer).length > 0,
+        isRelayed: (peer) => this.#dialer.connectionsTo(peer)[0]?.direct === false,
+        connectDirectly: (peer, addresses, signal) =>
+          this.#dialer.connectDirectly(peer, addresses, signal),
         connect: (peer, addresses, signal) => this.connect(peer, addresses, { signal }),
         storedAddresses: (peer) => storedAddresses(node, peer),
         findAddresses: (peer, signal) => this.findAddresses(peer, { signal }),
@@ -136,19 +139,26 @@ class Libp2pNetwork implements Network {
       await this[Symbol.asyncDispose]();
       throw error;
     }
+    this.#node.services.ownAddresses.confirm();
     this.#announcements.start();
   }
 
   addresses(): readonly string[] {
+    this.#node.services.ownAddresses.confirm();
     return [...new Set(this.#node.getMultiaddrs().map(plainAddress))];
   }
 
   connections(): readonly Connection[] {
-    return this.#node.getConnections().flatMap(({ remotePeer, remoteAddr, status }) => {
+    return this.#node.getConnections().flatMap((connection): Connection[] => {
+      const { remotePeer, remoteAddr, status, direction } = connection;
       const peer = peerKeyOf(remotePeer);
       if (peer === undefined || status !== 'open') return [];
-      const path = isRelayed(remoteAddr) ? 'relayed' : 'direct';
-      return [{ peer, address: plainAddress(remoteAddr), path }];
+      const openedBy = direction === 'outbound' ? 'self' : 'peer';
+      const address = plainAddress(remoteAddr);
+      if (!isRelayed(remoteAddr)) return [{ peer, address, path: 'direct', openedBy }];
+      const relay = peerKeyInText(relayInAddress(remoteAddr));
+      const obstacle = this.#dialer.obstacleTo(peer);
+      return [{ peer, address, path: 'relayed', openedBy, relay, obstacle }];
     });
   }
 

@@ -98,6 +98,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
       cluster: clusterIdOf(genesisBytes),
       listen: file.listen,
       announce: config.announce,
+      isRelay: config.relay.serve,
+      usesRelays: config.relay.use,
       admit: (peer) => admission.admits(peer),
       log,
       dht: true,

@@ -85,7 +85,16 @@ async function list(context: CliContext): Promise<void> {
       peer.version ?? '?',
     ]),
   );
+  const relayed = peers.filter(({ path }) => path === 'relayed');
+  if (relayed.length > 0) {
+    const lines = relayed.map((peer) => clean(`${peer.name}: ${pathWords(peer)}`));
+    await output.print('', ...lines);
+  }
   if (removed.length > 0) await output.print('', ...removed.map(removedLine));
+}
+
+function pathWords({ path, pathReason }: PeerReport): string {
+  return pathReason === undefined ? path : `${path}, ${pathReason}`;
 }
 
 function removedLine({ name, site, by, reason, index }: RemovedPeer): string {
@@ -114,7 +123,7 @@ async function show(context: CliContext, name: string): Promise<void> {
       ? []
       : [['roles taken', peer.revoked.join(', ')] as [string, string]]),
     ['state', peer.state],
-    ['path', peer.path],
+    ['path', pathWords(peer)],
     ['address', peer.address],
     ['lag', unknownOr(peer.lag, (lag) => `${lag} statements`)],
     ['free', unknownOr(peer.freeBytes, formatSize)],

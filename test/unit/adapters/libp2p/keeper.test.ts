@@ -131,6 +131,12 @@ class FakeReach implements Reach {
     return false;
   }
 
+  isRelayed(): boolean {
+    return false;
+  }
+
+  async connectDirectly(): Promise<void> {}
+
   async connect(peer: PeerKey, at: readonly string[]): Promise<void> {
     this.dials.push({ peer, at });
     throw new Error('unreachable');
