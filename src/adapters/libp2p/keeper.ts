@@ -97,7 +97,7 @@ export class Keeper implements Disposable {
     this.#reach
       .connectDirectly(peer, state.addresses, this.#stop.signal)
       .catch((error: unknown) => {
-        this.#log.log('debug', 'there is no direct way to a member', { peer, error });
+        this.#log.log('debug', networkMessages.noDirectWay, { peer, error });
       })
       .finally(() => {
         this.#dials -= 1;
