@@ -21,6 +21,5 @@ export function relayTransport(): TransportFactory {
 }
 
 const noWalk = {
-  // biome-ignore lint/correctness/useYield: it ends at once
   async *walk(): AsyncGenerator<never> {},
 };
