@@ -68,6 +68,7 @@ it('loads the example, which shows every key', () => {
       'listen',
       'log',
       'metrics',
+      'relay',
       'repair',
       'scrub',
       'storage',
