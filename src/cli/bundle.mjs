@@ -10,6 +10,7 @@ const entries = [
   'cli/main',
   'adapters/compute/worker',
   'adapters/fs/read-worker',
+  'adapters/fs/write-worker',
   'adapters/age/sealing-child',
   'adapters/age/mint-child',
   'adapters/system/lease-guard-child',

@@ -18,8 +18,15 @@ export interface TargetDirectory extends AsyncDisposable {
   enter(entry: TreeEntry): Promise<TargetDirectory>;
   /** Decides by `overwrite` what to do with what stands under the entry's name. 'same': already identical by size and mtime. */
   check(entry: TreeEntry, overwrite: Overwrite): 'write' | 'same' | 'skip';
-  /** Whole small file at once: content, owner, mode, attributes, times, then its name. */
-  writeFile(entry: TreeEntry, content: Uint8Array): readonly TargetProblem[];
+  /**
+   * Whole small file at once: content, owner, mode, attributes, times, then its name. The content is free for others
+   * as soon as this returns; the file is there when its problems are.
+   * @throws HoldfastError at once or later
+   */
+  writeFile(
+    entry: TreeEntry,
+    content: Uint8Array,
+  ): readonly TargetProblem[] | Promise<readonly TargetProblem[]>;
   /** A larger file, in any order of pieces; holes are whatever is not written. */
   createFile(entry: TreeEntry): TargetFile;
   /** Links, FIFOs, devices, sockets (sockets are recreated as sockets nodes). */

@@ -10,9 +10,11 @@ import type { SnapshotReader } from './snapshot-reader.ts';
 /** Up to this size a file is gathered in memory and written at once. */
 const smallFileMax = 1 * MiB;
 
-/** What became of an entry. */
+type Problems = readonly TargetProblem[];
+
+/** What became of an entry. Of a small file the problems come when the target has written it. */
 export type WriteResult =
-  | { readonly outcome: 'written'; readonly problems: readonly TargetProblem[] }
+  | { readonly outcome: 'written'; readonly problems: Problems | Promise<Problems> }
   | { readonly outcome: 'same' | 'skipped' };
 
 /** The bytes of an entry could not be had; the target is not to blame. */
@@ -84,7 +86,10 @@ export class RestoreWriter {
     }
     const linked = await this.#link(directory, entry);
     if (linked === 'linked') return { outcome: 'written', problems: [] };
-    const problems = await this.#writeNew(directory, entry);
+    const writing = await this.#writeNew(directory, entry);
+    if (entry.linkGroup === 0n) return { outcome: 'written', problems: writing.problems };
+    // Further names lead to it as soon as it is remembered.
+    const problems = await writing.problems;
     this.#remember(node, entry);
     return {
       outcome: 'written',
@@ -114,15 +119,19 @@ export class RestoreWriter {
     }
   }
 
-  async #writeNew(directory: TargetDirectory, entry: TreeEntry): Promise<readonly TargetProblem[]> {
-    if (kindOf(entry.mode) !== 'file') return directory.writeSpecial(entry);
+  /** Problems in an object: a promise of a promise would be waited for. */
+  async #writeNew(
+    directory: TargetDirectory,
+    entry: TreeEntry,
+  ): Promise<{ readonly problems: Problems | Promise<Problems> }> {
+    if (kindOf(entry.mode) !== 'file') return { problems: directory.writeSpecial(entry) };
     const isSmall = entry.size <= smallFileMax && entry.contentList.length === 0;
     if (!isSmall || entry.content.some(({ id }) => id === undefined)) {
-      return this.#writeLarge(directory, entry);
+      return { problems: await this.#writeLarge(directory, entry) };
     }
     const content = await this.#reading(() => this.#content.whole(entry, this.#options));
     this.#options.onBytes(content.length);
-    return directory.writeFile(entry, content);
+    return { problems: directory.writeFile(entry, content) };
   }
 
   async #writeLarge(

@@ -12,6 +12,7 @@ import { RestoreFilter } from './restore-filter.ts';
 import { type DirectoryNode, type RestoreStep, RestoreWalk } from './restore-walk.ts';
 import { ContentLost, RestoreWriter, type WriteResult } from './restore-writer.ts';
 import { joinPath, type SnapshotPath, type SnapshotReader } from './snapshot-reader.ts';
+import { type UnderWay, WritesUnderWay } from './writes-under-way.ts';
 
 export type RestoreOrder = {
   /** As the summary shall name it. */
@@ -104,6 +105,7 @@ class Restore {
     problems: 0,
     bytes: 0,
   };
+  readonly #underWay = new WritesUnderWay();
   #writing: Promise<WriteResult> | undefined;
   #tick: Promise<false> | undefined;
   #filesDone = 0;
@@ -146,6 +148,7 @@ class Restore {
       for await (const step of steps) {
         yield* this.#stoppingUnlessDone(step);
       }
+      yield* this.#settle(() => true);
       await this.#writer[Symbol.asyncDispose]();
       yield { type: 'summary', summary: this.#summary() };
     } finally {
@@ -160,6 +163,7 @@ class Restore {
     try {
       this.#signal.throwIfAborted();
       yield* this.#options.order.dryRun ? this.#list(step) : this.#perform(step);
+      yield* this.#settle(() => this.#underWay.isFull);
       yield* this.#dueStatus(step);
       isDone = true;
     } finally {
@@ -175,7 +179,8 @@ class Restore {
         return;
       case 'leave':
         this.#open.pop();
-        yield* this.#leave(step.node);
+        if (this.#underWay.isEmpty) yield* this.#leave(step.node);
+        else this.#underWay.add({ kind: 'leave', node: step.node });
         return;
       case 'lost':
         yield this.#lost(step.path, step.error);
@@ -204,6 +209,28 @@ class Restore {
     }
   }
 
+  /** Takes what comes of the oldest writes, one after another, as long as `isDue` says so. */
+  async *#settle(isDue: () => boolean): AsyncGenerator<RestoreEvent> {
+    while (isDue()) {
+      const item = this.#underWay.take();
+      if (item === undefined) return;
+      if (item.kind === 'leave') yield* this.#leave(item.node);
+      else yield* this.#settleFile(item);
+    }
+  }
+
+  async *#settleFile({
+    step,
+    problems,
+  }: UnderWay & { kind: 'file' }): AsyncGenerator<RestoreEvent> {
+    try {
+      yield* this.#watched(problems, step);
+      yield* this.#written(step, await problems);
+    } catch (error) {
+      yield this.#failed(step.path, error);
+    }
+  }
+
   async *#leave(node: DirectoryNode): AsyncGenerator<RestoreEvent> {
     try {
       yield* this.#report(node.path, await this.#writer.leave(node));
@@ -219,7 +246,7 @@ class Restore {
       try {
         this.#writing = this.#writer.write(step.parent, entry);
         yield* this.#watched(this.#writing, step);
-        yield* this.#written(step, await this.#writing);
+        yield* this.#taken(step, await this.#writing);
       } catch (error) {
         if (error instanceof ContentLost) yield this.#lost(path, error.reason);
         else yield this.#failed(path, error);
@@ -250,17 +277,25 @@ class Restore {
     return this.#tick;
   }
 
-  *#written(step: RestoreStep & { kind: 'entry' }, result: WriteResult): Generator<RestoreEvent> {
-    const { entry, path } = step;
-    const isFile = kindOf(entry.mode) === 'file';
+  *#taken(step: RestoreStep & { kind: 'entry' }, result: WriteResult): Generator<RestoreEvent> {
     if (result.outcome !== 'written') {
-      if (isFile) this.#counts.filesSkipped++;
-      return;
-    }
-    if (isFile) this.#counts.files++;
-    else this.#counts.others++;
-    if (isFile) this.#counts.bytes += entry.size;
-    yield* this.#report(path, result.problems);
+      if (kindOf(step.entry.mode) === 'file') this.#counts.filesSkipped++;
+    } else if (result.problems instanceof Promise) {
+      // Awaited in its turn; until then a failure is nobody's.
+      result.problems.catch(() => {});
+      this.#underWay.add({ kind: 'file', step, problems: result.problems });
+    } else yield* this.#written(step, result.problems);
+  }
+
+  *#written(
+    { entry, path }: RestoreStep & { kind: 'entry' },
+    problems: readonly TargetProblem[],
+  ): Generator<RestoreEvent> {
+    if (kindOf(entry.mode) === 'file') {
+      this.#counts.files++;
+      this.#counts.bytes += entry.size;
+    } else this.#counts.others++;
+    yield* this.#report(path, problems);
   }
 
   *#report(path: SnapshotPath, problems: readonly TargetProblem[]): Generator<RestoreEvent> {
@@ -340,6 +375,10 @@ class Restore {
   /** After a failure or an interruption directories stay as they are; only their handles close. */
   async #closeAll(): Promise<void> {
     await this.#writing?.catch(() => {});
+    for (let item = this.#underWay.take(); item !== undefined; item = this.#underWay.take()) {
+      if (item.kind === 'leave') this.#open.unshift(item.node);
+      else await item.problems.catch(() => {});
+    }
     await this.#writer[Symbol.asyncDispose]();
     for (let node = this.#open.pop(); node !== undefined; node = this.#open.pop()) {
       await node.directory?.[Symbol.asyncDispose]();

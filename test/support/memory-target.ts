@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { assert } from '../../src/base/assert.ts';
 import { concat, fromUtf8, printable } from '../../src/base/bytes.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
@@ -27,6 +28,10 @@ export class MemoryTarget implements RestoreTarget {
   openDirectories = 0;
   mostOpenDirectories = 0;
   abandoned = 0;
+  /** Small files are written after their turn, and not in the order in which they came. */
+  isSlow = false;
+  underWay = 0;
+  mostUnderWay = 0;
   /** Bytes until the disk is full. */
   room = Number.POSITIVE_INFINITY;
   /** What happens when something is written under this name. */
@@ -55,6 +60,16 @@ export class MemoryTarget implements RestoreTarget {
       at = at?.kind === 'directory' ? at.children.get(name) : undefined;
     }
     return at?.kind === 'file' ? at.file : undefined;
+  }
+
+  /** Three turns of the event loop later, or two, or one. */
+  async later<T>(write: () => T): Promise<T> {
+    this.underWay++;
+    this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);
+    const turns = 3 - (this.mostUnderWay % 3);
+    for (let turn = 0; turn < turns; turn++) await setImmediate();
+    this.underWay--;
+    return write();
   }
 
   take(bytes: number): void {
@@ -93,10 +108,17 @@ class MemoryDirectory implements TargetDirectory {
     return overwrite === 'never' ? 'skip' : 'write';
   }
 
-  writeFile(entry: TreeEntry, content: Uint8Array): readonly TargetProblem[] {
+  writeFile(
+    entry: TreeEntry,
+    content: Uint8Array,
+  ): readonly TargetProblem[] | Promise<readonly TargetProblem[]> {
     assert(content.length === entry.size, 'whole files have their size');
-    this.#target.take(content.length);
-    return this.#put(entry, content.slice());
+    const copy = content.slice();
+    const write = (): readonly TargetProblem[] => {
+      this.#target.take(copy.length);
+      return this.#put(entry, copy);
+    };
+    return this.#target.isSlow ? this.#target.later(write) : write();
   }
 
   createFile(entry: TreeEntry): TargetFile {

@@ -10,6 +10,12 @@ const O_PATH = 0o10000000;
 
 export type Owner = { readonly uid: number; readonly gid: number };
 
+/** What a node gets besides its content. */
+export type Metadata = Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtimeNs' | 'xattrs'>;
+
+/** What a new file has from its start: of the process, its directory and the file system. */
+export type Inherited = Owner & { readonly hasXattrs: boolean };
+
 /** What another user, file system or container would allow; everything else ends the restore. */
 const refusals = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
@@ -28,10 +34,10 @@ export function applyMetadata(
   node: {
     readonly path: Buffer;
     readonly fd?: number;
-    /** Whose it is already, where that is known. */
-    readonly owner?: Owner;
+    /** What it has already, where that is known. */
+    readonly inherited?: Inherited;
   },
-  entry: TreeEntry,
+  entry: Metadata,
 ): TargetProblem[] {
   const problems: TargetProblem[] = [];
   const attempt = (what: string, change: () => void): void => {
@@ -42,11 +48,13 @@ export function applyMetadata(
       problems.push({ what: `${what} not set (${errnoOf(error)})` });
     }
   };
-  const { path, fd, owner } = node;
-  if (owner?.uid !== entry.uid || owner.gid !== entry.gid) {
+  const { path, fd, inherited } = node;
+  if (inherited?.uid !== entry.uid || inherited.gid !== entry.gid) {
     attempt(`owner ${entry.uid}:${entry.gid}`, () => lchownSync(path, entry.uid, entry.gid));
   }
-  for (const what of writeXattrs(path, entry.xattrs)) problems.push({ what });
+  if (entry.xattrs.length > 0 || inherited?.hasXattrs !== false) {
+    for (const what of writeXattrs(path, entry.xattrs)) problems.push({ what });
+  }
   if (kindOf(entry.mode) !== 'symlink') {
     const mode = entry.mode & 0o7777;
     attempt(`mode ${mode.toString(8)}`, () =>

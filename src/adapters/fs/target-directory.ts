@@ -1,12 +1,4 @@
-import {
-  fchmodSync,
-  fstatSync,
-  linkSync,
-  mkdirSync,
-  promises,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { fchmodSync, linkSync, mkdirSync, promises, symlinkSync } from 'node:fs';
 import { assert } from '../../base/assert.ts';
 import { printable } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -14,31 +6,38 @@ import { kindOf, type TreeEntry } from '../../core/format/tree.ts';
 import type { Overwrite, TargetDirectory, TargetFile, TargetProblem } from '../../ports/target.ts';
 import { type DirectoryHandle, isEntryName } from './directory-handle.ts';
 import { statOf, statOfFd } from './file-facts.ts';
-import { applyMetadata, isRefusal, type Owner } from './metadata.ts';
+import { applyMetadata, type Inherited, isRefusal } from './metadata.ts';
 import { makeNode } from './native.ts';
 import { decideOverwrite } from './overwrite.ts';
 import { giveName, PartialFile, removeIfThere } from './partial-file.ts';
 import type { PartialNames } from './partial-names.ts';
 import { errnoOf, systemError } from './system-error.ts';
+import type { SmallFileWriter } from './small-file-writer.ts';
 import { FsTargetFile } from './target-file.ts';
 
 /** Until it is finished nobody else looks into a directory, whatever its mode will be. */
 export const openMode = 0o700;
 
+/** What all directories of one target share. */
+export type TargetParts = { readonly partials: PartialNames; readonly smallFiles: SmallFileWriter };
+
 /** An open directory of the target. Names come from a tree that others may have written, so each is checked. */
 export class FsTargetDirectory implements TargetDirectory {
   readonly #handle: DirectoryHandle;
-  readonly #partials: PartialNames;
-  /** Of new files here: ours, and whatever group this directory and its file system give them. */
-  #owner: Owner | undefined;
+  readonly #parts: TargetParts;
+  /** Tells its small files from those of another directory that had the same descriptor before. */
+  readonly #serial: number;
+  /** All new files of a directory have the same. */
+  #inherited: Inherited | undefined;
 
-  private constructor(handle: DirectoryHandle, partials: PartialNames) {
+  private constructor(handle: DirectoryHandle, parts: TargetParts) {
     this.#handle = handle;
-    this.#partials = partials;
+    this.#parts = parts;
+    this.#serial = parts.smallFiles.newSerial();
   }
 
   /** A directory that stood before: made usable for its owner, freed of what a killed restore left. */
-  static async resume(handle: DirectoryHandle, partials: PartialNames): Promise<FsTargetDirectory> {
+  static async resume(handle: DirectoryHandle, parts: TargetParts): Promise<FsTargetDirectory> {
     try {
       const mode = Number(statOfFd(handle.fd).mode);
       if ((mode & openMode) !== openMode) fchmodSync(handle.fd, (mode & 0o7777) | openMode);
@@ -47,18 +46,18 @@ export class FsTargetDirectory implements TargetDirectory {
       if (!isRefusal(error)) throw error;
     }
     for (const name of await promises.readdir(handle.self(), { encoding: 'buffer' })) {
-      if (partials.isLeftover(name)) removeIfThere(handle.child(name));
+      if (parts.partials.isLeftover(name)) removeIfThere(handle.child(name));
     }
-    return new FsTargetDirectory(handle, partials);
+    return new FsTargetDirectory(handle, parts);
   }
 
   async enter(entry: TreeEntry): Promise<FsTargetDirectory> {
     const path = this.#pathOf(entry.name);
     const isNew = this.#doing(entry, 'create the directory', () => makeDirectory(path));
     const handle = this.#doing(entry, 'open the directory', () => this.#enterHandle(entry.name));
-    if (isNew) return new FsTargetDirectory(handle, this.#partials);
+    if (isNew) return new FsTargetDirectory(handle, this.#parts);
     try {
-      return await FsTargetDirectory.resume(handle, this.#partials);
+      return await FsTargetDirectory.resume(handle, this.#parts);
     } catch (error) {
       handle.close();
       throw systemError(error, `prepare the directory ${printable(entry.name)}`);
@@ -84,28 +83,23 @@ export class FsTargetDirectory implements TargetDirectory {
     return this.#doing(entry, 'look at', () => decideOverwrite(path, entry, overwrite));
   }
 
-  writeFile(entry: TreeEntry, content: Uint8Array): readonly TargetProblem[] {
+  writeFile(entry: TreeEntry, content: Uint8Array): Promise<readonly TargetProblem[]> {
     if (content.length !== entry.size) {
       const what = `the content of ${printable(entry.name)} is not as long as its size`;
       throw new HoldfastError('corrupt', what);
     }
-    return this.#doing(entry, 'write', () => {
-      const partial = this.#newPartial(entry);
-      try {
-        for (let done = 0; done < content.length; ) done += writeSync(partial.fd, content, done);
-        return partial.complete(this.#ownerOf(partial));
-      } catch (error) {
-        partial.discard();
-        throw error;
-      }
-    });
+    this.#pathOf(entry.name);
+    const place = { directory: this.#handle.fd, serial: this.#serial };
+    const partialName = this.#parts.partials.next().toString('latin1');
+    const release = this.#handle.retain();
+    return this.#parts.smallFiles.write({ ...place, partialName, entry }, content).finally(release);
   }
 
   createFile(entry: TreeEntry): TargetFile {
     return this.#doing(entry, 'create', () => {
       const partial = this.#newPartial(entry);
       try {
-        return new FsTargetFile(partial, entry, this.#ownerOf(partial));
+        return new FsTargetFile(partial, entry, this.#inheritedBy(partial));
       } catch (error) {
         partial.discard();
         throw error;
@@ -113,18 +107,14 @@ export class FsTargetDirectory implements TargetDirectory {
     });
   }
 
-  /** All new files of a directory have the same. */
-  #ownerOf({ fd }: PartialFile): Owner {
-    if (this.#owner === undefined) {
-      const { uid, gid } = fstatSync(fd);
-      this.#owner = { uid, gid };
-    }
-    return this.#owner;
+  #inheritedBy(partial: PartialFile): Inherited {
+    this.#inherited ??= partial.inherited();
+    return this.#inherited;
   }
 
   #newPartial(entry: TreeEntry): PartialFile {
     this.#pathOf(entry.name);
-    return new PartialFile(this.#handle, this.#partials.next(), entry);
+    return new PartialFile(this.#handle, this.#parts.partials.next(), entry);
   }
 
   writeSpecial(entry: TreeEntry): readonly TargetProblem[] {
@@ -178,7 +168,7 @@ export class FsTargetDirectory implements TargetDirectory {
 
   /** Lets `make` build a node under a partial name and give it its own; nothing partial is left. */
   #replacing(entry: TreeEntry, make: (path: Buffer) => TargetProblem[]): TargetProblem[] {
-    const path = this.#handle.child(this.#partials.next());
+    const path = this.#handle.child(this.#parts.partials.next());
     return this.#doing(entry, 'create', () => {
       try {
         return make(path);

@@ -5,7 +5,7 @@ import { printable } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { TreeEntry } from '../../core/format/tree.ts';
 import type { TargetFile, TargetProblem } from '../../ports/target.ts';
-import type { Owner } from './metadata.ts';
+import type { Inherited } from './metadata.ts';
 import type { PartialFile } from './partial-file.ts';
 import { systemError } from './system-error.ts';
 
@@ -15,13 +15,13 @@ const writeAt = promisify(write);
 export class FsTargetFile implements TargetFile {
   readonly #partial: PartialFile;
   readonly #entry: TreeEntry;
-  readonly #owner: Owner;
+  readonly #inherited: Inherited;
   readonly #writing = new Set<Promise<void>>();
 
-  constructor(partial: PartialFile, entry: TreeEntry, owner: Owner) {
+  constructor(partial: PartialFile, entry: TreeEntry, inherited: Inherited) {
     this.#partial = partial;
     this.#entry = entry;
-    this.#owner = owner;
+    this.#inherited = inherited;
     // From the start: what is not written is a hole, and a file too large for the disk's limits fails early.
     ftruncateSync(partial.fd, entry.size);
   }
@@ -47,7 +47,7 @@ export class FsTargetFile implements TargetFile {
     assert(this.#partial.isOpen, 'a file ends once');
     assert(this.#writing.size === 0, 'all pieces are written before the end');
     try {
-      return this.#partial.complete(this.#owner);
+      return this.#partial.complete(this.#inherited);
     } catch (error) {
       throw systemError(error, `finish ${printable(this.#entry.name)}`);
     }

@@ -31,6 +31,11 @@ export function readXattrs(path: Uint8Array): readonly Xattr[] {
   return xattrs;
 }
 
+/** False only where it is certain that there are none. */
+export function hasXattrs(path: Uint8Array): boolean {
+  return orUndefined(() => listXattrs(path))?.length !== 0;
+}
+
 function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();

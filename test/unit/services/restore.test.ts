@@ -127,6 +127,51 @@ describe('restoreSnapshot', () => {
     expect(target.finished).toEqual(['etc', 'docs', 'empty', 'a', 'home']);
   });
 
+  test('many small files are under way at once, and their directories end after them', async () => {
+    const few = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, file(90, i)]));
+    const tree = Object.fromEntries(
+      Array.from({ length: 200 }, (_, i) => [`d${1000 + i}`, directory({ ...few })]),
+    );
+    const target = new MemoryTarget();
+    target.isSlow = true;
+    const { summary, problems } = await restore(await build(tree), target);
+    expect(problems).toEqual([]);
+    expect(summary).toMatchObject({ files: 8000, directories: 200, bytes: 90 * 8000 });
+    expect(target.finished).toEqual(Object.keys(tree));
+    expect(target.mostUnderWay).toBeGreaterThan(100);
+    // As many as may be behind, one that is open, and the root.
+    expect(target.mostOpenDirectories).toBeLessThan(135);
+    expectSame(target.file('/d1199/f39')?.content, noise(90, 39));
+  });
+
+  test('what the target refuses later is a problem of its file; a disk that is full later ends all', async () => {
+    const target = new MemoryTarget();
+    target.isSlow = true;
+    target.refusals.set('hosts', new HoldfastError('io-error', 'cannot write'));
+    const { problems, summary } = await restore(await build(home), target);
+    expect(problems).toMatchObject([{ path: '/etc/hosts', reason: 'cannot write' }]);
+    expect(summary).toMatchObject({ files: 3, problems: 1 });
+    const full = new MemoryTarget();
+    full.isSlow = true;
+    full.room = 100;
+    await expect(restore(await build(home), full)).rejects.toMatchObject({ code: 'disk-full' });
+    expect(full.openDirectories).toBe(1);
+    expect(full.underWay).toBe(0);
+  });
+
+  test('a link to a file waits until the file is there', async () => {
+    const twin = { kind: 'raw', entry: { size: 0, linkGroup: 7n } } as const;
+    const target = new MemoryTarget();
+    target.isSlow = true;
+    const { problems } = await restore(
+      await build({ a: directory({ first: twin }), second: twin }),
+      target,
+    );
+    expect(problems).toEqual([]);
+    expect(target.file('/second')).toBeDefined();
+    expect(target.file('/second')).toBe(target.file('/a/first'));
+  });
+
   test('a directory of the snapshot is restored as its content, a file as itself', async () => {
     const snapshot = await build(home);
     const target = new MemoryTarget();

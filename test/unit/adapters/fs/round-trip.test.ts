@@ -58,7 +58,7 @@ class Copy implements AsyncDisposable {
       this.problems.push(...to.writeSpecial(entry));
     } else if (entry.size <= 64 * KiB) {
       const { slab } = await source.read([request(from, entry, 0)], chunking);
-      this.problems.push(...to.writeFile(entry, slab));
+      this.problems.push(...(await to.writeFile(entry, slab)));
     } else {
       await this.#largeFile(from, to, entry);
     }

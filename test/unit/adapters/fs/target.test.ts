@@ -109,7 +109,7 @@ describe('files', () => {
     await using scratch = scratchDirectory();
     await using restore = await target(scratch.path);
     const entry = file('f', { mode: 0o100444, size: 7 });
-    expect(restore.root.writeFile(entry, utf8('content'))).toEqual([]);
+    expect(await restore.root.writeFile(entry, utf8('content'))).toEqual([]);
     const stats = lstatSync(join(scratch.path, 'f'), { bigint: true });
     expect(Number(stats.mode)).toBe(0o100444);
     expect(stats.mtimeNs).toBe(mtimeNs);
@@ -138,7 +138,7 @@ describe('files', () => {
       { name: utf8('user.u'), value: new Uint8Array(1000).fill(7) },
     ];
     const entry = file('f', { mode: 0o106750, uid: 1001, gid: 1002, size: 1, xattrs });
-    expect(restore.root.writeFile(entry, utf8('x'))).toEqual([]);
+    expect(await restore.root.writeFile(entry, utf8('x'))).toEqual([]);
     const stats = lstatSync(join(scratch.path, 'f'));
     expect([stats.mode, stats.uid, stats.gid]).toEqual([0o106750, 1001, 1002]);
     const found = readXattrs(Buffer.from(join(scratch.path, 'f')));
@@ -162,7 +162,7 @@ describe('files', () => {
       context.skip(`no ACLs here: ${String(error)}`);
     }
     await using restore = await target(scratch.path);
-    restore.root.writeFile(file('f', { mode: 0o100640 }), new Uint8Array());
+    await restore.root.writeFile(file('f', { mode: 0o100640 }), new Uint8Array());
     const entry = directory('d', { mode: 0o040750 });
     await using below = await restore.root.enter(entry);
     expect(below.finish(entry)).toEqual([]);
@@ -180,7 +180,7 @@ describe('files', () => {
     writeFileSync(join(scratch.path, 'victim'), 'untouched');
     symlinkSync('victim', join(scratch.path, 'f'));
     await using restore = await target(scratch.path);
-    restore.root.writeFile(file('f', { size: 3 }), utf8('new'));
+    await restore.root.writeFile(file('f', { size: 3 }), utf8('new'));
     expect(lstatSync(join(scratch.path, 'f')).isFile()).toBe(true);
     expect(readFileSync(join(scratch.path, 'victim'), 'utf8')).toBe('untouched');
   });
@@ -189,9 +189,61 @@ describe('files', () => {
     await using scratch = scratchDirectory();
     mkdirSync(join(scratch.path, 'f/inner'), { recursive: true });
     await using restore = await target(scratch.path);
-    const error = errorOf(() => restore.root.writeFile(file('f'), new Uint8Array()));
-    expect(error.code).toBe('unsafe-target');
+    const writing = restore.root.writeFile(file('f'), new Uint8Array());
+    await expect(writing).rejects.toMatchObject({ code: 'unsafe-target' });
     expect(readdirSync(scratch.path)).toEqual(['f']);
+  });
+
+  test('in great number are written by threads, each as it should be, and one failure is its own', async () => {
+    await using scratch = scratchDirectory();
+    await using restore = await target(scratch.path);
+    mkdirSync(join(scratch.path, 'd7/in-the-way'), { recursive: true });
+    const outcomes: Promise<unknown>[] = [];
+    for (let d = 0; d < 20; d++) {
+      await using below = await restore.root.enter(directory(`d${d}`));
+      for (let f = 0; f < 50; f++) {
+        const content = utf8(`${d} of ${f}`);
+        const entry = file(`f${f}`, {
+          size: content.length,
+          mode: f % 2 === 0 ? 0o100600 : 0o100755,
+        });
+        outcomes.push(Promise.resolve(below.writeFile(entry, content)));
+      }
+      if (d === 7)
+        outcomes.push(Promise.resolve(below.writeFile(file('in-the-way'), new Uint8Array())));
+    }
+    const failed = (await Promise.allSettled(outcomes)).filter(
+      ({ status }) => status === 'rejected',
+    );
+    expect(failed).toMatchObject([{ reason: { code: 'unsafe-target' } }]);
+    for (const problems of await Promise.all(outcomes.filter((_, i) => i !== 8 * 50))) {
+      expect(problems).toEqual([]);
+    }
+    for (let d = 0; d < 20; d++) {
+      for (let f = 0; f < 50; f++) {
+        const path = join(scratch.path, `d${d}/f${f}`);
+        expect(readFileSync(path, 'utf8')).toBe(`${d} of ${f}`);
+        const stats = lstatSync(path, { bigint: true });
+        expect([Number(stats.mode), stats.mtimeNs]).toEqual([
+          f % 2 === 0 ? 0o100600 : 0o100755,
+          mtimeNs,
+        ]);
+      }
+    }
+    expect(readdirSync(join(scratch.path, 'd7'))).toHaveLength(51);
+  });
+
+  test('are on disk when their target has closed', async () => {
+    await using scratch = scratchDirectory();
+    const writing: Promise<unknown>[] = [];
+    {
+      await using restore = await target(scratch.path);
+      for (let f = 0; f < 1000; f++) {
+        writing.push(Promise.resolve(restore.root.writeFile(file(`f${f}`), new Uint8Array())));
+      }
+    }
+    expect(readdirSync(scratch.path)).toHaveLength(1000);
+    await Promise.all(writing);
   });
 
   test('of another length than promised are not written', async () => {
@@ -251,7 +303,7 @@ describe('names', () => {
       await using scratch = scratchDirectory();
       await using restore = await target(join(scratch.path, 'root'));
       const { root } = restore;
-      root.writeFile(file('good'), new Uint8Array());
+      await root.writeFile(file('good'), new Uint8Array());
       const attempts = [
         () => root.check(file(name), 'always'),
         () => root.writeFile(file(name), new Uint8Array()),
@@ -275,7 +327,7 @@ describe('directories', () => {
     const entry = directory('d', { mode: 0o043555 });
     await using below = await restore.root.enter(entry);
     expect(lstatSync(join(scratch.path, 'd')).mode & 0o777).toBe(0o700);
-    below.writeFile(file('f'), new Uint8Array());
+    await below.writeFile(file('f'), new Uint8Array());
     expect(below.finish(entry)).toEqual([]);
     const stats = lstatSync(join(scratch.path, 'd'), { bigint: true });
     expect(Number(stats.mode)).toBe(0o043555);
@@ -304,7 +356,7 @@ describe('directories', () => {
     await using below = await restore.root.enter(directory('d'));
     execFileSync('mv', [join(scratch.path, 'root/d'), join(scratch.path, 'root/moved')]);
     symlinkSync('../outside', join(scratch.path, 'root/d'));
-    below.writeFile(file('f', { size: 1 }), utf8('x'));
+    await below.writeFile(file('f', { size: 1 }), utf8('x'));
     expect(readdirSync(join(scratch.path, 'outside'))).toEqual([]);
     expect(readdirSync(join(scratch.path, 'root/moved'))).toEqual(['f']);
   });
@@ -390,7 +442,7 @@ describe('hard links', () => {
     await using scratch = scratchDirectory();
     await using restore = await target(scratch.path);
     await using below = await restore.root.enter(directory('d'));
-    below.writeFile(file('first', { size: 1 }), utf8('x'));
+    await below.writeFile(file('first', { size: 1 }), utf8('x'));
     writeFileSync(join(scratch.path, 'second'), 'other');
     const original = { directory: below, name: utf8('first') };
     for (let repeat = 0; repeat < 2; repeat++) {
@@ -447,7 +499,7 @@ describe('what stands in the target already', () => {
   ])('under "%s", %s', async (overwrite, _, given, expected) => {
     await using scratch = scratchDirectory();
     await using restore = await target(scratch.path);
-    restore.root.writeFile(file('f', { size: 4 }), utf8('1234'));
+    await restore.root.writeFile(file('f', { size: 4 }), utf8('1234'));
     expect(restore.root.check(file('f', { size: 4, ...given }), overwrite)).toBe(expected);
     expect(restore.root.check(file('none', given), overwrite)).toBe('write');
   });
@@ -470,7 +522,7 @@ test('what another user may not set is reported, and the content is there all th
   try {
     await using restore = await target(join(scratch.path, 'root'));
     const xattrs = [{ name: utf8('trusted.t'), value: utf8('1') }];
-    const problems = restore.root.writeFile(
+    const problems = await restore.root.writeFile(
       file('f', { uid: 1001, gid: 1001, size: 1, xattrs }),
       utf8('x'),
     );
@@ -502,8 +554,8 @@ test('a full disk is told apart from other failures, and leaves no partial file'
   try {
     await using restore = await target(scratch.path);
     const content = new Uint8Array(MiB).fill(1);
-    const error = errorOf(() => restore.root.writeFile(file('f', { size: MiB }), content));
-    expect(error.code).toBe('disk-full');
+    const writing = restore.root.writeFile(file('f', { size: MiB }), content);
+    await expect(writing).rejects.toMatchObject({ code: 'disk-full' });
     const open = restore.root.createFile(file('g', { size: MiB }));
     await expect(open.write(0, content)).rejects.toMatchObject({ code: 'disk-full' });
     await open.abandon();
