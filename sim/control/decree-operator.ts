@@ -29,17 +29,20 @@ export class DecreeOperator {
     const { world } = this.#cluster;
     const before = this.#generation();
     let isSigning = false;
+    let attempts = 0;
     const attempt = (): void => {
       if (this.#generation() > before || !this.#cluster.isClean) return;
       const there = one.survivors();
       const isPending = there.some(({ run }) => run?.decrees.pending !== undefined);
       if (!isPending && !isSigning && there.length > 0) {
         isSigning = true;
+        const own = ++attempts;
         // A host that dies meanwhile never answers: then another one is asked.
         world.after(patienceMs, () => {
           isSigning = false;
         });
-        this.#sign(one, there).catch(expected);
+        // Whoever has asked another one signs nothing here any more, should the first one answer after all.
+        this.#sign(one, there, () => own !== attempts).catch(expected);
       }
       world.after(retryMs, attempt);
     };
@@ -50,7 +53,11 @@ export class DecreeOperator {
     return Math.max(...this.#cluster.agents.map(({ disk }) => disk.log.hard.generation));
   }
 
-  async #sign({ isTrue }: DecreeCase, there: readonly ControlAgent[]): Promise<void> {
+  async #sign(
+    { isTrue }: DecreeCase,
+    there: readonly ControlAgent[],
+    isGivenUp: () => boolean,
+  ): Promise<void> {
     const { world, truth, notice, cast, random } = this.#cluster;
     const agent = random.pick(there);
     const { run } = agent;
@@ -69,6 +76,7 @@ export class DecreeOperator {
     if (alone !== undefined) {
       this.#cluster.fail('authorized', 'one operator alone has announced a decree');
     }
+    if (isGivenUp()) return;
     if (isTrue) for (const gone of decree.abandoned) truth.powerOff(gone, undefined);
     world.note(`operators at ${agent.name} sign a decree for generation ${decree.generation}`);
     world.meet(isTrue ? 'a decree' : 'a false decree');

@@ -47,7 +47,7 @@ export const controlMutants: readonly ControlMutant[] = [
   ),
   mutant(
     'opens a slot anew while it is voted on',
-    60,
+    250,
     state(
       'incarnation-book.ts',
       "if (state === 'contested') throw refusal(`",
@@ -82,7 +82,7 @@ export const controlMutants: readonly ControlMutant[] = [
   aimed(
     { by: 'one-live' },
     'gives a slot up when another host than its candidate is off',
-    40,
+    300,
     state(
       'incarnation-book.ts',
       'const isDead = known.slot?.target === agent;',

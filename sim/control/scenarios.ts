@@ -138,4 +138,23 @@ export const controlScenarios: readonly ControlScenario[] = [
       ],
     },
   },
+  {
+    // They signed what the first host had prepared, long after they had asked another one.
+    name: 'operators sign one decree, also when the first host that they asked answers late',
+    seed: 9_500_057,
+    plan: {
+      durationMs: 10747,
+      isFresh: false,
+      hasCheckpoints: true,
+      byzantineVoters: 0,
+      hasLeases: false,
+      lateMs: 6833,
+      memberCount: 5,
+      faults: [
+        { atMs: 2389, spanMs: 5352, kind: 'false-decree', first: 10 },
+        { atMs: 3341, spanMs: 15052, kind: 'clock', agent: 6, ratePerMille: 1100, skewMs: 1000 },
+        { atMs: 5104, spanMs: 1177, kind: 'cut', agent: 9, to: 11 },
+      ],
+    },
+  },
 ];

@@ -26,12 +26,14 @@ export class SecondThoughts {
   /** Of their own: where nobody doubts, a seed goes on as it would without them. */
   readonly #random: Prng;
   readonly #looks = new Map<string, number>();
+  readonly #thorough: Prng;
   #heard = '';
 
   constructor(cluster: ControlCluster, doubter: Doubter) {
     this.#cluster = cluster;
     this.#doubter = doubter;
     this.#random = new Prng(cluster.world.seed ^ 0x61_62_61_6e);
+    this.#thorough = new Prng(cluster.world.seed ^ 0x6f_66_66_21);
     // After the loss of a holder under a lease people are in a hurry, and more often wrong.
     const perMille = cluster.plan.hasLeases ? 400 : 150;
     cluster.listen((seen) => {
@@ -40,8 +42,12 @@ export class SecondThoughts {
       const place = String(generation).padStart(4, '0') + String(index).padStart(9, '0');
       if (place <= this.#heard) return;
       this.#heard = place;
-      if (outcome.outcome !== 'applied' || !this.#random.chance(perMille)) return;
+      if (outcome.outcome !== 'applied') return;
       const { dataset, incarnation } = body;
+      if (this.#thorough.chance(100)) {
+        cluster.world.after(this.#thorough.between(0, 80), () => this.#makeSure(dataset));
+      }
+      if (!this.#random.chance(perMille)) return;
       cluster.world.after(this.#random.between(0, 800), () => {
         if (this.#slotOf(dataset, incarnation) !== undefined) this.#abandon(dataset, incarnation);
       });
@@ -51,7 +57,9 @@ export class SecondThoughts {
   /** What happens in one virtual second. */
   step(): void {
     for (const { dataset, incarnation, slot } of this.#contested()) {
-      if (slot === undefined || !this.#random.chance(isSplit(slot) ? 300 : 100)) continue;
+      if (slot === undefined) continue;
+      if (this.#thorough.chance(200)) this.#makeSure(dataset);
+      if (!this.#random.chance(isSplit(slot) ? 300 : 100)) continue;
       if (isSplit(slot)) this.#end(slot.target, dataset);
       else if (!slot.isGivenUp) this.#abandon(dataset, incarnation);
     }
@@ -78,6 +86,15 @@ export class SecondThoughts {
   #slotOf(dataset: DatasetId, incarnation: number): Slot | undefined {
     const known = this.#cluster.state?.incarnations.of(dataset);
     return known?.incarnation === incarnation ? known.slot : undefined;
+  }
+
+  /** While a new copy is voted on, somebody makes sure that a host which held an earlier one is off. */
+  #makeSure(dataset: DatasetId): void {
+    const known = this.#cluster.state?.incarnations.of(dataset);
+    const former = known?.holders.at(-1)?.agent;
+    if (former === undefined || known?.slot === undefined || known.slot.target === former) return;
+    this.#cluster.world.meet('a former holder isolated during the vote on its successor');
+    this.#doubter.isolate(former, dataset);
   }
 
   #abandon(dataset: DatasetId, incarnation: number): void {
