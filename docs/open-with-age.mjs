@@ -2,10 +2,11 @@
 // Opens a snapshot with stock age and the text of proto/README.md alone: nothing of Holdfast is imported. Needs
 // Node.js 22.15 or newer (AES-GCM and zstd are part of it) and age; 1.3 or newer for hybrid keys.
 //
-//   node open-with-age.mjs IDENTITY OUT DIR..
+//   node open-with-age.mjs IDENTITY OUT DIR..            (DATASET=4c1d... node open-with-age.mjs ...)
 //
-// IDENTITY is an age identity file: the line AGE-SECRET-KEY... of the recovery kit, or a recipient's own. DIR are copies of
-// members' state directories, from as many sites as hold all data shards. OUT is a new directory for the files.
+// IDENTITY is an age identity file, or the recovery kit, whose line AGE-SECRET-KEY... may be broken in two. DIR are copies of
+// members' state directories, from as many sites as hold all data shards. OUT is a new directory for the files. DATASET, the
+// beginning of an id, chooses among several; of each the newest snapshot is opened.
 import { execFileSync } from 'node:child_process';
 import { createDecipheriv } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,13 +14,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 
-const [identityFile, out, ...directories] = process.argv.slice(2);
+const [given, out, ...directories] = process.argv.slice(2);
 if (directories.length === 0) {
   console.error('usage: node open-with-age.mjs IDENTITY OUT DIR..');
   process.exit(2);
 }
 const secrets = mkdtempSync(join(tmpdir(), 'open-with-age-'));
 process.on('exit', () => rmSync(secrets, { recursive: true, force: true }));
+
+// Age wants each identity on one line, and nothing but comments beside it.
+const identityFile = join(secrets, 'identity');
+const identities = readFileSync(given, 'utf8').match(/AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]+(?:\r?\n[ \t]+[0-9A-Z]+$)?/gm) ?? [];
+writeFileSync(identityFile, identities.map((text) => text.replace(/\s/g, '')).join('\n'), { mode: 0o600 });
 
 // Age 1.1 and 1.2 read no hybrid keys, and would only say that they cannot.
 const isHybrid = /^AGE-SECRET-KEY-PQ-/m.test(readFileSync(identityFile, 'utf8'));
@@ -121,9 +127,13 @@ function takeManifests(bytes) {
   }
 }
 
-const manifest = manifests.sort((a, b) => a.number(3) - b.number(3)).at(-1);
+const isWanted = (one) => one.bytes(1).toString('hex').startsWith(process.env.DATASET ?? '');
+const wanted = manifests.filter(isWanted).sort((a, b) => a.number(3) - b.number(3));
+const manifest = wanted.at(-1);
 if (manifest === undefined) throw new Error('no manifest in these directories');
 const dataset = manifest.bytes(1).toString('hex');
+const all = new Set(manifests.map((one) => one.bytes(1).toString('hex')));
+if (all.size > 1) console.error(`datasets here: ${[...all].join(' ')}; this is the newest snapshot of ${dataset}`);
 
 // The identities of the dataset's epochs, each in a file of its own, as age wants it.
 const epochs = records

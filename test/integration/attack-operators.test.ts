@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProposalReport } from '../../src/agent/trust-types.ts';
 import { MiB } from '../../src/base/units.ts';
+import { shardHeadMessage } from '../../src/core/format/shard.ts';
+import { type ClusterId, type DatasetId, idOf, type PeerKey } from '../../src/core/ids.ts';
+import { ask } from '../support/acting-member.ts';
 import { Cluster, messages, threeSites, until } from '../support/cluster.ts';
 import { auditAt } from '../support/heard.ts';
 import { interruptBackup } from '../support/running-backup.ts';
+import { samplePack } from '../support/sample-pack.ts';
+import { Thief } from '../support/thief.ts';
 
 /**
  * Three operators of whom two must sign, with keys that no host has. What cannot be taken back waits three
@@ -42,7 +47,8 @@ beforeAll(async () => {
     const plan = ['restore', 'plan', 'home', '--to', second, '--dir', join(cluster.root, 'back')];
     return (await cluster.run(plan, origin)).code === 0;
   });
-  await cluster.expect(0, ['hold', 'add', '--dataset', 'home', ...why, ...by('ada')], origin);
+  await cluster.backup(origin, ['--dataset', 'held', file]);
+  await cluster.expect(0, ['hold', 'add', '--dataset', 'held', ...why, ...by('ada')], origin);
   hold = (await cluster.api(origin).keeping()).holds[0]?.id ?? '';
   const role = ['peer', 'set', auditor, '--role', '+auditor'];
   await cluster.expect(0, [...role, ...by('ada', 'bea')], origin);
@@ -103,6 +109,12 @@ describe('one operator of three', () => {
 });
 
 describe('two operators', () => {
+  it('shred nothing that is held', async () => {
+    const destroy = ['key', 'destroy', 'held', '--epoch', '1', '--including-newer', '--yes'];
+    const { err } = await cluster.expect(24, [...destroy, ...why, ...by('ada', 'bea')], origin);
+    expect(err).toContain('it is held: x');
+  });
+
   it('do what cannot be taken back, and not before the delay is over', async () => {
     const { hash } = await proposalOf('release');
     const sign = ['approve', 'sign', hash.slice(0, 12), ...by('bea')];
@@ -171,6 +183,25 @@ describe('two operators', () => {
     }
     const removed = await cluster.api(auditor).removedPeers();
     expect(removed).toMatchObject([{ name: second, reason: 'stolen' }]);
+  });
+
+  it('shut a thief out who has its keys and heeds nothing: no peer takes a shard of it', async () => {
+    const { clusterId } = await cluster.api(second).identity();
+    await cluster.stop(second);
+    await using thief = await Thief.take(cluster.state(second), clusterId as ClusterId);
+    const [sample] = samplePack({ seed: 1, k: 1, m: 0, packSize: 1024 });
+    if (sample === undefined) throw new Error('a pack has a shard');
+    const dataset = idOf<DatasetId>(Buffer.alloc(16, 'a'));
+    const head = shardHeadMessage({ ...sample.head, writer: thief.agentKey, dataset });
+    for (const site of [origin, auditor]) {
+      const { peerKey, addresses } = await cluster.api(site).identity();
+      const peer = peerKey as PeerKey;
+      const connected = thief.network.connect(peer, addresses);
+      const offered = connected.then(() =>
+        ask(thief.network, peer, { case: 'offer', value: { head } }),
+      );
+      await expect(offered, site).rejects.toMatchObject({ details: { wasRefused: true } });
+    }
   });
 
   /** When each shard of a site was stored. */

@@ -64,6 +64,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   delete process.env.NODE_OPTIONS;
+  delete process.env.STEPPED_CLOCK;
   await cluster[Symbol.asyncDispose]();
 });
 

@@ -83,6 +83,7 @@ async function request(context: CliContext, text: string, flags: RequestFlags): 
       `${id}: ${clean(asked.agent)} asks to restore ${clean(what)}snapshot ${asked.snapshot.slice(0, 8)} of ${clean(asked.dataset)}, once, within ${formatSpan(asked.lastsMs)} of the grant.`,
       `It needs ${asked.needed === 1 ? 'one operator' : `${asked.needed} operators`}: holdfast approve sign ${id}`,
     );
+    if (asked.path !== '') await output.remark(pathNote);
   }
   if (wait !== true) {
     const granted = `holdfast restore ${asked.snapshot.slice(0, 8)} --grant ${id} -t DIR${stateFlag}`;
@@ -95,6 +96,10 @@ async function request(context: CliContext, text: string, flags: RequestFlags): 
     path: undefined,
   });
 }
+
+/** Nothing else of what a source backs up is told by name. */
+const pathNote =
+  'note: all members read this path; where a name is a secret, ask for its directory or the whole snapshot';
 
 /** Says what has changed, until there are keys. @throws HoldfastError not-permitted: it has ended without */
 async function untilGranted(context: CliContext, asked: RestoreGrantReport): Promise<void> {

@@ -61,6 +61,7 @@ describe('restore request', () => {
     expect(one.out).toContain('3f9c21aa: host4 asks to restore /home/anna of snapshot 81d0c2e7');
     expect(one.out).toContain('It needs 2 operators: holdfast approve sign 3f9c21aa');
     expect(one.err).toContain('holdfast restore 81d0c2e7 --grant 3f9c21aa -t DIR');
+    expect(one.err).toContain('all members read this path');
   });
 
   it('can be for another host', async () => {

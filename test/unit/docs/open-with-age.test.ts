@@ -82,6 +82,10 @@ test('a hybrid epoch, as all datasets have, opens the same way with an age that 
   chmodSync(join(bin, 'age'), 0o755);
   const [epoch, person] = [await generateHybridIdentity(), await generateHybridIdentity()];
   const args = await member('hybrid', epoch, person);
+  // As the recovery kit has it: among other words, and broken in two.
+  const [identity] = [args[1] as string];
+  const halves = `${person.slice(0, 64)}\n              ${person.slice(64)}`;
+  writeFileSync(identity, `# KIT\nIdentity:     ${halves}\nCheck:        87950685\n`);
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
   execFileSync(process.execPath, args, { encoding: 'utf8', env });
   expectSame(args);
