@@ -5,7 +5,7 @@
 //   node open-with-age.mjs IDENTITY OUT DIR..            (DATASET=4c1d... node open-with-age.mjs ...)
 //
 // IDENTITY is an age identity file, or the recovery kit, whose line AGE-SECRET-KEY... may be broken in two. DIR are copies of
-// members' state directories, from as many sites as hold all data shards. OUT is a new directory for the files. DATASET, the
+// members' state directories, from as many sites as hold any k shards of each pack. OUT is a new directory for the files. DATASET, the
 // beginning of an id, chooses among several; of each the newest snapshot is opened.
 import { execFileSync } from 'node:child_process';
 import { createDecipheriv } from 'node:crypto';
@@ -87,7 +87,7 @@ for (const directory of directories) {
   }
 }
 
-// "Shard file"; "Shards": the data shards, joined, are the pack.
+// "Shard file"
 function takeShard(file) {
   const size = file.readUInt32BE(8);
   const head = message(file.subarray(12, 12 + size));
@@ -153,14 +153,67 @@ const epochs = records
   .filter((path) => path !== undefined);
 if (epochs.length === 0) throw new Error('this identity opens no key record of the dataset');
 
+// "Shards": GF(2^8), polynomial 0x11d.
+const exp = new Uint8Array(512);
+const log = new Uint8Array(256);
+for (let i = 0, x = 1; i < 255; i++) {
+  exp[i] = exp[i + 255] = x;
+  log[x] = i;
+  x = x < 128 ? x << 1 : (x << 1) ^ 0x11d;
+}
+const times = (a, b) => (a && b ? exp[log[a] + log[b]] : 0);
+const over = (a, b) => (a ? exp[log[a] + 255 - log[b]] : 0);
+
+// Which data shards go into a shard, each times what.
+function rowOf(index, k) {
+  if (index < k) return Array.from({ length: k }, (_, j) => (j === index ? 1 : 0));
+  const column = (row, j) => over(over(1, row ^ j), over(1, k ^ j));
+  return Array.from({ length: k }, (_, j) => over(column(index, j), column(index, 0)));
+}
+
+// The data shards, joined, are the pack. Those that are missing are solved for, out of any k others.
+function dataShards({ k, shards }) {
+  if (k === 1) return [shards.values().next().value];
+  const data = Array.from({ length: k }, (_, i) => shards.get(i));
+  if (!data.includes(undefined)) return data;
+  const from = [...shards.keys()].sort((a, b) => a - b).slice(0, k);
+  const size = Math.min(...from.map((index) => shards.get(index).length));
+  const inverse = inverted(from.map((index) => rowOf(index, k)));
+  return data.map((shard, i) => {
+    if (shard !== undefined) return shard;
+    const made = Buffer.alloc(size);
+    for (const [j, index] of from.entries()) {
+      const product = Uint8Array.from({ length: 256 }, (_, byte) => times(byte, inverse[i][j]));
+      const other = shards.get(index);
+      for (let at = 0; at < size; at++) made[at] ^= product[other[at]];
+    }
+    return made;
+  });
+}
+
+// Gauss and Jordan: subtracting is adding here.
+function inverted(matrix) {
+  const k = matrix.length;
+  const rows = matrix.map((row, i) => [...row, ...rowOf(i, k)]);
+  for (let c = 0; c < k; c++) {
+    const pivot = rows.findIndex((row, i) => i >= c && row[c] !== 0);
+    [rows[c], rows[pivot]] = [rows[pivot], rows[c]];
+    const first = rows[c][c];
+    rows[c] = rows[c].map((value) => over(value, first));
+    for (let r = 0; r < k; r++) {
+      const factor = rows[r][c];
+      if (r !== c && factor !== 0) rows[r] = rows[r].map((value, j) => value ^ times(factor, rows[c][j]));
+    }
+  }
+  return rows.map((row) => row.slice(k));
+}
+
 // "Pack" and "Frame"
 function openPack(id) {
   const { k, size, shards, opened } = packs.get(id) ?? {};
   if (opened !== undefined) return opened;
-  const any = k === 1 ? shards.values().next().value : undefined;
-  const data = any ? [any] : Array.from({ length: k ?? 0 }, (_, i) => shards.get(i));
-  if (data.length === 0 || data.includes(undefined)) throw new Error(`pack ${id}: shards are missing`);
-  const bytes = Buffer.concat(data).subarray(0, size);
+  if (k === undefined || shards.size < k) throw new Error(`pack ${id}: shards are missing`);
+  const bytes = Buffer.concat(dataShards(packs.get(id))).subarray(0, size);
   const keySize = bytes.readUInt16BE(40);
   const bound = Buffer.concat([Buffer.from('holdfast-frame-1'), bytes.subarray(5, 6), bytes.subarray(8, 40)]);
   const pack = { bytes, bound, key: openKey(bytes.subarray(42, 42 + keySize)), frames: new Map() };

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -14,6 +14,7 @@ import { encodeKeyRecord } from '../../../src/core/format/key-record.ts';
 import { manifestStream } from '../../../src/core/format/statement.ts';
 import { BackupBench } from '../../support/backup-run.ts';
 import { BackupCluster, type BackupSite, home } from '../../support/backup-site.ts';
+import { heldShards } from '../../support/held-shards.ts';
 import { PlantedTree } from '../../support/planted-tree.ts';
 import { TroubledSource } from '../../support/scan-bench.ts';
 import { scratchDirectory } from '../../support/scratch-directory.ts';
@@ -37,16 +38,36 @@ afterAll(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
-/** A snapshot under the epoch, and a copy of what a member has on its disk: shards, key record, manifest. */
-async function member(name: string, epoch: string, person: string): Promise<string[]> {
-  await using cluster = await BackupCluster.open(1, { surviveSites: 0 });
+/**
+ * A snapshot under the epoch, and a copy of what members have on their disks: shards, key record, manifest. Of several
+ * sites one is lost, and data shards with it.
+ */
+async function member(
+  name: string,
+  { epoch, person, siteCount = 1 }: { epoch: string; person: string; siteCount?: number },
+): Promise<string[]> {
+  await using cluster = await BackupCluster.open(siteCount, {
+    surviveSites: siteCount > 1 ? 1 : 0,
+  });
   const site = cluster.sites[0] as BackupSite;
   const recipient = await identityToRecipient(epoch);
   await new BackupBench(site, source, { sealer, recipient }).run([tree.path]);
   const { agentKey: writer } = site.agent;
   const directory = join(scratch.path, name);
   mkdirSync(join(directory, 'keys'), { recursive: true });
-  execFileSync('cp', ['-r', site.directory, join(directory, 'shards')]);
+  for (const [i, { directory: shards }] of cluster.sites.entries()) {
+    const copy = join(directory, String(i));
+    mkdirSync(copy);
+    execFileSync('cp', ['-r', shards, join(copy, 'shards')]);
+  }
+  if (siteCount > 1) {
+    const isData = (i: number) =>
+      heldShards(join(directory, String(i))).some(
+        ({ type, index }) => type === 'data' && index === 0,
+      );
+    const lost = cluster.sites.findIndex((_, i) => isData(i));
+    rmSync(join(directory, String(lost)), { recursive: true });
+  }
   const files = [await sealer.seal([await identityToRecipient(person)], utf8(epoch))];
   const of = { writer, dataset: home.id, epoch: 1 };
   const { hash, bytes } = encodeKeyRecord({ ...of, kitVersion: 1, recipients: [], files });
@@ -67,13 +88,13 @@ function expectSame([, , out]: string[]): void {
 describe.skipIf(!isHere)(`stock age and the text of the format alone${why}`, () => {
   test('open a snapshot, byte by byte', async () => {
     const [epoch, person] = [await generateX25519Identity(), await generateX25519Identity()];
-    const args = await member('classical', epoch, person);
+    const args = await member('classical', { epoch, person });
     execFileSync(process.execPath, args, { encoding: 'utf8', stdio: 'pipe' });
     expectSame(args);
   });
 });
 
-test('a hybrid epoch, as all datasets have, opens the same way with an age that knows them', async () => {
+test('a hybrid epoch, as all datasets have, opens the same way, from the sites that are left', async () => {
   const bin = join(scratch.path, 'bin');
   mkdirSync(bin);
   const run = `exec '${process.execPath}' '${command}' "$@"`;
@@ -81,7 +102,7 @@ test('a hybrid epoch, as all datasets have, opens the same way with an age that 
   writeFileSync(join(bin, 'age'), text);
   chmodSync(join(bin, 'age'), 0o755);
   const [epoch, person] = [await generateHybridIdentity(), await generateHybridIdentity()];
-  const args = await member('hybrid', epoch, person);
+  const args = await member('hybrid', { epoch, person, siteCount: 5 });
   // As the recovery kit has it: among other words, and broken in two.
   const [identity] = [args[1] as string];
   const halves = `${person.slice(0, 64)}\n              ${person.slice(64)}`;
