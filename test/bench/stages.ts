@@ -15,6 +15,7 @@ import { packIdOf } from '../../src/core/format/shard.ts';
 import { type AgentKey, type DatasetId, idOf } from '../../src/core/ids.ts';
 import { limits } from '../../src/core/limits.ts';
 import { filesBelow, keystream } from './corpus.ts';
+import { networking } from './network-stages.ts';
 
 export type Stage = {
   readonly name: string;
@@ -44,6 +45,7 @@ export async function stagesOf(
     ...sealing(text, noise),
     ...coding(noise),
     ...(await storing(directory, noise, stack)),
+    ...(await networking(noise, stack)),
   ];
   return { all, [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose]() };
 }
