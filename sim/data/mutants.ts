@@ -164,7 +164,7 @@ export const dataMutants: readonly DataMutant[] = [
   mutant(
     'goes on from packs that are lost',
     { by: 'liveness', within: 60 },
-    service('backup-run.ts', 'await this.#forgetLost();', ''),
+    service('backup-run.ts', 'await this.#stale.forgetLost(this.#before());', ''),
   ),
   mutant(
     'does not say which files it could not restore',
