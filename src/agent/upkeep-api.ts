@@ -1,6 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
-import { shortId } from '../core/ids.ts';
+import { type AgentKey, shortId } from '../core/ids.ts';
 import { isUrgent } from '../core/policy/repair-order.ts';
 import type { RepairTask } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
@@ -34,7 +34,7 @@ export function upkeepApi(agent: Agent): UpkeepApi {
 async function drainReports(agent: Agent): Promise<DrainReport[]> {
   const { ledger, control, upkeep } = agent;
   const judgement = await upkeep.repairs.look();
-  return control.log.state.drains.all().map((target): DrainReport => {
+  const reports = control.log.state.drains.all().map(async (target): Promise<DrainReport> => {
     const members = ledger.roster
       .members()
       .filter((one) =>
@@ -50,8 +50,29 @@ async function drainReports(agent: Agent): Promise<DrainReport[]> {
       packs: packs.length,
       waiting: waiting.length,
       undelivered: undelivered.length,
+      unsigned: await unsignedWithout(agent, keys),
     };
   });
+  return Promise.all(reports);
+}
+
+/** A receipt is for one snapshot: who has copied a shard signs anew for each that needs it, a moment later. */
+async function unsignedWithout(agent: Agent, leaving: ReadonlySet<AgentKey>): Promise<number> {
+  const { status, view } = agent;
+  let count = 0;
+  for (const { newest } of await status.datasets()) {
+    if (newest === undefined) continue;
+    const { manifest } = newest.record;
+    const now = await view.assess(newest.record);
+    const then = await view.assess(newest.record, (one) => !leaving.has(one));
+    const sites = view.storageSites({
+      writer: newest.record.statement.writer,
+      dataset: manifest.dataset,
+    });
+    const goal = Math.min(manifest.surviveSites, sites.length - 1, now.sitesMayFail);
+    if (then.sitesMayFail < goal) count++;
+  }
+  return count;
 }
 
 function scrubReport({ upkeep, store }: Agent, isNow: boolean): ScrubReport {

@@ -21,6 +21,8 @@ export type DrainReport = {
   waiting: number;
   /** Those of the waiting that it has written itself: what is missing may lie in its outbox alone. */
   undelivered: number;
+  /** Newest snapshots that would outlive less without it: others hold what it has, and have not signed for it there. */
+  unsigned: number;
 };
 
 /** What would be if sites were lost, as this host knows things. */

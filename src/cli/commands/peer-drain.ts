@@ -91,7 +91,7 @@ async function follow(context: CliContext, { name, kind }: Target): Promise<void
   while (calm < calmPolls) {
     report = (await agent.drains()).find((one) => one.name === name && one.kind === kind);
     if (report === undefined) throw new HoldfastError('not-found', `${name} was let stay`);
-    calm = report.waiting === 0 ? calm + 1 : 0;
+    calm = report.waiting + report.unsigned === 0 ? calm + 1 : 0;
     const done = report.packs - report.waiting;
     await progress.update({
       unit: 'packs',
@@ -105,6 +105,7 @@ async function follow(context: CliContext, { name, kind }: Target): Promise<void
         packs_done: done,
         total_packs: report.packs,
         undelivered_packs: report.undelivered,
+        unsigned_snapshots: report.unsigned,
       },
     });
     if (calm < calmPolls) await sleep(pollMs, undefined, { signal }).catch(() => undefined);
