@@ -302,7 +302,9 @@ async function* checkEvents(
     bad++;
     yield event;
   }
-  const run = agent.check.run({ readData: request.readData, records }, signal);
+  const { readData, subset } = request;
+  const scope = { readData, records, ...(subset !== undefined && { subset }) };
+  const run = agent.check.run(scope, signal);
   for await (const progress of run) yield checkEvent(progress, bad);
 }
 

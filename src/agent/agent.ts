@@ -186,7 +186,7 @@ export class Agent implements AsyncDisposable {
     const distributor = new Distributor({ ...shared, store, outbox, bandwidth });
     this.#distributor = distributor;
     this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
-    this.check = new Check({ ...shared, storage });
+    this.check = new Check({ ...shared, storage, entropy: ports.entropy });
     this.datasets = new Datasets({
       ...ports,
       ...{ ledger, self, store: ports.index },

@@ -1,4 +1,11 @@
-export type CheckRequest = { readData: boolean; dataset?: string };
+import type { DataSubset } from '../core/policy/data-subset.ts';
+
+export type CheckRequest = {
+  readData: boolean;
+  /** With `readData`: which packs to read. */
+  subset?: DataSubset;
+  dataset?: string;
+};
 
 export type CheckEvent =
   | { type: 'status'; packsDone: number; packsTotal: number; peer: string }

@@ -6,10 +6,12 @@ import type { PackEntry } from '../core/format/facts.ts';
 import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { type DataSubset, subsetOf } from '../core/policy/data-subset.ts';
 import type { Member } from '../core/protocol/roster.ts';
-import type { Clock } from '../ports/runtime.ts';
+import type { Clock, Entropy } from '../ports/runtime.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
+import { numberBelow } from './number-below.ts';
 import type { Peers } from './peers.ts';
 import type { StoragePeer } from './storage-peer.ts';
 
@@ -19,7 +21,15 @@ export type CheckOptions = {
   readonly peers: Peers;
   readonly storage: StoragePeer | undefined;
   readonly view: DurabilityView;
+  readonly entropy: Entropy;
   readonly clock: Clock;
+};
+
+export type CheckScope = {
+  readonly records: readonly ManifestRecord[];
+  readonly readData: boolean;
+  /** Of their packs, which to read; undefined: all. */
+  readonly subset?: DataSubset;
 };
 
 export type CheckProgress =
@@ -72,10 +82,7 @@ export class Check {
     this.#options = options;
   }
 
-  run(
-    request: { readData: boolean; records: readonly ManifestRecord[] },
-    signal: AbortSignal,
-  ): AsyncIterable<CheckProgress> {
+  run(request: CheckScope, signal: AbortSignal): AsyncIterable<CheckProgress> {
     return Channel.of<CheckProgress>(async (channel) => ({
       kind: 'done',
       result: await this.#run(request, channel, signal),
@@ -83,7 +90,7 @@ export class Check {
   }
 
   async #run(
-    request: { readData: boolean; records: readonly ManifestRecord[] },
+    request: CheckScope,
     channel: Channel<CheckProgress>,
     signal: AbortSignal,
   ): Promise<CheckResult> {
@@ -91,6 +98,7 @@ export class Check {
     const startMs = clock.monotonicMs();
     const wanted = await this.#wanted(request.records);
     const promised = await this.#promised(request.records);
+    const isRead = this.#isRead([...wanted.keys()], request);
     const members = ledger.roster.members().filter((member) => member.hasRole('storage'));
     const unreachable: string[] = [];
     const problems: ShardProblem[] = [];
@@ -106,7 +114,7 @@ export class Check {
       let own = 0;
       const found = await this.#inspectAll(wanted, inspect, {
         isSelf: member.agentKey === self,
-        readData: request.readData,
+        isRead,
         signal,
         onBatch: (count) => {
           own += count;
@@ -142,6 +150,13 @@ export class Check {
       peersUnreachable: unreachable,
       durationMs: clock.monotonicMs() - startMs,
     };
+  }
+
+  #isRead(packs: readonly PackId[], { readData, subset }: CheckScope): (pack: PackId) => boolean {
+    if (subset === undefined || !readData) return () => readData;
+    const { entropy } = this.#options;
+    const read = subsetOf(packs, subset, (count) => numberBelow(entropy, count));
+    return (pack) => read.has(pack);
   }
 
   async #wanted(records: readonly ManifestRecord[]): Promise<Map<PackId, Wanted>> {
@@ -216,13 +231,10 @@ export class Check {
     options: InspectOptions,
   ): Promise<Inspected[] | undefined> {
     const found = new Map<string, Inspected>();
-    const packs = [...wanted.keys()];
-    const size = options.readData ? batchReading : limits.inspectPacksMax;
-    for (let i = 0; i < packs.length; i += size) {
+    for (const { batch, readData } of batchesOf([...wanted.keys()], options.isRead)) {
       options.signal.throwIfAborted();
-      const batch = packs.slice(i, i + size);
       try {
-        for (const one of await inspect(batch, options.readData)) {
+        for (const one of await inspect(batch, readData)) {
           const entry = wanted.get(one.pack)?.entry;
           const isShard = entry !== undefined && one.index < entry.k + entry.m;
           if (isShard) found.set(`${one.pack}/${one.index}`, one);
@@ -275,10 +287,25 @@ export class Check {
   }
 }
 
+type Batch = { readonly batch: readonly PackId[]; readonly readData: boolean };
+
+/** Those that are read, a few at once; then the others. */
+function batchesOf(packs: readonly PackId[], isRead: (pack: PackId) => boolean): Batch[] {
+  return [true, false].flatMap((readData) => {
+    const some = packs.filter((pack) => isRead(pack) === readData);
+    const size = readData ? batchReading : limits.inspectPacksMax;
+    const count = Math.ceil(some.length / size);
+    return Array.from({ length: count }, (_, i) => ({
+      batch: some.slice(i * size, (i + 1) * size),
+      readData,
+    }));
+  });
+}
+
 type InspectOptions = {
   /** A failure of this host is no peer's absence. */
   readonly isSelf: boolean;
-  readonly readData: boolean;
+  readonly isRead: (pack: PackId) => boolean;
   readonly signal: AbortSignal;
   readonly onBatch: (count: number) => void;
 };

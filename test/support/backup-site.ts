@@ -182,7 +182,7 @@ export class BackupCluster implements AsyncDisposable {
       storage,
       distributor,
       committer: new Committer({ ...shared, sync, distributor, outbox, storage: own }),
-      check: new Check({ ...shared, storage: own }),
+      check: new Check({ ...shared, storage: own, entropy }),
       status: new Status({ ...shared, lines: new DatasetLines(host.ledger) }),
       catchUp: new CatchUp({ ...shared, store: shards.store, storage, isDiscarded: () => false }),
       onOffer: async () => {},

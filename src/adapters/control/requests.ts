@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { compressionModes } from '../../core/policy/compression.ts';
+import { partsMax } from '../../core/policy/data-subset.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 
@@ -57,7 +58,16 @@ export const repairsBody = z.strictObject({ isNow: z.boolean() });
 
 export const statsBody = z.strictObject({ dataset: text.exactOptional() });
 
-export const checkBody = z.strictObject({ readData: z.boolean(), dataset: text.exactOptional() });
+const dataSubset = z.union([
+  z.strictObject({ part: z.int().min(1).max(partsMax), of: z.int().min(1).max(partsMax) }),
+  z.strictObject({ share: z.number().gt(0).max(1) }),
+]);
+
+export const checkBody = z.strictObject({
+  readData: z.boolean(),
+  subset: dataSubset.exactOptional(),
+  dataset: text.exactOptional(),
+});
 
 export const validateBody = z.strictObject({
   dataset: text.exactOptional(),

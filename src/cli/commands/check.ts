@@ -1,7 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { CheckEvent, CheckSummary } from '../../agent/check-types.ts';
 import { formatElapsed } from '../../base/quantity.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { type DataSubset, parseDataSubset, partsMax } from '../../core/policy/data-subset.ts';
 import type { Register } from '../action.ts';
 import { untilInterrupted } from '../events.ts';
 import { message } from '../json-fields.ts';
@@ -9,7 +10,14 @@ import { startProgress } from '../start-progress.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
-type CheckFlags = { readData?: true; dataset?: string };
+type CheckFlags = { readData?: true; readDataSubset?: DataSubset; dataset?: string };
+
+/** "2/30" or "5%". */
+export function subsetArgument(value: string): DataSubset {
+  const subset = parseDataSubset(value);
+  if (subset !== undefined) return subset;
+  throw new InvalidArgumentError(`Give n/t, such as 1/30 (t: at most ${partsMax}), or 5%.`);
+}
 
 /** check. */
 export function addCheck(program: Command, register: Register): void {
@@ -17,8 +25,17 @@ export function addCheck(program: Command, register: Register): void {
     .command('check')
     .description('Ask every peer for the shards that it holds, and count what is left.')
     .option('--read-data', 'have every shard read back and verified, and every signature here')
+    .option(
+      '--read-data-subset <part>',
+      'the same of a part: n/t for the n-th of t parts, or a share such as 5% drawn by chance',
+      subsetArgument,
+    )
     .option('--dataset <name>', 'only of this dataset');
   register<CheckFlags>(checkCommand, async (context, { options }) => {
+    if (options.readData === true && options.readDataSubset !== undefined) {
+      const message = '--read-data reads all, --read-data-subset a part';
+      throw new HoldfastError('usage', message, { next: 'holdfast check --help' });
+    }
     const summary = await follow(context, options);
     await report(context, summary);
     refuseDamage(context, summary);
@@ -28,7 +45,8 @@ export function addCheck(program: Command, register: Register): void {
 async function follow(context: CliContext, flags: CheckFlags): Promise<CheckSummary> {
   const progress = startProgress(context);
   const events = context.backend.control(context.stateDir).check({
-    readData: flags.readData === true,
+    readData: flags.readData === true || flags.readDataSubset !== undefined,
+    ...(flags.readDataSubset !== undefined && { subset: flags.readDataSubset }),
     ...(flags.dataset !== undefined && { dataset: flags.dataset }),
   });
   let summary: CheckSummary | undefined;

@@ -303,6 +303,16 @@ describe('check', () => {
     expect(requests).toEqual([{ readData: true, dataset: 'mail' }]);
   });
 
+  it('reads a part, as it is told', async () => {
+    const asked = async (part: string) => (await check({}, ['--read-data-subset', part])).requests;
+    expect(await asked('2/30')).toEqual([{ readData: true, subset: { part: 2, of: 30 } }]);
+    expect(await asked('2.5%')).toEqual([{ readData: true, subset: { share: 0.025 } }]);
+    for (const wrong of ['0/3', '4/3', '0%', '101%', '5', 'x']) {
+      expect((await check({}, ['--read-data-subset', wrong])).code).toBe(2);
+    }
+    expect((await check({}, ['--read-data', '--read-data-subset', '1/2'])).code).toBe(2);
+  });
+
   it.each([
     [{ badShards: 1 }, 22],
     [{ degradedPacks: 1, peersUnreachable: ['lon-1'] }, 22],

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { HoldfastError } from '../../../src/core/errors.ts';
 import type { PackId } from '../../../src/core/ids.ts';
+import type { DataSubset } from '../../../src/core/policy/data-subset.ts';
 import type { CheckProgress, CheckResult, ShardProblem } from '../../../src/services/check.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
 import {
@@ -50,11 +51,12 @@ function site(i: number): BackupSite {
 }
 
 async function check(
-  options: { readData?: boolean; from?: number; signal?: AbortSignal } = {},
+  options: { readData?: boolean; subset?: DataSubset; from?: number; signal?: AbortSignal } = {},
 ): Promise<{ result: CheckResult; problems: ShardProblem[]; progress: CheckProgress[] }> {
   const { readData = false, from = 0, signal = new AbortController().signal } = options;
   const progress: CheckProgress[] = [];
-  const request = { readData, records: [record] };
+  const { subset } = options;
+  const request = { readData, records: [record], ...(subset !== undefined && { subset }) };
   for await (const one of site(from).check.run(request, signal)) progress.push(one);
   const last = progress.at(-1);
   if (last?.kind !== 'done') throw new Error('a check ends with its result');
@@ -71,6 +73,19 @@ async function remove(i: number, pack = packs[0] as PackId, index = i): Promise<
 }
 
 describe('a check', () => {
+  test('of a part reads that part alone, and asks for the rest; all parts read all', async () => {
+    damage(0);
+    const found: number[] = [];
+    for (const part of [1, 2, 3]) {
+      const { result, problems } = await check({ readData: true, subset: { part, of: 3 } });
+      expect(result.packs).toBe(2);
+      found.push(problems.length);
+    }
+    expect(found.toSorted()).toEqual([0, 0, 1]);
+    const { problems } = await check({ readData: true, subset: { share: 1 } });
+    expect(problems).toHaveLength(1);
+  });
+
   test('of a whole snapshot finds nothing, reading or not', async () => {
     for (const readData of [false, true]) {
       const { result, problems } = await check({ readData });
