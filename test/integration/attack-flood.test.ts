@@ -40,7 +40,7 @@ describe.skipIf(craftedCount < 1000)(
       await cluster.backup(source, [tree]);
       dataset = (await cluster.api(peer).status()).datasets[0]?.id as DatasetId;
       ({ thief, target } = await Thief.ofSite(cluster, source, [other, peer]));
-    }, 180_000);
+    }, 600_000);
 
     afterAll(async () => {
       await thief?.[Symbol.asyncDispose]();

@@ -125,3 +125,31 @@ describe('shredding', () => {
     expect(err).toContain('2 snapshots of later epochs');
   });
 });
+
+describe('splitting', () => {
+  const founders = ['dan', 'eva', 'fay'].map((name) => ({ name }));
+  const custody = { threshold: 2, custodians: founders };
+  const holders = async (...flags: string[]): Promise<string[]> => {
+    const names: string[] = [];
+    const whole = withAgent(
+      { keys: async () => ({ ...report(), custody }) },
+      {
+        splitKit: async ({ custodians }) => {
+          names.push(...custodians.map(({ name }) => name));
+          return { command: applied, id: 'ab' };
+        },
+      },
+    );
+    const args = ['key', 'split', ...flags, '--kit', kit, '-o', join(scratch.path, 'shares')];
+    expect((await run(args, { backend: whole })).code).toBe(0);
+    return names;
+  };
+
+  test('names those whom the founders have named, where as many shares are asked for', async () => {
+    expect(await holders('--threshold', '2', '--shares', '3')).toEqual(['dan', 'eva', 'fay']);
+  });
+
+  test('names nobody of them for another number of shares', async () => {
+    expect((await holders('--threshold', '2', '--shares', '4'))[3]).toBe('custodian 4');
+  });
+});
