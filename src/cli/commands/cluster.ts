@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { formatSpan } from '../../base/quantity.ts';
 import { hourMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -38,6 +38,16 @@ type InviteFlags = {
 
 type JoinFlags = { codeFile: string; name?: string; listen?: string[]; start?: true };
 
+/** As words of their own, or with commas between them. */
+function rolesArgument(value: string, before: readonly string[] | undefined): string[] {
+  const given = value.split(',').map((word) => word.trim());
+  const wrong = given.find((word) => !roleNames.some((name) => name === word));
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError(`There is no role "${wrong}"; roles: ${roleNames.join(', ')}.`);
+  }
+  return [...new Set([...(before ?? []), ...given])];
+}
+
 /** invite, join. */
 export function addCluster(program: Command, register: Register): void {
   const inviteCommand = program
@@ -48,8 +58,8 @@ export function addCluster(program: Command, register: Register): void {
     .addOption(
       new Option(
         '--role <role...>',
-        'what the new host does (default: source, storage, voter)',
-      ).choices(roleNames),
+        `what the new host does (default: source, storage, voter); of ${roleNames.join(', ')}`,
+      ).argParser(rolesArgument),
     )
     .addOption(
       new Option('--ttl <duration>', 'how long the code is good, at most 24h')

@@ -225,6 +225,22 @@ describe('invite', () => {
       },
     ]);
   });
+
+  it('takes roles with commas between them, and says which word is none', async () => {
+    const seen: InviteOptions[] = [];
+    const backend = fakeBackend({
+      invite: async (options) => {
+        seen.push(options);
+        return { code: 'CODE', site: 'ams', region: 'eu', roles: ['storage'], expiresMs: 1 };
+      },
+    });
+    const world = { backend, nowMs: () => 0 };
+    await run(['invite', ...where, '-s', '/s', '--role', 'source, storage', 'voter,source'], world);
+    expect(seen.map(({ roles }) => roles)).toEqual([['source', 'storage', 'voter']]);
+    const wrong = await run(['invite', ...where, '-s', '/s', '--role', 'storage,voters'], world);
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('There is no role "voters"; roles: source, storage');
+  });
 });
 
 describe('join', () => {
