@@ -82,6 +82,19 @@ for (const body of Object.values(sample.bodies)) {
   );
 }
 
+const annotations = [
+  { key: 'change', value: 'CHG 4711' },
+  { key: 'deploy', value: 'v1.2' },
+];
+const annotated = encodeStatement(sample.statementOf({ ...sample.manifestBody, annotations }));
+const said = { type: 'statement', cluster, generation: 1n, secrets: [sample.agentSecret] } as const;
+const sealed = sealEnvelope({ ...said, payload: annotated });
+add('statement', 'manifest with annotations', sealed.bytes, { id: toHex(sealed.hash) });
+const keyAt = toHex(annotated).indexOf(toHex(utf8('change'))) / 2;
+const unsorted = annotated.with(keyAt, 'x'.charCodeAt(0));
+const wrong = sealEnvelope({ ...said, payload: unsorted }).bytes;
+add('statement', 'manifest with annotations out of order', wrong, badEncoding);
+
 const coded = sample.codedPack({ k: 2, m: 1, packSize: 200_000 });
 for (const head of coded.heads) {
   add('shard head', `index ${head.index}`, encodeShardHead(head), { id: head.pack });
