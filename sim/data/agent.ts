@@ -268,6 +268,7 @@ function configOf(name: string): Config {
     log: { level: 'info' },
     alerts: { webhooks: [] },
     metrics: {},
+    traces: {},
     leases: {},
     hooks: { backup: nothingAround, restore: nothingAround, drill: nothingAround },
     repair: { enabled: true, bandwidth: 0, recode: 0 },

@@ -15,6 +15,7 @@ import type { ShardStore } from '../ports/shard-store.ts';
 import type { Source } from '../ports/source.ts';
 import type { StagingAreas } from '../ports/staging.ts';
 import type { FactStore, StatementLog } from '../ports/statement-log.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import type { AuditPorts } from '../services/audit/agent-audit.ts';
 import type { Config } from './config.ts';
 import type { ControlPorts } from './control-plane.ts';
@@ -51,6 +52,8 @@ export type AgentPorts = UpkeepPorts &
     /** How people hear of alarms beside the log. */
     readonly channels?: readonly Channel[];
     readonly load?: HostLoad;
+    /** Watches restores; undefined: nobody does. */
+    readonly tracer?: Tracer;
   };
 
 export type AgentOptions = {

@@ -13,7 +13,7 @@ const timeout = z
   })
   .prefault('10s');
 
-const webUrl = z.string().max(2048).refine(isWebUrl, {
+export const webUrl = z.string().max(2048).refine(isWebUrl, {
   error: 'is no address such as "https://hooks.example.org/holdfast", without user and password',
 });
 

@@ -12,7 +12,7 @@ import { HoldfastError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { absolutePath, argv } from './config-terms.ts';
 import { hooksSchema, stageSchema } from './hook-config.ts';
-import { alertsSchema } from './alert-config.ts';
+import { alertsSchema, webUrl } from './alert-config.ts';
 import { parseStoreAddress } from './store-address.ts';
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
@@ -135,6 +135,7 @@ const schema = z.strictObject({
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
   metrics: z.strictObject({ listen: loopback.exactOptional() }).prefault({}),
+  traces: z.strictObject({ otlp: webUrl.exactOptional() }).prefault({}),
   alerts: alertsSchema.prefault({}),
   repair: z
     .strictObject({

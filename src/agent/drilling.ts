@@ -112,8 +112,8 @@ export class Drilling {
 
   #session(): SnapshotSession {
     const { ledger, peers, view, store } = this.#agent;
-    const { network, compute, sealer, clock, log } = this.#ports;
-    const around = { ledger, peers, view, network, compute, sealer, clock, log };
+    const { network, compute, sealer, clock, log, tracer } = this.#ports;
+    const around = { ledger, peers, view, network, compute, sealer, clock, log, tracer };
     return new SnapshotSession({ ...around, ...(store === undefined ? {} : { store }) });
   }
 

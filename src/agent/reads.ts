@@ -3,6 +3,7 @@ import type { PullReply, PullRequest } from '../ports/network.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import type { Alarms } from '../services/alarms.ts';
 import type { Audit } from '../services/audit/audit-log.ts';
 import type { ControlAccess } from '../services/control/control-access.ts';
@@ -32,6 +33,7 @@ export type ReadsOptions = {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer?: Tracer | undefined;
 };
 
 /** What this host lets others read of the shards that lie here. */

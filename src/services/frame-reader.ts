@@ -32,6 +32,8 @@ export type FrameReaderOptions = {
   readonly keyOf?: (pack: PackId) => Uint8Array | undefined;
   /** Opened frames kept; limits.restoreCacheBytesMax unless given. */
   readonly cacheBytesMax?: number;
+  /** Called once nothing is read any more. */
+  readonly onClosed?: () => void;
 };
 
 type PackKey = Pick<FrameContext, 'type' | 'dataset' | 'salt'> & { readonly key: Uint8Array };
@@ -238,6 +240,7 @@ export class FrameReader implements AsyncDisposable {
     this.#frames.clear();
     this.#retired = [];
     this.#keys.clear();
+    this.#options.onClosed?.();
   }
 }
 

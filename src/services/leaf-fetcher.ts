@@ -12,6 +12,7 @@ import { idBytes, type PeerKey, shortId, type TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
 import type { Network } from '../ports/network.ts';
+import type { Span, Tracer } from '../ports/tracer.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
 import type { ShardSource } from '../ports/shard-store.ts';
 import { HolderHistory, type ShardHolder } from './holder-history.ts';
@@ -22,6 +23,8 @@ export type LeafRange = { readonly leaf: number; readonly count: number };
 /** Heads kept: 11 KiB each at most. */
 const headsMax = 512;
 
+export type SpanWatch = { readonly tracer: Tracer; readonly parent: string };
+
 export type LeafFetcherOptions = {
   readonly network: Pick<Network, 'pull'>;
   /** Undefined on a host that holds no shards. */
@@ -31,6 +34,8 @@ export type LeafFetcherOptions = {
   /** Said to whoever is asked. */
   readonly purpose?: ReadPurpose | undefined;
   readonly trace?: TraceId | undefined;
+  /** Of whoever watches; `parent`: the span that all this is part of. */
+  readonly watch?: SpanWatch | undefined;
 };
 
 /** Gets leaves from one holder and lets none through that its pack id does not vouch for. */
@@ -54,18 +59,29 @@ export class LeafFetcher {
   ): Promise<Uint8Array> {
     signal.throwIfAborted();
     const ended = this.history.started(entry.pack, holder);
+    const span = this.#span(entry, holder, range);
     try {
       const answer = await this.#ask(entry, holder, range, signal);
       const bytes = this.#verified(entry, holder, range, answer);
       ended('good');
+      span?.end({ facts: { bytes: bytes.length } });
       if (holder.peer === 'self') this.stats.bytesLocal += bytes.length;
       else this.stats.bytesPulled += bytes.length;
       return bytes;
     } catch (error) {
-      if (signal.aborted) ended('given-up');
-      else ended(codeOf(error) ?? 'failed');
+      const outcome = signal.aborted ? 'given-up' : (codeOf(error) ?? 'failed');
+      ended(outcome);
+      span?.end({ problem: outcome });
       throw error;
     }
+  }
+
+  #span({ pack }: PackEntry, { peer, index }: ShardHolder, range: LeafRange): Span | undefined {
+    const { watch, trace } = this.#options;
+    if (watch === undefined || trace === undefined) return undefined;
+    const { tracer, parent } = watch;
+    const facts = { peer, pack: shortId(pack), shard: index, ...range };
+    return tracer.begin({ name: 'fetch leaves', trace, parent, facts });
   }
 
   /** The head of a shard of which leaves were fetched a moment ago. */

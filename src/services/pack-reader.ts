@@ -15,7 +15,7 @@ import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { ShardSource } from '../ports/shard-store.ts';
 import { type Attempt, AttemptsFailed, firstSuccesses } from './hedged-attempts.ts';
 import type { ShardHolder } from './holder-history.ts';
-import { LeafFetcher, peerName } from './leaf-fetcher.ts';
+import { LeafFetcher, peerName, type SpanWatch } from './leaf-fetcher.ts';
 import { copySpan, type Span, spansOf } from './pack-span.ts';
 
 /** What the manifests and receipts say about packs. */
@@ -46,6 +46,7 @@ export type PackReaderOptions = {
   /** Said to whoever is asked: without one they give little. */
   readonly purpose?: ReadPurpose | undefined;
   readonly trace?: TraceId | undefined;
+  readonly watch?: SpanWatch | undefined;
 };
 
 export type PackReaderStats = {
@@ -100,8 +101,8 @@ export class PackReader {
 
   constructor(options: PackReaderOptions) {
     this.#options = options;
-    const { network, store, clock, log, purpose, trace } = options;
-    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose, trace });
+    const { network, store, clock, log, purpose, trace, watch } = options;
+    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose, trace, watch });
   }
 
   get stats(): PackReaderStats {

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
-import { idBytes, type PackId } from '../core/ids.ts';
+import { codeOf } from '../core/errors.ts';
+import { idBytes, type PackId, type TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
@@ -9,14 +10,16 @@ import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Sealer } from '../ports/sealer.ts';
 import type { ShardSource } from '../ports/shard-store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import type { DurabilityView } from './durability-view.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ShardHolder } from './holder-history.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import { PackPlaces } from './pack-places.ts';
-import { PackReader } from './pack-reader.ts';
+import { PackReader, type PackReaderOptions } from './pack-reader.ts';
 import type { Peers } from './peers.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
+import { WatchedRestore } from './watched-restore.ts';
 
 export type SnapshotSessionOptions = {
   readonly network: Network;
@@ -29,6 +32,8 @@ export type SnapshotSessionOptions = {
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly log: Log;
+  /** Undefined: nobody watches. */
+  readonly tracer?: Tracer | undefined;
 };
 
 /** What opens the packs of a snapshot: the identities of its epoch, or keys that were granted. */
@@ -59,11 +64,14 @@ export class SnapshotSession {
     keys: SnapshotKeySource,
     { purpose, ...options }: Cancel & { readonly purpose?: ReadPurpose } = {},
   ): Promise<OpenedSnapshot> {
-    const { packs, places, frames } = await this.openPacks(record, keys, purpose);
+    const { packs, places, frames, watched } = await this.#openPacks(record, keys, purpose);
+    const span = watched?.begin('open tree');
     try {
       const reader = await SnapshotReader.open({ manifest: record.manifest, frames, ...options });
+      span?.end();
       return { reader, packs, places, frames };
     } catch (error) {
+      span?.end({ problem: codeOf(error) ?? 'failed' });
       await frames[Symbol.asyncDispose]();
       throw error;
     }
@@ -75,18 +83,30 @@ export class SnapshotSession {
     keys: SnapshotKeySource,
     purpose?: ReadPurpose,
   ): Promise<OpenedPacks> {
-    const { compute, sealer } = this.#options;
+    const { watched: _, ...opened } = await this.#openPacks(record, keys, purpose);
+    return opened;
+  }
+
+  async #openPacks(
+    record: ManifestRecord,
+    keys: SnapshotKeySource,
+    purpose: ReadPurpose | undefined,
+  ): Promise<OpenedPacks & { watched: WatchedRestore | undefined }> {
+    const { compute, sealer, tracer } = this.#options;
     const places = await this.#placesOf(record);
-    const packs = this.#reader(record, places, purpose);
+    const trace = this.#traceOf(record);
+    const watched = tracer && new WatchedRestore(tracer, { trace, snapshot: record.hash });
+    const packs = this.#reader(places, { purpose, trace, watch: watched?.watch });
     const dataset = this.datasetOf(record).id;
     const opening = 'identities' in keys ? keys : { ...keys, identities: [] };
-    const frames = new FrameReader({ packs, compute, sealer, dataset, ...opening });
-    return { packs, places, frames };
+    const onClosed = (): void => watched?.end(packs.stats);
+    const frames = new FrameReader({ packs, compute, sealer, dataset, onClosed, ...opening });
+    return { packs, places, frames, watched };
   }
 
   /** A snapshot's packs as they lie at the members, sealed. */
   async packsOf(record: ManifestRecord, purpose?: ReadPurpose): Promise<PackReader> {
-    return this.#reader(record, await this.#placesOf(record), purpose);
+    return this.#reader(await this.#placesOf(record), { purpose, trace: this.#traceOf(record) });
   }
 
   async #placesOf(record: ManifestRecord): Promise<PackPlaces> {
@@ -94,21 +114,24 @@ export class SnapshotSession {
     return new PackPlaces(peers, record, await view.holders(record));
   }
 
+  #traceOf({ hash }: ManifestRecord): TraceId {
+    const { network, clock, log } = this.#options;
+    const now = { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+    const trace = newTraceId(`${network.self} ${hash}`, now);
+    log.log('info', backupMessages.snapshotRead, { snapshot: hash, trace });
+    return trace;
+  }
+
   #reader(
-    record: ManifestRecord,
     source: PackPlaces,
-    purpose: ReadPurpose | undefined,
+    told: Pick<PackReaderOptions, 'purpose' | 'trace' | 'watch'>,
   ): PackReader {
     const { network, store, compute, clock, log } = this.#options;
-    const trace = newTraceId(`${network.self} ${record.hash}`, {
-      ...{ nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() },
-    });
-    log.log('info', backupMessages.snapshotRead, { snapshot: record.hash, trace });
     return new PackReader({
       ...{ network, source },
       probe: (pack) => this.#probe(pack),
       ...(store === undefined ? {} : { store }),
-      ...{ compute, clock, log, purpose, trace },
+      ...{ compute, clock, log, ...told },
     });
   }
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drillKinds } from '../../src/core/policy/drill-report.ts';
 import { Cluster, fiveSites, messages } from '../support/cluster.ts';
-import { isChromiumHere, Looking } from './looking.ts';
+import { isChromiumHere, Looking, whySkipped } from './looking.ts';
 
-describe.skipIf(!isChromiumHere)('drills started from the dashboard', () => {
+describe.skipIf(!isChromiumHere)(`drills started from the dashboard${whySkipped}`, () => {
   const cluster = new Cluster();
   const directory = join(cluster.root, 'web');
   let looking: Looking;

@@ -6,6 +6,10 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 /** Debian's place; CHROMIUM names another. */
 export const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const isChromiumHere = existsSync(chromiumPath);
+/** Stands in the title of what does not run. */
+export const whySkipped = isChromiumHere
+  ? ''
+  : ` (SKIPPED: no ${chromiumPath}: apt-get install chromium)`;
 
 /** All pictures; those in docs/pictures are some of them: PICTURES=docs/pictures npm run test:browser */
 const pictures = process.env.PICTURES ?? 'node_modules/.cache/holdfast/pictures';

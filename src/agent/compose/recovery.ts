@@ -24,6 +24,7 @@ import type { Compute } from '../../ports/compute.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardSource } from '../../ports/shard-store.ts';
 import type { RestoreTarget, TargetDirectory } from '../../ports/target.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 import { dumpFile, findEntries, listEntries } from '../../services/browse.ts';
 import { DatasetLines } from '../../services/dataset-lines.ts';
 import { DurabilityView } from '../../services/durability-view.ts';
@@ -56,6 +57,7 @@ import { KitDoubts } from './kit-doubts.ts';
 import { stagingParts } from './staged-drill.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 import { useOf } from './recovery-use.ts';
+import { recoveryTracer } from './tracing.ts';
 
 /** Restores and reads with the kit alone: no agent, no state, any members that answer. */
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
@@ -64,6 +66,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   opening.use(boundMemory());
   const level = process.env.HOLDFAST_LOG_LEVEL === 'debug' ? 'debug' : 'error';
   const log = opening.use(openLog({ level, destination: 'stderr' }));
+  const tracer = opening.use(recoveryTracer(log));
   const kit = parseKit(options.kitText);
   const { signal, without = [] } = options;
   const around = { log, signal, without };
@@ -74,7 +77,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const store = stateDir === undefined ? undefined : openShardReader(shardDirectoryOf(stateDir));
   if (store !== undefined) opening.use(store);
   const hooks = hostHooks(options.hooks, log);
-  const parts = { cluster, compute, proven, store, log, signal, beganMs, hooks };
+  const parts = { cluster, compute, proven, store, log, signal, beganMs, hooks, tracer };
   return new Session({ ...parts, stack: opening.move() });
 }
 
@@ -96,6 +99,7 @@ type SessionParts = {
   /** When it was asked for, by the monotonic clock. */
   readonly beganMs: number;
   readonly hooks: HostHooks;
+  readonly tracer: Tracer | undefined;
   readonly stack: AsyncDisposableStack;
 };
 
@@ -138,7 +142,7 @@ class Session implements RecoverySession {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    const { cluster, compute, store, log, proven } = parts;
+    const { cluster, compute, store, log, proven, tracer } = parts;
     const state = typeof proven === 'string' ? undefined : proven.state;
     this.#state = state;
     this.#doubts = new KitDoubts(cluster, proven);
@@ -154,7 +158,7 @@ class Session implements RecoverySession {
       isUsable: (record) => !this.#isDestroyed(record),
     });
     const around = { network, ledger, peers, view: this.#view };
-    const tools = { compute, sealer: ageSealer(), clock: this.#clock, log };
+    const tools = { compute, sealer: ageSealer(), clock: this.#clock, log, tracer };
     const here = store === undefined ? {} : { store };
     this.#session = new SnapshotSession({ ...around, ...tools, ...here });
   }

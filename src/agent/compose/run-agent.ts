@@ -51,6 +51,7 @@ import { openDashboard } from './dashboard.ts';
 import { hostStaging } from './staged-drill.ts';
 import { loadIdentity, stateFiles } from './identity.ts';
 import { openTiers } from './tiers.ts';
+import { openTracer } from './tracing.ts';
 
 /** Compute threads beside the main one. More than this and the disk is the limit. */
 const threadsMax = 8;
@@ -109,6 +110,8 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   );
   const clock = systemClock();
   const hooks = systemHooks();
+  const facts = { 'host.name': hostName(), 'holdfast.agent': identity.agentKey };
+  const tracer = stack.use(openTracer({ endpoint: config.traces.otlp, facts, clock, log }));
   const place = { warm, cold: config.cold, owner: identity.agentKey, index, clock, log };
   const tiers = await openTiers(place, stack);
   const promises = new CheckedRecords(state.paths.locks);
@@ -140,6 +143,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
         source,
         watchLoop,
         load: systemLoad(),
+        ...(tracer === undefined ? {} : { tracer }),
         ...(await openFenceStore(state.paths.plans)),
         probes: systemProbes(),
         staging: hostStaging(join(state.path, 'staging')),

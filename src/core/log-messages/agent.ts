@@ -12,4 +12,5 @@ export const agentMessages = {
     'statement file holds nothing readable; its entries are pulled from peers',
   statementLogDamaged: 'statement log is damaged; later entries are pulled again from peers',
   unfinishedAppendRemoved: 'statement log ended in an unfinished append; removed it',
+  tracesNotSent: 'traces were not sent',
 } as const;

@@ -1,12 +1,13 @@
 import { BoundedCache } from '../../base/bounded-cache.ts';
 import { RecentMap } from '../../base/recent-map.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { leafCountOf, leafSizeAt, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import { idOf, type PackId, type PeerKey, shortId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
 import type { Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 import type { Distributor } from '../distributor.ts';
 import type { Caller, Serve } from '../serve.ts';
 import type { StoragePeer } from '../storage-peer.ts';
@@ -22,6 +23,7 @@ export type ShardReadsOptions = {
   readonly rights: Pick<ReadRights, 'of'>;
   readonly guard: Pick<ReadGuard, 'admit'>;
   readonly log: Log;
+  readonly tracer?: Tracer | undefined;
 };
 
 /** Heads of what is being read: 11 KiB each at most. */
@@ -59,7 +61,7 @@ export class ShardReads {
     }
     if (storage !== undefined && store.indexes(pack).includes(index)) {
       await this.#admit(caller, await this.#head(pack, index), request);
-      return storage.serve(request);
+      return this.#watched(peer, request, storage.serve(request));
     }
     const kept = await distributor.serve(pack, index, leaf, count);
     if (kept?.head === undefined) {
@@ -73,6 +75,25 @@ export class ShardReads {
     const right = await this.#options.rights.of(caller, head, request);
     await this.#options.guard.admit(caller, right, amountOf(head, request));
     this.#note(caller, request);
+  }
+
+  async #watched(
+    peer: PeerKey,
+    { trace, index, leaf, count }: PullRequest,
+    work: Promise<PullReply>,
+  ): Promise<PullReply> {
+    const { tracer } = this.#options;
+    if (trace === undefined || tracer === undefined) return work;
+    const facts = { peer, shard: index, leaf, count };
+    const span = tracer.begin({ name: 'serve leaves', trace, facts });
+    try {
+      const reply = await work;
+      span.end({ facts: { bytes: reply.bytes.length } });
+      return reply;
+    } catch (error) {
+      span.end({ problem: codeOf(error) ?? 'failed' });
+      throw error;
+    }
   }
 
   #note({ peer, access }: Caller, { purpose, trace }: PullRequest): void {

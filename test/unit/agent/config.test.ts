@@ -33,6 +33,7 @@ it('fills in the defaults when there is no file', () => {
     alerts: { webhooks: [] },
     bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 2 },
     metrics: {},
+    traces: {},
     repair: { enabled: true, bandwidth: 32 * 1024 * 1024, recode: 2 ** 30 },
     relay: { serve: false, use: false },
     scrub: { bandwidth: 32 * 1024 * 1024 },
@@ -73,6 +74,7 @@ it('loads the example, which shows every key', () => {
       'scrub',
       'storage',
       'threads',
+      'traces',
     ].sort(),
   );
   expect(config.storage).toEqual({ reserve: 10 * 2 ** 30, limit: 500 * 2 ** 30 });
