@@ -56,10 +56,10 @@ function nanoseconds(ms: number): string {
 }
 
 function attributesOf(facts: EndedSpan['facts']): object[] {
-  return Object.entries(facts).map(([key, value]) => ({ key, value: valueOf(value) }));
+  return Object.entries(facts).map(([key, value]) => ({ key, value: anyValue(value) }));
 }
 
-function valueOf(value: string | number | boolean): object {
+function anyValue(value: string | number | boolean): object {
   if (typeof value === 'string') return { stringValue: value };
   if (typeof value === 'boolean') return { boolValue: value };
   return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
