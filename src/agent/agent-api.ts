@@ -153,6 +153,7 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
     name: dataset.name,
     id: dataset.id,
     source: agent.nameOf(dataset.writer),
+    ...(state.isShredded && { isShredded: true }),
     ...(newest === undefined
       ? {}
       : {

@@ -126,6 +126,8 @@ export type DatasetStatus = {
   name: string;
   id: string;
   source: string;
+  /** Operators have destroyed the keys of all its snapshots. */
+  isShredded?: true;
   /** From the newest committed snapshot, or the newest that can be restored; undefined: there is none. */
   restorable?: {
     snapshot: string;

@@ -23,6 +23,8 @@ export type StatusOptions = {
 export type DatasetState = {
   readonly dataset: DatasetRecord;
   readonly snapshots: number;
+  /** Operators have destroyed the keys of all of them: what is gone was meant to go. */
+  readonly isShredded: boolean;
   /**
    * The newest committed snapshot, judged by the peers that are reachable now; where there is none, the newest
    * that can be restored all the same.
@@ -96,7 +98,8 @@ export class Status {
     }
     const newest =
       best === undefined ? undefined : await this.#newest(best.record, best.durability);
-    return { dataset, snapshots: records.length, newest, pending };
+    const isAllShredded = records.length > 0 && usable.length === 0;
+    return { dataset, snapshots: records.length, isShredded: isAllShredded, newest, pending };
   }
 
   async #newest(

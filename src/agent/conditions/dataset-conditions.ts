@@ -56,12 +56,12 @@ function late(
 }
 
 function reach(
-  { dataset, newest, snapshots }: DatasetState,
+  { dataset, newest, snapshots, isShredded }: DatasetState,
   { patience }: DatasetFacts,
 ): Condition[] {
   const { id, name } = dataset;
   const kind = 'not-restorable';
-  const isWrong = snapshots > 0 && newest?.now.isRecoverable !== true;
+  const isWrong = snapshots > 0 && !isShredded && newest?.now.isRecoverable !== true;
   if (!patience.isOver({ kind, subject: id, isWrong, afterMs: unreachableMs })) return [];
   const text = `${name} cannot be restored from the members that this host reaches: too few of them hold what it needs. Next: holdfast status`;
   return [{ kind, subject: id, text, facts: { dataset: name } }];

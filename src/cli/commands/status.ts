@@ -50,7 +50,9 @@ function refuseDanger({ stateFlag }: CliContext, status: StatusReport): void {
       next: `look at what it has done, then put it out: holdfast peer remove ${clean(contradiction.writer)}${stateFlag}`,
     });
   }
-  const unsafe = datasets.filter(({ restorable }) => restorable?.state !== 'committed');
+  const unsafe = datasets.filter(
+    ({ restorable, isShredded }) => restorable?.state !== 'committed' && isShredded !== true,
+  );
   if (unsafe.length > 0) {
     const message = `no snapshot is as safe as the policy asks: ${namesOf(unsafe)}`;
     throw new HoldfastError('below-policy', message, {
@@ -143,8 +145,9 @@ function drillWords(drill: DatasetStatus['drill'], nowMs: number): string | unde
 }
 
 function datasetRow(dataset: DatasetStatus): Cell[] {
-  const { name, restorable, snapshots } = dataset;
-  const no: Cell = { text: 'NO', style: 'red' };
+  const { name, restorable, snapshots, isShredded } = dataset;
+  const no: Cell =
+    isShredded === true ? { text: 'shredded', style: 'yellow' } : { text: 'NO', style: 'red' };
   if (restorable === undefined) return [name, no, 'never', '-', '-', '-', String(snapshots)];
   const { isRestorableNow, sites, sitesMayFail } = restorable;
   const yes: Cell =

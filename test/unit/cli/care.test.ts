@@ -107,6 +107,18 @@ const status: StatusReport = {
 const agent = withAgent({ status: async () => status, peers: async () => peers });
 
 describe('status', () => {
+  it('does not ask for what operators have shredded on purpose', async () => {
+    const { pending: _, ...rest } = bad;
+    const datasets = [good, { ...rest, isShredded: true as const }];
+    const backend = withAgent({
+      status: async () => ({ ...status, datasets }),
+      peers: async () => peers,
+    });
+    const { code, out } = await run(['status'], { backend, nowMs: () => nowMs });
+    expect(code).toBe(0);
+    expect(out.split('\n')[2]).toMatch(/^mail +shredded +never/);
+  });
+
   it('answers first for each dataset, then for peers, then warns', async () => {
     const { code, out, err } = await run(['status'], { backend: agent, nowMs: () => nowMs });
     expect(code).toBe(22);

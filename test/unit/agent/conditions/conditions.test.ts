@@ -171,6 +171,14 @@ test('a dataset that cannot be restored is told of after five minutes, and clear
   expect(await bench.look()).toEqual([]);
 });
 
+test('nobody is told that what operators have shredded cannot be restored', async () => {
+  const bench = await started();
+  const [only] = await dataset(bench, 0, { isRecoverable: false })();
+  bench.change.datasets = async () => [{ ...only, isShredded: true, newest: undefined } as never];
+  expect(await bench.look()).toEqual([]);
+  expect(await bench.look(10 * minuteMs)).toEqual([]);
+});
+
 test('a site is lost, and back, when the control log says so', async () => {
   const bench = await started({ lostSites: () => ['riga'] });
   expect(await bench.look()).toEqual(['site-lost']);
