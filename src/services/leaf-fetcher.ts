@@ -80,7 +80,8 @@ export class LeafFetcher {
     const { watch, trace } = this.#options;
     if (watch === undefined || trace === undefined) return undefined;
     const { tracer, parent } = watch;
-    const facts = { peer, pack: shortId(pack), shard: index, ...range };
+    const { leaf, count } = range;
+    const facts = { peer, pack: shortId(pack), shard: index, leaf, count };
     return tracer.begin({ name: 'fetch leaves', trace, parent, facts });
   }
 
