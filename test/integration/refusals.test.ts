@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -71,6 +71,11 @@ describe('an invite code', () => {
     const guest = { name: 'lon1', region: 'eu' };
     const options = ['--role', 'source'];
     const file = await cluster.invite(guest, { through: origin, options });
+    await cluster.join(guest.name, file);
+    // As when it was cut off at its last step.
+    rmSync(join(cluster.state(guest.name), 'genesis'));
+    const cut = await cluster.expect(10, ['agent'], guest.name);
+    expect(cut.err).toMatch(/joining was cut off[^]*with the same code/);
     await cluster.join(guest.name, file);
     const outcome = await cluster.join('lon2', file, 24);
     expect(outcome.err).toMatch(/invite has admitted an agent before|invite is not open/);

@@ -10,7 +10,7 @@ import { systemClock, systemEntropy } from '../../adapters/system/runtime.ts';
 import { fromHex } from '../../base/bytes.ts';
 import type { InitOptions, InitReport, JoinOptions, JoinReport } from '../../cli/backend.ts';
 import { isAcceptableKey, publicKeyOf } from '../../core/crypto/signature.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { clusterIdOf, decodeGenesis, encodeGenesis } from '../../core/format/genesis.ts';
 import { inviteSecret, parseInvite } from '../../core/format/invite-code.ts';
 import type { AgentDescriptor, Genesis, Operator } from '../../core/format/records.ts';
@@ -24,7 +24,7 @@ import { Ledger } from '../../services/ledger.ts';
 import type { Entropy } from '../../ports/runtime.ts';
 import type { Config } from '../config.ts';
 import { defaultRoles } from './invite.ts';
-import { newIdentity, saveIdentity, stateFiles } from './identity.ts';
+import { joiningIdentity, newIdentity, saveIdentity, stateFiles } from './identity.ts';
 import { dialable, settle } from './listen-address.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -145,7 +145,9 @@ export async function join(options: JoinOptions, config: Config): Promise<JoinRe
   const clock = systemClock();
   const state = await emptyState(options.stateDir);
   await using _ = state.lock();
-  const identity = newIdentity(systemEntropy());
+  const secret = inviteSecret(code.secret);
+  const inviteKey = idOf<PeerKey>(publicKeyOf(secret));
+  const identity = await joiningIdentity(state, inviteKey, systemEntropy());
   const descriptor: AgentDescriptor = {
     name: options.name ?? hostLabel(),
     site: code.site,
@@ -154,7 +156,6 @@ export async function join(options: JoinOptions, config: Config): Promise<JoinRe
     transportKey: identity.peerKey,
     statementKey: identity.agentKey,
   };
-  const secret = inviteSecret(code.secret);
   await using network = await openNetwork({
     transportSecret: secret,
     cluster: code.cluster,
@@ -173,14 +174,20 @@ export async function join(options: JoinOptions, config: Config): Promise<JoinRe
     clock,
   });
   const listen = await settle(options.listen.length > 0 ? options.listen : config.listen);
-  await saveIdentity(state, identity);
-  await state.writeJson(stateFiles.agent, { listen, contacts: admitted.contacts });
   await openFactStore(state.paths.facts);
   await using log = await openStatementLog(state.paths.statements, quietLog);
   const ledger = await Ledger.open({ genesisBytes: admitted.genesisBytes, log, clock });
   for (const envelope of admitted.envelopes) await ledger.ingest(envelope);
   const { founder } = ledger.roster.genesis;
-  await createControlJournal(state.paths.control, initialLog(founder.statementKey));
+  await createControlJournal(state.paths.control, initialLog(founder.statementKey)).catch(
+    (error: unknown) => {
+      // A join that was cut off has made it; no agent has run since.
+      if (codeOf(error) !== 'state-exists') throw error;
+    },
+  );
+  const { contacts } = admitted;
+  await state.writeJson(stateFiles.agent, { listen, contacts, joining: inviteKey });
+  // Last: without it joining has not ended.
   await state.writeSecret(stateFiles.genesis, admitted.genesisBytes);
   return {
     clusterId: code.cluster,

@@ -40,9 +40,42 @@ export async function saveIdentity(state: StateDirectory, identity: Identity): P
   await state.writeSecret(stateFiles.identity, secret);
 }
 
+/**
+ * Keys to join with. Those of a join with the same invite that was cut off: its issuer knows this host by them, and
+ * lets nobody else in with it.
+ */
+export async function joiningIdentity(
+  state: StateDirectory,
+  invite: PeerKey,
+  entropy: Entropy,
+): Promise<Identity> {
+  if ((await cutJoin(state)) === invite && state.has(stateFiles.identity)) {
+    return readIdentity(state);
+  }
+  const identity = newIdentity(entropy);
+  await saveIdentity(state, identity);
+  await state.writeJson(stateFiles.agent, { listen: [], joining: invite });
+  return identity;
+}
+
+/** The invite with which joining has begun, and not ended. */
+async function cutJoin(state: StateDirectory): Promise<string | undefined> {
+  const file = (await state.readJson(stateFiles.agent)) as { joining?: string } | undefined;
+  return file?.joining;
+}
+
 /** @throws HoldfastError no-cluster | corrupt */
 export async function loadIdentity(state: StateDirectory): Promise<Identity> {
+  if (!state.has(stateFiles.genesis) && (await cutJoin(state)) !== undefined) {
+    throw new HoldfastError('no-cluster', `joining was cut off before ${state.path} was complete`, {
+      next: `holdfast join -s ${state.path}, with the same code and --name as before`,
+    });
+  }
   state.requireCluster(stateFiles.genesis);
+  return readIdentity(state);
+}
+
+async function readIdentity(state: StateDirectory): Promise<Identity> {
   const secret = await state.readSecret(stateFiles.identity);
   if (secret.length !== 64) {
     throw new HoldfastError('corrupt', `${state.path}/${stateFiles.identity} is not 64 bytes`, {
