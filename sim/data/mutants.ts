@@ -31,6 +31,17 @@ function core(file: string, old: string, replacement: string): Patch {
   return { file: `core/${file}`, old, new: replacement };
 }
 
+/** Every copy of everything, at once, from disks that are well otherwise. */
+const allShardsGone: Partial<DataPlan> = {
+  ...{ siteCount: 3, surviveSites: 1, victims: [0, 1, 2], lie: undefined },
+  faults: [0, 1, 2].map((agent) => ({
+    kind: 'lose-shards',
+    atMs: 25_000 + 100 * agent,
+    spanMs: 400,
+    agent,
+  })),
+};
+
 export const dataMutants: readonly DataMutant[] = [
   mutant(
     'signs before its disk has synced',
@@ -163,7 +174,7 @@ export const dataMutants: readonly DataMutant[] = [
   ),
   mutant(
     'goes on from packs that are lost',
-    { by: 'liveness', within: 60 },
+    { by: 'liveness', within: 10, plan: allShardsGone },
     service('backup-run.ts', 'await this.#stale.forgetLost(this.#before());', ''),
   ),
   mutant(

@@ -142,9 +142,8 @@ function canCommit(cluster: DataCluster): boolean {
   const siteCount = cluster.agents.filter(({ isMember }) => isMember).length;
   const { surviveSites } = cluster.plan;
   const { k, sites } = chooseCode({ siteCount, surviveSites });
-  // Nobody repairs yet: what a fault has taken from a site is stored anew only once all have signed.
-  const left =
-    siteCount - cluster.agents.filter((one) => isLost(cluster, one) || isHurt(one)).length;
+  // What a fault has taken from a site that is there is stored anew.
+  const left = siteCount - cluster.agents.filter((one) => isLost(cluster, one)).length;
   // A copy at a lost site, or on its way there, is not made anew elsewhere while that site is a member.
   if (k === 1 && sites < siteCount && left < siteCount) return false;
   return left >= Math.min(surviveSites + 1, siteCount) && left >= Math.min(k + 1, siteCount, sites);
@@ -157,10 +156,6 @@ function lossesOf(cluster: DataCluster): number {
 
 function isLost(cluster: DataCluster, agent: DataAgent): boolean {
   return agent.isGone || !cluster.isHonest(agent);
-}
-
-function isHurt({ disk }: DataAgent): boolean {
-  return disk.hasLostFacts || disk.shards.harmed.size > 0;
 }
 
 function sources(cluster: DataCluster): typeof cluster.agents {
