@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
     pool: 'forks',
+    // Vitest leaves one processor alone, which is half of a small machine. Integration tests take turns.
+    maxWorkers: availableParallelism(),
     reporters: ['default', './test/reporters/plain-summary.ts'],
     projects: [
       {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { AlertReport } from '../../agent/alert-types.ts';
 import type { Register } from '../action.ts';
 import { message } from '../json-fields.ts';
@@ -15,8 +15,15 @@ export function addAlerts(program: Command, register: Register): void {
   const clearCommand = command
     .command('clear')
     .description('End an alarm that tells of something that has happened once.')
-    .argument('<id...>', 'the beginning of its id');
+    .argument('<id...>', 'the beginning of its id', idArgument);
   register(clearCommand, (context, { args }) => clear(context, args));
+}
+
+function idArgument(value: string, before: readonly string[] | undefined): string[] {
+  if (!/^[0-9a-f]{2,12}$/i.test(value)) {
+    throw new InvalidArgumentError('It is no id of an alarm: holdfast alerts shows them.');
+  }
+  return [...(before ?? []), value];
 }
 
 async function list({ backend, stateDir, output }: CliContext, isAll: boolean): Promise<void> {
