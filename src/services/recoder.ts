@@ -1,18 +1,16 @@
 import { assert } from '../base/assert.ts';
-import { equal } from '../base/bytes.ts';
-import { leafHashes, merkleRoot } from '../core/coding/merkle.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { packIdOf } from '../core/format/shard.ts';
 import { type PackId, type PeerKey, shortId } from '../core/ids.ts';
-import { limits } from '../core/limits.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { planRecoding } from '../core/policy/recoding.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { Log } from '../ports/runtime.ts';
+import { computeShards } from './computed-shards.ts';
 import type { DatasetIndex, KnownPack } from './dataset-index.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { ManifestRecord } from './ledger.ts';
@@ -157,19 +155,10 @@ export class Recoder {
     for (const { index, bytes } of present) {
       if (missing.delete(index)) pack.set(bytes, index * shardSize);
     }
-    const wanted = [...missing];
-    const shards = present.map(({ index, bytes }) => ({ index, bytes }));
-    const made =
-      wanted.length === 0
-        ? []
-        : await this.#options.compute.reconstruct({ k, m, present: shards, wanted });
-    for (const [i, index] of wanted.entries()) {
-      const bytes = made[i] as Uint8Array;
-      const root = merkleRoot(leafHashes(bytes, limits.leafSize));
-      if (!equal(root, first.head.roots[index] as Uint8Array)) {
-        throw new HoldfastError('corrupt', 'the pack was encoded wrongly');
-      }
-      pack.set(bytes, index * shardSize);
+    const job = { k, m, present, wanted: [...missing] };
+    for (const made of await computeShards(this.#options.compute, job, first.head.roots)) {
+      if (!made.isRight) throw new HoldfastError('corrupt', 'the pack was encoded wrongly');
+      pack.set(made.bytes, made.index * shardSize);
     }
     return pack.subarray(0, size);
   }

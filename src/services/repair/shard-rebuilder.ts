@@ -1,6 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { equal, toHex } from '../../base/bytes.ts';
-import { leafHashes, merkleRoot } from '../../core/coding/merkle.ts';
+import { toHex } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
 import { leafCountOf, type ShardHead } from '../../core/format/shard.ts';
@@ -9,6 +8,7 @@ import type { Compute } from '../../ports/compute.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
+import { computeShards } from '../computed-shards.ts';
 import type { ShardHolder } from '../holder-history.ts';
 import type { ManifestRecord } from '../ledger.ts';
 import type { Pace } from '../pace.ts';
@@ -115,19 +115,13 @@ export class ShardRebuilder {
     const [first] = present;
     assert(first !== undefined, 'a pack has at least one data shard');
     const from = present.map(({ index }) => index);
-    const shards = await this.#options.compute.reconstruct({
-      k,
-      m,
-      present: present.map(({ index, bytes }) => ({ index, bytes })),
-      wanted,
-    });
-    for (const [i, index] of wanted.entries()) {
-      const bytes = shards[i] as Uint8Array;
-      const leaves = leafHashes(bytes, limits.leafSize);
-      const root = merkleRoot(leaves);
-      if (!equal(root, first.head.roots[index] as Uint8Array)) {
-        throw new WrongEncoding({ from, index, root: toHex(root) });
-      }
+    const made = await computeShards(
+      this.#options.compute,
+      { k, m, present, wanted },
+      first.head.roots,
+    );
+    for (const { index, bytes, leaves, root, isRight } of made) {
+      if (!isRight) throw new WrongEncoding({ from, index, root: toHex(root) });
       await this.#store(this.#ownHead(job, { ...first.head, index, leaves }), bytes);
     }
   }

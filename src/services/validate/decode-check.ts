@@ -1,6 +1,4 @@
-import { equal } from '../../base/bytes.ts';
 import { mapLimit } from '../../base/concurrency.ts';
-import { leafHashes, merkleRoot } from '../../core/coding/merkle.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
 import { leafCountOf, type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
@@ -8,6 +6,7 @@ import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Compute } from '../../ports/compute.ts';
 import type { Entropy } from '../../ports/runtime.ts';
+import { computeShards } from '../computed-shards.ts';
 import type { ShardHolder } from '../holder-history.ts';
 import type { LeafFetcher } from '../leaf-fetcher.ts';
 import type { ManifestRecord } from '../ledger.ts';
@@ -227,11 +226,9 @@ export class DecodeCheck {
     const [first] = shown;
     // Without another shard there is nothing to compare: each leaf was checked.
     if (wanted.length === 0 || first === undefined) return 'decoded';
-    const made = await this.#options.compute.reconstruct({ k, m, present, wanted });
-    const wrong = wanted.filter((index, i) => {
-      const root = merkleRoot(leafHashes(made[i] as Uint8Array, limits.leafSize));
-      return !equal(root, first.head.roots[index] as Uint8Array);
-    });
+    const job = { k, m, present, wanted };
+    const made = await computeShards(this.#options.compute, job, first.head.roots);
+    const wrong = made.filter(({ isRight }) => !isRight).map(({ index }) => index);
     if (wrong.length === 0) return 'decoded';
     const from = present.map(({ index }) => index).join(', ');
     return `its source has encoded it wrongly: shards ${from} make others than its shards ${wrong.join(', ')}`;

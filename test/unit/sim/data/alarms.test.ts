@@ -1,30 +1,18 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { DataAgent } from '../../../../sim/data/agent.ts';
 import { operatorSecret } from '../../../../sim/data/cast.ts';
-import { DataCluster } from '../../../../sim/data/cluster.ts';
-import { shippedParts } from '../../../../sim/data/parts.ts';
-import { dataPlanOf } from '../../../../sim/data/plan.ts';
-import { DataWorkload } from '../../../../sim/data/workload.ts';
+import type { DataCluster } from '../../../../sim/data/cluster.ts';
+import type { DataWorkload } from '../../../../sim/data/workload.ts';
 import { metricsApi } from '../../../../src/agent/metrics/metrics-api.ts';
 import { KiB, minuteMs, secondMs } from '../../../../src/base/units.ts';
 import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
+import { peacefulAgents } from '../../../support/peaceful-agents.ts';
 
-/** Shipped agents at four sites, of which one may be lost; ada is the voter, ada and bob are sources. */
 let cluster: DataCluster;
 let workload: DataWorkload;
-
-beforeEach(async () => {
-  const peace = { siteCount: 4, surviveSites: 1, victims: [], lie: undefined, faults: [] };
-  const plan = { ...dataPlanOf(9), ...peace, hasNewcomer: false, hasSmallDisks: false };
-  cluster = new DataCluster({ seed: 9, plan, parts: shippedParts });
-  workload = new DataWorkload(cluster, () => {});
-  for (const agent of cluster.agents) agent.startAgain();
-  await cluster.world.advance(30 * secondMs);
-});
-
-afterEach(() => {
-  for (const agent of cluster.agents) agent.crash();
-  expect(cluster.violation).toBeUndefined();
+const agents = peacefulAgents();
+beforeEach(() => {
+  ({ cluster, workload } = agents());
 });
 
 function host(name: string): DataAgent {

@@ -1,26 +1,14 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DataCluster } from '../../../../sim/data/cluster.ts';
-import { shippedParts } from '../../../../sim/data/parts.ts';
-import { dataPlanOf } from '../../../../sim/data/plan.ts';
-import { DataWorkload } from '../../../../sim/data/workload.ts';
+import { beforeEach, expect, test } from 'vitest';
+import type { DataCluster } from '../../../../sim/data/cluster.ts';
+import type { DataWorkload } from '../../../../sim/data/workload.ts';
 import { minuteMs, secondMs } from '../../../../src/base/units.ts';
+import { peacefulAgents } from '../../../support/peaceful-agents.ts';
 
 let cluster: DataCluster;
 let workload: DataWorkload;
-
-beforeEach(async () => {
-  const peace = { siteCount: 4, surviveSites: 1, victims: [], lie: undefined, faults: [] };
-  const plan = { ...dataPlanOf(9), ...peace, hasNewcomer: false, hasSmallDisks: false };
-  cluster = new DataCluster({ seed: 9, plan, parts: shippedParts });
-  workload = new DataWorkload(cluster, () => {});
-  cluster.world.trace.isWhole = true;
-  for (const agent of cluster.agents) agent.startAgain();
-  await cluster.world.advance(30 * secondMs);
-});
-
-afterEach(() => {
-  for (const agent of cluster.agents) agent.crash();
-  expect(cluster.violation).toBeUndefined();
+const agents = peacefulAgents({ isTraced: true });
+beforeEach(() => {
+  ({ cluster, workload } = agents());
 });
 
 /** Who has logged this message, with which id. */
