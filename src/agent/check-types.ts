@@ -25,6 +25,8 @@ export type CheckEvent =
 export type CheckSummary = {
   snapshots: number;
   packs: number;
+  /** Of these, of which every byte was read back. */
+  packsRead: number;
   shards: number;
   badShards: number;
   /** Packs that fewer than k reachable good shards are left of. */

@@ -54,6 +54,8 @@ export type ShardProblem = {
 export type CheckResult = {
   readonly snapshots: number;
   readonly packs: number;
+  /** Of these packs, those of which every byte was read back. */
+  readonly packsRead: number;
   readonly shards: number;
   readonly badShards: number;
   /** Fewer than k good shards are left of them on the peers that answered. */
@@ -142,6 +144,7 @@ export class Check {
     return {
       snapshots: request.records.length,
       packs: wanted.size,
+      packsRead: [...wanted.keys()].filter(isRead).length,
       shards,
       badShards: problems.length,
       unrecoverablePacks: lost,

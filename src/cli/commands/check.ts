@@ -99,6 +99,9 @@ async function report({ output }: CliContext, summary: CheckSummary): Promise<vo
     `Checked ${counted(summary.snapshots, 'snapshot')}: ${counted(summary.packs, 'pack')},` +
       ` ${counted(summary.shards, 'shard')} at ${counted(summary.peersAsked, 'peer')}` +
       ` in ${formatElapsed(summary.durationMs)}.`,
+    summary.packsRead === 0
+      ? '  nothing was read back; --read-data reads every byte'
+      : `  every byte read back of ${counted(summary.packsRead, 'pack')}`,
     `  bad shards ${summary.badShards}, packs below policy ${summary.degradedPacks},` +
       ` packs that cannot be rebuilt ${summary.unrecoverablePacks}`,
   );

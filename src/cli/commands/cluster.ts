@@ -40,7 +40,11 @@ type JoinFlags = { codeFile: string; name?: string; listen?: string[]; start?: t
 
 /** As words of their own, or with commas between them. */
 function rolesArgument(value: string, before: readonly string[] | undefined): string[] {
-  const given = value.split(',').map((word) => word.trim());
+  // A comma before a space leaves nothing behind it: the next word is an argument of its own.
+  const given = value
+    .replace(/,$/, '')
+    .split(',')
+    .map((word) => word.trim());
   const wrong = given.find((word) => !roleNames.some((name) => name === word));
   if (wrong !== undefined) {
     throw new InvalidArgumentError(`There is no role "${wrong}"; roles: ${roleNames.join(', ')}.`);

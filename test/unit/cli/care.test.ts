@@ -267,6 +267,7 @@ describe('check', () => {
   const clean: CheckSummary = {
     snapshots: 1,
     packs: 2,
+    packsRead: 0,
     shards: 8,
     badShards: 0,
     unrecoverablePacks: 0,
@@ -312,6 +313,9 @@ describe('check', () => {
     const { code, out, requests } = await check({}, ['--read-data', '--dataset', 'mail']);
     expect(code).toBe(0);
     expect(out).toContain('Checked 1 snapshot: 2 packs, 8 shards at 4 peers in 0:02.');
+    expect(out).toContain('nothing was read back; --read-data reads every byte');
+    const part = await check({ packsRead: 1 }, ['--read-data-subset', '1/2']);
+    expect(part.out).toContain('every byte read back of 1 pack\n');
     expect(requests).toEqual([{ readData: true, dataset: 'mail' }]);
   });
 

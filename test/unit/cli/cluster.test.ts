@@ -236,7 +236,9 @@ describe('invite', () => {
     });
     const world = { backend, nowMs: () => 0 };
     await run(['invite', ...where, '-s', '/s', '--role', 'source, storage', 'voter,source'], world);
-    expect(seen.map(({ roles }) => roles)).toEqual([['source', 'storage', 'voter']]);
+    await run(['invite', ...where, '-s', '/s', '--role', 'source,', 'storage,voter'], world);
+    const all = ['source', 'storage', 'voter'];
+    expect(seen.map(({ roles }) => roles)).toEqual([all, all]);
     const wrong = await run(['invite', ...where, '-s', '/s', '--role', 'storage,voters'], world);
     expect(wrong.code).toBe(2);
     expect(wrong.err).toContain('There is no role "voters"; roles: source, storage');

@@ -93,6 +93,7 @@ describe('a check', () => {
       expect(result).toMatchObject({
         snapshots: 1,
         packs: 2,
+        packsRead: readData ? 2 : 0,
         shards: 8,
         badShards: 0,
         unrecoverablePacks: 0,
