@@ -59,7 +59,7 @@ function checkStanding(path: Buffer, { allowNonEmpty }: TargetOptions): void {
     throw unsafe(
       path,
       'it is not empty',
-      'name a new directory; or go on in this one: the same command with --allow-non-empty',
+      'name a new directory; with the kit, --allow-non-empty goes on in this one',
     );
   }
 }
