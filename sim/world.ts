@@ -15,6 +15,9 @@ type Event = {
 /** Hosts do a few things at once when a message arrives; nobody does thousands without waiting. */
 const callsOfTurnMax = 20_000;
 
+/** Memory of native objects is given back by turns of the event loop. */
+const ticksOfTurn = 256;
+
 /** Wall time of every simulated host when the simulation starts. */
 export const epochMs = Date.UTC(2026, 0, 1);
 
@@ -33,6 +36,7 @@ export class World {
   /** Once; what is wrong, in words. */
   onEndless: ((what: string) => void) | undefined;
   #callsOfTurn = 0;
+  #ticks = 0;
   readonly #ties: Prng;
   readonly #heap: Event[] = [];
   #nowMs = 0;
@@ -88,10 +92,23 @@ export class World {
     return new Promise((resolve) => this.after(delayMs, resolve));
   }
 
+  /**
+   * No continuation is left. A tick begins only then, but for those of ticks that stood before it in the queue: hence
+   * two. A turn of the event loop would do as well, and takes several times as long; now and then it must come.
+   */
+  async #settled(): Promise<void> {
+    const needsTurn = ++this.#ticks % ticksOfTurn === 0;
+    await new Promise<void>((resolve) => {
+      if (needsTurn) setImmediate(resolve);
+      else process.nextTick(resolve);
+    });
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+  }
+
   /** Lets time pass: every event until then, in its order. */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;
-    await settled();
+    await this.#settled();
     for (let next = this.#heap[0]; next !== undefined && next.timeMs <= endMs; ) {
       pop(this.#heap);
       if (next.run !== undefined) {
@@ -99,28 +116,12 @@ export class World {
         this.#callsOfTurn = 0;
         this.onTurn?.();
         next.run();
-        await settled();
+        await this.#settled();
       }
       next = this.#heap[0];
     }
     this.#nowMs = endMs;
   }
-}
-
-/** Memory of native objects is given back by turns of the event loop. */
-const ticksOfTurn = 256;
-let ticks = 0;
-
-/**
- * No continuation is left. A tick begins only then, but for those of ticks that stood before it in the queue: hence
- * two. A turn of the event loop would do as well, and takes several times as long; now and then it must come.
- */
-async function settled(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    if (++ticks % ticksOfTurn === 0) setImmediate(resolve);
-    else process.nextTick(resolve);
-  });
-  await new Promise<void>((resolve) => process.nextTick(resolve));
 }
 
 function isBefore(a: Event, b: Event): boolean {
