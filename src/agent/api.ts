@@ -287,6 +287,8 @@ export type BackupSummary = {
   bytesStored: number;
   /** Older packs that were made anew with another code. */
   packsRecoded?: number;
+  /** Mostly dead ones that were given up. */
+  packsRepacked?: number;
   durationMs: number;
   /** 99th percentile of how late the agent's thread was meanwhile. */
   loopDelayP99Ms?: number;

@@ -87,6 +87,7 @@ function backupEvent(agent: Agent, { own }: BackupJob, progress: BackupProgress)
       bytesAdded: result.bytesAdded,
       bytesStored: result.bytesStored,
       ...(result.packsRecoded > 0 && { packsRecoded: result.packsRecoded }),
+      ...(result.packsRepacked > 0 && { packsRepacked: result.packsRepacked }),
       durationMs: result.durationMs,
       ...(result.loopDelayP99Ms !== undefined && { loopDelayP99Ms: result.loopDelayP99Ms }),
     },

@@ -1,5 +1,6 @@
 import { annotationsOf } from '../core/format/manifest.ts';
 import type { DatasetId } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
 import { compressionLevel } from '../core/policy/compression.ts';
 import type { Source } from '../ports/source.ts';
 import type { BackupJob } from '../services/backup.ts';
@@ -35,6 +36,7 @@ export async function backupJobOf(
   const own = await agent.datasets.ensure(name, chunkAverage ?? defaultChunkAverage);
   await agent.control.writeRight.ask(own.dataset);
   requireMembership(agent);
+  const hasRetention = isExpiring(agent, ruleNameOf(agent, own.dataset.id));
   return {
     own,
     incarnation: heldIncarnation(agent, own.dataset.id),
@@ -49,9 +51,11 @@ export async function backupJobOf(
     dryRun: request.dryRun,
     force: request.force,
     canaries: canariesOf(agent.control, name),
-    recoding: {
-      bytesMax: config.repair.recode,
-      isExpiring: isExpiring(agent, ruleNameOf(agent, own.dataset.id)),
+    recoding: { bytesMax: config.repair.recode, isExpiring: hasRetention },
+    repacking: {
+      belowPercent: config.repair.repack,
+      bytesMax: limits.repackBytesMax,
+      isExpiring: hasRetention,
     },
   };
 }

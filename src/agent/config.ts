@@ -142,6 +142,7 @@ const schema = z.strictObject({
       enabled: z.boolean().default(true),
       bandwidth: size.default(32 * MiB),
       recode: size.default(1 * GiB),
+      repack: z.int().min(0).max(90).default(30),
     })
     .prefault({}),
   scrub: z.strictObject({ bandwidth: size.default(32 * MiB) }).prefault({}),

@@ -1,10 +1,10 @@
-import type { DatasetId } from '../core/ids.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { DatasetRecord } from '../core/protocol/roster.ts';
 import {
   chunkSizes,
   datasetSizes,
   type DatasetSizes,
+  mostlyDeadSizes,
   noSizes,
 } from '../services/stats/dataset-sizes.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
@@ -54,7 +54,7 @@ async function datasetReport(
   survey: Survey,
 ): Promise<DatasetStats> {
   const unneeded = await agent.packUse.unneeded(id, () => true);
-  const content = await contentOf(agent, id, survey);
+  const own = await agent.datasets.own(id);
   const { storedDataBytes, ...known } = sizes ?? noSizes;
   return {
     ...{ name, id, source: agent.nameOf(writer) },
@@ -63,18 +63,11 @@ async function datasetReport(
     ...('packs' in unneeded && {
       deadPackBytes: [...unneeded.packs.values()].reduce((sum, { size }) => sum + size, 0),
     }),
-    ...(content !== undefined && { content }),
+    ...(own !== undefined && {
+      content: await chunkSizes(own.index, (pack) => survey.packs.has(pack), agent.clock),
+      mostlyDead: mostlyDeadSizes(own.index, (pack) => survey.packs.has(pack)),
+    }),
   };
-}
-
-async function contentOf(
-  agent: Agent,
-  id: DatasetId,
-  survey: Survey,
-): Promise<DatasetStats['content']> {
-  const own = await agent.datasets.own(id);
-  if (own === undefined) return undefined;
-  return chunkSizes(own.index, (pack) => survey.packs.has(pack), agent.clock);
 }
 
 function peerReports(agent: Agent, signed: ReadonlyMap<string, number>): PeerStats[] {

@@ -36,6 +36,8 @@ export type DatasetStats = {
   deadPackBytes?: number;
   /** By the source's index; undefined: another host is the source. */
   content?: ContentStats;
+  /** The same. */
+  mostlyDead?: MostlyDeadStats;
 };
 
 /** Each chunk of file content counted once. */
@@ -44,6 +46,15 @@ export type ContentStats = {
   chunkBytes: number;
   /** Compressed and sealed. */
   frameBytes: number;
+};
+
+/** Of data packs that are mostly dead: what the newest snapshot needs of them is stored anew some day, and they go. */
+export type MostlyDeadStats = {
+  packs: number;
+  /** Before coding. */
+  bytes: number;
+  /** The part of them that the newest snapshot does not need, about. */
+  unusedBytes: number;
 };
 
 export type PeerStats = {

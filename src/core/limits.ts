@@ -76,6 +76,11 @@ export const limits = {
    * coded: with less than a third one, nothing would be read meanwhile.
    */
   backupBytesInFlightMax: 48 * MiB,
+  /**
+   * What one backup stores again so that mostly dead packs can go: it should not be felt, and hourly backups come to
+   * 24 GiB a day all the same.
+   */
+  repackBytesMax: 1 * GiB,
   /** What a member without a grant may read at once, and how fast after that: browsing needs little. */
   ungrantedBurst: 64 * MiB,
   ungrantedBytesPerSecond: 8 * MiB,

@@ -25,6 +25,7 @@ import { PackPlacer } from './pack-placer.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import { blobOf, PackWriter } from './pack-writer.ts';
 import { Recoder } from './recoder.ts';
+import { Repacker } from './repacker.ts';
 import { StalePacks } from './stale-packs.ts';
 import type { FinishedDirectory } from './tree-scan.ts';
 import { TreeScan } from './tree-scan.ts';
@@ -49,8 +50,10 @@ export class BackupRun implements Disposable {
   readonly #placer: PackPlacer;
   readonly #loop: LoopWatch | undefined;
   readonly #stale: StalePacks;
+  readonly #repacker: Repacker | undefined;
   #problems = 0;
   #packsRecoded = 0;
+  #packsRepacked = 0;
   #bytesSent = 0;
   /** Ahead of the counts, which know a file only once it is complete. */
   #bytesReadSoFar = 0;
@@ -78,6 +81,7 @@ export class BackupRun implements Disposable {
     this.#scan = this.#createScan();
     this.#placer = new PackPlacer({ ...options, of });
     this.#stale = new StalePacks(options, job.own);
+    this.#repacker = Repacker.of(options, job);
     this.#index = this.#createIndexWriter();
   }
 
@@ -125,6 +129,7 @@ export class BackupRun implements Disposable {
     for (const writer of this.#writers) writer.erase();
     this.#loop?.[Symbol.dispose]();
     this.#job.own.index.forgetIds();
+    this.#job.own.index.mostlyDead.avoidNone();
   }
 
   #createIndexWriter(): IndexWriter {
@@ -214,10 +219,12 @@ export class BackupRun implements Disposable {
     if (!this.#job.dryRun) {
       await this.#stale.forgetLost(this.#before());
       await this.#stale.forgetExpired();
+      await this.#repacker?.avoid();
     }
     const tree = await this.#store();
     if (this.#job.dryRun) return this.#result(undefined, undefined);
     await this.#rememberDirectories();
+    this.#packsRepacked = (await this.#repacker?.forget(this.#scan.neededPacks)) ?? 0;
     this.#packsRecoded = await this.#recode();
     const segments = await this.#index.writeSegments();
     const root = await this.#writeRoot(tree, segments.all);
@@ -229,6 +236,7 @@ export class BackupRun implements Disposable {
     const signed = await right.sign(own.dataset, () => committer.sign(manifest));
     const { record, durability } = await committer.collect(signed, this.#job.trace);
     await this.#job.own.index.replaceSegments(segments.removed, segments.added);
+    await this.#repacker?.note(this.#scan.usedBytes, manifest.sequence);
     return this.#result(record, durability);
   }
 
@@ -378,6 +386,7 @@ export class BackupRun implements Disposable {
       bytesAdded: this.#sink.bytesWritten,
       bytesStored: this.#bytesStored,
       packsRecoded: this.#packsRecoded,
+      packsRepacked: this.#packsRepacked,
       durationMs: this.#o.clock.monotonicMs() - this.#startMs,
       loopDelayP99Ms: this.#loop?.p99Ms(),
     };

@@ -6,6 +6,7 @@ import type { AgentKey, TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import type { Durability } from '../core/policy/durability.ts';
+import type { RepackRule } from '../core/policy/repacking.ts';
 import { newTraceId } from '../core/trace-id.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { LoopWatch } from '../ports/loop-watch.ts';
@@ -48,6 +49,8 @@ export type BackupJob = {
   readonly canaries: readonly Uint8Array[];
   /** Old packs that may be made anew with the code of today; undefined: none. */
   readonly recoding?: { readonly bytesMax: number; readonly isExpiring: boolean };
+  /** Mostly dead packs that may be given up; undefined: none. */
+  readonly repacking?: RepackRule & { readonly isExpiring: boolean };
 };
 
 export type BackupProgress =
@@ -75,6 +78,8 @@ export type BackupResult = {
   readonly bytesStored: number;
   /** Of older snapshots, made anew with another code. */
   readonly packsRecoded: number;
+  /** Mostly dead, of which the snapshot has stored anew what it needs. */
+  readonly packsRepacked: number;
   readonly durationMs: number;
   /** Where somebody watched. */
   readonly loopDelayP99Ms: number | undefined;
@@ -99,7 +104,7 @@ export type BackupOptions = {
   readonly distributor: Distributor;
   readonly committer: Committer;
   readonly view: DurabilityView;
-  readonly packUse: Pick<PackUse, 'unneeded'>;
+  readonly packUse: Pick<PackUse, 'unneeded' | 'namedBefore'>;
   readonly standing?: Standing;
   /** Reads old packs to make them anew; undefined: nobody does. */
   readonly openShards?: () => ShardGatherer;

@@ -1,6 +1,6 @@
 import { concat, utf8 } from '../base/bytes.ts';
-import type { PackId } from '../core/ids.ts';
-import type { KnownSegment } from './dataset-index.ts';
+import { idBytes, idOf, type PackId } from '../core/ids.ts';
+import type { KnownPack, KnownSegment } from './dataset-index.ts';
 
 // Values of the source's own index, which nobody else reads: see DatasetIndex.
 
@@ -16,6 +16,31 @@ export function numberIn(value: Uint8Array): number {
 
 export function ordinalOf(key: Uint8Array): number {
   return new DataView(key.buffer, key.byteOffset + 17, 4).getUint32(0);
+}
+
+/** What stands before the list of a pack's chunks. */
+export function encodePack({ isIndexed, entry }: KnownPack): Uint8Array {
+  const head = new Uint8Array(40);
+  head[0] = isIndexed ? 1 : 0;
+  head[1] = entry.k;
+  head[2] = entry.m;
+  head[3] = entry.type === 'metadata' ? 2 : 1;
+  new DataView(head.buffer).setUint32(4, entry.size);
+  head.set(idBytes(entry.pack), 8);
+  return head;
+}
+
+export function decodePack(value: Uint8Array): Pick<KnownPack, 'isIndexed' | 'entry'> {
+  return {
+    isIndexed: value[0] === 1,
+    entry: {
+      k: value[1] as number,
+      m: value[2] as number,
+      type: value[3] === 2 ? 'metadata' : 'data',
+      size: new DataView(value.buffer, value.byteOffset).getUint32(4),
+      pack: idOf<PackId>(value.subarray(8, 40)),
+    },
+  };
 }
 
 export function encodeSegment(segment: KnownSegment): Uint8Array {

@@ -14,16 +14,19 @@ import {
 } from '../core/format/index-segment.ts';
 import type { BlobRef } from '../core/format/records.ts';
 import type { DatasetId, PackId } from '../core/ids.ts';
-import { idBytes, idOf } from '../core/ids.ts';
+import { idBytes } from '../core/ids.ts';
 import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
 import { ChunkTable } from './chunk-table.ts';
 import {
+  decodePack,
   decodeSegment,
+  encodePack,
   encodeSegment,
   numberIn,
   ordinalBytes,
   ordinalOf,
 } from './dataset-index-codec.ts';
+import { MostlyDeadPacks } from './mostly-dead-packs.ts';
 
 /** A pack that this source has written for a dataset and that is durable somewhere. */
 export type KnownPack = {
@@ -52,10 +55,11 @@ const forgottenFlag = 2;
 const bounds = {
   pack: 0x70,
   chunk: 0x63,
-  catalog: 0x64,
+  catalog: 0x68,
   epoch: 0x65,
   fresh: 0x66,
   segment: 0x73,
+  mostlyDead: 0x77,
 } as const;
 
 /**
@@ -66,9 +70,10 @@ const bounds = {
  *   c ‖ chunk id          -> pack ordinal (4)
  *   p ‖ ordinal (4)       -> flags (1), k, m, type (1 each), size (4), pack id (32), index segment of the pack;
  *                            of a pack that was lost the flags alone
- *   d ‖ H_path(path)      -> catalog record
+ *   h ‖ H_path(path)      -> catalog record (d ‖ ... is of an older format, and not read)
  *   s ‖ number (4)        -> blob reference, count, ordinals
  *   e ‖ ordinal (4)       -> key epoch of the pack (4), unless it is the first
+ *   w ‖ ordinal (4)       -> of a mostly dead pack, see MostlyDeadPacks
  *   f                     -> key epoch (4): packs of older ones are not used any more
  */
 export class DatasetIndex {
@@ -78,6 +83,8 @@ export class DatasetIndex {
   readonly #ordinals = new Map<PackId, number>();
   readonly #segments = new Map<number, KnownSegment>();
   readonly #epochs = new Map<number, number>();
+  readonly #chunkBytes = new Map<number, number>();
+  readonly mostlyDead: MostlyDeadPacks;
   #freshFrom = 1;
   /** Ids of all chunks in the store, while a backup looks for many. */
   #table: { readonly ids: ChunkTable; isComplete: boolean } | undefined;
@@ -87,6 +94,7 @@ export class DatasetIndex {
   private constructor(store: KeyValue, dataset: DatasetId) {
     this.#store = store;
     this.#prefix = idBytes(dataset);
+    this.mostlyDead = new MostlyDeadPacks(store, this.#key(bounds.mostlyDead));
   }
 
   /** Loads the pack and segment tables; chunks and directories stay in the store. */
@@ -101,6 +109,7 @@ export class DatasetIndex {
       const segment = decodeSegment(ordinalOf(key), value);
       index.#segments.set(segment.number, segment);
     }
+    await index.mostlyDead.load();
     return index;
   }
 
@@ -113,22 +122,10 @@ export class DatasetIndex {
   }
 
   #loadPack(key: Uint8Array, value: Uint8Array): void {
-    const view = new DataView(value.buffer, value.byteOffset, value.length);
     const ordinal = ordinalOf(key);
     this.#nextOrdinal = Math.max(this.#nextOrdinal, ordinal + 1);
     if (value[0] === forgottenFlag) return;
-    const pack: KnownPack = {
-      ordinal,
-      isIndexed: value[0] === 1,
-      keyEpoch: this.#epochs.get(ordinal) ?? 1,
-      entry: {
-        k: value[1] as number,
-        m: value[2] as number,
-        type: value[3] === 2 ? 'metadata' : 'data',
-        size: view.getUint32(4),
-        pack: idOf<PackId>(value.subarray(8, 40)),
-      },
-    };
+    const pack = { ordinal, keyEpoch: this.#epochs.get(ordinal) ?? 1, ...decodePack(value) };
     this.#packs.set(ordinal, pack);
     this.#ordinals.set(pack.entry.pack, ordinal);
   }
@@ -160,7 +157,12 @@ export class DatasetIndex {
     const value = this.#store.get(this.#key(bounds.chunk, id));
     if (value === undefined) return undefined;
     const ordinal = new DataView(value.buffer, value.byteOffset).getUint32(0);
-    return this.#packs.has(ordinal) ? ordinal : undefined;
+    return this.isUsable(ordinal) ? ordinal : undefined;
+  }
+
+  /** A snapshot under way may build on the pack. */
+  isUsable(ordinal: number): boolean {
+    return this.#packs.has(ordinal) && !this.mostlyDead.isAvoided(ordinal);
   }
 
   /**
@@ -211,15 +213,8 @@ export class DatasetIndex {
   }
 
   #packOperation(pack: KnownPack, segment: Uint8Array): KeyValueOperation {
-    const head = new Uint8Array(40);
-    head[0] = pack.isIndexed ? 1 : 0;
-    head[1] = pack.entry.k;
-    head[2] = pack.entry.m;
-    head[3] = pack.entry.type === 'metadata' ? 2 : 1;
-    new DataView(head.buffer).setUint32(4, pack.entry.size);
-    head.set(idBytes(pack.entry.pack), 8);
     const key = this.#key(bounds.pack, ordinalBytes(pack.ordinal));
-    return { type: 'put', key, value: concat([head, segment]) };
+    return { type: 'put', key, value: concat([encodePack(pack), segment]) };
   }
 
   /**
@@ -331,6 +326,14 @@ export class DatasetIndex {
       ? this.#store.get(this.#key(bounds.pack, ordinalBytes(ordinal)))
       : undefined;
     return value === undefined ? none : segmentSizes(openIndexSegment(value.subarray(40)));
+  }
+
+  /** Plain bytes of one data pack's chunks: asked for after each backup, and never another. */
+  chunkBytes(ordinal: number): number | undefined {
+    if (this.#packs.get(ordinal)?.entry.type !== 'data') return undefined;
+    const bytes = this.#chunkBytes.get(ordinal) ?? this.sizes(ordinal).chunkBytes;
+    this.#chunkBytes.set(ordinal, bytes);
+    return bytes;
   }
 
   /** Replaces segments by others, once a snapshot that names the new ones is signed. */

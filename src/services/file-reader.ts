@@ -16,7 +16,8 @@ export type FileContent =
       /** As the file was when it was read. */
       readonly facts: FileFacts;
       readonly extents: readonly Extent[];
-      readonly packs: ReadonlySet<number>;
+      /** Ordinals, with the bytes that lie in each. */
+      readonly packs: ReadonlyMap<number, number>;
       /** False when it changed each time it was read. */
       readonly isStable: boolean;
       readonly bytesRead: number;
@@ -134,7 +135,7 @@ export class FileReader {
     result: ReadResult & { outcome: 'read' },
   ): FileContent & { outcome: 'stored' } {
     const extents: Extent[] = [];
-    const packs = new Set<number>();
+    const packs = new Map<number, number>();
     let bytesRead = 0;
     for (const extent of result.extents) {
       if (extent.kind === 'hole') {
@@ -142,7 +143,7 @@ export class FileReader {
         continue;
       }
       const bytes = slab.subarray(extent.offset, extent.offset + extent.length);
-      packs.add(this.#options.sink.store('data', extent.id, bytes).ordinal);
+      addTo(packs, this.#options.sink.store('data', extent.id, bytes).ordinal, extent.length);
       extents.push({ id: extent.id.slice(), length: extent.length });
       bytesRead += extent.length;
     }
@@ -164,7 +165,7 @@ export class FileReader {
 
   async #readParts(job: Job): Promise<FileContent> {
     const extents: Extent[] = [];
-    const packs = new Set<number>();
+    const packs = new Map<number, number>();
     let bytesRead = 0;
     let first: FileFacts | undefined;
     let isStable = true;
@@ -182,11 +183,15 @@ export class FileReader {
       const stored = this.#store(job, slab, result);
       release(slab);
       extents.push(...stored.extents);
-      for (const pack of stored.packs) packs.add(pack);
+      for (const [pack, bytesIn] of stored.packs) addTo(packs, pack, bytesIn);
       bytesRead += stored.bytesRead;
     }
     return { outcome: 'stored', facts: first as FileFacts, extents, packs, isStable, bytesRead };
   }
+}
+
+function addTo(sums: Map<number, number>, key: number, bytes: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + bytes);
 }
 
 function isSameVersion(a: FileFacts, b: FileFacts): boolean {

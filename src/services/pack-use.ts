@@ -102,6 +102,30 @@ export class PackUse {
     return found;
   }
 
+  /** Those packs that a snapshot of this line which is not discarded names, and which came before the given sequence. */
+  async namedBefore(
+    { writer, dataset }: { readonly writer: AgentKey; readonly dataset: DatasetId },
+    packs: ReadonlyMap<PackId, number>,
+  ): Promise<{ readonly packs: ReadonlySet<PackId> } | { readonly unknown: string }> {
+    const reason = this.objection(dataset);
+    if (reason !== undefined) return { unknown: reason };
+    const firstUses = new Map<FactHash, number>();
+    for (const record of this.#options.ledger.manifests(dataset)) {
+      if (record.statement.writer !== writer || this.isDiscarded(record)) continue;
+      const { sequence } = record.manifest;
+      for (const segment of await this.#segmentsOf(record)) {
+        firstUses.set(segment, Math.min(firstUses.get(segment) ?? sequence, sequence));
+      }
+    }
+    const found = new Set<PackId>();
+    for (const [segment, sequence] of firstUses) {
+      const listed = await this.#packsOf(segment);
+      if (listed === undefined) return { unknown: listMissing };
+      for (const { pack } of listed) if (sequence < (packs.get(pack) ?? 0)) found.add(pack);
+    }
+    return { packs: found };
+  }
+
   /** Which of these packs any snapshot names, discarded or not, in whatever dataset; or why that cannot be told. */
   async named(
     packs: ReadonlySet<PackId>,

@@ -1,6 +1,7 @@
+import { equal } from '../base/bytes.ts';
 import { hash } from '../core/crypto/hash.ts';
 import { codeOf } from '../core/errors.ts';
-import type { CatalogEntry } from '../core/format/catalog-record.ts';
+import { type CatalogEntry, earlierEntry } from '../core/format/catalog-record.ts';
 import type { TreeEntry, Xattr } from '../core/format/tree.ts';
 import { encodeEntry, kindOf } from '../core/format/tree.ts';
 import type { FileFacts, Source, SourceDirectory, SourceEntry } from '../ports/source.ts';
@@ -71,7 +72,8 @@ function xattrsOf({ directory, entry }: Visit): readonly Xattr[] {
 export function recordOf(
   visit: Visit,
   entry: TreeEntry,
-  packs: Iterable<number>,
+  /** Bytes of its content in each. */
+  packs: ReadonlyMap<number, number>,
   isSettled?: boolean,
 ): CatalogEntry {
   const { facts } = visit.entry;
@@ -82,9 +84,35 @@ export function recordOf(
     mtimeNs: facts.mtimeNs,
     size: kindOf(facts.mode) === 'file' ? facts.size : 0,
     isSettled: isSettled ?? facts.ctimeNs < visit.settledBefore,
-    packs: [...packs],
+    packs: [...packs.keys()],
+    packBytes: [...packs.values()],
     record: encodeEntry(entry),
   };
+}
+
+/** It is on disk as it was when it was read last. */
+export function isUntouched(before: CatalogEntry, facts: FileFacts): boolean {
+  return (
+    before.isSettled &&
+    before.ctimeNs === facts.ctimeNs &&
+    before.inode === facts.inode &&
+    before.device === facts.device &&
+    before.mtimeNs === facts.mtimeNs &&
+    (kindOf(facts.mode) !== 'file' || before.size === facts.size)
+  );
+}
+
+/** By chunk ids. A record that cannot be read says nothing against it. */
+export function hasContentOf(before: CatalogEntry, { content, contentList }: TreeEntry): boolean {
+  const then = earlierEntry(before);
+  if (then === undefined) return true;
+  const ids = [...then.content.map(({ id }) => id), ...then.contentList];
+  const now = [...content.map(({ id }) => id), ...contentList];
+  return ids.length === now.length && ids.every((id, i) => isSameId(id, now[i]));
+}
+
+function isSameId(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equal(a, b);
 }
 
 /** The same number for all names of one inode, and no hint of device or inode numbers. */

@@ -14,7 +14,7 @@ import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
 import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
-import { buildEntry, recordOf } from './scan-entry.ts';
+import { buildEntry, hasContentOf, isUntouched, recordOf } from './scan-entry.ts';
 import type { Selection } from './selection.ts';
 
 export type ScanCounts = {
@@ -59,6 +59,7 @@ export type StoredTree = readonly Uint8Array[];
 /** ctime has the granularity of the kernel's tick: a later change within it would not show. */
 const settleNs = 100_000_000n;
 const slash = Uint8Array.of(0x2f);
+const none: ReadonlyMap<number, number> = new Map();
 
 /**
  * Walks the selected tree in name order, reuses what the catalog knows, queues files to be read, and stores
@@ -82,6 +83,8 @@ export class TreeScan {
   readonly changes: ScanChanges;
   /** Ordinals of all packs that the snapshot needs. */
   readonly neededPacks = new Set<number>();
+  /** Of file content in each of them. What several files share counts for each: it may be more than there is. */
+  readonly usedBytes = new Map<number, number>();
   /** Directories complete but not yet remembered: their packs are not durable yet. */
   readonly finished: FinishedDirectory[] = [];
 
@@ -161,11 +164,22 @@ export class TreeScan {
 
   /** Unchanged on disk, and everything that it needs is still known to be durable. */
   #isReusable(before: CatalogEntry, facts: FileFacts): boolean {
-    return isUntouched(before, facts) && this.#areKnown(before.packs);
+    return (
+      isUntouched(before, facts) &&
+      before.packs.every((ordinal) => this.#options.index.isUsable(ordinal))
+    );
   }
 
   #areKnown(packs: readonly number[]): boolean {
     return packs.every((ordinal) => this.#options.index.pack(ordinal) !== undefined);
+  }
+
+  /** What stands in for a file that was only read to store it elsewhere: it is durable where it is. */
+  #stored({ before, entry }: Visit): CatalogEntry | undefined {
+    if (before === undefined || this.#options.force || !isUntouched(before, entry.facts)) {
+      return undefined;
+    }
+    return this.#areKnown(before.packs) ? before : undefined;
   }
 
   #reuse(visit: Visit, before: CatalogEntry, kind: string | undefined): { record: Listed } {
@@ -184,7 +198,7 @@ export class TreeScan {
     try {
       const target = isLink ? directory.readLink(entry.name) : undefined;
       const facts = { ...entry.facts, size: target?.length ?? 0 };
-      return recordOf(visit, buildEntry(this.#options.source, visit, facts, { target }), []);
+      return recordOf(visit, buildEntry(this.#options.source, visit, facts, { target }), none);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#options.onProblem(visit.path, error.message, true);
@@ -210,7 +224,7 @@ export class TreeScan {
       const record = recordOf(
         visit,
         buildEntry(this.#options.source, visit, facts, { xattrs: child.ownXattrs() }),
-        [],
+        none,
       );
       await child[Symbol.asyncDispose]();
       return { record: Promise.resolve(record) };
@@ -220,7 +234,7 @@ export class TreeScan {
     const record = stored.then((tree) => {
       const entry = buildEntry(this.#options.source, visit, facts, { xattrs, tree });
       const { before } = visit;
-      const now = recordOf(visit, entry, []);
+      const now = recordOf(visit, entry, none);
       // The same object says to the directory above that nothing in it has changed.
       return before !== undefined && equal(before.record, now.record) ? before : now;
     });
@@ -257,7 +271,9 @@ export class TreeScan {
       this.#options.onProblem(visit.path, 'vanished while it was being backed up', true);
       return undefined;
     }
+    const stored = this.#stored(visit);
     if (content.outcome === 'failed') {
+      if (stored !== undefined) return this.#reuse(visit, stored, 'file').record;
       this.#options.onProblem(visit.path, content.reason, false);
       return undefined;
     }
@@ -273,7 +289,7 @@ export class TreeScan {
     // Stored anew for what has become of its packs: that is nobody's change.
     else if (isUntouched(visit.before, content.facts)) this.counts.filesUnmodified++;
     else this.counts.filesChanged++;
-    const packs = new Set(content.packs);
+    const packs = new Map(content.packs);
     const long = content.extents.length > limits.inlineExtentsMax;
     const contentList = long ? this.#storeExtents(content.extents, packs) : [];
     const extents = long ? [] : content.extents;
@@ -283,6 +299,11 @@ export class TreeScan {
       { ...content.facts, size },
       { content: extents, contentList },
     );
+    if (stored !== undefined && !hasContentOf(stored, entry)) {
+      const reason = 'reads differently than before, and was not written to: kept as it was';
+      this.#options.onProblem(visit.path, reason, false);
+      return stored;
+    }
     this.changes.stored(visit.path, entry, visit.before);
     const isSettled = content.isStable && content.facts.ctimeNs < visit.settledBefore;
     return recordOf(
@@ -293,7 +314,7 @@ export class TreeScan {
     );
   }
 
-  #storeExtents(extents: FileContentExtents, packs: Set<number>): Uint8Array[] {
+  #storeExtents(extents: FileContentExtents, packs: Map<number, number>): Uint8Array[] {
     const ids: Uint8Array[] = [];
     const cutter = new RecordCutter();
     const keep = (chunk: Uint8Array | undefined): void => {
@@ -304,9 +325,10 @@ export class TreeScan {
     return ids;
   }
 
-  #storeMetadata(chunk: Uint8Array, packs: Set<number>): Uint8Array {
+  #storeMetadata(chunk: Uint8Array, packs: Map<number, number>): Uint8Array {
     const id = this.#hasher.hash(chunk);
-    packs.add(this.#options.sink.store('metadata', id, chunk).ordinal);
+    const { ordinal } = this.#options.sink.store('metadata', id, chunk);
+    packs.set(ordinal, packs.get(ordinal) ?? 0);
     return id;
   }
 
@@ -319,7 +341,7 @@ export class TreeScan {
     for (const entry of await Promise.all(pending)) {
       if (entry === undefined) continue;
       entries.push(entry);
-      for (const pack of entry.packs) this.neededPacks.add(pack);
+      this.#need(entry);
     }
     if (known !== undefined && this.#isUnchanged(known, entries)) {
       for (const pack of known.packs) this.neededPacks.add(pack);
@@ -327,7 +349,7 @@ export class TreeScan {
     }
     await this.#options.sink.ready();
     const tree: Uint8Array[] = [];
-    const packs = new Set<number>();
+    const packs = new Map<number, number>();
     const cutter = new RecordCutter();
     for (const { record } of entries) {
       const chunk = cutter.add(record, hash('path', nameIn(record)));
@@ -335,9 +357,17 @@ export class TreeScan {
     }
     const last = cutter.finish();
     if (last !== undefined) tree.push(this.#storeMetadata(last, packs));
-    for (const pack of packs) this.neededPacks.add(pack);
-    this.finished.push({ path, record: { entries, tree, packs: [...packs] } });
+    for (const pack of packs.keys()) this.neededPacks.add(pack);
+    this.finished.push({ path, record: { entries, tree, packs: [...packs.keys()] } });
     return tree;
+  }
+
+  #need({ packs, packBytes }: CatalogEntry): void {
+    for (const [i, pack] of packs.entries()) {
+      this.neededPacks.add(pack);
+      const bytes = packBytes[i] ?? 0;
+      if (bytes > 0) this.usedBytes.set(pack, (this.usedBytes.get(pack) ?? 0) + bytes);
+    }
   }
 
   /** Everything in it is what the catalog remembers, and its stream is stored: nothing is left to do. */
@@ -357,16 +387,4 @@ const holeMarker = new Uint8Array(32).fill(1);
 /** Another name of a file that has been read under its first. */
 function asReadBefore(content: FileContent): FileContent {
   return content.outcome === 'stored' ? { ...content, bytesRead: 0 } : content;
-}
-
-/** It is on disk as it was when it was read last. */
-function isUntouched(before: CatalogEntry, facts: FileFacts): boolean {
-  return (
-    before.isSettled &&
-    before.ctimeNs === facts.ctimeNs &&
-    before.inode === facts.inode &&
-    before.device === facts.device &&
-    before.mtimeNs === facts.mtimeNs &&
-    (kindOf(facts.mode) !== 'file' || before.size === facts.size)
-  );
 }

@@ -4,7 +4,12 @@ import { clusterStream } from '../../src/core/format/statement.ts';
 import { kindOf } from '../../src/core/format/tree.ts';
 import type { PackId } from '../../src/core/ids.ts';
 import type { Sealer } from '../../src/ports/sealer.ts';
-import { Backup, type BackupProgress, type BackupResult } from '../../src/services/backup.ts';
+import {
+  Backup,
+  type BackupJob,
+  type BackupProgress,
+  type BackupResult,
+} from '../../src/services/backup.ts';
 import { DatasetIndex } from '../../src/services/dataset-index.ts';
 import type { OwnDataset } from '../../src/services/datasets.ts';
 import { FrameReader } from '../../src/services/frame-reader.ts';
@@ -23,6 +28,7 @@ export type RunOptions = {
   dryRun?: boolean;
   force?: boolean;
   canaries?: readonly string[];
+  repacking?: NonNullable<BackupJob['repacking']>;
   signal?: AbortSignal;
 };
 
@@ -35,6 +41,9 @@ export class BackupBench {
   #own: OwnDataset | undefined;
   /** Packs that are on their way out, each time that the backup looks. */
   expired: () => readonly PackId[] = () => [];
+
+  /** Of packs, those that kept snapshots before the given ones name. */
+  stillNamed: (packs: ReadonlyMap<PackId, number>) => ReadonlySet<PackId> = () => new Set();
 
   /** `sealing`: instead of a plain sealer; the dataset is sealed to its recipient. */
   constructor(
@@ -61,6 +70,7 @@ export class BackupBench {
           const nobody = { users: [], size: 1, k: 1, m: 0 };
           return { packs: new Map(gone.map((pack) => [pack, nobody])) };
         },
+        namedBefore: async (_, packs) => ({ packs: this.stillNamed(packs) }),
       },
       ...shared,
       source,
@@ -114,7 +124,11 @@ export class BackupBench {
     const words = { tags: [], annotations: [], host: 'host', program: 'holdfast test' };
     const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
     const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };
-    const job = { own, incarnation: 0, right, ...order, ...words };
+    const { repacking } = options;
+    const job = {
+      ...{ own, incarnation: 0, right, ...order, ...words },
+      ...(repacking !== undefined && { repacking }),
+    };
     const progress: BackupProgress[] = [];
     for await (const one of this.#backup.run(job, signal)) progress.push(one);
     const last = progress.at(-1);

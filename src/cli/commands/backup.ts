@@ -199,6 +199,10 @@ async function report(
     const packs = counted(summary.packsRecoded, 'older pack');
     await output.print(`  recoded ${packs} made anew with the code of today`);
   }
+  if (summary.packsRepacked !== undefined) {
+    const packs = counted(summary.packsRepacked, 'mostly dead pack');
+    await output.print(`  repack  ${packs} given up: what is needed of them was stored anew`);
+  }
   if (summary.filesUnstable > 0) {
     await output.print(`  ${counted(summary.filesUnstable, 'file')} changed while being read`);
   }
@@ -247,6 +251,7 @@ function summaryLine(summary: BackupSummary, isDryRun: boolean): object {
     data_added: summary.bytesAdded,
     data_stored: summary.bytesStored,
     ...(summary.packsRecoded !== undefined && { packs_recoded: summary.packsRecoded }),
+    ...(summary.packsRepacked !== undefined && { packs_repacked: summary.packsRepacked }),
     error_count: summary.problems,
     total_duration: summary.durationMs / secondMs,
     ...(summary.loopDelayP99Ms !== undefined && {

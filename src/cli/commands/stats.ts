@@ -146,6 +146,13 @@ async function print(
 }
 
 async function explain({ output, stateFlag }: CliContext, rows: readonly Row[]): Promise<void> {
+  for (const { name, mostlyDead } of rows) {
+    if (mostlyDead === undefined || mostlyDead.packs === 0) continue;
+    const { packs, bytes, unusedBytes } = mostlyDead;
+    await output.remark(
+      `${clean(name)}: ${counted(packs, 'pack')} mostly dead (${formatSize(unusedBytes)} of ${formatSize(bytes)} not in the newest snapshot); where snapshots expire, a backup gives them up once no older one needs more of them`,
+    );
+  }
   const elsewhere = rows.filter((row) => row.content === undefined && row.use === undefined);
   if (elsewhere.length > 0) {
     const names = elsewhere.map(({ name, source }) => `${name} (${source})`).join(', ');

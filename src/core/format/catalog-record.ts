@@ -26,21 +26,25 @@ export type CatalogEntry = {
   readonly isSettled: boolean;
   /** Ordinals of the packs that the entry's content lies in. */
   readonly packs: readonly number[];
+  /** Bytes of file content that lie in each of them, in the same order; 0 where only a list of chunks does. */
+  readonly packBytes: readonly number[];
   /** The encoded TreeEntry, length prefix included. */
   readonly record: Uint8Array;
 };
 
 const entryHeaderSize = 8 + 8 + 8 + 8 + 8 + 1 + 4 + 4;
 const idSize = 32;
+/** No more is in a pack; but a file may name the same chunk many times. */
+const bytesMax = 0xffff_ffff;
 
 /**
  * Count of chunk ids, count of packs, ids, packs; then for each entry: ctime, inode, device, mtime, size, settled, pack
- * count, record size, packs, record.
+ * count, record size, packs and the bytes in each, record.
  */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
   const parts: Uint8Array[] = [headOf(record)];
   for (const entry of record.entries) {
-    const header = new Uint8Array(entryHeaderSize + 4 * entry.packs.length);
+    const header = new Uint8Array(entryHeaderSize + 8 * entry.packs.length);
     const view = new DataView(header.buffer);
     view.setBigInt64(0, entry.ctimeNs);
     view.setBigUint64(8, entry.inode);
@@ -51,7 +55,8 @@ export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
     view.setUint32(41, entry.packs.length);
     view.setUint32(45, entry.record.length);
     entry.packs.forEach((pack, i) => {
-      view.setUint32(entryHeaderSize + 4 * i, pack);
+      view.setUint32(entryHeaderSize + 8 * i, pack);
+      view.setUint32(entryHeaderSize + 8 * i + 4, Math.min(entry.packBytes[i] ?? 0, bytesMax));
     });
     parts.push(header, entry.record);
   }
@@ -83,10 +88,10 @@ export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
     const tree = Array.from({ length: view.getUint32(0) }, (_, i) =>
       bytes.subarray(8 + idSize * i, 8 + idSize * (i + 1)),
     );
-    const packs = numbersAt(view, packsFrom, view.getUint32(4));
+    const packs = numbersAt(view, packsFrom, view.getUint32(4), 4);
     while (at < bytes.length) {
       const packCount = view.getUint32(at + 41);
-      const start = at + entryHeaderSize + 4 * packCount;
+      const start = at + entryHeaderSize + 8 * packCount;
       const end = start + view.getUint32(at + 45);
       if (end > bytes.length) throw new RangeError('entry size');
       entries.push({
@@ -96,7 +101,8 @@ export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
         mtimeNs: view.getBigInt64(at + 24),
         size: view.getFloat64(at + 32),
         isSettled: view.getUint8(at + 40) === 1,
-        packs: numbersAt(view, at + entryHeaderSize, packCount),
+        packs: numbersAt(view, at + entryHeaderSize, packCount, 8),
+        packBytes: numbersAt(view, at + entryHeaderSize + 4, packCount, 8),
         record: bytes.subarray(start, end),
       });
       at = end;
@@ -107,9 +113,9 @@ export function decodeCatalogRecord(bytes: Uint8Array): CatalogRecord {
   }
 }
 
-function numbersAt(view: DataView, at: number, count: number): number[] {
+function numbersAt(view: DataView, at: number, count: number, step: number): number[] {
   const numbers: number[] = [];
-  for (let i = 0; i < count; i++) numbers.push(view.getUint32(at + 4 * i));
+  for (let i = 0; i < count; i++) numbers.push(view.getUint32(at + step * i));
   return numbers;
 }
 

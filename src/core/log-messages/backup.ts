@@ -12,6 +12,7 @@ export const backupMessages = {
   outboxAddressesLost: 'shards in the outbox had lost their addresses',
   packHasAnotherCode: 'a pack has another code',
   packKeepsCodeNow: 'a pack keeps its code for now',
+  packsRepacked: 'mostly dead packs are given up; what is needed of them is stored anew',
   shardKeptInOutbox: 'shard kept in the outbox',
   snapshotSigned: 'snapshot signed',
   stageProgramHasFailed: 'a program of a stage has failed',

@@ -93,6 +93,22 @@ export function datasetSizes(
   return { datasets, signedBytes };
 }
 
+/** Data packs of which the source's newest snapshot needs little, and about how much of them it does not need. */
+export function mostlyDeadSizes(
+  index: Pick<DatasetIndex, 'pack' | 'mostlyDead'>,
+  isNeeded: (pack: PackId) => boolean,
+): { packs: number; bytes: number; unusedBytes: number } {
+  const sum = { packs: 0, bytes: 0, unusedBytes: 0 };
+  for (const [ordinal, { usedBytes, chunkBytes }] of index.mostlyDead.marks()) {
+    const entry = index.pack(ordinal)?.entry;
+    if (entry === undefined || !isNeeded(entry.pack)) continue;
+    sum.packs++;
+    sum.bytes += entry.size;
+    sum.unusedBytes += Math.round((entry.size * (chunkBytes - usedBytes)) / chunkBytes);
+  }
+  return sum;
+}
+
 /** By the source's own index: content of those data packs that are needed. Lets others have their turn between packs. */
 export async function chunkSizes(
   index: Pick<DatasetIndex, 'packs' | 'sizes'>,

@@ -34,7 +34,7 @@ it('fills in the defaults when there is no file', () => {
     bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 2 },
     metrics: {},
     traces: {},
-    repair: { enabled: true, bandwidth: 32 * 1024 * 1024, recode: 2 ** 30 },
+    repair: { enabled: true, bandwidth: 32 * 1024 * 1024, recode: 2 ** 30, repack: 30 },
     relay: { serve: false, use: false },
     scrub: { bandwidth: 32 * 1024 * 1024 },
     cold: { bandwidth: 32 * 1024 * 1024 },

@@ -29,6 +29,7 @@ describe('directories', () => {
         size: 9,
         isSettled: true,
         packs: [1],
+        packBytes: [9],
         record: encodeEntry(entryWith({ name: utf8('a') })),
       },
     ],

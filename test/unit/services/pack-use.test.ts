@@ -77,6 +77,25 @@ describe('which packs are needed', () => {
     expect([...(await host.packUse.needed(packs))]).toEqual([packOf('b')]);
   });
 
+  test('tells which packs a snapshot before a given one still names, of those that are kept', async () => {
+    await host.snapshot([['a', 'b']]);
+    await host.snapshot([['b', 'c']]);
+    await host.snapshot([['b', 'c']]);
+    const asked = new Map([
+      [packOf('a'), 2],
+      [packOf('b'), 2],
+      [packOf('c'), 2],
+      [packOf('d'), 2],
+    ]);
+    const line = { writer: host.writer, dataset: dbId };
+    const named = async () => host.packUse.namedBefore(line, asked);
+    expect(await named()).toEqual({ packs: new Set([packOf('a'), packOf('b')]) });
+    host.trash(1);
+    expect(await named()).toEqual({ packs: new Set() });
+    host.forks.push({ writer: host.writer });
+    expect(await named()).toHaveProperty('unknown');
+  });
+
   test('names also what discarded snapshots have named', async () => {
     await host.snapshot([['a']]);
     await host.snapshot([['b']]);

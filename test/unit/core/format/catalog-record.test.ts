@@ -17,7 +17,8 @@ const entries: fc.Arbitrary<CatalogEntry> = fc.record({
   mtimeNs: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   size: fc.maxSafeNat(),
   isSettled: fc.boolean(),
-  packs: fc.array(fc.nat(0xffff_ffff), { maxLength: 5 }),
+  packs: fc.array(fc.nat(0xffff_ffff), { minLength: 3, maxLength: 3 }),
+  packBytes: fc.array(fc.nat(0xffff_ffff), { minLength: 3, maxLength: 3 }),
   record: fc.uint8Array({ maxLength: 50 }),
 });
 
@@ -31,6 +32,7 @@ const sample: CatalogEntry = {
   size: 5_000_000_000,
   isSettled: true,
   packs: [1, 7],
+  packBytes: [4_000_000_000, 0],
   record: encodeEntry(entry),
 };
 
