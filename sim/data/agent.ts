@@ -271,7 +271,7 @@ function configOf(name: string): Config {
     traces: {},
     leases: {},
     hooks: { backup: nothingAround, restore: nothingAround, drill: nothingAround },
-    repair: { enabled: true, bandwidth: 0, recode: 0 },
+    repair: { enabled: true, bandwidth: 0, recode: 0, repack: 30 },
     relay: { serve: false, use: false },
     scrub: { bandwidth: 0 },
     bandwidth: { upload: 0, download: 0, windows: [], busyLoad: 0 },
