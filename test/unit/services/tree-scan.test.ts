@@ -106,7 +106,8 @@ describe('a first scan', () => {
     expect(result.reads.length).toBeGreaterThan(2);
     const { reads, neededPacks } = await bench.scan([root]);
     expect(reads).toEqual([]);
-    expect([...neededPacks]).toEqual([...result.neededPacks]);
+    // Others may change what lies on the way down to the scratch directory, and that is stored anew then.
+    expect(neededPacks).toEqual(new Set([...neededPacks, ...result.neededPacks]));
   });
 
   test('keeps holes as holes', async () => {
