@@ -1,9 +1,10 @@
-import { utf8 } from '../base/bytes.ts';
+import { fromHex, toHex, utf8 } from '../base/bytes.ts';
 import { hash } from './crypto/hash.ts';
 import { idBytes, idOf, type TraceId } from './ids.ts';
 
 /** As in W3C Trace Context, so that logs can be laid beside traces of other programs. */
 const traceSize = 16;
+const spanSize = 8;
 
 /**
  * Of one backup or restore. Nothing rests on it: it need not be secret, and where two were alike two stories would
@@ -26,4 +27,14 @@ export function traceFrom(bytes: Uint8Array): TraceId | undefined {
 /** For a message; empty: none. */
 export function traceBytes(trace: TraceId | undefined): Uint8Array {
   return trace === undefined ? new Uint8Array() : idBytes(trace);
+}
+
+/** The caller's own part of its trace, as a tracer names it: 16 hexadecimal characters. */
+export function spanFrom(bytes: Uint8Array): string | undefined {
+  return bytes.length === spanSize ? toHex(bytes) : undefined;
+}
+
+/** For a message; empty: none. */
+export function spanBytes(span: string | undefined): Uint8Array {
+  return (span === undefined ? undefined : fromHex(span)) ?? new Uint8Array();
 }

@@ -84,6 +84,8 @@ export type PullRequest = {
   readonly purpose?: ReadPurpose | undefined;
   /** Of which backup or restore it is part: for the log of who serves it. */
   readonly trace?: TraceId | undefined;
+  /** Id of the caller's span of that trace, for whoever lays the spans of both hosts together. */
+  readonly span?: string | undefined;
 };
 
 export type PullReply = { readonly bytes: Uint8Array; readonly head?: ShardHead };

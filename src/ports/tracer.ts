@@ -7,7 +7,7 @@ export type SpanStart = {
   /** A constant: what was done, not to what. */
   readonly name: string;
   readonly trace: TraceId;
-  /** Id of the span that this one is part of; undefined: of none at this host. */
+  /** Id of the span that this one is part of; undefined: of none that is known. */
   readonly parent?: string | undefined;
   readonly facts?: SpanFacts;
 };

@@ -61,7 +61,7 @@ export class LeafFetcher {
     const ended = this.history.started(entry.pack, holder);
     const span = this.#span(entry, holder, range);
     try {
-      const answer = await this.#ask(entry, holder, range, signal);
+      const answer = await this.#ask(entry, holder, { ...range, span: span?.id }, signal);
       const bytes = this.#verified(entry, holder, range, answer);
       ended('good');
       span?.end({ facts: { bytes: bytes.length } });
@@ -93,7 +93,7 @@ export class LeafFetcher {
   async #ask(
     entry: PackEntry,
     holder: ShardHolder,
-    { leaf, count }: LeafRange,
+    { leaf, count, span }: LeafRange & { readonly span: string | undefined },
     signal: AbortSignal,
   ): Promise<{ bytes: Uint8Array; head: ShardHead | undefined }> {
     const known = this.#heads.get(nameOf(entry, holder));
@@ -106,7 +106,7 @@ export class LeafFetcher {
     const pack = idBytes(entry.pack);
     const { purpose, trace } = this.#options;
     const range = { index: holder.index, leaf, count };
-    const request = { pack, ...range, withHead: known === undefined, purpose, trace };
+    const request = { pack, ...range, withHead: known === undefined, purpose, trace, span };
     const reply = await this.#options.network.pull(holder.peer, request, { signal });
     return { bytes: reply.bytes, head: known ?? reply.head };
   }

@@ -2,15 +2,19 @@ import { randomFillSync } from 'node:crypto';
 import type { Role } from '../../src/core/format/records.ts';
 import type { AgentKey } from '../../src/core/ids.ts';
 import type { GenerationStart, GenerationStore } from '../../src/ports/generation-store.ts';
+import { AlarmBook } from '../../src/services/alarm-book.ts';
+import { Alarms } from '../../src/services/alarms.ts';
 import { answerControl } from '../../src/services/control/answer-control.ts';
 import { CheckpointKeeper } from '../../src/services/control/checkpoint-keeper.ts';
 import { ControlLog } from '../../src/services/control/control-log.ts';
 import { DecreeKeeper } from '../../src/services/control/decree-keeper.ts';
 import { initialLog } from '../../src/services/control/initial-log.ts';
+import { LogTroubles } from '../../src/services/control/log-troubles.ts';
 import { VoterKeeper } from '../../src/services/control/voter-keeper.ts';
 import { LoopHub } from './loop-network.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryControlJournal } from './memory-control-journal.ts';
+import { MemoryKeyValue } from './memory-key-value.ts';
 import { MemoryStatementLog } from './memory-statement-log.ts';
 import { type SampleAgent, SampleCluster, sampleAgent } from './sample-cluster.ts';
 import { type SampleHost, sampleHost } from './sample-host.ts';
@@ -43,6 +47,7 @@ export class ControlGroup implements AsyncDisposable {
   readonly hosts: ControlHost[] = [];
   readonly #envelopes: readonly Uint8Array[];
   readonly #disks: Disk[] = [];
+  readonly #ending = new AbortController();
 
   /** `rolesOf`: of each but the founder; the usual ones where it says nothing. */
   constructor(
@@ -167,7 +172,24 @@ export class ControlGroup implements AsyncDisposable {
     return noted;
   }
 
+  /** What people at a host are told is wrong with the log, and not yet that it is over: kinds and names. */
+  async peopleAt(i: number): Promise<() => string[]> {
+    const { clock } = this;
+    const { control, decrees, checkpoints, host } = this.at(i);
+    const { ledger, logger: log } = host;
+    const book = await AlarmBook.open(new MemoryKeyValue(), log);
+    const alarms = new Alarms({ clock, book, log });
+    const parts = { control, decrees, checkpoints, ledger, alarms, clock, log };
+    void new LogTroubles(parts).run({ signal: this.#ending.signal });
+    return () =>
+      alarms
+        .all()
+        .filter(({ clearedMs }) => clearedMs === undefined)
+        .map(({ kind, subject }) => `${kind} ${subject}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error('the test is over'));
     for (const host of this.running()) await host.stop();
   }
 }

@@ -9,7 +9,7 @@ import {
 import { readPurposeFrom, readPurposeMessage } from '../../core/format/read-purpose.ts';
 import { type ShardHead, shardHeadFrom, shardHeadMessage } from '../../core/format/shard.ts';
 import { limits } from '../../core/limits.ts';
-import { traceBytes, traceFrom } from '../../core/trace-id.ts';
+import { spanBytes, spanFrom, traceBytes, traceFrom } from '../../core/trace-id.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
 
 const packIdSize = 32;
@@ -31,18 +31,18 @@ export type PullHeader =
 export function encodePullRequest(request: PullRequest): Uint8Array {
   assert(request.pack.length === packIdSize, 'a pack id has 32 bytes');
   assert(request.count >= 1 && request.count <= limits.pullLeavesMax, 'a pull asks for few leaves');
-  const { purpose, trace, ...rest } = request;
+  const { purpose, trace, span, ...rest } = request;
   const why = purpose === undefined ? {} : { purpose: readPurposeMessage(purpose) };
   return toBinary(
     PullRequestSchema,
-    create(PullRequestSchema, { ...rest, ...why, trace: traceBytes(trace) }),
+    create(PullRequestSchema, { ...rest, ...why, trace: traceBytes(trace), span: spanBytes(span) }),
   );
 }
 
 /** @throws HoldfastError bad-encoding */
 export function decodePullRequest(bytes: Uint8Array): PullRequest {
   const message = decodeMessage(PullRequestSchema, bytes, pullRequestSizeMax);
-  const trace = traceFrom(message.trace);
+  const [trace, span] = [traceFrom(message.trace), spanFrom(message.span)];
   return {
     pack: exactBytes(message.pack, packIdSize, 'pack'),
     index: integer(message.index, { min: 0, max: limits.shardsMax - 1 }, 'shard index'),
@@ -51,6 +51,7 @@ export function decodePullRequest(bytes: Uint8Array): PullRequest {
     withHead: message.withHead,
     ...(message.purpose === undefined ? {} : { purpose: readPurposeFrom(message.purpose) }),
     ...(trace === undefined ? {} : { trace }),
+    ...(trace === undefined || span === undefined ? {} : { span }),
   };
 }
 

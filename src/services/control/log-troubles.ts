@@ -22,7 +22,7 @@ export type LogTrouble = {
 };
 
 export type LogTroublesOptions = {
-  readonly control: Pick<ControlLog, 'outdatedBy' | 'self' | 'status'>;
+  readonly control: Pick<ControlLog, 'outdatedBy' | 'self' | 'state' | 'status'>;
   readonly decrees: Pick<DecreeKeeper, 'rivals'>;
   readonly checkpoints: Pick<CheckpointKeeper, 'forks'>;
   readonly ledger: Pick<Ledger, 'roster'>;
@@ -46,11 +46,15 @@ export class LogTroubles {
   }
 
   all(): readonly LogTrouble[] {
-    const { decrees, checkpoints } = this.#options;
+    const { control, decrees, checkpoints } = this.#options;
+    const isIn = (agent: AgentKey) => control.state.members.record(agent)?.expulsion === undefined;
     return [
       ...this.#outdated(),
       ...[...decrees.rivals].map((agent) => this.#rival(agent)),
-      ...[...checkpoints.forks].map(([agent, size]) => this.#fork(agent, size)),
+      // Whoever was put out says nothing that counts any more.
+      ...[...checkpoints.forks]
+        .filter(([agent]) => isIn(agent))
+        .map(([agent, size]) => this.#fork(agent, size)),
     ];
   }
 

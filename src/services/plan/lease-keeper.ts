@@ -93,7 +93,7 @@ export class LeaseKeeper {
     const problem = guard?.problem(name);
     if (problem === undefined || this.#told.get(name) === problem) return;
     this.#told.set(name, problem);
-    const text = `a program of dataset ${name} failed: ${problem}`;
+    const text = `a program of dataset ${name} failed: ${problem}. Mend it on this host (leases.${name} of its config.json names it); whether the copy is live here: holdfast dataset show ${name}`;
     log.log('error', planMessages.leaseProgramFailed, { dataset: name, problem });
     const alarm = {
       kind: 'lease-program',

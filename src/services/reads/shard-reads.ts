@@ -79,13 +79,13 @@ export class ShardReads {
 
   async #watched(
     peer: PeerKey,
-    { trace, index, leaf, count }: PullRequest,
+    { trace, span: parent, index, leaf, count }: PullRequest,
     work: Promise<PullReply>,
   ): Promise<PullReply> {
     const { tracer } = this.#options;
     if (trace === undefined || tracer === undefined) return work;
     const facts = { peer, shard: index, leaf, count };
-    const span = tracer.begin({ name: 'serve leaves', trace, facts });
+    const span = tracer.begin({ name: 'serve leaves', trace, parent, facts });
     try {
       const reply = await work;
       span.end({ facts: { bytes: reply.bytes.length } });

@@ -50,8 +50,14 @@ test('pulls of a whole pack arrive intact, over few streams', async () => {
 
 test('a pull tells of which backup or restore it is part', () => {
   const trace = idOf<TraceId>(new Uint8Array(16).fill(7));
-  expect(decodePullRequest(encodePullRequest({ ...request, trace })).trace).toBe(trace);
-  expect(decodePullRequest(encodePullRequest(request)).trace).toBeUndefined();
+  const span = '00f067aa0ba902b7';
+  const heard = decodePullRequest(encodePullRequest({ ...request, trace, span }));
+  expect([heard.trace, heard.span]).toEqual([trace, span]);
+  expect(decodePullRequest(encodePullRequest({ ...request, trace }))).toEqual({
+    ...request,
+    trace,
+  });
+  expect(decodePullRequest(encodePullRequest({ ...request, span }))).toEqual(request);
 });
 
 test('pulls of one peer are bounded on the far end, and each waits for its turn', async () => {

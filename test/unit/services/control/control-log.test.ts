@@ -139,6 +139,7 @@ describe('a format that this software does not know', () => {
   test('ends what a host applies, and whoever asks is told what to install', async () => {
     await threeVoters();
     const { control } = group.at(0);
+    const standing = await group.peopleAt(1);
     const raise = signed({ kind: 'format', version: 2 });
     await group.finished(control.submitSigned(raise));
     await group.until(
@@ -154,6 +155,7 @@ describe('a format that this software does not know', () => {
     expect(codeOf(failure)).toBe('outdated-software');
     const unsure = await control.confirm().catch((error: unknown) => error);
     expect(codeOf(unsure)).toBe('outdated-software');
+    expect(standing()).toEqual(['outdated-software site-1-host']);
   });
 });
 
@@ -314,6 +316,7 @@ describe('two decrees for one generation', () => {
   test('that have begun it in two parts are noticed when the parts meet, and a third one ends that', async () => {
     await threeVoters();
     await group.kill(1);
+    const standing = await group.peopleAt(0);
     group.hub.cut(group.at(0).host.network.self, group.at(2).host.network.self);
     await group.until(() => group.leader() === undefined, 'nobody leads');
     const noticeMs = 30 * 60_000;
@@ -329,16 +332,20 @@ describe('two decrees for one generation', () => {
     };
     await begin(0, 2);
     await begin(2, 2);
+    expect(standing()).toEqual([]);
     await group.hub.heal();
     await group.meet(0);
     const rivals = (i: number) => [...group.at(i).decrees.rivals];
     await group.until(() => rivals(0).length + rivals(2).length === 2, 'both see the other');
     expect(rivals(0)).toEqual([group.keyOf(2)]);
+    await group.until(() => standing().length > 0, 'people are told');
+    expect(standing()).toEqual(['rival-decrees site-2-host']);
     await begin(0, 3);
     await group.until(() => group.at(2).control.state.generation === 3, 'the other follows');
     await group.until(() => isAgreed([0, 2]), 'both agree');
     expect(group.at(2).control.status().config.voters).toEqual([group.keyOf(0)]);
     expect(rivals(0).length + rivals(2).length).toBe(0);
+    await group.until(() => standing().length === 0, 'people are told that it is over');
     expect([...group.at(0).fatal, ...group.at(2).fatal]).toEqual([]);
   });
 });

@@ -13,6 +13,8 @@ import { MemoryKeyValue } from '../../../support/memory-key-value.ts';
 
 const [here, there] = ['a'.repeat(64), 'b'.repeat(64)] as [AgentKey, AgentKey];
 
+const state = { members: { record: () => ({ expulsion: undefined }) } };
+
 function troubles(change: {
   outdatedBy?: number;
   rivals?: readonly AgentKey[];
@@ -21,7 +23,10 @@ function troubles(change: {
   const told: Alarm[] = [];
   const stop = new AbortController();
   const options = {
-    control: { self: here, outdatedBy: change.outdatedBy, status: () => ({ generation: 3 }) },
+    control: {
+      ...{ self: here, outdatedBy: change.outdatedBy, state },
+      status: () => ({ generation: 3 }),
+    },
     decrees: { rivals: new Set(change.rivals) },
     checkpoints: { forks: new Map(change.forks) },
     ledger: { roster: { member: (key: AgentKey) => ({ name: key === here ? 'oslo' : 'riga' }) } },
@@ -71,8 +76,8 @@ test('each is over once it is, and not before a host that has just started has m
     ...parts,
     book: await AlarmBook.open(new MemoryKeyValue(), parts.log),
   });
-  const control: { self: AgentKey; outdatedBy: number | undefined; status: () => object } = {
-    ...{ self: here, outdatedBy: 2, status: () => ({ generation: 3 }) },
+  const control: { self: AgentKey; outdatedBy: number | undefined } & object = {
+    ...{ self: here, outdatedBy: 2, status: () => ({ generation: 3 }), state },
   };
   const rivals = new Set([there]);
   const forks = new Map([[there, 41]]);

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { minuteMs } from '../../../../src/base/units.ts';
 import { sealCommand } from '../../../../src/core/format/control-envelope.ts';
 import type { CommandId, ControlBody } from '../../../../src/core/format/control-records.ts';
 import type { Role } from '../../../../src/core/format/records.ts';
@@ -121,6 +122,35 @@ describe('a member that no leader reaches', () => {
     await group.until(() => group.leader() === undefined, 'nobody leads');
     const refused = control.submitSigned(signed(isolation()), { timeoutMs: 5000 });
     await expect(group.finished(refused)).rejects.toMatchObject({ code: 'no-quorum' });
+  });
+});
+
+describe('a voter that signs another log', () => {
+  test('is told of, until it is put out', async () => {
+    await startAll(3, 3);
+    await pin(2, [0, 1, 2]);
+    const leader = group.hosts.findIndex((host) => host.control.isLeading);
+    const liar = leader === 1 ? 2 : 1;
+    const standing = await group.peopleAt(leader);
+    await group.clock.advance(2 * minuteMs);
+    expect(standing()).toEqual([]);
+    const { control } = group.at(liar);
+    const truth = control.headAt.bind(control);
+    vi.spyOn(control, 'headAt').mockImplementation((size) => {
+      const head = truth(size);
+      return head === undefined ? undefined : { ...head, root: new Uint8Array(32).fill(size) };
+    });
+    const by = group.at(leader).control;
+    await group.finished(by.submitSigned(signed(isolation())));
+    await group.until(() => standing().length > 0, 'people are told');
+    expect(standing()).toEqual([`forked-log site-${liar}-host`]);
+    const expel = {
+      kind: 'expel',
+      agent: group.keyOf(liar),
+      reason: 'alone with its log',
+    } as const;
+    await group.finished(by.submitSigned(signed(expel)));
+    await group.until(() => standing().length === 0, 'people are told that it is over');
   });
 });
 

@@ -1,33 +1,23 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { DataAgent } from '../../../../sim/data/agent.ts';
-import { operatorSecret } from '../../../../sim/data/cast.ts';
 import type { DataCluster } from '../../../../sim/data/cluster.ts';
-import type { DataWorkload } from '../../../../sim/data/workload.ts';
 import { metricsApi } from '../../../../src/agent/metrics/metrics-api.ts';
 import { KiB, minuteMs, secondMs } from '../../../../src/base/units.ts';
-import { encodePolicy } from '../../../../src/core/policy/policy-text.ts';
 import { peacefulAgents } from '../../../support/peaceful-agents.ts';
+import { ToldPeople } from '../../../support/told-people.ts';
 
 let cluster: DataCluster;
-let workload: DataWorkload;
 const agents = peacefulAgents();
+const people = new ToldPeople(agents);
 beforeEach(() => {
-  ({ cluster, workload } = agents());
+  ({ cluster } = agents());
 });
 
-function host(name: string): DataAgent {
-  const found = cluster.agents.find((agent) => agent.name === name);
-  if (found === undefined) throw new Error(`nobody is ${name}`);
-  return found;
-}
-
-/** What people at a host were told of, and not yet that it is over. */
-function standing(name: string): string[] {
-  const alarms = host(name).agent?.alarms.all() ?? [];
-  return alarms
-    .filter(({ clearedMs }) => clearedMs === undefined)
-    .map(({ kind, subject }) => `${kind} ${subject}`);
-}
+const host = (name: string): DataAgent => people.host(name);
+const standing = (name: string): string[] => people.standing(name);
+const until = (isSo: () => boolean, withinMs: number): Promise<number> =>
+  people.until(isSo, withinMs);
+const backUp = (name: string): Promise<void> => people.backUp(name);
 
 async function metric(name: string, line: string): Promise<string | undefined> {
   const { agent } = host(name);
@@ -38,33 +28,6 @@ async function metric(name: string, line: string): Promise<string | undefined> {
     .find((one) => one.startsWith(line))
     ?.slice(line.length)
     .trim();
-}
-
-async function until(isSo: () => boolean, withinMs: number): Promise<number> {
-  const { world } = cluster;
-  const startMs = world.nowMs;
-  while (!isSo() && world.nowMs - startMs < withinMs) await world.advance(secondMs);
-  return world.nowMs - startMs;
-}
-
-async function backUp(name: string): Promise<void> {
-  workload.backUp(host(name));
-  await until(() => !workload.isBusy(host(name)), 5 * minuteMs);
-}
-
-/** Of all datasets; signed by the operator. */
-async function ask(objectives: { readonly rpo: string }): Promise<void> {
-  const control = host('ada').agent?.control.log;
-  if (control === undefined) throw new Error('ada does not run');
-  const { version, document } = control.state.policy.current;
-  const next = encodePolicy({ ...document, datasets: [{ match: '*', objectives }] });
-  const body = { kind: 'policy', version: version + 1, base: version, document: next } as const;
-  let outcome = '';
-  void control.submit(body, { extraSecrets: [operatorSecret] }).then((applied) => {
-    outcome = applied.outcome;
-  });
-  await until(() => outcome !== '', minuteMs);
-  expect(outcome).toBe('applied');
 }
 
 describe('people are told, and told that it is over', () => {
@@ -123,7 +86,9 @@ describe('people are told, and told that it is over', () => {
   });
 
   test('when a dataset was never backed up, when its last backup is too long ago, and when there is one', async () => {
-    await ask({ rpo: '3m' });
+    expect(await people.rule({ datasets: [{ match: '*', objectives: { rpo: '3m' } }] })).toBe(
+      'applied',
+    );
     await cluster.world.advance(2 * minuteMs);
     expect(standing('bob')).toEqual([]);
     await cluster.world.advance(2 * minuteMs);

@@ -1057,6 +1057,13 @@ export declare type PullRequest = Message<"holdfast.v1.PullRequest"> & {
    * @generated from field: bytes trace = 17;
    */
   trace: Uint8Array;
+
+  /**
+   * of the caller's own part of that trace: 8 bytes
+   *
+   * @generated from field: bytes span = 27;
+   */
+  span: Uint8Array;
 };
 
 /**
