@@ -2,7 +2,11 @@ import { toHex } from '../src/base/bytes.ts';
 import { decodeRequest, encodeResponse } from '../src/core/format/exchange.ts';
 import { clusterStream, manifestStream, type StatementBody } from '../src/core/format/statement.ts';
 import { type AgentKey, type DatasetId, idBytes, idOf, type PeerKey } from '../src/core/ids.ts';
-import { encodeAnnouncement, headMessage } from '../src/core/protocol/stream-heads.ts';
+import {
+  compareStreams,
+  encodeAnnouncement,
+  headMessage,
+} from '../src/core/protocol/stream-heads.ts';
 import type { SimAgent } from './agent.ts';
 import {
   admissionOf,
@@ -187,7 +191,7 @@ export class Liar {
       return encodeResponse({ body: { case: 'hello', value } });
     }
     if (body.case === 'heads') {
-      const heads = this.#headsFor(history).map(headMessage);
+      const heads = this.#headsFor(history).toSorted(compareStreams).map(headMessage);
       return encodeResponse({ body: { case: 'heads', value: { heads } } });
     }
     if (body.case === 'statements') {

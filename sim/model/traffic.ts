@@ -58,7 +58,7 @@ const statementSize = 380;
 /** Receipts of one snapshot arrive within about this time, so that some share an announcement. */
 const burstMs = 2 * secondMs;
 const roundTripMs = 80;
-/** serve.ts leaves out heads that would not fit a response. */
+/** Heads of one response, as serve.ts has it. Those behind it take further requests, which are not counted here. */
 export const headsMax = Math.floor((limits.messageSizeMax - 16 * 1024) / 160);
 /** The hosts of a bounded snapshot that sign: at most 10 with shards and 8 with metadata copies. */
 const boundedReceipts = 18;
@@ -80,12 +80,12 @@ export const headSize = Math.round(
   ).length / streamsPerMember,
 );
 
-/** Bytes of an answer with all heads. */
+/** Bytes of the first answer with heads. */
 export function headsAnswerSize(members: number): number {
   return callOverhead + headSize * Math.min(headsMax, streamsPerMember * members);
 }
 
-/** Share of all sequences that fit no answer, and are never compared. */
+/** Share of all sequences that the first answer leaves to further ones. */
 export function headsLeftOut(members: number): number {
   return Math.max(0, 1 - headsMax / (streamsPerMember * members));
 }

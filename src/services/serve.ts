@@ -1,13 +1,13 @@
 import { assert, assertNever } from '../base/assert.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import { decodeRequest, encodeResponse, failureResponse } from '../core/format/exchange.ts';
-import { textLike } from '../core/format/field.ts';
+import { idField, textLike } from '../core/format/field.ts';
 import { type AgentKey, idOf, type PeerKey, shortId, type TraceId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { networkMessages } from '../core/log-messages/network.ts';
 import type { AnswerInit, AskedValue, ExchangeKind } from '../core/protocol/exchange-kinds.ts';
 import type { Member } from '../core/protocol/roster.ts';
-import { fairHeads, headMessage } from '../core/protocol/stream-heads.ts';
+import { headMessage, headPage } from '../core/protocol/stream-heads.ts';
 import { traceFrom } from '../core/trace-id.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
@@ -80,7 +80,7 @@ const nothingStored: StorageUse = { shards: 0, bytes: 0, freeBytes: 0 };
 
 /** Room for tags and lengths beside the payload of a response. */
 const payloadSizeMax = limits.messageSizeMax - 16 * 1024;
-/** A head takes at most 160 bytes. */
+/** Heads of one page: each takes at most 160 bytes. */
 const headsMax = Math.floor(payloadSizeMax / 160);
 /** Envelopes read from the log at once: few, since each may have limits.envelopeSizeMax bytes. */
 const readStep = 16;
@@ -94,7 +94,7 @@ export class Serve {
     this.#options = options;
     this.#handlers = {
       hello: async () => this.#hello(),
-      heads: async () => ({ heads: fairHeads(options.ledger.heads(), headsMax).map(headMessage) }),
+      heads: async (value) => this.#heads(value),
       statements: (value) => this.#statements(value),
       facts: (value) => this.#facts(value),
     };
@@ -196,6 +196,19 @@ export class Serve {
       ...(usage.reserveBytes !== undefined && { reserveBytes: BigInt(usage.reserveBytes) }),
       ...(usage.quotaBytes !== undefined && { quotaBytes: BigInt(usage.quotaBytes) }),
     };
+  }
+
+  /** As many as fit: the caller asks again from where they end. */
+  #heads({ afterWriter, afterStream }: AskedValue<'heads'>): AnswerInit<'heads'> {
+    const isFirst = afterWriter.length === 0 && afterStream === '';
+    const after = isFirst
+      ? undefined
+      : {
+          writer: idField<AgentKey>(afterWriter, 32, 'writer of a head'),
+          stream: textLike(afterStream, /^[a-z0-9/]{1,64}$/, 'stream of a head'),
+        };
+    const page = headPage(this.#options.ledger.heads(), { after, countMax: headsMax });
+    return { heads: page.heads.map(headMessage), more: page.more };
   }
 
   /** As many as are asked for, held, and fit: the caller asks again from where they end. */

@@ -11,13 +11,14 @@ import {
 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { networkMessages } from '../core/log-messages/network.ts';
-import { headsFrom, type StreamHead } from '../core/protocol/stream-heads.ts';
+import type { StreamHead } from '../core/protocol/stream-heads.ts';
 import type { Network } from '../ports/network.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import { FactNeeds } from './fact-needs.ts';
 import { forkedStream } from './fork-book.ts';
 import { Gossip } from './gossip.ts';
+import { headPages } from './head-pages.ts';
 import type { Ledger } from './ledger.ts';
 import type { Peers } from './peers.ts';
 import type { StatementBudget } from './statement-budget.ts';
@@ -105,14 +106,14 @@ export class Sync implements AsyncDisposable {
   async withPeer(peer: PeerKey): Promise<SyncProgress> {
     const release = await this.#slots.acquire();
     try {
-      const answer = await this.#options.peers.ask(
-        peer,
-        { case: 'heads', value: {} },
-        this.#cancel,
-      );
-      const heads = headsFrom(answer.heads);
-      this.#heads.set(peer, new Map(heads.map((head) => [nameOf(head), head.sequence])));
-      const statements = await this.#pullAll(peer, heads);
+      let statements = 0;
+      const named = new Set<string>();
+      for await (const page of headPages(this.#options.peers, peer, this.#cancel)) {
+        this.#keepHeads(peer, page, named);
+        statements += await this.#pullAll(peer, page);
+      }
+      const held = this.#heads.get(peer);
+      for (const name of held?.keys() ?? []) if (!named.has(name)) held?.delete(name);
       this.#confirmed.add(peer);
       const facts = await this.#needs.pullFrom(peer, this.#cancel);
       this.#problems.delete(peer);
@@ -142,6 +143,19 @@ export class Sync implements AsyncDisposable {
       .heads()
       .filter(({ stream }) => forkedStream(stream) === undefined)
       .reduce((sum, head) => sum + Math.max(0, head.sequence - (theirs.get(nameOf(head)) ?? 0)), 0);
+  }
+
+  /** Of sequences that nobody here knows or wants nothing is kept: a peer may invent as many as it likes. */
+  #keepHeads(peer: PeerKey, page: readonly StreamHead[], named: Set<string>): void {
+    const held = this.#heads.get(peer) ?? new Map<string, number>();
+    this.#heads.set(peer, held);
+    for (const { writer, stream, sequence } of page) {
+      const isKnown = this.#options.ledger.head(writer, stream) !== undefined;
+      if (!isKnown && !this.#isWanted(writer, stream)) continue;
+      const name = nameOf({ writer, stream });
+      named.add(name);
+      held.set(name, sequence);
+    }
   }
 
   /** Cluster streams first, and again while they bring anything: an admission lets other sequences in. */
@@ -184,7 +198,7 @@ export class Sync implements AsyncDisposable {
     if (cut !== undefined && (this.#options.ledger.head(writer, stream)?.sequence ?? 0) >= cut) {
       return false;
     }
-    return roster.datasets().some(({ id, writer: source }) => id === dataset && source === writer);
+    return roster.datasetOf(writer, dataset) !== undefined;
   }
 
   async #pullStream(peer: PeerKey, head: StreamHead): Promise<number> {

@@ -10,7 +10,7 @@ import { encodeStatement, type StatementBody, streamOf } from '../../src/core/fo
 import { type AgentKey, type ClusterId, idOf, type PeerKey } from '../../src/core/ids.ts';
 import { limits } from '../../src/core/limits.ts';
 import { generation, openStatement } from '../../src/core/protocol/opened-statement.ts';
-import { headMessage } from '../../src/core/protocol/stream-heads.ts';
+import { compareStreams, headMessage } from '../../src/core/protocol/stream-heads.ts';
 import type { Network } from '../../src/ports/network.ts';
 import { ask, openAs, secretsOf } from './acting-member.ts';
 import type { Cluster } from './cluster.ts';
@@ -125,9 +125,12 @@ export class Thief implements AsyncDisposable {
   #answer(bytes: Uint8Array): Parameters<typeof encodeResponse>[0] {
     const { body } = decodeRequest(bytes);
     if (body.case === 'heads') {
-      const heads = [...this.#chains].map(([stream, { envelopes, hash }]) =>
-        headMessage({ writer: this.agentKey, stream, sequence: envelopes.length, hash }),
-      );
+      const heads = [...this.#chains]
+        .map(([stream, { envelopes, hash }]) => ({
+          ...{ writer: this.agentKey, stream, sequence: envelopes.length, hash },
+        }))
+        .toSorted(compareStreams)
+        .map(headMessage);
       return { body: { case: 'heads', value: { heads } } };
     }
     if (body.case === 'statements') {

@@ -9,9 +9,11 @@ import {
 } from '../format/field.ts';
 import {
   AnnouncementSchema,
+  type HeadsResponse,
   type StreamHead as Message,
   type StreamHeadSchema,
 } from '../format/gen/holdfast/v1/exchange_pb.js';
+import { clusterStream } from '../format/statement.ts';
 import { type AgentKey, idBytes } from '../ids.ts';
 
 /** The newest entry of one sequence, as somebody claims to hold it. */
@@ -40,22 +42,50 @@ export function headMessage(head: {
   return { writer: idBytes(head.writer as AgentKey), stream, sequence: BigInt(sequence), hash };
 }
 
-/** At most so many heads; a writer with thousands of sequences leaves room for those of all others. */
-export function fairHeads<Head extends { readonly writer: string }>(
+/** The name of one sequence. `writer`: hexadecimal. */
+export type StreamName = { readonly writer: string; readonly stream: string };
+
+/**
+ * The order in which heads are told: what writers say to the cluster comes first, since it decides whose other
+ * sequences are wanted. Below 0: `a` comes first.
+ */
+export function compareStreams(a: StreamName, b: StreamName): number {
+  const rank = (one: StreamName): number => (one.stream === clusterStream ? 0 : 1);
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  if (a.writer !== b.writer) return a.writer < b.writer ? -1 : 1;
+  if (a.stream === b.stream) return 0;
+  return a.stream < b.stream ? -1 : 1;
+}
+
+/** The first so many heads behind a place in that order, and whether there are more. */
+export function headPage<Head extends StreamName>(
   heads: readonly Head[],
-  countMax: number,
-): readonly Head[] {
-  if (heads.length <= countMax) return heads;
-  const counts = new Map<string, number>();
-  const ranked = heads.map((head) => {
-    const rank = counts.get(head.writer) ?? 0;
-    counts.set(head.writer, rank + 1);
-    return { head, rank };
-  });
-  return ranked
-    .toSorted((a, b) => a.rank - b.rank)
-    .slice(0, countMax)
-    .map(({ head }) => head);
+  { after, countMax }: { after: StreamName | undefined; countMax: number },
+): { readonly heads: readonly Head[]; readonly more: boolean } {
+  const rest = heads.filter((head) => after === undefined || compareStreams(head, after) > 0);
+  const page = rest.toSorted(compareStreams).slice(0, countMax);
+  return { heads: page, more: page.length < rest.length };
+}
+
+/**
+ * The heads of one page that a peer claims, all behind `after` and in their order: so pages come to an end, and no
+ * sequence is named twice. @throws HoldfastError bad-encoding
+ */
+export function pageFrom(
+  { heads: messages, more }: Pick<HeadsResponse, 'heads' | 'more'>,
+  after: StreamName | undefined,
+): readonly StreamHead[] {
+  const heads = headsFrom(messages);
+  let last = after;
+  for (const head of heads) {
+    if (last !== undefined && compareStreams(head, last) <= 0) {
+      throw malformed('a peer names sequences out of their order');
+    }
+    last = head;
+  }
+  if (more && heads.length === 0)
+    throw malformed('a peer names no sequence, and says there are more');
+  return heads;
 }
 
 /** The heads that a peer claims: at most one of each sequence. @throws HoldfastError bad-encoding */

@@ -7,9 +7,10 @@ import { idBytes, idOf, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Anchor } from '../../core/protocol/control/anchor-book.ts';
 import { type OpenedStatement, openStatement } from '../../core/protocol/opened-statement.ts';
-import { headsFrom, type StreamHead } from '../../core/protocol/stream-heads.ts';
+import type { StreamHead } from '../../core/protocol/stream-heads.ts';
 import type { LogHead } from '../../ports/statement-log.ts';
 import { forkedStream } from '../fork-book.ts';
+import { headPages } from '../head-pages.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { ValidationProgress, ValidationScope } from './validation.ts';
@@ -129,15 +130,17 @@ export class ChainCheck {
     for (const { name, peerKey } of this.#options.peers.reachable()) {
       progress.signal.throwIfAborted();
       const heads = await readable(async () => {
-        const answer = await this.#options.peers.ask(peerKey, { case: 'heads', value: {} });
-        return headsFrom(answer.heads);
+        const all: StreamHead[] = [];
+        const pages = headPages(this.#options.peers, peerKey);
+        for await (const page of pages) all.push(...page.filter(isAsked));
+        return all;
       });
       if (typeof heads === 'string') {
         peersSilent.push(name);
         continue;
       }
       peersAsked.push(name);
-      for (const head of heads.filter(isAsked)) await this.#compare(name, head, progress);
+      for (const head of heads) await this.#compare(name, head, progress);
     }
     return { peersAsked, peersSilent };
   }

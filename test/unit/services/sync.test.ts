@@ -9,7 +9,8 @@ import {
 } from '../../../src/core/format/statement.ts';
 import { type FactHash, idOf, type PackId, type StatementHash } from '../../../src/core/ids.ts';
 import { limits } from '../../../src/core/limits.ts';
-import { headMessage } from '../../../src/core/protocol/stream-heads.ts';
+import { compareStreams, headMessage } from '../../../src/core/protocol/stream-heads.ts';
+import { headPagesMax } from '../../../src/services/head-pages.ts';
 import { LoopHub } from '../../support/loop-network.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import {
@@ -100,6 +101,23 @@ describe('a round with a peer', () => {
     expect(byName(late).sort()).toEqual(byName(oslo).sort());
     expect(await late.facts.has(fact)).toBe(true);
     expect(await late.sync.withPeer(oslo.network.self)).toEqual({ statements: 0, facts: 0 });
+  });
+
+  test('compares more sequences than one response names', async () => {
+    const oslo = await host(cluster.founder);
+    await backUp(oslo);
+    const held = oslo.ledger.heads();
+    const crowd = Array.from({ length: 14_000 }, (_, i) => ({
+      writer: i.toString(16).padStart(64, '0'),
+      ...{ stream: receiptStream, sequence: 1, hash: new Uint8Array(32) },
+    }));
+    oslo.ledger.heads = () => [...crowd, ...held];
+    oslo.serve.start();
+    const late = await host(bergen, {});
+    await meet(late, oslo);
+    expect(await late.sync.withPeer(oslo.network.self)).toEqual({ statements: 6, facts: 1 });
+    expect(late.ledger.heads()).toHaveLength(held.length);
+    expect(late.sync.lag(oslo.network.self)).toBe(0);
   });
 
   test('brings the drill reports of members', async () => {
@@ -349,11 +367,10 @@ describe('a lying peer', () => {
   }
 
   const endless = (writers: readonly string[], streams: readonly string[]) =>
-    writers.flatMap((writer) =>
-      streams.map((stream) =>
-        headMessage({ writer, stream, sequence: 2 ** 48, hash: new Uint8Array(32).fill(9) }),
-      ),
-    );
+    writers
+      .flatMap((writer) => streams.map((stream) => ({ writer, stream })))
+      .toSorted(compareStreams)
+      .map((name) => headMessage({ ...name, sequence: 2 ** 48, hash: new Uint8Array(32).fill(9) }));
 
   test('with endless heads and garbage costs one request for each known sequence', async () => {
     const writers = [
@@ -379,6 +396,17 @@ describe('a lying peer', () => {
     // One for the heads; four cluster streams and their forks, three streams of receipts.
     expect(asked()).toBeLessThanOrEqual(1 + 4 + 4 + 3);
     expect(oslo.ledger.heads()).toEqual(before);
+  });
+
+  test('that names new sequences for ever is asked for a bounded number of pages', async () => {
+    let page = 0;
+    const { oslo, asked, peer } = await liar(() => {
+      const writer = (++page).toString(16).padStart(64, '0');
+      const heads = endless([writer], [receiptStream]);
+      return { body: { case: 'heads', value: { heads, more: true } } };
+    });
+    expect(await oslo.sync.withPeer(peer).catch(codeOf)).toBe('limit-exceeded');
+    expect(asked()).toBe(headPagesMax);
   });
 
   test('that repeats what is known is left alone', async () => {

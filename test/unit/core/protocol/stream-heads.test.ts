@@ -1,12 +1,16 @@
-import { expect, test } from 'vitest';
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../../../src/core/errors.ts';
+import { HeadsResponseSchema } from '../../../../src/core/format/gen/holdfast/v1/exchange_pb.js';
 import { type AgentKey, idOf } from '../../../../src/core/ids.ts';
 import {
   announcementHeadsMax,
   announcementSizeMax,
   decodeAnnouncement,
   encodeAnnouncement,
-  fairHeads,
+  headMessage,
+  headPage,
+  pageFrom,
   type StreamHead,
 } from '../../../../src/core/protocol/stream-heads.ts';
 
@@ -47,11 +51,44 @@ test('refuses an announcement that is too large', () => {
   expect(() => decodeAnnouncement(encodeAnnouncement(heads))).toThrow(/over the limit/);
 });
 
-test('where not all heads fit, a writer of thousands crowds nobody out', () => {
+describe('heads in pages', () => {
   const crowd = Array.from({ length: 50 }, (_, i) => headOf(1, { stream: `manifests/${i}` }));
-  const heads = [...crowd, headOf(2), headOf(3), headOf(3, { stream: 'receipts' })];
-  const fair = fairHeads(heads, 10);
-  expect(fair).toHaveLength(10);
-  for (const head of heads.slice(50)) expect(fair).toContain(head);
-  expect(fairHeads(heads, 100)).toBe(heads);
+  const heads = [...crowd, headOf(3, { stream: 'cluster' }), headOf(2), headOf(2, { stream: 'a' })];
+
+  test('name each sequence once, those of the cluster first', () => {
+    const seen: StreamHead[] = [];
+    for (let more = true; more; ) {
+      const page = headPage(heads, { after: seen.at(-1), countMax: 8 });
+      expect(page.heads.length).toBeLessThanOrEqual(8);
+      seen.push(...page.heads);
+      ({ more } = page);
+    }
+    expect(seen).toHaveLength(heads.length);
+    expect(new Set(seen)).toEqual(new Set(heads));
+    expect(seen[0]?.stream).toBe('cluster');
+    expect(pageFrom({ heads: messagesOf(seen), more: false }, undefined)).toEqual(seen);
+  });
+
+  test('lose nothing where a sequence begins meanwhile', () => {
+    const first = headPage(heads, { after: undefined, countMax: 8 }).heads;
+    const grown = [headOf(9, { stream: 'cluster' }), ...heads];
+    const second = headPage(grown, { after: first.at(-1), countMax: 100 }).heads;
+    const missed = heads.filter((head) => !first.includes(head) && !second.includes(head));
+    expect(missed).toEqual([]);
+  });
+
+  test.each([
+    ['a place before the last page', [headOf(2)], headOf(3), false],
+    ['the last place again', [headOf(2)], headOf(2), false],
+    ['heads out of their order', [headOf(2), headOf(1)], undefined, false],
+    ['nothing, and yet more', [], headOf(2), true],
+  ])('refuse %s', (_, page, after, more) => {
+    expect(() => pageFrom({ heads: messagesOf(page), more }, after)).toThrow(
+      expect.toSatisfy((error: unknown) => codeOf(error) === 'bad-encoding'),
+    );
+  });
 });
+
+function messagesOf(heads: readonly StreamHead[]) {
+  return create(HeadsResponseSchema, { heads: heads.map(headMessage) }).heads;
+}

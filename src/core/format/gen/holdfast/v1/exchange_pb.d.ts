@@ -473,9 +473,20 @@ export declare type HelloResponse = Message<"holdfast.v1.HelloResponse"> & {
 export declare const HelloResponseSchema: GenMessage<HelloResponse>;
 
 /**
+ * Of all sequences that are held, those behind this one; both empty: from the first on.
+ *
  * @generated from message holdfast.v1.HeadsRequest
  */
 export declare type HeadsRequest = Message<"holdfast.v1.HeadsRequest"> & {
+  /**
+   * @generated from field: bytes after_writer = 1;
+   */
+  afterWriter: Uint8Array;
+
+  /**
+   * @generated from field: string after_stream = 2;
+   */
+  afterStream: string;
 };
 
 /**
@@ -520,9 +531,18 @@ export declare const StreamHeadSchema: GenMessage<StreamHead>;
  */
 export declare type HeadsResponse = Message<"holdfast.v1.HeadsResponse"> & {
   /**
+   * those of streams "cluster" first, then ascending by writer, then stream
+   *
    * @generated from field: repeated holdfast.v1.StreamHead heads = 1;
    */
   heads: StreamHead[];
+
+  /**
+   * behind the last one
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
 };
 
 /**
