@@ -332,7 +332,7 @@ export class Agent implements AsyncDisposable {
     });
     if (storage === undefined) return;
     const { tiers, log, shards: store } = this.#ports;
-    answerStorage(this.#serve, { storage, store, tiers, ledger, view, sync, log });
+    answerStorage(this.#serve, { storage, store, tiers, ledger, view, sync, log, clock });
   }
 
   /** A fact held here. */

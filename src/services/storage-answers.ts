@@ -5,11 +5,12 @@ import { idBytes, idOf, type PackId, type PeerKey } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { storageMessages } from '../core/log-messages/storage.ts';
 import { openStatement } from '../core/protocol/opened-statement.ts';
-import type { Log } from '../ports/runtime.ts';
+import type { Clock, Log } from '../ports/runtime.ts';
 import type { ShardStore } from '../ports/shard-store.ts';
 import type { ShardTiers } from '../ports/shard-tiers.ts';
 import type { DurabilityView } from './durability-view.ts';
 import type { Ledger } from './ledger.ts';
+import { PeerLines } from './peer-lines.ts';
 import type { Serve } from './serve.ts';
 import type { StoragePeer } from './storage-peer.ts';
 import type { Sync } from './sync.ts';
@@ -24,6 +25,7 @@ export type StorageAnswersOptions = {
   /** Undefined on a host without a cold store. */
   readonly tiers: ShardTiers | undefined;
   readonly log: Log;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
 };
 
 /** Lets other members store here, have snapshots signed, and look at what is held. */
@@ -32,6 +34,7 @@ export function answerStorage(
   options: StorageAnswersOptions,
 ): void {
   const { storage, store, log } = options;
+  const lines = new PeerLines(options);
   answerCold(serve, options);
   serve.register('offer', async ({ head }, caller) => {
     if (head === undefined) throw new HoldfastError('bad-encoding', 'an offer names no shard');
@@ -46,7 +49,7 @@ export function answerStorage(
   serve.register('commit', async ({ manifest }, caller) => {
     const { peer, trace } = caller;
     const receipt = await signFor(peer, manifest, options);
-    log.log('info', storageMessages.receiptSigned, { peer, ...(trace && { trace }) });
+    lines.info(peer, storageMessages.receiptSigned, { ...(trace && { trace }) });
     return { receipt };
   });
   serve.register('head', ({ pack }) => heads(pack, store));

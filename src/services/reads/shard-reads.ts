@@ -5,10 +5,11 @@ import { leafCountOf, leafSizeAt, type ShardHead, shardSizeOf } from '../../core
 import { idOf, type PackId, type PeerKey, shortId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
-import type { Log } from '../../ports/runtime.ts';
+import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import type { Tracer } from '../../ports/tracer.ts';
 import type { Distributor } from '../distributor.ts';
+import { PeerLines } from '../peer-lines.ts';
 import type { Caller, Serve } from '../serve.ts';
 import type { StoragePeer } from '../storage-peer.ts';
 import type { ReadAmount, ReadGuard } from './read-guard.ts';
@@ -22,6 +23,7 @@ export type ShardReadsOptions = {
   readonly distributor: Pick<Distributor, 'serve' | 'isFor'>;
   readonly rights: Pick<ReadRights, 'of'>;
   readonly guard: Pick<ReadGuard, 'admit'>;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Log;
   readonly tracer?: Tracer | undefined;
 };
@@ -38,11 +40,12 @@ const tracesMax = 1024;
 export class ShardReads {
   readonly #options: ShardReadsOptions;
   readonly #heads = new BoundedCache<string, ShardHead>(headsMax);
-
+  readonly #lines: PeerLines;
   readonly #traces = new RecentMap<true>(tracesMax);
 
   constructor(options: ShardReadsOptions) {
     this.#options = options;
+    this.#lines = new PeerLines(options);
   }
 
   /** @throws HoldfastError not-permitted | not-found | corrupt */
@@ -101,7 +104,7 @@ export class ShardReads {
     if (trace === undefined || this.#traces.get(name)) return;
     this.#traces.set(name, true);
     const why = purpose?.kind ?? access;
-    this.#options.log.log('info', storageMessages.shardsRead, { peer, why, trace });
+    this.#lines.info(peer, storageMessages.shardsRead, { why, trace });
   }
 
   async #head(pack: PackId, index: number): Promise<ShardHead> {
