@@ -19,6 +19,7 @@ import { BadPacks } from '../services/repair/bad-packs.ts';
 import { Challenger, readChallenges } from '../services/repair/challenger.ts';
 import type { Survey } from '../services/repair/pack-survey.ts';
 import { RepairKeeper } from '../services/repair/repair-keeper.ts';
+import { RepairReads } from '../services/repair/repair-reads.ts';
 import { RepairView } from '../services/repair/repair-view.ts';
 import { ShardGatherer } from '../services/repair/shard-gatherer.ts';
 import { readScrub, Scrub } from '../services/repair/scrub.ts';
@@ -111,9 +112,10 @@ export class Upkeep {
       return share === 1 ? usual : Math.max(1, (usual || busyPace) * share);
     };
     const pace = new Pace(clock, () => slowed(config.repair.bandwidth));
-    this.#openShards = () => new ShardGatherer({ ...options, store, pace });
+    const reading = { pace, repairReads: new RepairReads(clock) };
+    this.#openShards = () => new ShardGatherer({ ...options, store, ...reading });
     const rebuilder =
-      store === undefined ? undefined : new ShardRebuilder({ ...options, store, pace });
+      store === undefined ? undefined : new ShardRebuilder({ ...options, store, ...reading });
     this.repairs = new RepairKeeper({
       ...{ ...options, view: this.view, rebuilder, records },
       isEnabled: config.repair.enabled,

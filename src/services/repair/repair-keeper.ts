@@ -1,4 +1,4 @@
-import { minuteMs, secondMs } from '../../base/units.ts';
+import { hourMs, minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
@@ -52,8 +52,10 @@ export type RepairState = {
 const periodMs = 15 * secondMs;
 /** Whose turn it is has so long before the next one begins; two that make the same do no harm. */
 export const leaseMs = 2 * minuteMs;
-/** What failed is not tried again before this. */
+/** What failed is not tried again before this; what was read for it is read again at ever longer intervals. */
 const retryMs = minuteMs;
+const retryFactor = 8;
+const retryMaxMs = 6 * hourMs;
 const nothing: RepairOrder = { due: [], waiting: [], isBraked: false };
 
 /**
@@ -68,7 +70,8 @@ export class RepairKeeper {
   /** Since when a pack is known to lack something. */
   readonly #sinceMs = new Map<PackId, number>();
   readonly #begun = new Set<PackId>();
-  readonly #failedMs = new Map<PackId, number>();
+  /** Packs that could not be made whole: when they are tried again, and how often they were read for nothing. */
+  readonly #failures = new Map<PackId, { readonly untilMs: number; readonly readings: number }>();
   readonly #owed: OwedReceipts;
   #judgement: Judgement | undefined;
   #order: RepairOrder = nothing;
@@ -140,7 +143,7 @@ export class RepairKeeper {
     const nowMs = clock.monotonicMs();
     const short = new Set(judgement.tasks.map(({ entry }) => entry.pack));
     for (const pack of short) if (!this.#sinceMs.has(pack)) this.#sinceMs.set(pack, nowMs);
-    for (const known of [this.#sinceMs, this.#begun, this.#failedMs]) {
+    for (const known of [this.#sinceMs, this.#begun, this.#failures]) {
       for (const pack of known.keys()) if (!short.has(pack)) known.delete(pack);
     }
     this.#judgement = judgement;
@@ -196,8 +199,7 @@ export class RepairKeeper {
     const present = takers.filter((agent) => this.isThere(agent));
     const turn = present.indexOf(self);
     if (turn < 0) return false;
-    if (nowMs - (this.#failedMs.get(entry.pack) ?? Number.NEGATIVE_INFINITY) < retryMs)
-      return false;
+    if (nowMs < (this.#failures.get(entry.pack)?.untilMs ?? 0)) return false;
     return nowMs - (this.#sinceMs.get(entry.pack) ?? nowMs) >= turn * leaseMs;
   }
 
@@ -214,13 +216,14 @@ export class RepairKeeper {
     tasks: readonly RepairTask[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { rebuilder, clock, log } = this.#options;
+    const { rebuilder, log } = this.#options;
     const { entry, record } = surveyed;
     const { pack } = entry;
     const indexes = tasks.map(({ index }) => index);
     if (rebuilder === undefined) return;
     this.#current = pack;
     this.#begun.add(pack);
+    const readBefore = rebuilder.bytesRead;
     try {
       const holders = this.#holders(surveyed);
       await rebuilder.make({ entry, indexes, holders, record, signal });
@@ -231,7 +234,7 @@ export class RepairKeeper {
     } catch (error) {
       signal.throwIfAborted();
       this.#failed++;
-      this.#failedMs.set(pack, clock.monotonicMs());
+      this.#postpone(pack, rebuilder.bytesRead > readBefore);
       if (error instanceof WrongEncoding) await this.#expose(surveyed, error);
       else if (codeOf(error) === undefined) throw error;
       else
@@ -240,6 +243,13 @@ export class RepairKeeper {
       this.#current = undefined;
     }
     await this.#owed.signIfDue();
+  }
+
+  #postpone(pack: PackId, hasRead: boolean): void {
+    const readings = (this.#failures.get(pack)?.readings ?? 0) + (hasRead ? 1 : 0);
+    const factor = hasRead ? retryFactor ** (readings - 1) : 1;
+    const untilMs = this.#options.clock.monotonicMs() + Math.min(retryMaxMs, retryMs * factor);
+    this.#failures.set(pack, { untilMs, readings });
   }
 
   #holders({ entry, words }: SurveyedPack): ShardHolder[] {

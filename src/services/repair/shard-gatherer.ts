@@ -2,21 +2,24 @@ import { mapLimit } from '../../base/concurrency.ts';
 import { codeOf, HoldfastError } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
 import { type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
-import { shortId } from '../../core/ids.ts';
+import { type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
 import type { Network } from '../../ports/network.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { ShardSource } from '../../ports/shard-store.ts';
 import type { ShardHolder } from '../holder-history.ts';
-import { LeafFetcher } from '../leaf-fetcher.ts';
+import { LeafFetcher, type LeafRange } from '../leaf-fetcher.ts';
 import type { Pace } from '../pace.ts';
+import type { RepairReads } from './repair-reads.ts';
 
 export type ShardGathererOptions = {
   readonly network: Pick<Network, 'pull'>;
   /** Undefined on a host that holds no shards. */
   readonly store: ShardSource | undefined;
   readonly pace: Pace;
+  /** Of all that this host reads for repair. */
+  readonly repairReads: Pick<RepairReads, 'take'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -53,6 +56,8 @@ export class ShardGatherer {
     const { entry } = job;
     const ranked = this.leaves.history.rank(entry.pack, job.holders);
     const queue = [...Map.groupBy(ranked, ({ index }) => index).values()];
+    // What is read for nothing is not given again so often.
+    if (queue.length < entry.k) throw tooFew(entry, queue.length);
     const found: PresentShard[] = [];
     while (found.length < entry.k && queue.length > 0) {
       const batch = queue.splice(0, entry.k - found.length);
@@ -88,10 +93,11 @@ export class ShardGatherer {
   async fetch(
     { entry, signal }: GatherJob,
     holder: ShardHolder,
-    range: { leaf: number; count: number },
+    range: LeafRange,
   ): Promise<Uint8Array> {
     if (holder.peer !== 'self') {
       await this.#options.pace.take(range.count * limits.leafSize, { signal });
+      this.#count(entry, { ...holder, peer: holder.peer }, range);
     }
     try {
       const bytes = await this.leaves.fetch(entry, holder, range, signal);
@@ -102,6 +108,18 @@ export class ShardGatherer {
       if (codeOf(error) === undefined) throw error;
       throw new HolderFailed('a holder failed', { cause: error });
     }
+  }
+
+  #count(
+    { pack, k, size }: PackEntry,
+    { peer, index }: ShardHolder & { readonly peer: PeerKey },
+    { leaf, count }: LeafRange,
+  ): void {
+    const shardBytes = shardSizeOf({ k, packSize: size });
+    const bytes = Math.min(shardBytes, (leaf + count) * limits.leafSize) - leaf * limits.leafSize;
+    if (this.#options.repairReads.take({ peer, pack, index, bytes, shardBytes })) return;
+    const cause = new Error(`shard ${index} was read as often as its holder gives it in a day`);
+    throw new HolderFailed('a holder gives no more', { cause });
   }
 
   /** Others may have it. What is wrong with this host is not for them to make good, and is thrown on. */

@@ -12,6 +12,7 @@ import { computeShards } from '../computed-shards.ts';
 import type { ShardHolder } from '../holder-history.ts';
 import type { ManifestRecord } from '../ledger.ts';
 import type { Pace } from '../pace.ts';
+import type { RepairReads } from './repair-reads.ts';
 import { ShardGatherer } from './shard-gatherer.ts';
 
 export type ShardRebuilderOptions = {
@@ -19,6 +20,7 @@ export type ShardRebuilderOptions = {
   readonly store: ShardStore;
   readonly compute: Compute;
   readonly pace: Pace;
+  readonly repairReads: Pick<RepairReads, 'take'>;
   readonly clock: Clock;
   readonly log: Log;
 };

@@ -9,6 +9,7 @@ import { Pace } from '../../../src/services/pace.ts';
 import { PackPlacer } from '../../../src/services/pack-placer.ts';
 import type { WrittenPack } from '../../../src/services/pack-writer.ts';
 import { Recoder } from '../../../src/services/recoder.ts';
+import { RepairReads } from '../../../src/services/repair/repair-reads.ts';
 import { ShardGatherer } from '../../../src/services/repair/shard-gatherer.ts';
 import {
   BackupCluster,
@@ -87,7 +88,10 @@ function recode(change: { bytesMax?: number; code?: typeof five; ordinals?: numb
   const pace = new Pace(clock, () => 0);
   const recoder = new Recoder({
     ...{ index, view, compute: taking, log, selfPeer: member.peerKey },
-    shards: new ShardGatherer({ network, store: shards.store, clock, log, pace }),
+    shards: new ShardGatherer({
+      ...{ network, store: shards.store, clock, log, pace },
+      repairReads: new RepairReads(clock),
+    }),
     reachable: () => [...peers.reachable(), member],
     place: async (written) => {
       await distributor.place(written, home.id, placer.assign(written, five));

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inlineCompute } from '../../../../src/adapters/compute/inline.ts';
 import { minuteMs } from '../../../../src/base/units.ts';
 import { leafHashes, merkleRoot } from '../../../../src/core/coding/merkle.ts';
+import { HoldfastError } from '../../../../src/core/errors.ts';
 import { packIdOf, shardSizeOf } from '../../../../src/core/format/shard.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import type { Alarm } from '../../../../src/services/alarms.ts';
@@ -10,6 +11,7 @@ import { Pace } from '../../../../src/services/pace.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
 import { BadPacks } from '../../../../src/services/repair/bad-packs.ts';
 import { leaseMs, RepairKeeper } from '../../../../src/services/repair/repair-keeper.ts';
+import { RepairReads } from '../../../../src/services/repair/repair-reads.ts';
 import { RepairView } from '../../../../src/services/repair/repair-view.ts';
 import { ShardRebuilder } from '../../../../src/services/repair/shard-rebuilder.ts';
 import {
@@ -48,7 +50,9 @@ async function keeperOf(at: BackupSite): Promise<RepairKeeper> {
   const shared = { ledger, facts, peers, clock, network, self, log, standing };
   const view = new RepairView({ ...shared, isFailing: () => false, isDiscarded: () => false });
   const pace = new Pace(clock, () => 0);
-  const rebuilder = new ShardRebuilder({ ...shared, store, compute: inlineCompute(), pace });
+  const repairReads = new RepairReads(clock);
+  const reading = { ...shared, store, pace, repairReads };
+  const rebuilder = new ShardRebuilder({ ...reading, compute: inlineCompute() });
   const badPacks = await BadPacks.read(new MemoryStepStore());
   const raise = async (alarm: Alarm): Promise<void> => void alarms.push(alarm);
   return new RepairKeeper({
@@ -193,6 +197,48 @@ describe('a lost site', () => {
     await cluster.clock.advance(1000);
     await everybodyRepairs([2, away]);
     expect(made()).toBe(1);
+  });
+});
+
+describe('what cannot be made', () => {
+  const shardSize = (pack: WrittenPack) =>
+    shardSizeOf({ k: pack.entry.k, packSize: pack.entry.size });
+
+  async function tryFor(hours: number, i: number): Promise<void> {
+    for (let minute = 0; minute < hours * 60; minute += 5) {
+      await cluster.clock.advance(5 * minuteMs);
+      await keepers[i]?.round();
+    }
+  }
+
+  test('for want of room is read no oftener than its holders give it, and made once there is room', async () => {
+    const pack = await writtenPack(1, { k: 3, m: 2 });
+    await backUp([pack]);
+    const { store } = site(5).shards;
+    const write = store.write.bind(store);
+    store.write = async () => {
+      throw new HoldfastError('disk-full', 'no room');
+    };
+    await lose(3);
+    await tryFor(12, 5);
+    const read = keepers[5]?.state.bytesRead ?? 0;
+    expect(read).toBeGreaterThanOrEqual(2 * 3 * shardSize(pack));
+    // Four have a shard, and midnight may have passed.
+    const most = 2 * limits.repairReadsPerShardAndDay * 4 * shardSize(pack);
+    expect(read).toBeLessThanOrEqual(most);
+    store.write = write;
+    await tryFor(24, 5);
+    expect(shardsAt(5, pack)).toEqual([3]);
+  });
+
+  test('because too few shards can be had is not read at all', async () => {
+    const pack = await writtenPack(1, { k: 3, m: 2 });
+    await backUp([pack]);
+    await lose(3);
+    for (const i of [0, 1]) cluster.isolate(i);
+    await tryFor(2, 5);
+    expect(keepers[5]?.state.failed).toBeGreaterThan(10);
+    expect(keepers[5]?.state.bytesRead).toBe(0);
   });
 });
 
