@@ -3,7 +3,8 @@ import { Simulation } from '../../../sim/simulation.ts';
 
 const steps = 200;
 const met = new Set<string>();
-const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+/** The last one for a write that a crash keeps by chance: that is rare. */
+const seeds = [...Array.from({ length: 20 }, (_, i) => i + 1), 35];
 
 test.for(seeds)(
   'seed %i: five members stay safe in trouble, and agree once healed',
