@@ -79,8 +79,8 @@ export const dataMutants: readonly DataMutant[] = [
   mutant(
     'reuses what it knows of a file whatever its time says',
     { by: 'faithful', within: 10 },
-    service('tree-scan.ts', 'before.ctimeNs === facts.ctimeNs &&', ''),
-    service('tree-scan.ts', 'before.mtimeNs === facts.mtimeNs &&', ''),
+    service('scan-entry.ts', 'before.ctimeNs === facts.ctimeNs &&', ''),
+    service('scan-entry.ts', 'before.mtimeNs === facts.mtimeNs &&', ''),
   ),
   mutant(
     'believes that one site more may fail',

@@ -36,14 +36,14 @@ beforeAll(async () => {
   writeFileSync(policy, JSON.stringify({ destructiveDelay: '3s', datasets: [rule] }));
   const founding = [...operators, '--threshold', '2', '--policy', policy];
   await cluster.form(threeSites, { surviveSites: 1, founding, inviting: by('ada', 'bea') });
-  await until('three members are known to the log', 30_000, async () => {
+  await until('three members are known to the log', 120_000, async () => {
     const { learners, voters } = await cluster.api(origin).coordinator();
     return learners.length + voters.length === 3;
   });
   const file = join(cluster.root, 'file');
   writeFileSync(file, 'what shall stay');
   await cluster.backup(origin, ['--dataset', 'home', file]);
-  await until('the snapshot is anchored', 30_000, async () => {
+  await until('the snapshot is anchored', 120_000, async () => {
     const plan = ['restore', 'plan', 'home', '--to', second, '--dir', join(cluster.root, 'back')];
     return (await cluster.run(plan, origin)).code === 0;
   });
@@ -122,7 +122,7 @@ describe('two operators', () => {
     await cluster.expect(0, sign, origin);
     expect(await proposalOf('release')).toMatchObject({ state: 'waiting', lengthMs: 3000 });
     expect((await cluster.api(second).keeping()).holds).toHaveLength(1);
-    await until('the delay is over', 30_000, async () => {
+    await until('the delay is over', 120_000, async () => {
       return (await proposalOf('release')).state === 'done';
     });
     expect(performance.now() - signedMs).toBeGreaterThan(3000);
@@ -149,7 +149,7 @@ describe('two operators', () => {
     await cluster.expect(0, ['approve', 'sign', hash.slice(0, 12), ...by('cle')], second);
     cluster.prepare('late');
     const joining = ['join', '--code-file', file, '--name', 'late', '--listen', '127.0.0.1:0'];
-    await until('its issuer has told of it', 10_000, async () => {
+    await until('its issuer has told of it', 60_000, async () => {
       return (await cluster.run(joining, 'late')).code === 0;
     });
   });

@@ -38,11 +38,11 @@ beforeAll(async () => {
   const auditSize = (await cluster.api(source).auditHead()).size;
   await cluster.untilConnected();
   for (const name of ['second', 'third']) await backUp(name);
-  await until('others remember more of its audit log than the copy has', 60_000, async () => {
+  await until('others remember more of its audit log than the copy has', 180_000, async () => {
     const { members } = await cluster.api(source).verifyAudit();
     return members.some(({ name, size }) => name === founder && size > auditSize);
   });
-}, 180_000);
+}, 600_000);
 
 afterAll(() => cluster[Symbol.asyncDispose]());
 
@@ -57,7 +57,7 @@ describe('a source whose state directory is an earlier copy', () => {
     cpSync(earlier, cluster.state(source), { recursive: true });
     await cluster.start(source);
     await cluster.untilConnected();
-    await until('it has found out', 60_000, async () => {
+    await until('it has found out', 180_000, async () => {
       return (await kindsAt(source)).includes('lost-state');
     });
     await backUp('fourth');
@@ -66,7 +66,7 @@ describe('a source whose state directory is an earlier copy', () => {
   });
 
   it('is found by its audit log, which is shorter than others remember: exit code 23', async () => {
-    await until('others have proof', 60_000, async () => {
+    await until('others have proof', 180_000, async () => {
       return (await kindsAt(founder)).includes('audit-tampered');
     });
     await cluster.expect(23, ['audit', 'verify'], source);
@@ -89,7 +89,7 @@ describe('a clone of a source', () => {
       await clone.network.connect(peerKey as PeerKey, addresses);
     }
     for (const site of [founder, other]) {
-      await until(`${site} has the proof`, 60_000, async () => {
+      await until(`${site} has the proof`, 180_000, async () => {
         return (await kindsAt(site)).includes('two-histories');
       });
     }

@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => cluster[Symbol.asyncDispose]());
 
 async function untilBothAreThere(): Promise<void> {
-  await until('both snapshots are there', 30_000, async () => {
+  await until('both snapshots are there', 120_000, async () => {
     return (await cluster.snapshots(edited)).length === 2;
   });
 }
