@@ -6,10 +6,13 @@ import { type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { networkMessages } from '../../core/log-messages/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
+import { CallLanes } from './call-lane.ts';
 import { Deadline } from './deadline.ts';
 import { errorOf, rethrowBug, unreachable } from './failure.ts';
 import { finish, StreamReader, writeFrame } from './stream-io.ts';
 import {
+  callServerIdleMs,
+  callStreamIdleMs,
   callsRunningMax,
   callsStartedMax,
   callsWaitingMax,
@@ -23,13 +26,17 @@ export type CallHandler = (
   options: Cancel,
 ) => Promise<Uint8Array>;
 
-/** Calls to others: one stream each, a framed request one way and a framed response the other. */
+type Line = { readonly slots: Semaphore; readonly lanes: CallLanes };
+
+/** Calls to others: a framed request one way, a framed response the other, and the next on the same stream. */
 export class CallClient {
   readonly #protocol: string;
-  readonly #slots = new WeakMap<Connection, Semaphore>();
+  readonly #idleMs: number;
+  readonly #lines = new WeakMap<Connection, Line>();
 
-  constructor(protocol: string) {
+  constructor(protocol: string, idleMs: number = callStreamIdleMs) {
     this.#protocol = protocol;
+    this.#idleMs = idleMs;
   }
 
   /** @throws HoldfastError peer-unreachable | timeout | limit-exceeded */
@@ -42,9 +49,10 @@ export class CallClient {
     const what = `a call to peer ${shortId(options.peer)}`;
     using deadline = new Deadline({ ms: options.timeoutMs, what, signal: options.signal });
     try {
-      const release = await this.#slot(connection, deadline.signal);
+      const { slots, lanes } = this.#lineOf(connection);
+      const release = await slotOf(slots, deadline.signal);
       try {
-        return await this.#exchange(connection, request, deadline.signal);
+        return await lanes.call(request, deadline.signal);
       } finally {
         release();
       }
@@ -54,60 +62,36 @@ export class CallClient {
     }
   }
 
-  async #exchange(
-    connection: Connection,
-    request: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const stream = await connection.newStream(this.#protocol, {
-      signal,
-      runOnLimitedConnection: true,
-    });
-    const onAbort = (): void => stream.abort(errorOf(signal.reason));
-    signal.addEventListener('abort', onAbort, { once: true });
-    const reader = new StreamReader(stream);
-    try {
-      if (signal.aborted) onAbort();
-      await writeFrame(stream, request, messageIdleMs);
-      await stream.close({ signal });
-      const response = await reader.readFrame({
-        sizeMax: limits.messageSizeMax,
-        idleMs: messageIdleMs,
-        // The handler may take all the time that the caller allows.
-        firstMs: untilDeadlineMs,
-      });
-      if (response === undefined) throw new Error('the peer gave no answer');
-      void finish(stream, reader, finishMs).finally(() => reader[Symbol.dispose]());
-      return response;
-    } catch (error) {
-      stream.abort(errorOf(error));
-      reader[Symbol.dispose]();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+  #lineOf(connection: Connection): Line {
+    let line = this.#lines.get(connection);
+    if (line === undefined) {
+      const lanes = new CallLanes(connection, this.#protocol, this.#idleMs);
+      line = { slots: new Semaphore(callsStartedMax), lanes };
+      this.#lines.set(connection, line);
     }
+    return line;
   }
+}
 
-  async #slot(connection: Connection, signal: AbortSignal): Promise<() => void> {
-    const slots = this.#slots.get(connection) ?? new Semaphore(callsStartedMax);
-    this.#slots.set(connection, slots);
-    const turn = slots.acquire();
-    try {
-      return await abortable(turn, signal);
-    } catch (error) {
-      void turn.then((release) => release());
-      throw error;
-    }
+async function slotOf(slots: Semaphore, signal: AbortSignal): Promise<() => void> {
+  const turn = slots.acquire();
+  try {
+    return await abortable(turn, signal);
+  } catch (error) {
+    void turn.then((release) => release());
+    throw error;
   }
 }
 
 /** Answers the calls of others, a bounded number at once for each peer. */
 export class CallServer {
+  readonly #isMember: (peer: PeerKey) => boolean;
   readonly #log: Log;
   readonly #waiting = new Map<PeerKey, { slots: Semaphore; count: number }>();
   #handler: CallHandler | undefined;
 
-  constructor(log: Log) {
+  constructor(isMember: (peer: PeerKey) => boolean, log: Log) {
+    this.#isMember = isMember;
     this.#log = log;
   }
 
@@ -117,15 +101,27 @@ export class CallServer {
 
   /** Takes a stream over. */
   accept(stream: Stream, peer: PeerKey): void {
-    this.#answerInTurn(stream, peer).catch((error) => {
+    this.#answerAll(stream, peer).catch((error) => {
       stream.abort(errorOf(error));
       this.#log.log('debug', networkMessages.callNotAnswered, { peer, error });
       rethrowBug(error);
     });
   }
 
-  async #answerInTurn(stream: Stream, peer: PeerKey): Promise<void> {
+  async #answerAll(stream: Stream, peer: PeerKey): Promise<void> {
     using reader = new StreamReader(stream);
+    let answered = 0;
+    while (!(await reader.isAtEnd(answered === 0 ? messageIdleMs : callServerIdleMs))) {
+      // The stream is older than the request: who asks may have been put out meanwhile.
+      if (!this.#isMember(peer)) throw new Error('the peer is not a member');
+      await this.#answerInTurn(stream, peer, reader);
+      answered += 1;
+    }
+    if (answered === 0) throw new Error('nothing to answer');
+    await finish(stream, reader, finishMs);
+  }
+
+  async #answerInTurn(stream: Stream, peer: PeerKey, reader: StreamReader): Promise<void> {
     const line = this.#waiting.get(peer) ?? { slots: new Semaphore(callsRunningMax), count: 0 };
     if (line.count >= callsRunningMax + callsWaitingMax) {
       throw new HoldfastError('limit-exceeded', 'a peer has too many calls under way');
@@ -143,12 +139,12 @@ export class CallServer {
       line.count -= 1;
       if (line.count === 0) this.#waiting.delete(peer);
     }
-    await finish(stream, reader, finishMs);
   }
 
   async #answer(stream: Stream, peer: PeerKey, reader: StreamReader): Promise<void> {
     // The caller may have given up while it waited.
     if (stream.status !== 'open') return;
+    // Read only now: what waits costs no more memory than the stream may hold.
     const request = await reader.readFrame({
       sizeMax: limits.messageSizeMax,
       idleMs: messageIdleMs,
@@ -166,9 +162,6 @@ export class CallServer {
     }
   }
 }
-
-/** Longer than any timeout that a caller may set: the deadline resets the stream. */
-const untilDeadlineMs = 2 ** 31 - 1;
 
 function refuseLong(what: string, bytes: Uint8Array): void {
   if (bytes.length <= limits.messageSizeMax) return;

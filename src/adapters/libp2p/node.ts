@@ -91,8 +91,8 @@ class Libp2pNetwork implements Network {
     this.#prefix = prefix;
     this.self = selfOf(node);
     this.#dialer = new Dialer(node, admission);
-    this.#callClient = new CallClient(`${prefix}/call/1`);
-    this.#callServer = new CallServer(log);
+    this.#callClient = new CallClient(`${prefix}/call/2`);
+    this.#callServer = new CallServer((peer) => options.admit(peer), log);
     this.#pullClient = new PullClient((peer) => this.#openPullStream(peer));
     this.#pullServer = new PullServer(log);
     this.#announcements = new Announcements({
@@ -121,7 +121,7 @@ class Libp2pNetwork implements Network {
     node.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail));
     node.addEventListener('peer:connect', ({ detail }) => this.#onPeer(detail, true));
     node.addEventListener('peer:disconnect', ({ detail }) => this.#onPeer(detail, false));
-    await node.handle(`${this.#prefix}/call/1`, this.#accepting(this.#callServer), {
+    await node.handle(`${this.#prefix}/call/2`, this.#accepting(this.#callServer), {
       // Beyond what waits, the server itself resets: libp2p would not tell us.
       maxInboundStreams: callsRunningMax + callsWaitingMax + 16,
       maxOutboundStreams: callsStartedMax + 16,

@@ -139,6 +139,11 @@ export class StreamReader implements Disposable {
     return this.#size === 0 && !(await this.#more(idleMs));
   }
 
+  /** Nothing has come that was not read, and the peer has not ended. */
+  get isQuiet(): boolean {
+    return this.#size === 0 && this.#stream.readBufferLength === 0 && !this.#isEnded;
+  }
+
   /** A read under way ends as if the peer had. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;

@@ -8,6 +8,10 @@ export const callsWaitingMax = 64;
 /** Calls that this side starts at once on a connection; below what the far end takes, so that none is reset. */
 export const callsStartedMax = 64;
 
+/** A call stream without calls is given up after this; the server waits longer, so that the client decides. */
+export const callStreamIdleMs = 30 * secondMs;
+export const callServerIdleMs = 4 * callStreamIdleMs;
+
 /** Pull streams to one peer: enough to fill a line whose window is small against its delay. */
 export const pullStreamsMax = 4;
 /** Pulls that may wait for a stream to one peer; callers keep far fewer. */

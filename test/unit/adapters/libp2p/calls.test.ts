@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
+import { CallClient, CallServer } from '../../../../src/adapters/libp2p/calls.ts';
 import { framed, StreamReader, writeAll } from '../../../../src/adapters/libp2p/stream-io.ts';
+import type { PeerKey } from '../../../../src/core/ids.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import { bareServer, rawStream } from './raw-peer.ts';
 import { cluster as clusterId, SampleCluster } from './sample-agent.ts';
+import { StreamPair } from './stream-pair.ts';
 
-const protocol = `/holdfast/${clusterId.slice(0, 8)}/call/1`;
+const protocol = `/holdfast/${clusterId.slice(0, 8)}/call/2`;
 const ask = framed(Uint8Array.of(1));
 
 test('sixteen calls of a peer run, sixty-four wait, and more are reset', async () => {
@@ -78,6 +81,79 @@ test('answered calls leave no stream behind', async () => {
   }
   const open = () => raw.connection.streams.filter((s) => s.protocol === protocol).length;
   await expect.poll(open).toBe(0);
+});
+
+test('calls one after another share a stream, calls at once have their own', async () => {
+  await using cluster = new SampleCluster();
+  const client = await cluster.join();
+  let opened = 0;
+  await using server = await bareServer(protocol, async (stream) => {
+    opened += 1;
+    using reader = new StreamReader(stream);
+    while (await reader.readFrame({ sizeMax: 100, idleMs: 5000 }))
+      await writeAll(stream, ask, 5000);
+  });
+  cluster.members.add(server.self);
+  await client.connectTo(server.address);
+  const call = () => client.call(server.self, Uint8Array.of(1));
+  for (let i = 0; i < 20; i++) expect(await call()).toEqual(Uint8Array.of(1));
+  expect(opened).toBe(1);
+  await Promise.all(Array.from({ length: 5 }, call));
+  await Promise.all(Array.from({ length: 5 }, call));
+  expect(opened).toBe(5);
+});
+
+test('a stream on which the peer has said more than it was asked for is not used again', async () => {
+  await using cluster = new SampleCluster();
+  const client = await cluster.join();
+  let opened = 0;
+  await using server = await bareServer(protocol, async (stream) => {
+    opened += 1;
+    using reader = new StreamReader(stream);
+    const answer = Uint8Array.of(...ask, ...framed(Uint8Array.of(9)));
+    while (await reader.readFrame({ sizeMax: 100, idleMs: 5000 }))
+      await writeAll(stream, answer, 5000);
+  });
+  cluster.members.add(server.self);
+  await client.connectTo(server.address);
+  for (let i = 0; i < 3; i++) {
+    expect(await client.call(server.self, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(opened).toBe(3);
+});
+
+test('a stream without calls ends after its time, and one with a long call does not', async () => {
+  await using pair = await StreamPair.open();
+  const { promise: connected, resolve } = Promise.withResolvers<void>();
+  const server = new CallServer(() => true, { log: () => undefined });
+  server.serve(async (_peer, request) => {
+    await new Promise((done) => setTimeout(done, 300));
+    return request;
+  });
+  pair.arriving((stream) => {
+    server.accept(stream, 'aa'.repeat(32) as PeerKey);
+    resolve();
+  });
+  const client = new CallClient(pair.protocol, 100);
+  const options = { timeoutMs: 5000, peer: 'bb'.repeat(32) as PeerKey };
+  expect(await client.call(pair.connection, ask, options)).toEqual(ask);
+  await connected;
+  expect(pair.openStreams()).toBe(2);
+  await expect.poll(() => pair.openStreams()).toBe(0);
+});
+
+test('who was put out is not answered on a stream that is older than that', async () => {
+  await using cluster = new SampleCluster();
+  const server = await cluster.join();
+  server.serveCalls(async (_peer, request) => request);
+  await using raw = await rawStream(cluster, server, protocol);
+  using reader = new StreamReader(raw.stream);
+  await writeAll(raw.stream, ask, 5000);
+  expect(await reader.readExactly(ask.length, 5000)).toEqual(ask);
+  for (const member of cluster.members) if (member !== server.self) cluster.members.delete(member);
+  await writeAll(raw.stream, ask, 5000);
+  await expect(reader.readExactly(1, 5000)).rejects.toMatchObject({ code: 'peer-unreachable' });
 });
 
 test.each([

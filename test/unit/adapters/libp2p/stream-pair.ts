@@ -1,4 +1,4 @@
-import type { Stream } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { Admission } from '../../../../src/adapters/libp2p/admission.ts';
 import { createNode, type Libp2pNode } from '../../../../src/adapters/libp2p/libp2p-node.ts';
@@ -26,12 +26,23 @@ export class StreamPair implements AsyncDisposable {
     this.#server = server;
   }
 
+  readonly protocol = protocol;
+
+  get connection(): Connection {
+    const [connection] = this.#client.getConnections();
+    if (connection === undefined) throw new Error('not connected');
+    return connection;
+  }
+
+  /** Hands the next stream that somebody opens to `take`. */
+  arriving(take: (stream: Stream) => void): void {
+    this.#arrived.push(take);
+  }
+
   /** `near` is the end that opened the stream. */
   async stream(): Promise<{ near: Stream; far: Stream }> {
     const far = new Promise<Stream>((resolve) => this.#arrived.push(resolve));
-    const [connection] = this.#client.getConnections();
-    if (connection === undefined) throw new Error('not connected');
-    return { near: await connection.newStream(protocol), far: await far };
+    return { near: await this.connection.newStream(protocol), far: await far };
   }
 
   /** Streams of the connection that are not over, both ends counted. */
