@@ -142,8 +142,8 @@ export class CallServer {
   }
 
   async #answer(stream: Stream, peer: PeerKey, reader: StreamReader): Promise<void> {
-    // The caller may have given up while it waited.
-    if (stream.status !== 'open') return;
+    // What it said may still be unread: whoever goes on with such a stream goes on for ever.
+    if (stream.status !== 'open') throw new Error('the caller has given up');
     // Read only now: what waits costs no more memory than the stream may hold.
     const request = await reader.readFrame({
       sizeMax: limits.messageSizeMax,
