@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 export type Opponent = 'restic' | 'borg';
 
 export type BenchArguments = {
-  readonly kind: 'macro' | 'micro' | 'curves';
+  readonly kind: 'macro' | 'micro' | 'curves' | 'calls';
   readonly against: readonly Opponent[];
   /** Ids of rows; empty for all. */
   readonly only: readonly string[];
@@ -20,7 +20,7 @@ export type BenchArguments = {
   readonly report: string | undefined;
 };
 
-export const usage = `npm run bench -- [micro | curves] [options]
+export const usage = `npm run bench -- [micro | curves | calls] [options]
   --against restic,borg  compare with these; installs them where the system's packages can be installed
   --only ROW,ROW         these rows alone; --only list names them
   --runs N               interleaved runs (3)
@@ -47,7 +47,8 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
     },
   });
   const [kind = 'macro', ...rest] = positionals;
-  if (!['macro', 'micro', 'curves'].includes(kind) || rest.length > 0) throw new Error(usage);
+  if (!['macro', 'micro', 'curves', 'calls'].includes(kind) || rest.length > 0)
+    throw new Error(usage);
   const corpus = resolve(values.corpus);
   return {
     kind: kind as BenchArguments['kind'],

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchArguments } from './arguments.ts';
+import { benchCalls } from './calls.ts';
 import { curves } from './curves.ts';
 import { macro } from './macro.ts';
 import { micro } from './micro.ts';
@@ -23,6 +24,7 @@ try {
   try {
     if (options.kind === 'macro') await macro(options, stop.signal);
     else if (options.kind === 'micro') await micro(options, stop.signal);
+    else if (options.kind === 'calls') await benchCalls();
     else await curves(options, stop.signal);
   } finally {
     rmSync(options.work, { recursive: true, force: true });

@@ -265,7 +265,7 @@ function cutCallsContract(makePair: MakePair): void {
         });
       });
     });
-    const call = left.call(right.self, Uint8Array.of(1), { timeoutMs: 50 });
+    const call = left.call(right.self, Uint8Array.of(1), { timeoutMs: 1000 });
     await expect(call).rejects.toMatchObject({ code: 'timeout' });
     await eventually(() => isTold);
   });
