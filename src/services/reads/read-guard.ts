@@ -96,6 +96,8 @@ export class ReadGuard {
     const { objection, words } = right;
     const why = objection === undefined ? '' : `, and what it showed does not count: ${objection}`;
     const text = `${reader} has ${words} here, ${amount}${why}. It gets no more of that today. Look: holdfast audit show`;
+    const event = { actor: reader, action: words, subject: '', detail: `${amount}${why}` } as const;
+    this.#options.audit({ ...event, kind: 'refusal', outcome: 'refused' });
     this.#raise('bulk-read', `${reader} ${this.#day()}`, text, { reader, amount });
     return new HoldfastError('not-permitted', `${amount} were read here without a grant${why}`, {
       next: 'holdfast restore request SNAPSHOT --reason TEXT',

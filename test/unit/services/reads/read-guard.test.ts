@@ -55,6 +55,8 @@ describe('a reader', () => {
     expect(alarms[0]).toMatchObject({ kind: 'bulk-read', facts: { reader: 'cellar' } });
     expect(alarms[0]?.text).toMatch(/^cellar has read shards here, 100 B within a day/);
     expect(counts.get(`${'ab'.repeat(32)} plain`)).toBe(100);
+    const refused = { kind: 'refusal', actor: 'cellar', action: 'read shards', outcome: 'refused' };
+    expect(events.at(-1)).toMatchObject({ ...refused, detail: '100 B within a day' });
   });
 
   test('hears why what it has shown does not count', async () => {
