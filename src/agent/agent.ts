@@ -198,8 +198,7 @@ export class Agent implements AsyncDisposable {
       ...shared,
       distributor,
       committer: this.#committer,
-      packUse,
-      standing,
+      ...{ packUse, standing, underWay: { begin: () => this.upkeep.beginBackup() } },
       ownFreeBytes: () => store?.usage().freeBytes ?? 0,
       openShards: () => this.upkeep.openShards(),
     });
@@ -238,7 +237,7 @@ export class Agent implements AsyncDisposable {
     this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
     this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });
     const isBusy = (): boolean => this.isBusy;
-    const care = { isBusy, careShare: () => bandwidth.careShare };
+    const care = { isBusy, careShare: () => bandwidth.careShare, sync, serve: this.#serve };
     this.upkeep = new Upkeep({ ...keeping, ...parts.upkeep, standing, alarms, config, ...care });
     this.drilling = new Drilling(this, ports);
     this.audit = new AgentAudit({

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
+import type { DrainTarget } from '../core/format/control-records.ts';
 import { type AgentKey, shortId } from '../core/ids.ts';
 import { isUrgent } from '../core/policy/repair-order.ts';
 import type { RepairTask } from '../core/policy/repair-plan.ts';
@@ -32,28 +33,35 @@ export function upkeepApi(agent: Agent): UpkeepApi {
 }
 
 async function drainReports(agent: Agent): Promise<DrainReport[]> {
-  const { ledger, control, upkeep } = agent;
-  const judgement = await upkeep.repairs.look();
-  const reports = control.log.state.drains.all().map(async (target): Promise<DrainReport> => {
-    const members = ledger.roster
-      .members()
-      .filter((one) =>
-        'site' in target ? one.site === target.site : one.agentKey === target.agent,
-      );
-    const keys = new Set(members.map(({ agentKey }) => agentKey));
-    const { packs, waiting, undelivered } = dependentsOf(judgement, keys);
-    const name = 'site' in target ? target.site : agent.nameOf(target.agent);
-    return {
-      name,
-      kind: 'site' in target ? 'site' : 'host',
-      hosts: members.map((one) => one.name),
-      packs: packs.length,
-      waiting: waiting.length,
-      undelivered: undelivered.length,
-      unsigned: await unsignedWithout(agent, keys),
-    };
+  const targets = agent.control.log.state.drains.all();
+  return Promise.all(targets.map((target) => drainReport(agent, target)));
+}
+
+async function drainReport(agent: Agent, target: DrainTarget): Promise<DrainReport> {
+  const { ledger, upkeep } = agent;
+  const members = ledger.roster
+    .members()
+    .filter((one) => ('site' in target ? one.site === target.site : one.agentKey === target.agent));
+  const keys = new Set(members.map(({ agentKey }) => agentKey));
+  // First: what a source signs before it answers is judged then.
+  const { backups, unasked } = await upkeep.drainWatch.ask([...keys]);
+  const holders = members.filter((one) => one.hasRole('storage'));
+  const { packs, waiting, undelivered } = dependentsOf(await upkeep.repairs.look(), {
+    leaving: keys,
+    holders: holders.map(({ agentKey }) => agentKey),
   });
-  return Promise.all(reports);
+  const name = 'site' in target ? target.site : agent.nameOf(target.agent);
+  return {
+    name,
+    kind: 'site' in target ? 'site' : 'host',
+    hosts: members.map((one) => one.name),
+    packs: packs.length,
+    waiting: waiting.length,
+    undelivered: undelivered.length,
+    unsigned: await unsignedWithout(agent, keys),
+    underWay: backups,
+    unasked: [...unasked],
+  };
 }
 
 /** A receipt is for one snapshot: who has copied a shard signs anew for each that needs it, a moment later. */

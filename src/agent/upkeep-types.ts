@@ -23,6 +23,10 @@ export type DrainReport = {
   undelivered: number;
   /** Newest snapshots that would outlive less without it: others hold what it has, and have not signed for it there. */
   unsigned: number;
+  /** Backups, and sources that may begin one, that may still come to need it: of snapshots that nobody has signed yet. */
+  underWay: number;
+  /** Names of sources that could not be asked for that. */
+  unasked: string[];
 };
 
 /** What would be if sites were lost, as this host knows things. */

@@ -17,6 +17,7 @@ import type { PackUse } from '../services/pack-use.ts';
 import type { Peers } from '../services/peers.ts';
 import { BadPacks } from '../services/repair/bad-packs.ts';
 import { Challenger, readChallenges } from '../services/repair/challenger.ts';
+import { DrainWatch } from '../services/repair/drain-watch.ts';
 import type { Survey } from '../services/repair/pack-survey.ts';
 import { RepairKeeper } from '../services/repair/repair-keeper.ts';
 import { RepairReads } from '../services/repair/repair-reads.ts';
@@ -24,8 +25,10 @@ import { RepairView } from '../services/repair/repair-view.ts';
 import { ShardGatherer } from '../services/repair/shard-gatherer.ts';
 import { readScrub, Scrub } from '../services/repair/scrub.ts';
 import { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
+import type { Serve } from '../services/serve.ts';
 import type { Standing } from '../services/standing.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
+import type { Sync } from '../services/sync.ts';
 import { TierKeeper } from '../services/tiers/tier-keeper.ts';
 import type { Config } from './config.ts';
 
@@ -50,6 +53,8 @@ export type UpkeepOptions = UpkeepRecords &
     readonly ledger: Ledger;
     readonly facts: FactStore;
     readonly peers: Peers;
+    readonly sync: Sync;
+    readonly serve: Pick<Serve, 'register'>;
     readonly network: Network;
     readonly compute: Compute;
     readonly self: AgentKey;
@@ -90,6 +95,7 @@ export class Upkeep {
   readonly repairBandwidth: number;
   readonly badPacks: BadPacks;
   readonly challenger: Challenger;
+  readonly drainWatch: DrainWatch;
   /** Undefined on an agent that holds no shards. */
   readonly scrub: Scrub | undefined;
   /** Undefined on an agent without a cold store, or that holds no shards. */
@@ -101,6 +107,8 @@ export class Upkeep {
   constructor(options: UpkeepOptions) {
     const { store, clock, config, packUse, promises: records } = options;
     this.badPacks = options.badPacks;
+    this.drainWatch = new DrainWatch(options);
+    this.drainWatch.answer(options.serve);
     this.repairBandwidth = config.repair.bandwidth;
     this.view = new RepairView({
       ...options,
@@ -142,6 +150,11 @@ export class Upkeep {
     const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
     const moving = this.tierKeeper === undefined ? [] : [this.tierKeeper];
     this.#duties = [this.challenger, ...storing, ...moving];
+  }
+
+  /** A backup of this host begins. @returns what is to be called when it has ended */
+  beginBackup(): () => void {
+    return this.drainWatch.underWay.begin();
   }
 
   /** Reads shards of others as repairs do, at the same pace. */

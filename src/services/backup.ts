@@ -15,6 +15,7 @@ import type { PackSealing, Sealer } from '../ports/sealer.ts';
 import type { Source } from '../ports/source.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import { BackupRun } from './backup-run.ts';
+import type { BackupsUnderWay } from './backups-under-way.ts';
 import type { Committer } from './committer.ts';
 import type { OwnDataset } from './datasets.ts';
 import type { Distributor } from './distributor.ts';
@@ -106,6 +107,8 @@ export type BackupOptions = {
   readonly view: DurabilityView;
   readonly packUse: Pick<PackUse, 'unneeded' | 'namedBefore'>;
   readonly standing?: Standing;
+  /** Told of each that may place something. */
+  readonly underWay?: Pick<BackupsUnderWay, 'begin'>;
   /** Reads old packs to make them anew; undefined: nobody does. */
   readonly openShards?: () => ShardGatherer;
 };
@@ -132,10 +135,12 @@ export class Backup {
     return Channel.of<BackupProgress>(async (channel) => {
       const release = await this.#turn.acquire();
       this.#running++;
+      const end = job.dryRun ? undefined : this.#options.underWay?.begin();
       try {
         const result = await this.#attempt(this.#traced(job), channel, signal);
         return { kind: 'done', result };
       } finally {
+        end?.();
         this.#running--;
         release();
       }

@@ -41,6 +41,8 @@ export class BackupBench {
   #own: OwnDataset | undefined;
   /** Packs that are on their way out, each time that the backup looks. */
   expired: () => readonly PackId[] = () => [];
+  /** A run begins that may place something; what it returns is called at its end. */
+  begin: () => () => void = () => () => {};
 
   /** Of packs, those that kept snapshots before the given ones name. */
   stillNamed: (packs: ReadonlyMap<PackId, number>) => ReadonlySet<PackId> = () => new Set();
@@ -78,6 +80,7 @@ export class BackupBench {
       sealer: sealing?.sealer ?? sealer,
       entropy,
       ownFreeBytes: () => 1,
+      underWay: { begin: () => this.begin() },
     });
   }
 

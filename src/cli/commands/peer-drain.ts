@@ -91,21 +91,19 @@ async function follow(context: CliContext, { name, kind }: Target): Promise<void
   while (calm < calmPolls) {
     report = (await agent.drains()).find((one) => one.name === name && one.kind === kind);
     if (report === undefined) throw new HoldfastError('not-found', `${name} was let stay`);
-    calm = report.waiting + report.unsigned === 0 ? calm + 1 : 0;
+    calm = report.waiting + report.unsigned + report.underWay === 0 ? calm + 1 : 0;
     const done = report.packs - report.waiting;
     await progress.update({
       unit: 'packs',
       done,
       total: report.packs,
-      current:
-        report.undelivered === 0
-          ? ''
-          : `${counted(report.undelivered, 'pack')} of its own not delivered yet`,
+      current: stillToCome(report),
       json: {
         packs_done: done,
         total_packs: report.packs,
         undelivered_packs: report.undelivered,
         unsigned_snapshots: report.unsigned,
+        backups_under_way: report.underWay,
       },
     });
     if (calm < calmPolls) await sleep(pollMs, undefined, { signal }).catch(() => undefined);
@@ -121,7 +119,17 @@ async function follow(context: CliContext, { name, kind }: Target): Promise<void
   await output.print(
     `Nothing depends on ${clean(name)} any more: what it still holds of ${counted(report?.packs ?? 0, 'pack')} is elsewhere too.`,
   );
+  for (const source of report?.unasked ?? []) {
+    await output.remark(
+      `${clean(source)} cannot be asked now: a backup that it was cut off in may begin again when it is back`,
+    );
+  }
   for (const host of hosts) {
     await output.remark(`next: holdfast peer remove ${host} --reason TEXT${stateFlag}`);
   }
+}
+
+function stillToCome({ undelivered, underWay }: DrainReport): string {
+  if (undelivered > 0) return `${counted(undelivered, 'pack')} of its own not delivered yet`;
+  return underWay > 0 ? `waiting for ${counted(underWay, 'backup')} under way` : '';
 }

@@ -11,9 +11,15 @@ export type Dependents = {
   readonly undelivered: readonly PackId[];
 };
 
+export type Leaving = {
+  readonly leaving: ReadonlySet<AgentKey>;
+  /** Those of them that store. */
+  readonly holders: readonly AgentKey[];
+};
+
 export function dependentsOf(
   { survey, tasks, awaited, lost }: Judgement,
-  leaving: ReadonlySet<AgentKey>,
+  { leaving, holders }: Leaving,
 ): Dependents {
   const unsettled = new Set([
     ...tasks.map(({ entry }) => entry.pack),
@@ -25,7 +31,9 @@ export function dependentsOf(
   for (const [pack, { record, words }] of survey.packs) {
     const isHeld = [...words].some(([agent, { mask }]) => leaving.has(agent) && (mask ?? 0) !== 0);
     const isUndelivered = unsettled.has(pack) && leaving.has(record.statement.writer);
-    if (isHeld || isUndelivered) packs.push(pack);
+    // Of a snapshot that is new here: what they hold of it they may not have signed for yet.
+    const isUnheard = unsettled.has(pack) && holders.some((agent) => !words.has(agent));
+    if (isHeld || isUndelivered || isUnheard) packs.push(pack);
     if (isUndelivered) undelivered.push(pack);
   }
   return { packs, waiting: packs.filter((pack) => unsettled.has(pack)), undelivered };

@@ -65,6 +65,19 @@ describe('a backup to five sites', () => {
 describe('a run', () => {
   beforeEach(() => open(1, 0));
 
+  test('is under way until its snapshot is signed for, or never will be', async () => {
+    tree.plant();
+    const seen: string[] = [];
+    bench.begin = () => {
+      seen.push('begin');
+      return () => seen.push(`end with ${site(0).ledger.manifests().length}`);
+    };
+    await bench.run([tree.path], { dryRun: true });
+    await bench.run([tree.path]);
+    await expect(bench.run(['/nowhere/at/all'])).rejects.toThrow('not found');
+    expect(seen).toEqual(['begin', 'end with 1', 'begin', 'end with 1']);
+  });
+
   test('that is dry stores nothing, and counts what it would', async () => {
     tree.plant();
     const { record, counts } = await bench.run([tree.path], { dryRun: true });

@@ -32,12 +32,25 @@ test('what a leaving source has not delivered depends on it, though it holds not
     p2: { writer: leaver, masks: { [stayer]: 3 } },
     p3: { writer: stayer, masks: { [stayer]: 1 } },
   };
-  const found = dependentsOf(judged(packs, ['p1', 'p3']), new Set([leaver]));
+  const found = dependentsOf(judged(packs, ['p1', 'p3']), {
+    leaving: new Set([leaver]),
+    holders: [],
+  });
   expect(found).toEqual({ packs: ['p1'], waiting: ['p1'], undelivered: ['p1'] });
 });
 
 test('what others have as well depends on who leaves no more', () => {
   const packs = { p1: { writer: stayer, masks: { [leaver]: 1, [stayer]: 2 } } };
-  const found = dependentsOf(judged(packs, []), new Set([leaver]));
+  const found = dependentsOf(judged(packs, []), { leaving: new Set([leaver]), holders: [leaver] });
   expect(found).toEqual({ packs: ['p1' as PackId], waiting: [], undelivered: [] });
+});
+
+test('a pack that is not whole yet depends on a leaving host that has said nothing of it', () => {
+  const packs = {
+    p1: { writer: stayer, masks: { [stayer]: 1 } },
+    p2: { writer: stayer, masks: { [stayer]: 1, [leaver]: 0 } },
+    p3: { writer: stayer, masks: { [stayer]: 3 } },
+  };
+  const who = { leaving: new Set([leaver]), holders: [leaver] };
+  expect(dependentsOf(judged(packs, ['p1', 'p2']), who).waiting).toEqual(['p1']);
 });

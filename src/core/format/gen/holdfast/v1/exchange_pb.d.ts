@@ -184,6 +184,12 @@ export declare type Request = Message<"holdfast.v1.Request"> & {
      */
     value: LocksRequest;
     case: "locks";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.UnderWayRequest under_way = 165;
+     */
+    value: UnderWayRequest;
+    case: "underWay";
   } | { case: undefined; value?: undefined };
 };
 
@@ -356,6 +362,12 @@ export declare type Response = Message<"holdfast.v1.Response"> & {
      */
     value: LocksResponse;
     case: "locks";
+  } | {
+    /**
+     * @generated from field: holdfast.v1.UnderWayResponse under_way = 165;
+     */
+    value: UnderWayResponse;
+    case: "underWay";
   } | {
     /**
      * @generated from field: holdfast.v1.Failure failure = 15;
@@ -2060,6 +2072,49 @@ export declare type ColdPack = Message<"holdfast.v1.ColdPack"> & {
  * Use `create(ColdPackSchema)` to create a new message.
  */
 export declare const ColdPackSchema: GenMessage<ColdPack>;
+
+/**
+ * @generated from message holdfast.v1.UnderWayRequest
+ */
+export declare type UnderWayRequest = Message<"holdfast.v1.UnderWayRequest"> & {
+  /**
+   * agents that are to leave, at most 256
+   *
+   * @generated from field: repeated bytes leaving = 1;
+   */
+  leaving: Uint8Array[];
+};
+
+/**
+ * Describes the message holdfast.v1.UnderWayRequest.
+ * Use `create(UnderWayRequestSchema)` to create a new message.
+ */
+export declare const UnderWayRequestSchema: GenMessage<UnderWayRequest>;
+
+/**
+ * @generated from message holdfast.v1.UnderWayResponse
+ */
+export declare type UnderWayResponse = Message<"holdfast.v1.UnderWayResponse"> & {
+  /**
+   * of the asked host, begun before it knew that all of these leave
+   *
+   * @generated from field: uint32 backups = 1;
+   */
+  backups: number;
+
+  /**
+   * that all of these leave, or have left: from now on it places nothing there
+   *
+   * @generated from field: bool is_known = 2;
+   */
+  isKnown: boolean;
+};
+
+/**
+ * Describes the message holdfast.v1.UnderWayResponse.
+ * Use `create(UnderWayResponseSchema)` to create a new message.
+ */
+export declare const UnderWayResponseSchema: GenMessage<UnderWayResponse>;
 
 /**
  * @generated from enum holdfast.v1.PackType
