@@ -8,7 +8,7 @@ export default defineConfig({
     reporters: ['default', './test/reporters/plain-summary.ts'],
     include: ['test/soak/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 600_000,
-    hookTimeout: 300_000,
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
   },
 });

@@ -38,9 +38,8 @@ export type Forming = {
   readonly inviting?: readonly string[];
 };
 
-const commandTimeoutMs = 240_000;
-const startTimeoutMs = 240_000;
-const listen = ['--listen', '127.0.0.1:0'];
+/** A port that is free. */
+const listenAnywhere = '127.0.0.1:0';
 
 /**
  * Agents of several sites as processes on this host, driven by the command line. The first site founds the
@@ -52,6 +51,10 @@ export class Cluster implements AsyncDisposable {
   readonly #commands = new Set<ChildProcess>();
   /** What agents find in their configuration beside the usual; to be set before they are made. */
   readonly configs: Record<string, object> = {};
+  /** How long a command, or the start of an agent, may take: a busy machine needs more. */
+  patienceMs = 240_000;
+  /** Where they listen, if it matters; to be set before they are made. */
+  readonly listens: Record<string, string> = {};
 
   get root(): string {
     return this.#scratch.path;
@@ -104,7 +107,7 @@ export class Cluster implements AsyncDisposable {
     const kit = ['--kit', this.kit];
     await this.expect(
       0,
-      ['init', ...who, ...policy, ...(options.founding ?? []), ...kit, ...listen],
+      ['init', ...who, ...policy, ...(options.founding ?? []), ...kit, ...this.#listen(name)],
       name,
     );
   }
@@ -132,7 +135,12 @@ export class Cluster implements AsyncDisposable {
   /** Makes a state directory and redeems an invite with it. */
   async join(name: string, codeFile: string, code = 0): Promise<Outcome> {
     this.prepare(name);
-    return this.expect(code, ['join', '--code-file', codeFile, '--name', name, ...listen], name);
+    const who = ['--code-file', codeFile, '--name', name];
+    return this.expect(code, ['join', ...who, ...this.#listen(name)], name);
+  }
+
+  #listen(name: string): string[] {
+    return ['--listen', this.listens[name] ?? listenAnywhere];
   }
 
   /** Starts an agent and waits until it answers. */
@@ -143,7 +151,7 @@ export class Cluster implements AsyncDisposable {
     });
     closeSync(log);
     this.#agents.set(site, child);
-    await until(`the agent of ${site} answers`, startTimeoutMs, async () => {
+    await until(`the agent of ${site} answers`, this.patienceMs, async () => {
       if (hasEnded(child)) throw new Error(`the agent of ${site} ended: ${this.log(site)}`);
       return (
         (await this.api(site)
@@ -181,7 +189,7 @@ export class Cluster implements AsyncDisposable {
   /** Every running agent is connected with every other that runs. */
   async untilConnected(): Promise<void> {
     const names = this.running;
-    await until(`${names.join(', ')} are connected`, startTimeoutMs, async () => {
+    await until(`${names.join(', ')} are connected`, this.patienceMs, async () => {
       const seen = await Promise.all(names.map((name) => this.api(name).peers()));
       return seen.every((peers) => names.every((name) => isConnected(peers, name)));
     });
@@ -199,7 +207,7 @@ export class Cluster implements AsyncDisposable {
     this.#commands.add(child);
     const onAbort = (): void => void child.kill('SIGKILL');
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    const timer = setTimeout(onAbort, commandTimeoutMs);
+    const timer = setTimeout(onAbort, this.patienceMs);
     const text = { out: '', err: '' };
     child.stdout?.setEncoding('utf8').on('data', (part: string) => (text.out += part));
     child.stderr?.setEncoding('utf8').on('data', (part: string) => (text.err += part));

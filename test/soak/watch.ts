@@ -1,0 +1,94 @@
+import { type Cluster, pause } from '../support/cluster.ts';
+import type { Fault } from './fault.ts';
+
+const lookEveryMs = 500;
+
+/** What is not as it should be, in the eyes of any agent; undefined: everything is whole. */
+export async function trouble(
+  cluster: Cluster,
+  { sites, surviveSites }: { sites: readonly string[]; surviveSites: number },
+): Promise<string | undefined> {
+  for (const site of sites) {
+    const api = cluster.api(site);
+    const found = await Promise.all([api.repairs({ isNow: false }), api.status()]).catch(
+      () => undefined,
+    );
+    if (found === undefined) return `${site} does not answer`;
+    const [{ taskCount, awaitedPacks, lost, wrong }, { datasets }] = found;
+    if (lost.length > 0) return `${site}: ${lost.length} packs are lost`;
+    if (wrong.length > 0) return `${site}: ${wrong.length} packs are wrongly encoded`;
+    if (taskCount > 0) return `${site}: ${taskCount} shards are to be made`;
+    if (awaitedPacks > 0) return `${site}: ${awaitedPacks} packs are awaited`;
+    const [dataset] = datasets;
+    const sitesMayFail = dataset?.restorable?.sitesMayFail ?? -1;
+    if (sitesMayFail < surviveSites) return `${site}: any ${sitesMayFail} more may fail`;
+    if (dataset?.pending !== undefined) return `${site}: the newest snapshot is not committed`;
+  }
+  return undefined;
+}
+
+/** Packs that no agent knows how to restore. */
+export async function lostPacks(cluster: Cluster, sites: readonly string[]): Promise<number> {
+  const reports = await Promise.all(
+    sites.map((site) =>
+      cluster
+        .api(site)
+        .repairs({ isNow: false })
+        .catch(() => undefined),
+    ),
+  );
+  return Math.max(0, ...reports.map((report) => report?.lost.length ?? 0));
+}
+
+/** Shards that this agent has found damaged or gone when it read them; 0 while it does not answer. */
+export async function damagedAt(cluster: Cluster, site: string): Promise<number> {
+  const report = await cluster
+    .api(site)
+    .scrub({ isNow: false })
+    .catch(() => undefined);
+  return report?.damaged ?? 0;
+}
+
+/** Notes when another agent first misses the struck one, or its shards, or it has found the damage itself. */
+export async function watchFor(
+  cluster: Cluster,
+  fault: Fault,
+  watch: { witness: string; damagedBefore: number; nowMs: () => number; signal: AbortSignal },
+): Promise<void> {
+  const { witness, damagedBefore, nowMs, signal } = watch;
+  const witnessApi = cluster.api(witness);
+  while (!signal.aborted && fault.detectedMs === undefined) {
+    const [peers, repairs, damaged] = await Promise.all([
+      witnessApi.peers().catch(() => []),
+      witnessApi.repairs({ isNow: false }).catch(() => undefined),
+      damagedAt(cluster, fault.site),
+    ]);
+    const isMissed = peers.some(
+      ({ name, state }) => name === fault.site && state === 'unreachable',
+    );
+    const isShort = (repairs?.taskCount ?? 0) > 0;
+    if (isMissed || isShort || damaged > damagedBefore) fault.detectedMs = nowMs();
+    else await pause(lookEveryMs);
+  }
+}
+
+/** Every site reads back all that it holds, one after the other, as it does by itself within two weeks. */
+export async function readBack(
+  cluster: Cluster,
+  { sites, restMs, signal }: { sites: readonly string[]; restMs: number; signal: AbortSignal },
+): Promise<number> {
+  let rounds = 0;
+  for (let turn = 0; !signal.aborted; turn++) {
+    const site = sites[turn % sites.length] as string;
+    const isRead = await cluster
+      .api(site)
+      .scrub({ isNow: true })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isRead) rounds++;
+    await pause(restMs);
+  }
+  return rounds;
+}
