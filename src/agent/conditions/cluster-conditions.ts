@@ -8,14 +8,18 @@ import type { Patience } from './patience.ts';
 const electionMs = 1 * minuteMs;
 const skewMaxMs = 5 * minuteMs;
 
-/** Of sites that a majority of the voters has declared lost. */
-export function siteConditions(lostSites: readonly string[]): Condition[] {
-  return lostSites.map((site) => ({
-    kind: 'site-lost',
-    subject: site,
-    text: `a majority of the voters has lost sight of site ${site}. What is still safe: holdfast status`,
-    facts: { site },
-  }));
+/** Of sites that a majority of the voters has declared lost. `datasetsAt`: what is backed up from there, names. */
+export function siteConditions(
+  lostSites: readonly string[],
+  datasetsAt: (site: string) => readonly string[],
+): Condition[] {
+  return lostSites.map((site) => {
+    const names = datasetsAt(site);
+    const silent = names.length === 0 ? '' : `; no backups of ${names.join(', ')} come meanwhile`;
+    const text = `a majority of the voters has lost sight of site ${site}${silent}. What is still safe: holdfast status`;
+    const facts = { site, datasets: names.join(' ') };
+    return { kind: 'site-lost', subject: site, text, facts };
+  });
 }
 
 export function quorumConditions(status: CoordinatorStatus, patience: Patience): Condition[] {

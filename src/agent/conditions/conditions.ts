@@ -1,5 +1,6 @@
 import { secondMs } from '../../base/units.ts';
 import { trustMessages } from '../../core/log-messages/trust.ts';
+import type { Roster } from '../../core/protocol/roster.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { Alarms } from '../../services/alarms.ts';
 import { repeat } from '../../services/control/duty.ts';
@@ -27,7 +28,7 @@ export type Facts = {
   readonly datasets: () => Promise<DatasetState[]>;
   /** Names that the configuration of this host gives. */
   readonly configured: readonly string[];
-  readonly roster: DatasetFacts['roster'];
+  readonly roster: DatasetFacts['roster'] & Pick<Roster, 'member'>;
   readonly lostSites: () => string[];
   readonly coordinator: () => CoordinatorStatus;
   readonly clocks: () => PeerClock[];
@@ -80,11 +81,17 @@ export class Conditions {
     const { facts, clock } = this.#options;
     const patience = this.#patience;
     const states = await facts.datasets();
-    const about = { roster: facts.roster, patience, nowMs: clock.nowMs() };
+    const { roster } = facts;
+    const lostSites = facts.lostSites();
+    const siteOf = ({ writer }: DatasetState['dataset']) => roster.member(writer)?.site ?? '';
+    const isAway = (dataset: DatasetState['dataset']) => lostSites.includes(siteOf(dataset));
+    const about = { roster, patience, isAway, nowMs: clock.nowMs() };
+    const datasetsAt = (site: string) =>
+      states.filter(({ dataset }) => siteOf(dataset) === site).map(({ dataset }) => dataset.name);
     const standing = [
       ...datasetConditions(states, about),
       ...configuredConditions(await this.#unknown(states), about),
-      ...siteConditions(facts.lostSites()),
+      ...siteConditions(lostSites, datasetsAt),
       ...quorumConditions(facts.coordinator(), patience),
       ...clockConditions(facts.clocks(), facts.self, patience),
       ...roomConditions(facts.room(), facts.self),

@@ -12,6 +12,8 @@ const unreachableMs = 5 * minuteMs;
 
 export type DatasetFacts = {
   readonly roster: Pick<Roster, 'ruleFor' | 'epochsOf'>;
+  /** The site of its source is lost, and the alarm of that names the dataset. */
+  readonly isAway: (dataset: DatasetState['dataset']) => boolean;
   readonly patience: Patience;
   readonly nowMs: number;
 };
@@ -21,7 +23,19 @@ export function datasetConditions(
   states: readonly DatasetState[],
   facts: DatasetFacts,
 ): Condition[] {
-  return states.flatMap((state) => [...ages(state, facts), ...reach(state, facts)]);
+  return states.flatMap((state) => [
+    ...ages(state, facts).filter((condition) => !isOfLostSite(condition, state, facts)),
+    ...reach(state, facts),
+  ]);
+}
+
+/** One cause is told once: that a lost site backs up nothing goes without saying. What people know of stands. */
+function isOfLostSite(
+  { kind, subject }: Condition,
+  { dataset }: DatasetState,
+  { isAway, patience }: DatasetFacts,
+): boolean {
+  return isAway(dataset) && !patience.isKnown(kind, subject);
 }
 
 function ages(state: DatasetState, facts: DatasetFacts): Condition[] {

@@ -28,6 +28,11 @@ export class Patience {
     this.#options = options;
   }
 
+  /** People know of it, and not yet that it is over. */
+  isKnown(kind: string, subject: string): boolean {
+    return this.#options.stands(kind, subject);
+  }
+
   isOver({ kind, subject, isWrong, afterMs }: Sight): boolean {
     const name = `${kind} ${subject}`;
     this.#seen.add(name);

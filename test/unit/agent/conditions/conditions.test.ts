@@ -51,6 +51,7 @@ class Bench {
             ? { match: '*' }
             : { match: '*', objectives: { rpoMs: change.rpoMs } },
         epochsOf: () => [{ timeMs: createdMs }],
+        member: () => ({ site: 'oslo' }),
       },
       lostSites: () => [],
       coordinator: () => quorum(5),
@@ -185,6 +186,27 @@ test('a site is lost, and back, when the control log says so', async () => {
   expect(bench.alarms?.all()).toMatchObject([{ subject: 'riga', facts: { site: 'riga' } }]);
   bench.change.lostSites = () => [];
   expect(await bench.look()).toEqual([]);
+});
+
+describe('a site that is lost with its sources', () => {
+  test('is told of once: its datasets are named, and not called late on top of that', async () => {
+    const bench = await started({ rpoMs: hourMs, lostSites: () => ['oslo'] });
+    bench.change.datasets = dataset(bench, 0);
+    expect(await bench.look(2 * hourMs)).toEqual(['site-lost']);
+    expect(bench.alarms?.all()[0]?.text).toContain('; no backups of web come meanwhile. What');
+    bench.change.lostSites = () => [];
+    expect(await bench.look(secondMs)).toEqual(['backup-late']);
+  });
+
+  test('does not end what people know of already', async () => {
+    const bench = await started({ rpoMs: hourMs });
+    bench.change.datasets = dataset(bench, 0);
+    expect(await bench.look(2 * hourMs)).toEqual(['backup-late']);
+    bench.change.lostSites = () => ['oslo'];
+    expect((await bench.look(secondMs)).sort()).toEqual(['backup-late', 'site-lost']);
+    bench.change.datasets = dataset(bench, 2 * hourMs);
+    expect(await bench.look(secondMs)).toEqual(['site-lost']);
+  });
 });
 
 describe('a quorum', () => {
