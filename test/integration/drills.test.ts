@@ -19,6 +19,18 @@ beforeAll(async () => {
 
 afterAll(() => cluster[Symbol.asyncDispose]());
 
+/** What the policy says of the dataset, as soon as nyc1 knows it. */
+async function ask(rule: { objectives?: { rpo: string }; drill: object }): Promise<void> {
+  const policy = join(cluster.root, 'policy.json');
+  writeFileSync(policy, JSON.stringify({ datasets: [{ match: 'home', ...rule }] }));
+  const { policyVersion: before } = await cluster.api('nyc1').drillTerms({});
+  await cluster.expect(0, ['policy', 'propose', policy], 'ams1');
+  await until('nyc1 knows the policy', 30_000, async () => {
+    const { policyVersion } = await cluster.api('nyc1').drillTerms({});
+    return policyVersion > before;
+  });
+}
+
 describe('a drill', () => {
   it('restores, compares and measures, and every member learns of it', async () => {
     const outcome = await cluster.expect(0, [...drill, '--compare', tree, '--json'], 'nyc1');
@@ -39,16 +51,35 @@ describe('a drill', () => {
   });
 
   it('that is slower than the policy allows ends with 25', async () => {
-    const policy = join(cluster.root, 'policy.json');
-    writeFileSync(policy, '{"datasets":[{"match":"home","objectives":{"rpo":"1s"}}]}');
-    await cluster.expect(0, ['policy', 'propose', policy], 'ams1');
-    await until('nyc1 knows the policy', 30_000, async () => {
-      const { objectives } = await cluster.api('nyc1').drillTerms({ dataset: 'home' });
-      return objectives.rpoMs !== undefined;
-    });
+    await ask({ objectives: { rpo: '1s' }, drill: { every: '15s', agents: ['sin1'] } });
     const { err } = await cluster.expect(25, drill, 'nyc1');
     expect(err).toContain('RPO');
     expect(err).toContain('runbook: docs/runbooks/restore-slow.md');
+    const last = (await cluster.api('nyc1').drills()).at(-1)?.id.slice(0, 8) ?? '';
+    const { out } = await cluster.expect(0, ['drill', 'show', last], 'nyc1');
+    expect(out).toMatch(/^Drill of dataset home: OBJECTIVE MISSED/);
+  });
+
+  it('that missed, one that is overdue, and one that sin1 has no key for, are told of until one passes', async () => {
+    const wanted = ['drill-missed', 'drill-overdue', 'drill-blocked'];
+    const standing = async (): Promise<string[]> => {
+      const alerts = await Promise.all([
+        cluster.api('nyc1').alerts(),
+        cluster.api('sin1').alerts(),
+      ]);
+      const kinds = alerts.flat().filter(({ clearedMs }) => clearedMs === undefined);
+      return kinds.map(({ kind }) => kind);
+    };
+    await until('people are told of all', 180_000, async () => {
+      const kinds = await standing();
+      return wanted.every((kind) => kinds.includes(kind));
+    });
+    await ask({ drill: { every: '1h', agents: ['sin1'] } });
+    await cluster.expect(0, drill, 'nyc1');
+    await until('people are told that all is over', 180_000, async () => {
+      const kinds = await standing();
+      return !wanted.some((kind) => kinds.includes(kind));
+    });
   });
 
   it('leaves evidence that holds where nothing is known but the id of the cluster', async () => {
@@ -56,7 +87,7 @@ describe('a drill', () => {
     const { clusterId } = await cluster.api('nyc1').identity();
     const verify = ['drill', 'verify', page, '--cluster-id', clusterId];
     const { out } = await cluster.expect(0, [...verify, '--json']);
-    expect(messages(out).at(-1)).toMatchObject({ drills: 2, is_proven: true });
+    expect(messages(out).at(-1)).toMatchObject({ drills: 3, is_proven: true });
     writeFileSync(page, readFileSync(page, 'utf8').replace('PASSED', 'FAILED'));
     await cluster.expect(23, verify);
   });

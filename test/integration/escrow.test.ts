@@ -65,6 +65,14 @@ describe('of three shares, two of which make the kit', () => {
     expect(err).toMatch(/bad\.txt: /);
   });
 
+  it('two make the kit anew', async () => {
+    const made = join(cluster.root, 'kit.txt');
+    const combine = ['key', 'combine', share('ada'), share('cleo'), '-o', made];
+    await cluster.expect(0, combine);
+    const secretIn = (file: string) => /AGE-SECRET-KEY\S+/.exec(readFileSync(file, 'utf8'))?.[0];
+    expect(secretIn(made)).toBe(secretIn(cluster.kit));
+  });
+
   it('two restore, beside a bad one that is named', async () => {
     const shares = [share('ada'), bad, share('cleo')].flatMap((file) => ['--share', file]);
     const target = join(cluster.root, 'back');
@@ -102,5 +110,15 @@ describe('a custodian shows a share', () => {
     expect(out).toContain(
       'the kit may no longer be recoverable from its custodians: 0 of 3 have shown their share within a quarter, 2 are needed; overdue: ada, ben, cleo: ',
     );
+  });
+
+  it('and told that it is over when all have', async () => {
+    for (const name of ['ada', 'ben', 'cleo']) {
+      await cluster.expect(0, ['key', 'prove', share(name)], host);
+    }
+    await until('it is over', 60_000, async () => {
+      const told = (await cluster.api(host).alerts()).filter(({ kind }) => kind === 'escrow');
+      return told.length > 0 && told.every(({ clearedMs }) => clearedMs !== undefined);
+    });
   });
 });

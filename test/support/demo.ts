@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type AgentApi } from '../../src/agent/api.ts';
+import type { AgentApi } from '../../src/agent/api.ts';
 import { connectControl } from '../../src/agent/control-client.ts';
 import { end, hasEnded, startHoldfast } from './child-process.ts';
 import type { Outcome } from './cluster.ts';

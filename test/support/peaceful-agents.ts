@@ -26,7 +26,7 @@ export function peacefulAgents({ isTraced = false } = {}): () => PeacefulAgents 
     cluster.world.trace.isWhole = isTraced;
     for (const agent of cluster.agents) agent.startAgain();
     await cluster.world.advance(30 * secondMs);
-  });
+  }, 60_000);
 
   afterEach(() => {
     const { cluster } = current();

@@ -56,7 +56,8 @@ beforeEach(() => {
       lastMs = clock.nowMs();
     },
     alarms: {
-      raise: async ({ text }: { text: string }) => void blocked.push(text),
+      raise: async ({ kind, text }: { kind: string; text: string }) =>
+        void blocked.push(`${kind}: ${text}`),
       settle: async (_: string, subjects: string[]) => {
         blocked = blocked.slice(0, subjects.length);
       },
@@ -143,7 +144,7 @@ describe('a drill without a person', () => {
     await pass(0.15 * dayMs + minuteMs);
     const attempts = drilled.length;
     expect(blocked).toEqual([
-      'web could not be drilled without a person: no key here. Next: holdfast drill key',
+      'drill-blocked: web could not be drilled without a person: no key here. Next: holdfast drill key',
     ]);
     expect(schedule.planned()).toMatchObject([{ part: 'drills', problem: expect.any(String) }]);
     await pass(hourMs);
