@@ -36,6 +36,8 @@ export class DurabilityView {
   readonly #standing: Standing;
   readonly #packs = new Map<StatementHash, readonly PackEntry[]>();
   readonly #masks = new Map<string, Uint32Array>();
+  /** By snapshot and agent: of its newest receipt that could be read. */
+  readonly #lastMasks = new Map<string, Uint32Array>();
 
   constructor(ledger: Ledger, facts: FactStore, standing: Standing = everybodyStays) {
     this.#ledger = ledger;
@@ -86,18 +88,33 @@ export class DurabilityView {
     return packs;
   }
 
-  /** What each peer that signed a receipt holds, lost sites aside. Receipts whose facts have not arrived do not count. */
+  /**
+   * What each peer that signed a receipt holds, lost sites aside. Receipts whose facts have not arrived do not count:
+   * until then it is what the peer said before that, or nothing.
+   */
   async holdings(record: ManifestRecord): Promise<Holding[]> {
     const holdings: Holding[] = [];
     for (const receipt of this.#ledger.receipts(record.hash)) {
       const member = this.#ledger.roster.member(receipt.agent);
       if (member !== undefined && this.#standing.isLost(member.site)) continue;
-      const masks = await this.#masksOf(record, receipt);
+      const masks = await this.#newestMasksOf(record, receipt);
       if (member !== undefined && masks !== undefined) {
         holdings.push({ agent: receipt.agent, site: member.site, masks });
       }
     }
     return holdings;
+  }
+
+  /** A word and its facts arrive one after the other: nothing is worse off in between. */
+  async #newestMasksOf(
+    record: ManifestRecord,
+    receipt: ReceiptRecord,
+  ): Promise<Uint32Array | undefined> {
+    const name = `${record.hash}/${receipt.agent}`;
+    const masks = await this.#masksOf(record, receipt);
+    if (masks === undefined) return this.#lastMasks.get(name);
+    remember(this.#lastMasks, name, masks, cacheMax * limits.shardsMax);
+    return masks;
   }
 
   async #masksOf(record: ManifestRecord, receipt: ReceiptRecord): Promise<Uint32Array | undefined> {

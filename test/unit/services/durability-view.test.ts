@@ -136,6 +136,17 @@ describe('a receipt does not count', () => {
     ]);
   });
 
+  test('that follows another leaves what was said before in force until its facts have arrived', async () => {
+    const record = await snapshot();
+    await signAll(record, [0, 1, 2, 3, 4]);
+    expect(await source.view.assess(record)).toMatchObject({ sitesMayFail: 2, degradedPacks: 0 });
+    const fewer = [0, 0] as const;
+    await sign(4, record, fewer, { isFactSent: false });
+    expect(await source.view.assess(record)).toMatchObject({ sitesMayFail: 2, degradedPacks: 0 });
+    await sign(4, record, fewer);
+    expect(await source.view.assess(record)).toMatchObject({ sitesMayFail: 1, degradedPacks: 2 });
+  });
+
   test('that names the shards of other packs', async () => {
     const record = await snapshot();
     const other = new Uint8Array(32).fill(9);
