@@ -23,7 +23,7 @@ beforeAll(async () => {
   }
   await cluster.form(threeSites.slice(0, 1), { surviveSites: 0 });
   await cluster.backup(host, ['--dataset', 'home', source]);
-}, 300_000);
+}, 600_000);
 
 afterAll(() => cluster[Symbol.asyncDispose]());
 
@@ -78,4 +78,4 @@ it(`the epoch and all recipients of ${chunkCount} chunks are rotated in seconds,
     host,
   );
   expect(summaryOf(restored)).toMatchObject({ files_restored: filesPerDirectory });
-}, 300_000);
+}, 600_000);
