@@ -4,6 +4,7 @@ import { dataMain } from './data/main.ts';
 import { keepingMain } from './keeping/main.ts';
 import { mutants } from './mutants.ts';
 import { type Outcome, Simulation } from './simulation.ts';
+import { yearMain } from './year/main.ts';
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +16,9 @@ const { values } = parseArgs({
     control: { type: 'boolean', default: false },
     data: { type: 'boolean', default: false },
     keeping: { type: 'boolean', default: false },
+    year: { type: 'boolean', default: false },
+    profile: { type: 'string', default: 'C' },
+    times: { type: 'string', default: '1' },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
@@ -71,6 +75,11 @@ async function main(): Promise<boolean> {
   if (values.keeping) {
     const { trace: hasTrace, mutants: isHunt } = values;
     return keepingMain({ seed: first, swarm: minutes, hasTrace, isHunt });
+  }
+  if (values.year) {
+    const { profile, mutants: isHunt } = values;
+    const times = Number(values.times);
+    return yearMain({ seed: first, swarm: minutes, profile, times, isHunt });
   }
   if (minutes === undefined) return (await play(first)).violation === undefined;
   return (await swarm(first, minutes)).length === 0;

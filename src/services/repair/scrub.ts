@@ -79,6 +79,7 @@ export class Scrub {
   readonly #options: ScrubOptions;
   #record: ScrubRecord;
   #isHurried = false;
+  #ordered: { readonly seed: string; readonly buckets: readonly number[] } | undefined;
   /** Rung when somebody asks for it now. */
   readonly #bell = new Bell();
 
@@ -157,11 +158,15 @@ export class Scrub {
     };
   }
 
-  #order(): number[] {
-    const key = (bucket: number): Uint8Array =>
-      hash('path', utf8(`${this.#record.seed} ${bucket}`));
+  /** Drawn once a round. */
+  #order(): readonly number[] {
+    const { seed } = this.#record;
+    if (this.#ordered?.seed === seed) return this.#ordered.buckets;
+    const key = (bucket: number): Uint8Array => hash('path', utf8(`${seed} ${bucket}`));
     const all = Array.from({ length: bucketCount }, (_, bucket) => ({ bucket, key: key(bucket) }));
-    return all.sort((a, b) => compare(a.key, b.key)).map(({ bucket }) => bucket);
+    const buckets = all.sort((a, b) => compare(a.key, b.key)).map(({ bucket }) => bucket);
+    this.#ordered = { seed, buckets };
+    return buckets;
   }
 
   async #read(bucket: number, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,63 @@
+import type { Patch } from '../raft/mutants-build.ts';
+
+/** A bug that somebody might write, and how soon it must be found. */
+export type YearMutant = {
+  /** What it does: "a host that ...". */
+  readonly name: string;
+  /** The rules of which one must find it. */
+  readonly by: readonly string[];
+  /** Of years from the first seed on. */
+  readonly yearsMax: number;
+  readonly patches: readonly Patch[];
+};
+
+const service = (file: string, old: string, replacement: string): Patch => ({
+  ...{ file: `services/repair/${file}`, old, new: replacement },
+});
+
+export const yearMutants: readonly YearMutant[] = [
+  {
+    name: 'makes no shard anew',
+    by: ['loss', 'mended', 'whole'],
+    yearsMax: 2,
+    patches: [
+      service(
+        'repair-keeper.ts',
+        '    for (const tasks of this.#mine()) {',
+        '    for (const tasks of [] as RepairTask[][]) {',
+      ),
+    ],
+  },
+  {
+    name: 'reads nothing back',
+    by: ['found', 'loss', 'whole'],
+    yearsMax: 2,
+    patches: [
+      service('scrub.ts', '    while (this.#isDue()) {', '    while (false && this.#isDue()) {'),
+    ],
+  },
+  {
+    name: 'finds damage and does not take its word back',
+    by: ['mended', 'loss', 'whole'],
+    yearsMax: 2,
+    patches: [
+      service(
+        'repair-keeper.ts',
+        '      if (gone === 0) continue;',
+        '      if (gone >= 0 || gone < 0) continue;',
+      ),
+    ],
+  },
+  {
+    name: 'takes a lost site for one that stays',
+    by: ['loss', 'mended', 'whole'],
+    yearsMax: 3,
+    patches: [
+      service(
+        'repair-view.ts',
+        "if (member === undefined || standing.isLost(member.site)) return 'gone';",
+        "if (member === undefined) return 'gone';",
+      ),
+    ],
+  },
+];

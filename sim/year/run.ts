@@ -1,0 +1,121 @@
+import { dayMs } from '../../src/base/units.ts';
+import { shardSizeOf } from '../../src/core/format/shard.ts';
+import { chooseCode } from '../../src/core/policy/code-choice.ts';
+import { packSize, YearBackups } from './backups.ts';
+import { shortStepMs, stepMs, surviveSites, YearCluster } from './cluster.ts';
+import { type FaultKind, YearFaults } from './faults.ts';
+import { shippedParts, type YearParts } from './parts.ts';
+import type { YearRates } from './rates.ts';
+import { type Harm, type YearViolation, YearWatch } from './watch.ts';
+
+export type YearOptions = {
+  readonly rates: YearRates;
+  /** In the place of what is shipped: a mutant. */
+  readonly parts?: YearParts | undefined;
+  readonly days?: number;
+  /** Packs of the first snapshot: 1280 are 20 GiB. */
+  readonly packs?: number;
+  /** Without trouble, in the end: else as long as two rounds of reading back, and what follows from them. */
+  readonly settleDays?: number;
+};
+
+export type YearRun = {
+  readonly violation: YearViolation | undefined;
+  readonly counts: Readonly<Record<FaultKind, number>>;
+  readonly harms: readonly Harm[];
+  readonly snapshots: number;
+  readonly packsKept: number;
+  readonly packsRead: number;
+  readonly shardsMade: number;
+  readonly spareMin: number;
+  readonly shortMsMax: number;
+  /** Of all packs at all times, how many were whole: 0 to 1. */
+  readonly wholeShare: number;
+};
+
+/** Of the packs, new each day, as many as go. */
+const changedPerMille = 5;
+
+/** A year of backups, trouble and care of one cluster; then none, and everything must be whole. */
+export async function runYear(seed: number, options: YearOptions): Promise<YearRun> {
+  const { rates, parts = shippedParts, days = 365, packs = 1280, settleDays = 35 } = options;
+  const { k } = chooseCode({ siteCount: 8, surviveSites });
+  const cluster = await YearCluster.open({ seed, parts, shardSize: shardSizeOf({ k, packSize }) });
+  const backups = new YearBackups(cluster);
+  const watch = new YearWatch(cluster, backups);
+  backups.onChange = () => {
+    watch.isDirty = true;
+  };
+  const faults = new YearFaults({ cluster, backups, watch, rates });
+  const changed = Math.max(1, Math.round((packs * changedPerMille) / 1000));
+  await backups.begin(packs);
+  const play = new YearPlay(cluster, backups, watch);
+  const goesOn = (): boolean => watch.violation === undefined;
+  while (goesOn() && cluster.nowMs < days * dayMs) {
+    faults.step();
+    if (cluster.nowMs % dayMs < stepMs) await backups.backUp(changed);
+    await play.pass(stepMs);
+  }
+  faults.heal();
+  for (const endMs = cluster.nowMs + settleDays * dayMs; goesOn() && cluster.nowMs < endMs; ) {
+    await play.pass(stepMs);
+  }
+  if (goesOn()) watch.settled();
+  const packsRead = watch.readAll();
+  const { harms, spareMin, shortMsMax, shortPackMs, packMs } = watch;
+  return {
+    ...{ violation: watch.violation, counts: faults.counts, harms, spareMin, shortMsMax },
+    snapshots: cluster.newest,
+    packsKept: backups.kept().size,
+    packsRead,
+    shardsMade: play.shardsMade,
+    wholeShare: packMs === 0 ? 1 : 1 - shortPackMs / packMs,
+  };
+}
+
+/** Lets time pass: everybody does what is due, in small steps while something is being mended. */
+class YearPlay {
+  readonly #cluster: YearCluster;
+  readonly #backups: YearBackups;
+  readonly #watch: YearWatch;
+  shardsMade = 0;
+
+  constructor(cluster: YearCluster, backups: YearBackups, watch: YearWatch) {
+    this.#cluster = cluster;
+    this.#backups = backups;
+    this.#watch = watch;
+  }
+
+  async pass(ms: number): Promise<void> {
+    const cluster = this.#cluster;
+    const endMs = cluster.nowMs + ms;
+    while (cluster.nowMs < endMs) {
+      await this.#everybody();
+      const isDue = cluster.hosts.some(
+        (host) => host.run !== undefined && (host.isBusy || host.lookAtMs < endMs),
+      );
+      const spanMs = isDue ? Math.min(shortStepMs, endMs - cluster.nowMs) : endMs - cluster.nowMs;
+      cluster.nowMs += spanMs;
+      for (const host of cluster.hosts) host.pass(spanMs);
+      this.#watch.look();
+    }
+  }
+
+  async #everybody(): Promise<void> {
+    const cluster = this.#cluster;
+    for (const host of cluster.hosts) if (host.isUp && host.run === undefined) await host.start();
+    await cluster.spread();
+    if (this.#backups.waiting > 0 && cluster.source.run !== undefined) {
+      await this.#backups.deliver();
+    }
+    for (const host of cluster.hosts) {
+      if (host.run === undefined || !host.isUp || host.isBusy) continue;
+      const before = host.run.repairs.state.made;
+      const receipts = host.receipts;
+      await host.work();
+      this.shardsMade += host.run.repairs.state.made - before;
+      // Told at once: whoever comes next in this step knows what was made.
+      if (host.receipts !== receipts) await cluster.spread();
+    }
+  }
+}
