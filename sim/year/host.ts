@@ -149,13 +149,14 @@ export class YearHost {
     // A leaf of 64 KiB stands for a whole shard.
     const leaves = (this.#cluster.shardSize * scale) / limits.leafSize;
     const pace = new parts.Pace(clock, () => (32 * MiB) / leaves);
+    const reading = { pace, repairReads: new parts.RepairReads(clock) };
     const alarms = { raise: async () => {} };
     this.run = {
       store,
       storage,
       repairs: new parts.RepairKeeper({
         ...{ ...shared, peers, view, store, storage, alarms, isEnabled: true },
-        rebuilder: new parts.ShardRebuilder({ network, store, compute, pace, clock, log }),
+        rebuilder: new parts.ShardRebuilder({ ...reading, network, store, compute, clock, log }),
         badPacks: await parts.BadPacks.read(records),
       }),
       scrub: parts.Scrub.open(

@@ -3,6 +3,7 @@ import { Pace } from '../../src/services/pace.ts';
 import { PackPlacer } from '../../src/services/pack-placer.ts';
 import { BadPacks } from '../../src/services/repair/bad-packs.ts';
 import { RepairKeeper } from '../../src/services/repair/repair-keeper.ts';
+import { RepairReads } from '../../src/services/repair/repair-reads.ts';
 import { RepairView } from '../../src/services/repair/repair-view.ts';
 import { readScrub, Scrub } from '../../src/services/repair/scrub.ts';
 import { ShardRebuilder } from '../../src/services/repair/shard-rebuilder.ts';
@@ -16,6 +17,7 @@ export type YearParts = {
   readonly Pace: typeof Pace;
   readonly PackPlacer: typeof PackPlacer;
   readonly RepairKeeper: typeof RepairKeeper;
+  readonly RepairReads: typeof RepairReads;
   readonly RepairView: typeof RepairView;
   readonly Scrub: typeof Scrub;
   readonly ShardRebuilder: typeof ShardRebuilder;
@@ -29,6 +31,7 @@ export const shippedParts: YearParts = {
   Pace,
   PackPlacer,
   RepairKeeper,
+  RepairReads,
   RepairView,
   Scrub,
   ShardRebuilder,
@@ -42,6 +45,7 @@ const files: Readonly<Record<keyof YearParts, string>> = {
   Pace: 'services/pace.ts',
   PackPlacer: 'services/pack-placer.ts',
   RepairKeeper: 'services/repair/repair-keeper.ts',
+  RepairReads: 'services/repair/repair-reads.ts',
   RepairView: 'services/repair/repair-view.ts',
   Scrub: 'services/repair/scrub.ts',
   ShardRebuilder: 'services/repair/shard-rebuilder.ts',
