@@ -4,7 +4,7 @@ import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { encodeCommand } from '../../core/format/control-command.ts';
 import { openCommand } from '../../core/format/control-envelope.ts';
 import type { CommandId, Decree } from '../../core/format/control-records.ts';
-import type { AgentKey, PeerKey } from '../../core/ids.ts';
+import { type AgentKey, type PeerKey, shortId } from '../../core/ids.ts';
 import { controlMessages } from '../../core/log-messages/control.ts';
 import { ControlState } from '../../core/protocol/control/control-state.ts';
 import { beginGeneration } from '../../core/protocol/control/new-generation.ts';
@@ -102,6 +102,7 @@ export class DecreeKeeper {
     const { control, clock, entropy } = this.#options;
     const { generation, config } = control.status();
     const { best, asked } = await this.#longestLog();
+    this.#requireAnswers(request.voters, asked);
     const decree: Decree = {
       generation: generation + 1,
       voters: [...request.voters].sort(),
@@ -117,6 +118,21 @@ export class DecreeKeeper {
     const body = { kind: 'decree', ...decree } as const;
     const payload = encodeCommand({ id, timeMs: clock.nowMs(), body });
     return { payload, decree, asked };
+  }
+
+  /** Whoever does not answer is abandoned, and cannot be a voter as well. @throws HoldfastError peer-unreachable */
+  #requireAnswers(voters: readonly AgentKey[], asked: readonly AgentKey[]): void {
+    const { control, ledger } = this.#options;
+    const silent = voters.find(
+      (voter) => !asked.includes(voter) && control.status().config.voters.includes(voter),
+    );
+    if (silent === undefined) return;
+    const name = ledger.roster.member(silent)?.name ?? shortId(silent);
+    throw new HoldfastError(
+      'peer-unreachable',
+      `${name} does not answer: the decree would abandon it, and it cannot vote`,
+      { next: `bring ${name} up, or leave it out of --voters` },
+    );
   }
 
   /** Of the members that answer, the log that holds whatever may have been committed. */

@@ -250,6 +250,19 @@ describe('a decree', () => {
     expect(await group.finished(control.submitSigned(next))).toMatchObject({ outcome: 'applied' });
   });
 
+  test('names no voter that does not answer, since it would abandon it', async () => {
+    await loseMajority();
+    const voters = [group.keyOf(0), group.keyOf(2)];
+    const { decrees } = group.at(0);
+    const draft = { voters, reason: 'one site burnt', noticeMs: 30 * 60_000 };
+    const failure = await group.finished(decrees.prepare(draft)).catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      code: 'peer-unreachable',
+      message: expect.stringMatching(/^site-2-host does not answer/),
+      next: expect.stringContaining('--voters'),
+    });
+  });
+
   test('is refused without the notice that the policy asks for, and without the operators', async () => {
     await loseMajority();
     const hasty = await decree(1000);
