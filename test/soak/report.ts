@@ -10,6 +10,8 @@ export type SoakReport = {
   readonly backupsBelowPolicy: number;
   readonly backupsInterrupted: number;
   readonly restores: number;
+  /** Of them, attempts that the machine was too slow to answer. */
+  readonly restoresAgain: number;
   readonly snapshots: number;
   readonly shards: number;
   readonly faults: readonly Fault[];
@@ -46,7 +48,7 @@ export function reportText(report: SoakReport): string {
     '',
     `${minutes.toFixed(1)} minutes, seed ${seed}, ${sites} sites, ${faults.length} faults`,
     `${backups} backups (${report.backupsBelowPolicy} below policy, ${report.backupsInterrupted} cut off), ` +
-      `${restores} restores compared, ${report.snapshots} snapshots, ${report.shards} shards`,
+      `${restores} restores compared (${report.restoresAgain} typed again), ${report.snapshots} snapshots, ${report.shards} shards`,
     report.machine,
     ...failures.map((failure) => `FAILED: ${failure}`),
     failures.length === 0 ? 'Whole at the end.' : 'NOT as it should be.',

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { SeededRandom } from '../partitions/seeded-random.ts';
 import { Cluster, fiveSites, pause, told } from '../support/cluster.ts';
-import { formPatiently } from './form.ts';
 import { writeFiles } from '../support/sample-files.ts';
 import { Cables } from './cables.ts';
 import { type Fault, type FaultKind, faultKinds } from './fault.ts';
 import { inject } from './inject.ts';
+import { formPatiently, restorePatiently } from './patience.ts';
 import { machineInWords, type SoakReport } from './report.ts';
 import { damagedAt, lostPacks, readBack, trouble, watchFor } from './watch.ts';
 
@@ -44,7 +44,13 @@ export class Soak implements AsyncDisposable {
   readonly #faults: Fault[] = [];
   readonly #failures: string[] = [];
   readonly #struck = new Set<string>();
-  readonly #counts = { backups: 0, backupsBelowPolicy: 0, backupsInterrupted: 0, restores: 0 };
+  readonly #counts = {
+    backups: 0,
+    backupsBelowPolicy: 0,
+    backupsInterrupted: 0,
+    restores: 0,
+    restoresAgain: 0,
+  };
 
   constructor(options: SoakOptions) {
     this.#options = options;
@@ -184,8 +190,13 @@ export class Soak implements AsyncDisposable {
   async #restore(): Promise<void> {
     const through = this.#random.pick(sites);
     const target = join(this.#cluster.root, `restored-${++this.#counts.restores}`);
-    const outcome = await this.#cluster.restore('latest', target, through);
-    if (outcome.code !== 0) this.#fail(`restore through ${through}: ${told(outcome).slice(-400)}`);
+    const outcome = await restorePatiently(this.#cluster, {
+      ...{ target, through, onAgain: () => this.#counts.restoresAgain++ },
+    });
+    if (outcome.code !== 0) {
+      this.#fail(`restore through ${through}: ${told(outcome).slice(-400)}`);
+      return;
+    }
     const differences = await compareTrees(this.#steady, join(target, this.#steady));
     if (differences.length > 0) this.#fail(`restored otherwise: ${differences[0]}`);
     rmSync(target, { recursive: true, force: true });

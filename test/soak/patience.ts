@@ -1,4 +1,5 @@
-import type { Cluster, Forming, Site } from '../support/cluster.ts';
+import { rmSync } from 'node:fs';
+import type { Cluster, Forming, Outcome, Site } from '../support/cluster.ts';
 
 const attemptsMax = 5;
 
@@ -27,4 +28,18 @@ export async function addPatiently(cluster: Cluster, site: Site, through: string
     }
   }
   await cluster.start(site.name);
+}
+
+/** What a busy machine was too slow to answer is typed again, as a person would. */
+export async function restorePatiently(
+  cluster: Cluster,
+  { target, through, onAgain }: { target: string; through: string; onAgain: () => void },
+): Promise<Outcome> {
+  for (let left = attemptsMax - 1; ; left--) {
+    const outcome = await cluster.restore('latest', target, through);
+    const isSlow = /"code":"(peer-unreachable|timeout)"/.test(outcome.out);
+    if (left === 0 || !isSlow) return outcome;
+    rmSync(target, { recursive: true, force: true });
+    onAgain();
+  }
 }
