@@ -202,10 +202,12 @@ export class DurabilityView {
     if (new Set(members.map(({ site }) => site)).size < needed) return [];
     const said = new Set((await this.holdings(record)).map(({ agent }) => agent));
     if (members.some(({ agentKey }) => !said.has(agentKey))) return [];
+    const wantedSites = this.#wantedSites(of);
     const weak: PackId[] = [];
     for (const [pack, { entry, holders }] of await this.holders(record)) {
       const sites = new Set(holders.map(({ site }) => site)).size;
-      if (sites < Math.min(entry.k + 1, siteCount)) weak.push(pack);
+      // Where nothing has to outlive a loss, one copy is all that is wanted.
+      if (sites < Math.min(entry.k + 1, siteCount, wantedSites(entry))) weak.push(pack);
     }
     return weak;
   }
