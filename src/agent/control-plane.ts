@@ -1,6 +1,7 @@
 import { cosignCommand } from '../core/format/control-envelope.ts';
 import { commandIn } from '../core/format/control-peek.ts';
 import type { AgentKey, ClusterId } from '../core/ids.ts';
+import { controlMessages } from '../core/log-messages/control.ts';
 import type { LogProof } from '../core/protocol/control/proven-log.ts';
 import type { Compute } from '../ports/compute.ts';
 import type { ControlJournal } from '../ports/control-journal.ts';
@@ -25,8 +26,10 @@ import { ControlLog } from '../services/control/control-log.ts';
 import { DecreeKeeper } from '../services/control/decree-keeper.ts';
 import { LogTroubles } from '../services/control/log-troubles.ts';
 import { InviteKeeper } from '../services/control/invite-keeper.ts';
+import type { Applied } from '../services/control/log-waiters.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
+import { anchoredFirst } from '../services/control/unanchored.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import { Farewell } from '../services/farewell.ts';
@@ -97,6 +100,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly farewell: Farewell;
   readonly #facts: FactStore;
   readonly #generations: GenerationStore;
+  readonly #anchoring: Parameters<typeof anchoredFirst>[0] & Pick<ControlPlaneOptions, 'log'>;
   readonly #signing: { readonly cluster: ClusterId; readonly secret: Uint8Array };
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
@@ -105,6 +109,7 @@ export class ControlPlane implements AsyncDisposable {
     const control = new ControlLog({ ...options, journal: options.controlJournal });
     this.log = control;
     const shared = { ...options, control };
+    this.#anchoring = shared;
     const leases = new LeaseKeeper({ ...shared, guard: options.leaseGuard });
     this.writeRight = new WriteRight(control, leases);
     const { roster } = options.ledger;
@@ -153,8 +158,17 @@ export class ControlPlane implements AsyncDisposable {
     return this.#facts.put(hash, fact);
   }
 
-  /** The command as this host brings it: a proof that a share is there is signed by its custodian's host, too. */
-  broughtHere(envelope: Uint8Array): Uint8Array {
+  /** A command that somebody has signed and brings to this host. */
+  async submitBrought(envelope: Uint8Array): Promise<Applied> {
+    for (const { hash } of await anchoredFirst(this.#anchoring, commandIn(envelope).body)) {
+      const { log } = this.#anchoring;
+      log.log('warn', controlMessages.endedUnanchored, { snapshot: hash });
+    }
+    return this.log.submitSigned(this.#cosigned(envelope));
+  }
+
+  /** A proof that a share is there is signed by its custodian's host, too. */
+  #cosigned(envelope: Uint8Array): Uint8Array {
     if (commandIn(envelope).body.kind !== 'share-proof') return envelope;
     return cosignCommand(envelope, this.#signing);
   }

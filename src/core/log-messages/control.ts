@@ -9,6 +9,7 @@ export const controlMessages = {
   expiryNotConfirmed: 'not confirmed: by the reckoning of this host these snapshots stay',
   expiryProposed: 'proposed to let snapshots go',
   expiryWaits: 'expiry waits',
+  endedUnanchored: 'a writer was ended before the log had its newest snapshot: it counts no more',
   headsNotAnchored: 'heads were not anchored',
   inviteNotTold: 'an invite was not told of',
   logNotVouchedFor: 'a peer told of a control log that nobody vouches for',

@@ -2,17 +2,15 @@ import { secondMs } from '../../base/units.ts';
 import { manifestStream } from '../../core/format/statement.ts';
 import { limits } from '../../core/limits.ts';
 import { controlMessages } from '../../core/log-messages/control.ts';
-import { writerObjection } from '../../core/protocol/control/anchor-book.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
-import type { DurabilityView } from '../durability-view.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
 import type { ControlLog } from './control-log.ts';
 import { repeat } from './duty.ts';
+import { type UnanchoredOptions, unanchored } from './unanchored.ts';
 
-export type AnchorKeeperOptions = {
-  readonly control: Pick<ControlLog, 'isLeading' | 'state' | 'submit'>;
-  readonly ledger: Pick<Ledger, 'roster' | 'manifests' | 'read'>;
-  readonly view: Pick<DurabilityView, 'assess'>;
+export type AnchorKeeperOptions = UnanchoredOptions & {
+  readonly control: Pick<ControlLog, 'isLeading' | 'submit'>;
+  readonly ledger: Pick<Ledger, 'read'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -47,32 +45,11 @@ export class AnchorKeeper {
   async #anchorNew(options: Cancel): Promise<void> {
     const { control } = this.#options;
     if (!control.isLeading) return;
-    const manifests = await this.#envelopesOf(await this.#newHeads());
+    const manifests = await this.#envelopesOf(
+      inOrder(await unanchored(this.#options, { countMax: headsMax })),
+    );
     if (manifests.length === 0) return;
     await control.submit({ kind: 'anchor', manifests }, options);
-  }
-
-  /** The newest committed snapshots that are not anchored, in the order in which an entry must name them. */
-  async #newHeads(): Promise<ManifestRecord[]> {
-    const { control, ledger, view } = this.#options;
-    const heads: ManifestRecord[] = [];
-    for (const { id, writer } of ledger.roster.datasets()) {
-      if (writerObjection(control.state.members, writer) !== undefined) continue;
-      const known = control.state.anchors.of(writer, id)?.head.sequence ?? 0;
-      const records = ledger
-        .manifests(id)
-        .filter(
-          ({ statement, manifest }) => statement.writer === writer && manifest.sequence > known,
-        );
-      for (const record of records.reverse()) {
-        const { state } = await view.assess(record);
-        if (state !== 'committed') continue;
-        heads.push(record);
-        break;
-      }
-      if (heads.length >= headsMax) break;
-    }
-    return heads.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
   }
 
   /** As many as one entry takes; the others come with the next. */
@@ -91,6 +68,10 @@ export class AnchorKeeper {
     }
     return envelopes;
   }
+}
+
+function inOrder(heads: readonly ManifestRecord[]): ManifestRecord[] {
+  return [...heads].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 }
 
 /** The order in which an entry must name them; members learn of datasets in any order. */
