@@ -83,44 +83,43 @@ test('answered calls leave no stream behind', async () => {
   await expect.poll(open).toBe(0);
 });
 
-test('calls one after another share a stream, calls at once have their own', async () => {
-  await using cluster = new SampleCluster();
+/** A peer that gives this answer to every request, and a client connected to it. */
+async function answeredWith(cluster: SampleCluster, answer: Uint8Array) {
   const client = await cluster.join();
-  let opened = 0;
-  await using server = await bareServer(protocol, async (stream) => {
-    opened += 1;
+  const streams = { opened: 0 };
+  const server = await bareServer(protocol, async (stream) => {
+    streams.opened += 1;
     using reader = new StreamReader(stream);
-    while (await reader.readFrame({ sizeMax: 100, idleMs: 5000 }))
-      await writeAll(stream, ask, 5000);
+    const bounds = { sizeMax: 100, idleMs: 5000 };
+    while (await reader.readFrame(bounds)) await writeAll(stream, answer, 5000);
   });
   cluster.members.add(server.self);
   await client.connectTo(server.address);
   const call = () => client.call(server.self, Uint8Array.of(1));
-  for (let i = 0; i < 20; i++) expect(await call()).toEqual(Uint8Array.of(1));
-  expect(opened).toBe(1);
-  await Promise.all(Array.from({ length: 5 }, call));
-  await Promise.all(Array.from({ length: 5 }, call));
-  expect(opened).toBe(5);
+  return { call, streams, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+test('calls one after another share a stream, calls at once have their own', async () => {
+  await using cluster = new SampleCluster();
+  await using peer = await answeredWith(cluster, ask);
+  for (let i = 0; i < 20; i++) expect(await peer.call()).toEqual(Uint8Array.of(1));
+  expect(peer.streams.opened).toBe(1);
+  await Promise.all(Array.from({ length: 5 }, peer.call));
+  await Promise.all(Array.from({ length: 5 }, peer.call));
+  expect(peer.streams.opened).toBe(5);
 });
 
 test('a stream on which the peer has said more than it was asked for is not used again', async () => {
   await using cluster = new SampleCluster();
-  const client = await cluster.join();
-  let opened = 0;
-  await using server = await bareServer(protocol, async (stream) => {
-    opened += 1;
-    using reader = new StreamReader(stream);
-    const answer = Uint8Array.of(...ask, ...framed(Uint8Array.of(9)));
-    while (await reader.readFrame({ sizeMax: 100, idleMs: 5000 }))
-      await writeAll(stream, answer, 5000);
-  });
-  cluster.members.add(server.self);
-  await client.connectTo(server.address);
+  await using peer = await answeredWith(
+    cluster,
+    Uint8Array.of(...ask, ...framed(Uint8Array.of(9))),
+  );
   for (let i = 0; i < 3; i++) {
-    expect(await client.call(server.self, Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+    expect(await peer.call()).toEqual(Uint8Array.of(1));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  expect(opened).toBe(3);
+  expect(peer.streams.opened).toBe(3);
 });
 
 test('a stream without calls ends after its time, and one with a long call does not', async () => {
