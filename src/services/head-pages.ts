@@ -1,6 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import { idBytes, type PeerKey } from '../core/ids.ts';
-import { pageFrom, type StreamHead } from '../core/protocol/stream-heads.ts';
+import { lastOf, pageFrom, type StreamHead } from '../core/protocol/stream-heads.ts';
 import type { Cancel } from '../ports/runtime.ts';
 import type { Peers } from './peers.ts';
 
@@ -27,7 +27,7 @@ export async function* headPages(
     const page = pageFrom(answer, after);
     yield page;
     if (!answer.more) return;
-    after = page.at(-1);
+    after = lastOf(page);
   }
   throw new HoldfastError('limit-exceeded', 'a peer names more sequences than a cluster can have');
 }

@@ -57,35 +57,40 @@ export function compareStreams(a: StreamName, b: StreamName): number {
   return a.stream < b.stream ? -1 : 1;
 }
 
-/** The first so many heads behind a place in that order, and whether there are more. */
+/**
+ * The first so many heads behind a place in that order, and whether there are more. Within a page they keep the order
+ * in which this host learnt of them: of two members that claim one dataset, the one known first counts.
+ */
 export function headPage<Head extends StreamName>(
   heads: readonly Head[],
   { after, countMax }: { after: StreamName | undefined; countMax: number },
 ): { readonly heads: readonly Head[]; readonly more: boolean } {
   const rest = heads.filter((head) => after === undefined || compareStreams(head, after) > 0);
-  const page = rest.toSorted(compareStreams).slice(0, countMax);
-  return { heads: page, more: page.length < rest.length };
+  if (rest.length <= countMax) return { heads: rest, more: false };
+  const page = new Set(rest.toSorted(compareStreams).slice(0, countMax));
+  return { heads: rest.filter((head) => page.has(head)), more: true };
 }
 
 /**
- * The heads of one page that a peer claims, all behind `after` and in their order: so pages come to an end, and no
- * sequence is named twice. @throws HoldfastError bad-encoding
+ * The heads of one page that a peer claims, all behind `after`: so pages come to an end, and no sequence is named
+ * twice. @throws HoldfastError bad-encoding
  */
 export function pageFrom(
   { heads: messages, more }: Pick<HeadsResponse, 'heads' | 'more'>,
   after: StreamName | undefined,
 ): readonly StreamHead[] {
   const heads = headsFrom(messages);
-  let last = after;
-  for (const head of heads) {
-    if (last !== undefined && compareStreams(head, last) <= 0) {
-      throw malformed('a peer names sequences out of their order');
-    }
-    last = head;
+  if (after !== undefined && heads.some((head) => compareStreams(head, after) <= 0)) {
+    throw malformed('a peer names sequences out of their order');
   }
   if (more && heads.length === 0)
     throw malformed('a peer names no sequence, and says there are more');
   return heads;
+}
+
+/** Behind which the next page begins. */
+export function lastOf(page: readonly StreamHead[]): StreamHead | undefined {
+  return page.toSorted(compareStreams).at(-1);
 }
 
 /** The heads that a peer claims: at most one of each sequence. @throws HoldfastError bad-encoding */
