@@ -10,7 +10,7 @@ import { limits } from '../core/limits.ts';
 import type { Code } from '../core/policy/code-choice.ts';
 import { chooseCode } from '../core/policy/code-choice.ts';
 import type { Durability, Holding } from '../core/policy/durability.ts';
-import { assessDurability, bitCount } from '../core/policy/durability.ts';
+import { assessDurability, bitCount, sitesNeeded } from '../core/policy/durability.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
@@ -206,8 +206,7 @@ export class DurabilityView {
     const weak: PackId[] = [];
     for (const [pack, { entry, holders }] of await this.holders(record)) {
       const sites = new Set(holders.map(({ site }) => site)).size;
-      // Where nothing has to outlive a loss, one copy is all that is wanted.
-      if (sites < Math.min(entry.k + 1, siteCount, wantedSites(entry))) weak.push(pack);
+      if (sites < sitesNeeded(entry, { siteCount, wanted: wantedSites(entry) })) weak.push(pack);
     }
     return weak;
   }

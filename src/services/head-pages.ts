@@ -11,7 +11,7 @@ import type { Peers } from './peers.ts';
 export const headPagesMax = 64;
 
 /**
- * Every head that a peer claims, page by page: each sequence once, those of the cluster first.
+ * Every head that a peer claims, page by page: each sequence once, those of the cluster on the first ones.
  * @throws HoldfastError bad-encoding | limit-exceeded | as Peers.ask
  */
 export async function* headPages(

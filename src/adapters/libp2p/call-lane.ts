@@ -6,7 +6,7 @@ import { finishMs, messageIdleMs } from './stream-limits.ts';
 
 /**
  * A stream that carries one call after another: opening one, agreeing on its protocol and closing it again costs
- * ten times what a call itself does.
+ * several times what a call itself does.
  */
 class CallLane {
   readonly #stream: Stream;

@@ -71,6 +71,14 @@ function mostWithin(held: readonly number[], union: number, count: number): numb
   return most;
 }
 
+/** Sites at which a pack must lie for a commit; `wanted`: those that it should lie at, by the policy. */
+export function sitesNeeded(
+  { k }: Pick<PackEntry, 'k'>,
+  { siteCount, wanted }: { readonly siteCount: number; readonly wanted: number },
+): number {
+  return Math.min(k + 1, siteCount, wanted);
+}
+
 /**
  * How safe a snapshot is, from its packs and what peers have signed for.
  * Committed: each pack is durable at k+1 sites and outlives the loss of one, and the manifest is durable at
@@ -104,7 +112,7 @@ export function assessDurability(options: {
     const survives = siteTolerance(pack.k, masks);
     if (survives < 0) lostPacks++;
     const wanted = options.wantedSites(pack);
-    const needed = Math.min(pack.k + 1, options.siteCount, wanted);
+    const needed = sitesNeeded(pack, { siteCount: options.siteCount, wanted });
     if (holders < needed || (needed > pack.k && survives < 1)) weakPacks++;
     if (holders < wanted) degradedPacks++;
     sitesMayFail = Math.min(sitesMayFail, survives);

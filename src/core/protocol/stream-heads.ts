@@ -46,8 +46,8 @@ export function headMessage(head: {
 export type StreamName = { readonly writer: string; readonly stream: string };
 
 /**
- * The order in which heads are told: what writers say to the cluster comes first, since it decides whose other
- * sequences are wanted. Below 0: `a` comes first.
+ * The order of pages: what writers say to the cluster is on the first ones, since it decides whose other sequences
+ * are wanted. Below 0: `a` comes first.
  */
 export function compareStreams(a: StreamName, b: StreamName): number {
   const rank = (one: StreamName): number => (one.stream === clusterStream ? 0 : 1);
