@@ -29,7 +29,7 @@ import { InviteKeeper } from '../services/control/invite-keeper.ts';
 import type { Applied } from '../services/control/log-waiters.ts';
 import { OperatorKeeper } from '../services/control/operator-keeper.ts';
 import { TimeKeeper } from '../services/control/time-keeper.ts';
-import { anchoredFirst } from '../services/control/unanchored.ts';
+import { anchoredFirst, type AnchoredFirstOptions } from '../services/control/unanchored.ts';
 import { VoterKeeper } from '../services/control/voter-keeper.ts';
 import type { DurabilityView } from '../services/durability-view.ts';
 import { Farewell } from '../services/farewell.ts';
@@ -100,7 +100,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly farewell: Farewell;
   readonly #facts: FactStore;
   readonly #generations: GenerationStore;
-  readonly #anchoring: Parameters<typeof anchoredFirst>[0] & Pick<ControlPlaneOptions, 'log'>;
+  readonly #anchoring: AnchoredFirstOptions & Pick<ControlPlaneOptions, 'log'>;
   readonly #signing: { readonly cluster: ClusterId; readonly secret: Uint8Array };
   /** Each runs until the agent stops. */
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];

@@ -45,9 +45,8 @@ export class AnchorKeeper {
   async #anchorNew(options: Cancel): Promise<void> {
     const { control } = this.#options;
     if (!control.isLeading) return;
-    const manifests = await this.#envelopesOf(
-      inOrder(await unanchored(this.#options, { countMax: headsMax })),
-    );
+    const wish = { states: ['committed'], countMax: headsMax } as const;
+    const manifests = await this.#envelopesOf(inOrder(await unanchored(this.#options, wish)));
     if (manifests.length === 0) return;
     await control.submit({ kind: 'anchor', manifests }, options);
   }

@@ -1,11 +1,16 @@
+import { mapLimit } from '../../base/concurrency.ts';
 import { secondMs } from '../../base/units.ts';
+import { codeOf } from '../../core/errors.ts';
 import type { ControlBody } from '../../core/format/control-records.ts';
 import type { AgentKey } from '../../core/ids.ts';
 import { writerObjection } from '../../core/protocol/control/anchor-book.ts';
 import type { ControlState } from '../../core/protocol/control/control-state.ts';
+import type { Durability } from '../../core/policy/durability.ts';
 import type { Clock } from '../../ports/runtime.ts';
 import type { DurabilityView } from '../durability-view.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { Sync } from '../sync.ts';
 import type { ControlLog } from './control-log.ts';
 
 export type UnanchoredOptions = {
@@ -14,10 +19,17 @@ export type UnanchoredOptions = {
   readonly view: Pick<DurabilityView, 'assess'>;
 };
 
-/** The newest committed snapshot of each dataset that is newer than what the control log has of it. */
+export type UnanchoredWish = {
+  readonly states: readonly Durability['state'][];
+  /** Undefined: of all. */
+  readonly writer?: AgentKey;
+  readonly countMax: number;
+};
+
+/** The newest snapshot of each dataset, in one of these states, that is newer than what the control log has of it. */
 export async function unanchored(
   { control, ledger, view }: UnanchoredOptions,
-  { writer: only, countMax }: { readonly writer?: AgentKey; readonly countMax: number },
+  { states, writer: only, countMax }: UnanchoredWish,
 ): Promise<ManifestRecord[]> {
   const heads: ManifestRecord[] = [];
   for (const { id, writer } of ledger.roster.datasets()) {
@@ -31,7 +43,7 @@ export async function unanchored(
       );
     for (const record of records.reverse()) {
       const { state } = await view.assess(record);
-      if (state !== 'committed') continue;
+      if (!states.includes(state)) continue;
       heads.push(record);
       break;
     }
@@ -42,26 +54,37 @@ export async function unanchored(
 
 /** The leader anchors every five seconds; whoever is to be put out is not left in for much longer. */
 const patienceMs = 10 * secondMs;
+/** Of that, for hearing from the others what there is: one of them may be silent, or the thief's. */
+const hearingMs = 3 * secondMs;
 const pollMs = 200;
 const datasetsMax = 256;
+const lanes = 8;
+
+export type AnchoredFirstOptions = UnanchoredOptions & {
+  readonly control: Pick<ControlLog, 'status'>;
+  readonly peers: Pick<Peers, 'reachable'>;
+  readonly sync: Pick<Sync, 'withPeer'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
+};
 
 /**
  * Before a command that ends somebody's writing: what it has committed counts afterwards only as far as the log had
- * it. Waits until the log has what is committed now; not for what is signed meanwhile, which may be a thief's.
+ * it. Asks the others what there is, and waits until the log has that; not for what is signed meanwhile, which may be
+ * a thief's.
  * @returns those that it still has not
  */
 export async function anchoredFirst(
-  options: UnanchoredOptions & {
-    readonly control: Pick<ControlLog, 'status'>;
-    readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
-  },
+  options: AnchoredFirstOptions,
   body: ControlBody,
 ): Promise<readonly ManifestRecord[]> {
   const { control, clock } = options;
   const writer = writerEndedBy(body, control.state);
   if (writer === undefined || control.status().leader === undefined) return [];
-  let left = await unanchored(options, { writer, countMax: datasetsMax });
   const dueMs = clock.monotonicMs() + patienceMs;
+  await Promise.race([hearAll(options), clock.sleep(hearingMs)]);
+  // Others call it committed a moment later than its source, which has not told them yet what it holds itself.
+  const states = ['committed', 'placed'] as const;
+  let left = await unanchored(options, { states, writer, countMax: datasetsMax });
   while (left.length > 0 && clock.monotonicMs() < dueMs) {
     await clock.sleep(pollMs);
     left = left.filter(({ statement, manifest }) => {
@@ -70,6 +93,17 @@ export async function anchoredFirst(
     });
   }
   return left;
+}
+
+/** A snapshot is known to its source at first, and its receipts to those that have signed them. */
+async function hearAll({ peers, sync }: AnchoredFirstOptions): Promise<void> {
+  await mapLimit(peers.reachable(), lanes, async ({ peerKey }) => {
+    try {
+      await sync.withPeer(peerKey);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+    }
+  });
 }
 
 function writerEndedBy(body: ControlBody, state: ControlState): AgentKey | undefined {

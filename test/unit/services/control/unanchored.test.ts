@@ -10,17 +10,28 @@ import { PlanCast } from '../../../support/plan-cast.ts';
 const dataset = 'cc'.repeat(16) as DatasetId;
 
 /** A host with one committed snapshot that the log does not have, and who may anchor it. */
-async function opened(cast: PlanCast, state = 'committed') {
+async function opened(
+  cast: PlanCast,
+  { state = 'committed', isHeard = true }: { state?: string; isHeard?: boolean } = {},
+) {
   cast.lead('oslo');
   const { agent, control } = cast.actor('oslo');
   const writer = agent.agentKey;
   const at = { dataset, sequence: 1 };
   const { envelope, hash } = cast.log.cluster.manifestAt(agent.statementSecret, at);
+  const record = { statement: { writer }, manifest: { dataset, sequence: 1 }, hash };
+  const known = isHeard ? [record] : [];
   const options = {
+    peers: { reachable: () => [{ peerKey: 'source' }] },
+    sync: {
+      withPeer: async () => {
+        if (known.length === 0) known.push(record);
+      },
+    },
     control: Object.assign(control, { status: () => ({ leader: writer }) }),
     ledger: {
       roster: { datasets: () => [{ id: dataset, writer }] },
-      manifests: () => [{ statement: { writer }, manifest: { dataset, sequence: 1 }, hash }],
+      manifests: () => [...known],
       read: async (_: unknown, stream: string) =>
         stream === manifestStream(dataset) ? [envelope] : [],
     },
@@ -55,6 +66,28 @@ test('whoever is put out has its newest committed snapshot anchored first', asyn
   await running;
 });
 
+test('what only its source knows yet is asked for', async () => {
+  await using cast = new PlanCast();
+  const { writer, options } = await opened(cast, { isHeard: false });
+  const waiting = anchoredFirst(options, expel(writer));
+  await cast.clock.advance(11_000);
+  expect(await waiting).toHaveLength(1);
+});
+
+test('nobody who is silent holds it up for long', async () => {
+  await using cast = new PlanCast();
+  const { writer, options } = await opened(cast, { state: 'staged' });
+  const silent = { ...options, sync: { withPeer: () => new Promise<never>(() => undefined) } };
+  let isOver = false;
+  void anchoredFirst(silent, expel(writer)).then(() => {
+    isOver = true;
+  });
+  await cast.clock.advance(2_500);
+  expect(isOver).toBe(false);
+  await cast.clock.advance(1_000);
+  expect(isOver).toBe(true);
+});
+
 test('a thief is not left in for longer where nobody anchors', async () => {
   await using cast = new PlanCast();
   const { writer, options } = await opened(cast);
@@ -63,9 +96,17 @@ test('a thief is not left in for longer where nobody anchors', async () => {
   expect(await waiting).toHaveLength(1);
 });
 
-test('what ends nobody, and what is not committed, waits for nothing', async () => {
+test('what is not committed yet may become so in a moment', async () => {
   await using cast = new PlanCast();
-  const { writer, options } = await opened(cast, 'placed');
+  const { writer, options } = await opened(cast, { state: 'placed' });
+  const waiting = anchoredFirst(options, expel(writer));
+  await cast.clock.advance(11_000);
+  expect(await waiting).toHaveLength(1);
+});
+
+test('what ends nobody, and what cannot be restored, waits for nothing', async () => {
+  await using cast = new PlanCast();
+  const { writer, options } = await opened(cast, { state: 'staged' });
   expect(await anchoredFirst(options, expel(writer))).toEqual([]);
   const roles = { kind: 'roles', agent: writer, add: [], remove: ['storage'] } as ControlBody;
   expect(await anchoredFirst(options, roles)).toEqual([]);
