@@ -1,4 +1,4 @@
-import { hourMs, MiB } from '../../src/base/units.ts';
+import { MiB } from '../../src/base/units.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
 import { idOf, type PackId } from '../../src/core/ids.ts';
@@ -235,10 +235,11 @@ export class YearHost {
     await run.scrub.advance();
     if (this.lookAtMs > this.#cluster.nowMs || this.isBusy) return;
     await run.repairs.round();
-    const { judgement, order } = run.repairs.state;
-    const isWhole = judgement?.tasks.length === 0 && judgement.awaited.size === 0;
-    const waitMs = order.due.length > 0 ? shortStepMs : isWhole ? Number.POSITIVE_INFINITY : hourMs;
-    this.lookAtMs = this.#cluster.nowMs + waitMs;
+    const { tasks, awaited } = run.repairs.state.judgement ?? {};
+    const isWhole = tasks?.length === 0 && awaited?.size === 0;
+    // What is whole stays whole until somebody says something else.
+    const dueMs = isWhole ? Number.POSITIVE_INFINITY : this.#startMs + run.repairs.dueMs;
+    this.lookAtMs = Math.max(this.#cluster.nowMs + shortStepMs, dueMs);
   }
 
   /** Statements have come. */

@@ -128,7 +128,7 @@ export class Upkeep {
       ...{ ...options, view: this.view, rebuilder, records },
       isEnabled: config.repair.enabled,
     });
-    const survey = async (): Promise<Survey> => (await this.repairs.look()).survey;
+    const survey = async (): Promise<Survey> => (await this.repairs.recent()).survey;
     this.challenger = Challenger.open({ ...options, records, survey }, options.challenges);
     const readBack = new Pace(clock, () => slowed(config.scrub.bandwidth));
     const onDamage = (): void => this.repairs.begin();

@@ -4,6 +4,7 @@ import type { BenchArguments } from './arguments.ts';
 import { curveOfChunks } from './curve-chunks.ts';
 import { curveOfFiles } from './curve-files.ts';
 import { curveOfFileSize } from './curve-file-size.ts';
+import { curveOfRepairs } from './curve-repairs.ts';
 import { curveOfSnapshots } from './curve-snapshots.ts';
 import { machineWords } from './machine.ts';
 import { linePlot } from './line-plot.ts';
@@ -26,6 +27,7 @@ const makers: Readonly<
   snapshots: curveOfSnapshots,
   files: curveOfFiles,
   'file-size': curveOfFileSize,
+  repairs: curveOfRepairs,
 };
 
 /** How cost grows with what is protected; --scale makes the largest sizes smaller. */

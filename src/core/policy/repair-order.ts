@@ -27,6 +27,8 @@ export type RepairOrder = {
   readonly waiting: readonly RepairTask[];
   /** More has gone within an hour than disks lose: only what is urgent is repaired. */
   readonly isBraked: boolean;
+  /** Until something that waits may be due, if nothing but the time changes. */
+  readonly changesInMs: number;
 };
 
 export function isUrgent({ spare }: Pick<RepairTask, 'spare'>): boolean {
@@ -45,11 +47,19 @@ export function orderRepairs(facts: OrderFacts): RepairOrder {
     return task.isMove || hasBegun(pack) || ageMs(pack) >= lazyAfterMs;
   };
   const sorted = tasks.toSorted((a, b) => a.spare - b.spare || compareIds(a, b));
-  return {
-    due: sorted.filter(isDue),
-    waiting: sorted.filter((task) => !isDue(task)),
-    isBraked,
-  };
+  const waiting = sorted.filter((task) => !isDue(task));
+  return { due: sorted.filter(isDue), waiting, isBraked, changesInMs: nextChange() };
+
+  function nextChange(): number {
+    let changesInMs = Number.POSITIVE_INFINITY;
+    for (const { entry } of waiting) {
+      const leftMs = lazyAfterMs - ageMs(entry.pack);
+      if (leftMs > 0) changesInMs = Math.min(changesInMs, leftMs);
+    }
+    if (!isBraked || waiting.length === 0) return changesInMs;
+    for (const { entry } of gone) changesInMs = Math.min(changesInMs, brakeMs - ageMs(entry.pack));
+    return changesInMs;
+  }
 }
 
 function compareIds(a: RepairTask, b: RepairTask): number {

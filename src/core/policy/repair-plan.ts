@@ -263,16 +263,22 @@ function sumOf(hosts: readonly RepairHost[]): number {
 
 /** Shards that are missing to k, summed over all ways for `lost` sites to fail. */
 function deficitOf(k: number, masks: readonly number[], lost: number): number {
+  /** What the sites from a place on have together. */
+  const from = new Array<number>(masks.length + 1).fill(0);
+  for (let at = masks.length - 1; at >= 0; at--) {
+    from[at] = ((from[at + 1] as number) | (masks[at] as number)) >>> 0;
+  }
   let sum = 0;
-  const fail = (from: number, left: number, gone: ReadonlySet<number>): void => {
-    if (left === 0 || from >= masks.length) {
-      const rest = masks.reduce((all, mask, i) => (gone.has(i) ? all : (all | mask) >>> 0), 0);
+  const fail = (at: number, left: number, kept: number): void => {
+    if (left === 0 || masks.length - at === left) {
+      const rest = left === 0 ? (kept | (from[at] as number)) >>> 0 : kept;
       sum += Math.max(0, k - bitCount(rest));
       return;
     }
-    for (let i = from; i <= masks.length - left; i++) fail(i + 1, left - 1, new Set([...gone, i]));
+    fail(at + 1, left - 1, kept);
+    fail(at + 1, left, (kept | (masks[at] as number)) >>> 0);
   };
-  fail(0, Math.min(lost, masks.length), new Set());
+  fail(0, Math.min(lost, masks.length), 0);
   return sum;
 }
 

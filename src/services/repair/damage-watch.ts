@@ -52,7 +52,9 @@ export class DamageWatch {
       ...tasks.map(({ entry }) => entry.pack),
       ...lost.map(({ pack }) => pack),
     ]);
-    await alarms.settle('wrong-encoding', survey.packs.keys());
+    const wrong = this.#standing('wrong-encoding');
+    const needed = wrong.filter((pack) => survey.packs.has(pack as PackId));
+    await alarms.settle('wrong-encoding', needed);
     await alarms.settle('shard-damaged', this.#unmended(judgement, short));
     await alarms.settle('shards-gone', this.#missing(judgement, short));
   }

@@ -40,6 +40,13 @@ export class OwedReceipts {
     return this.#soon.size;
   }
 
+  /** On the steady clock: when something is to be signed next. */
+  get nextMs(): number {
+    if (this.#soon.size > 0) return Number.NEGATIVE_INFINITY;
+    if (this.#older.size === 0) return Number.POSITIVE_INFINITY;
+    return this.#signedOlderMs + signOlderMs;
+  }
+
   addSoon(record: ManifestRecord): void {
     this.#soon.add(record);
   }
@@ -75,7 +82,7 @@ export class OwedReceipts {
 
   async signOlderIfDue(): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
-    if (this.#older.size === 0 || nowMs - this.#signedOlderMs < signOlderMs) return;
+    if (this.#older.size === 0 || nowMs < this.#signedOlderMs + signOlderMs) return;
     this.#signedOlderMs = nowMs;
     await this.#signAll(this.#older);
     await this.#options.records.remove(owesRecord);

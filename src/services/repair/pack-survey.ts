@@ -22,6 +22,8 @@ export type Survey = {
   readonly usersOf: (pack: PackId) => readonly ManifestRecord[];
   /** Lists of packs that have not arrived: what they name is not judged. */
   readonly missingLists: number;
+  /** Facts that have not arrived, the first ones: with each of them more would be known. */
+  readonly missingFacts: readonly FactHash[];
   /** Free bytes, as each agent has signed last. */
   readonly freeBytes: ReadonlyMap<AgentKey, number>;
 };
@@ -33,6 +35,9 @@ export type PackSurveyOptions = {
 };
 
 type Word = { readonly sequence: number; readonly holding: FactHash };
+
+/** Of missing facts so many are named: what a liar names and nobody has must not be looked for for ever. */
+const missingFactsMax = 1024;
 
 /**
  * Who says to hold what, over all snapshots that are needed. Of an agent's receipts the newest that speaks of a
@@ -49,7 +54,7 @@ export async function surveyPacks({
   for (const record of ledger.manifests()) {
     if (isDiscarded(record)) continue;
     const segments = await ledger.packSegments(record);
-    for (const { hash } of segments) users.set(hash, [...(users.get(hash) ?? []), record]);
+    for (const { hash } of segments) listIn(users, hash).push(record);
     for (const received of ledger.receipts(record.hash)) {
       const { agent, statement, receipt } = received;
       const { sequence } = statement;
@@ -78,6 +83,7 @@ export async function surveyPacks({
   return {
     packs: gathered.packs,
     missingLists,
+    missingFacts: gathered.missing,
     freeBytes: new Map([...free].map(([agent, { bytes }]) => [agent, bytes])),
     usersOf: (pack) => [
       ...new Set((gathered.segmentsOf.get(pack) ?? []).flatMap((one) => users.get(one) ?? [])),
@@ -89,6 +95,7 @@ export async function surveyPacks({
 class Gathered {
   readonly packs = new Map<PackId, SurveyedPack & { words: Map<AgentKey, HeardWord> }>();
   readonly segmentsOf = new Map<PackId, FactHash[]>();
+  readonly missing: FactHash[] = [];
 
   async add(
     segment: FactHash,
@@ -98,11 +105,17 @@ class Gathered {
   ): Promise<boolean> {
     const record = records.at(-1);
     const fact = await facts.get(idBytes(segment));
-    if (record === undefined || fact === undefined) return false;
+    if (record === undefined) return false;
+    if (fact === undefined) {
+      this.#lack(segment);
+      return false;
+    }
     const entries = decodePackSegment(fact);
     for (const entry of entries) this.#note(segment, entry, record);
     for (const [agent, { sequence, holding }] of words) {
-      const masks = masksIn(await facts.get(idBytes(holding)), segment, entries.length);
+      const said = await facts.get(idBytes(holding));
+      if (said === undefined) this.#lack(holding);
+      const masks = masksIn(said, segment, entries.length);
       for (const [i, { pack }] of entries.entries()) {
         const heard = this.packs.get(pack)?.words;
         const known = heard?.get(agent);
@@ -113,13 +126,25 @@ class Gathered {
     return true;
   }
 
+  #lack(fact: FactHash): void {
+    if (this.missing.length < missingFactsMax) this.missing.push(fact);
+  }
+
   #note(segment: FactHash, entry: PackEntry, record: ManifestRecord): void {
     const { pack } = entry;
-    this.segmentsOf.set(pack, [...(this.segmentsOf.get(pack) ?? []), segment]);
+    listIn(this.segmentsOf, pack).push(segment);
     const known = this.packs.get(pack);
     if (known !== undefined && known.record.statement.timeMs >= record.statement.timeMs) return;
     this.packs.set(pack, { entry, record, words: known?.words ?? new Map() });
   }
+}
+
+function listIn<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const list: Item[] = [];
+  lists.set(key, list);
+  return list;
 }
 
 /** Undefined when the fact is not here, or speaks of something else: that is one peer's mistake. */

@@ -1,4 +1,5 @@
-import { hourMs, minuteMs, secondMs } from '../../base/units.ts';
+import { Semaphore } from '../../base/concurrency.ts';
+import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
@@ -16,6 +17,7 @@ import type { StoragePeer } from '../storage-peer.ts';
 import type { BadPack, BadPacks } from './bad-packs.ts';
 import { OwedReceipts } from './owed-receipts.ts';
 import type { Survey, SurveyedPack } from './pack-survey.ts';
+import { RepairTurns } from './repair-turns.ts';
 import type { Judgement, RepairView } from './repair-view.ts';
 import { type ShardRebuilder, WrongEncoding } from './shard-rebuilder.ts';
 
@@ -49,29 +51,32 @@ export type RepairState = {
   readonly current: PackId | undefined;
 };
 
+/** So often it is asked whether anything has changed. */
 const periodMs = 15 * secondMs;
-/** Whose turn it is has so long before the next one begins; two that make the same do no harm. */
-export const leaseMs = 2 * minuteMs;
-/** What failed is not tried again before this; what was read for it is read again at ever longer intervals. */
-const retryMs = minuteMs;
-const retryFactor = 8;
-const retryMaxMs = 6 * hourMs;
-const nothing: RepairOrder = { due: [], waiting: [], isBraked: false };
+/** However quiet it is, what is in the store is compared with what was signed for so often. */
+const quietMaxMs = 30 * minuteMs;
+/** A look at a million packs takes many seconds: afterwards it has so many times as long to rest. */
+const restFactor = 20;
+const nothing: RepairOrder = {
+  due: [],
+  waiting: [],
+  isBraked: false,
+  changesInMs: Number.POSITIVE_INFINITY,
+};
 
 /**
  * Sees to it that every pack has the shards that the policy wants, where it wants them. Each host makes what falls
  * to it: who should have a missing shard fetches what it is made of, so nothing is ever pushed to anybody. Whose
  * turn it is follows from signed words alone; the turn passes on when nothing comes of it.
  *
+ * A round is due when facts have changed or a time has come, and not because the last one could do nothing.
+ *
  * survey -> what is missing -> what is due -> own turn -> read, rebuild, store -> sign again
  */
 export class RepairKeeper {
   readonly #options: RepairKeeperOptions;
-  /** Since when a pack is known to lack something. */
-  readonly #sinceMs = new Map<PackId, number>();
+  readonly #turns: RepairTurns;
   readonly #begun = new Set<PackId>();
-  /** Packs that could not be made whole: when they are tried again, and how often they were read for nothing. */
-  readonly #failures = new Map<PackId, { readonly untilMs: number; readonly readings: number }>();
   readonly #owed: OwedReceipts;
   #judgement: Judgement | undefined;
   #order: RepairOrder = nothing;
@@ -80,10 +85,22 @@ export class RepairKeeper {
   #current: PackId | undefined;
   #running: Promise<void> | undefined;
   #cancel: Cancel = {};
+  readonly #lookTurn = new Semaphore(1);
+  /** On the steady clock: when the next round is due, if nothing but the time changes. */
+  #dueMs = Number.NEGATIVE_INFINITY;
+  #isAsked = false;
+  /** What the last round has acted on: others look, too. */
+  #actedOn: Judgement | undefined;
+  /** No round before this unless somebody asks for one: looking must not be all that this host does. */
+  #restUntilMs = Number.NEGATIVE_INFINITY;
+  /** Shards in the store when the last round ended. */
+  #shardsHeld: number | undefined;
+  #there: ReadonlySet<AgentKey> = new Set();
 
   constructor(options: RepairKeeperOptions) {
     this.#options = options;
     this.#owed = new OwedReceipts(options);
+    this.#turns = new RepairTurns({ ...options, isThere: (agent) => this.isThere(agent) });
   }
 
   get state(): RepairState {
@@ -103,8 +120,14 @@ export class RepairKeeper {
     return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
   }
 
+  /** On the steady clock: when a round is due, if nothing but the time changes. */
+  get dueMs(): number {
+    return Math.max(this.#dueMs, this.#restUntilMs);
+  }
+
   /** Does at once, in the background, what the next round would do. */
   begin(): void {
+    this.#isAsked = true;
     this.round(this.#cancel).catch((error: unknown) => {
       const code = codeOf(error);
       if (code === undefined) throw error;
@@ -122,6 +145,10 @@ export class RepairKeeper {
   }
 
   async #round({ signal = new AbortController().signal }: Cancel): Promise<void> {
+    if (!(await this.#isDue())) return;
+    // What goes wrong in this round is tried again in the next.
+    this.#dueMs = Number.NEGATIVE_INFINITY;
+    this.#isAsked = false;
     await this.#owed.recall();
     const judgement = await this.look();
     await this.#takeBack(judgement.survey);
@@ -133,24 +160,66 @@ export class RepairKeeper {
     }
     await this.#owed.sign();
     await this.#owed.signOlderIfDue();
-    if (this.#made > 0) await this.look();
+    // What it has said itself changes things, too.
+    const isStill = (await this.recent()) === judgement;
+    this.#shardsHeld = this.#options.store?.usage().shards;
+    this.#actedOn = judgement;
+    if (isStill) this.#dueMs = this.#nextMs();
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { clock, store, view } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (this.#isAsked) return true;
+    if (nowMs < this.#restUntilMs) return false;
+    if (nowMs >= this.#dueMs || this.#judgement === undefined) return true;
+    if (this.#judgement !== this.#actedOn) return true;
+    if (store?.usage().shards !== this.#shardsHeld) return true;
+    return !(await view.isCurrent(this.#judgement));
+  }
+
+  #nextMs(): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    let nextMs = Math.min(nowMs + quietMaxMs, this.#owed.nextMs, nowMs + this.#order.changesInMs);
+    if (this.#judgement !== undefined) nextMs = Math.min(nextMs, this.#judgement.changesMs);
+    for (const task of this.#makeable()) nextMs = Math.min(nextMs, this.#turns.fromMs(task));
+    return nextMs;
   }
 
   /** What is missing, and what of it is due. */
   async look(): Promise<Judgement> {
-    const { clock, view } = this.#options;
-    const judgement = await view.judge();
-    const nowMs = clock.monotonicMs();
-    const short = new Set(judgement.tasks.map(({ entry }) => entry.pack));
-    for (const pack of short) if (!this.#sinceMs.has(pack)) this.#sinceMs.set(pack, nowMs);
-    for (const known of [this.#sinceMs, this.#begun, this.#failures]) {
-      for (const pack of known.keys()) if (!short.has(pack)) known.delete(pack);
+    const release = await this.#lookTurn.acquire();
+    try {
+      return await this.#look();
+    } finally {
+      release();
     }
-    this.#judgement = judgement;
+  }
+
+  /** As `look`; an older judgement, where this host has just looked for long. */
+  async recent(): Promise<Judgement> {
+    const isResting = this.#options.clock.monotonicMs() < this.#restUntilMs;
+    return isResting && this.#judgement !== undefined ? this.#judgement : this.look();
+  }
+
+  async #look(): Promise<Judgement> {
+    const { clock, view } = this.#options;
+    const beganMs = clock.monotonicMs();
+    let judgement = this.#judgement;
+    const isOver = judgement === undefined || beganMs >= judgement.changesMs;
+    if (judgement === undefined || isOver || !(await view.isCurrent(judgement))) {
+      judgement = await view.judge();
+      this.#judgement = judgement;
+      const endMs = clock.monotonicMs();
+      this.#restUntilMs = endMs + Math.min(quietMaxMs, restFactor * (endMs - beganMs));
+    }
+    const short = new Set(judgement.tasks.map(({ entry }) => entry.pack));
+    this.#turns.note(short);
+    for (const pack of this.#begun) if (!short.has(pack)) this.#begun.delete(pack);
     this.#order = orderRepairs({
       tasks: judgement.tasks,
       shardCount: judgement.shardCount,
-      ageMs: (pack) => nowMs - (this.#sinceMs.get(pack) ?? nowMs),
+      ageMs: (pack) => this.#turns.ageMs(pack),
       hasBegun: (pack) => this.#begun.has(pack),
     });
     return judgement;
@@ -181,26 +250,27 @@ export class RepairKeeper {
 
   /** Tasks that are due and fall to this host now, a list for each pack. */
   #mine(): RepairTask[][] {
-    const { store, badPacks } = this.#options;
-    if (store === undefined) return [];
-    const mine = this.#order.due.filter(
-      (task) =>
-        this.#isOwnTurn(task) &&
-        !badPacks.has(task.entry.pack) &&
-        !store.indexes(task.entry.pack).includes(task.index),
-    );
+    this.#greet();
+    const nowMs = this.#options.clock.monotonicMs();
+    const mine = this.#makeable().filter((task) => this.#turns.fromMs(task) <= nowMs);
     return [...Map.groupBy(mine, ({ entry }) => entry.pack).values()];
   }
 
-  /** Those before this host are away, or have had their time. */
-  #isOwnTurn({ entry, takers }: RepairTask): boolean {
-    const { self, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const present = takers.filter((agent) => this.isThere(agent));
-    const turn = present.indexOf(self);
-    if (turn < 0) return false;
-    if (nowMs < (this.#failures.get(entry.pack)?.untilMs ?? 0)) return false;
-    return nowMs - (this.#sinceMs.get(entry.pack) ?? nowMs) >= turn * leaseMs;
+  /** Tasks that are due, for what this host does not have and may make some time. */
+  #makeable(): RepairTask[] {
+    const { store, badPacks } = this.#options;
+    if (store === undefined) return [];
+    return this.#order.due.filter(
+      ({ entry, index }) => !badPacks.has(entry.pack) && !store.indexes(entry.pack).includes(index),
+    );
+  }
+
+  /** Who has come since the last round may have what could not be had then. */
+  #greet(): void {
+    const members = this.#options.ledger.roster.members().map(({ agentKey }) => agentKey);
+    const there = new Set(members.filter((agent) => this.isThere(agent)));
+    if ([...there].some((agent) => !this.#there.has(agent))) this.#turns.hopeAgain();
+    this.#there = there;
   }
 
   /** Itself, or a member that is connected. */
@@ -234,7 +304,7 @@ export class RepairKeeper {
     } catch (error) {
       signal.throwIfAborted();
       this.#failed++;
-      this.#postpone(pack, rebuilder.bytesRead > readBefore);
+      this.#turns.postpone(pack, rebuilder.bytesRead > readBefore);
       if (error instanceof WrongEncoding) await this.#expose(surveyed, error);
       else if (codeOf(error) === undefined) throw error;
       else
@@ -243,13 +313,6 @@ export class RepairKeeper {
       this.#current = undefined;
     }
     await this.#owed.signIfDue();
-  }
-
-  #postpone(pack: PackId, hasRead: boolean): void {
-    const readings = (this.#failures.get(pack)?.readings ?? 0) + (hasRead ? 1 : 0);
-    const factor = hasRead ? retryFactor ** (readings - 1) : 1;
-    const untilMs = this.#options.clock.monotonicMs() + Math.min(retryMaxMs, retryMs * factor);
-    this.#failures.set(pack, { untilMs, readings });
   }
 
   #holders({ entry, words }: SurveyedPack): ShardHolder[] {

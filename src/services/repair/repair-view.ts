@@ -1,22 +1,17 @@
 import { hourMs, minuteMs } from '../../base/units.ts';
 import { shardSizeOf } from '../../core/format/shard.ts';
-import { receiptStream } from '../../core/format/statement.ts';
 import type { AgentKey, PackId, StatementHash } from '../../core/ids.ts';
-import {
-  type PackCondition,
-  planRepair,
-  type RepairSite,
-  type RepairTask,
-} from '../../core/policy/repair-plan.ts';
 import { bitCount } from '../../core/policy/durability.ts';
+import { type PackCondition, planRepair, type RepairTask } from '../../core/policy/repair-plan.ts';
 import type { Member } from '../../core/protocol/roster.ts';
 import type { Clock } from '../../ports/runtime.ts';
 import type { FactStore } from '../../ports/statement-log.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
-import { residencyObjection, storageMembers } from '../residency.ts';
 import type { Standing } from '../standing.ts';
-import { type Survey, type SurveyedPack, surveyPacks } from './pack-survey.ts';
+import { FreshSurvey } from './fresh-survey.ts';
+import type { Survey, SurveyedPack } from './pack-survey.ts';
+import { SitesByDataset } from './repair-sites.ts';
 import { TakenBack } from './taken-back.ts';
 
 export type RepairViewOptions = {
@@ -40,12 +35,18 @@ export type Judgement = {
   readonly awaited: ReadonlySet<PackId>;
   /** Shards in all, those that are missing included. */
   readonly shardCount: number;
+  /** On the steady clock: when time alone may change something, since a source has been waited for long enough. */
+  readonly changesMs: number;
 };
 
 /** A snapshot this fresh is still being delivered by its source. */
 const graceMs = 2 * minuteMs;
 /** A source that cannot be reached, and is not known to be lost, may keep shards for others for so long. */
 const silentSourceMs = 6 * hourMs;
+/** Others have their turn after so much work: with a million packs a host would else miss its heartbeats. */
+const workPerTurn = 3000;
+/** Of a pack that lacks something, by one that lacks nothing. */
+const shortWork = 50;
 
 /** What is missing where, of all packs that snapshots need, as this host knows it. */
 export class RepairView {
@@ -53,22 +54,43 @@ export class RepairView {
   /** When a snapshot was met here first; clocks of others count for nothing. */
   readonly #metMs = new Map<StatementHash, number>();
   readonly #takenBack = new TakenBack();
+  readonly #survey: FreshSurvey;
+  #basis: string | undefined;
 
   constructor(options: RepairViewOptions) {
     this.#options = options;
+    this.#survey = new FreshSurvey(options);
   }
 
   async judge(): Promise<Judgement> {
-    const survey = await surveyPacks(this.#options);
+    this.#basis = this.#basisNow();
+    const survey = await this.#survey.get();
     this.#meet(survey);
     this.#takenBack.note(survey.packs);
     return this.#judged(survey, this.#options.standing);
   }
 
+  /** Nothing has changed since this judgement, the last one, but the time. */
+  async isCurrent({ survey }: Judgement): Promise<boolean> {
+    return this.#basis === this.#basisNow() && (await this.#survey.isCurrent(survey));
+  }
+
   /** What would be missing if these sites were lost. Nothing is waited for: what has not arrived may be lost as well. */
   async suppose(lost: ReadonlySet<string>): Promise<Judgement> {
-    const survey = await surveyPacks(this.#options);
+    const survey = await this.#survey.get();
     return this.#judged(survey, this.#supposing(lost), { isPatient: false });
+  }
+
+  /** What a judgement rests on beside the survey. */
+  #basisNow(): string {
+    const { ledger, standing, isFailing, peers } = this.#options;
+    const { roster } = ledger;
+    const members = roster.members().map((member) => {
+      const place = this.#placeOf(member.agentKey, member, standing);
+      const isThere = peers.isReachable(member.peerKey);
+      return `${member.agentKey} ${place} ${isFailing(member.agentKey)} ${isThere}`;
+    });
+    return [roster.revision, roster.policy.version, ledger.forks().length, ...members].join('\n');
   }
 
   /** Its word would count if these sites were lost. */
@@ -84,15 +106,25 @@ export class RepairView {
     };
   }
 
-  #judged(survey: Survey, standing: Standing, { isPatient } = { isPatient: true }): Judgement {
-    const { ledger } = this.#options;
+  async #judged(
+    survey: Survey,
+    standing: Standing,
+    { isPatient } = { isPatient: true },
+  ): Promise<Judgement> {
+    const { ledger, clock } = this.#options;
     const sites = new SitesByDataset({ ...this.#options, standing }, survey.freeBytes);
     const { surviveSites } = ledger.roster.policy;
     const tasks: RepairTask[] = [];
     const lost: { pack: PackId; had: number; k: number }[] = [];
     const awaited = new Set<PackId>();
     let shardCount = 0;
+    let changesMs = Number.POSITIVE_INFINITY;
+    let work = 0;
     for (const [pack, surveyed] of survey.packs) {
+      if (work >= workPerTurn) {
+        await clock.sleep(0);
+        work = 0;
+      }
       const known = this.#condition(surveyed, standing);
       const condition = isPatient ? known : { ...known, isAwaited: false };
       for (const { mask } of condition.words) shardCount += bitCount(mask);
@@ -101,12 +133,16 @@ export class RepairView {
         surviveSites,
         sites: sites.of(record, shardSizeOf({ k: entry.k, packSize: entry.size })),
       });
-      if (verdict.state === 'awaited') awaited.add(pack);
-      else if (verdict.state === 'lost') lost.push({ pack, had: verdict.had, k: entry.k });
+      work += verdict.state === 'short' ? shortWork : 1;
+      if (verdict.state === 'awaited') {
+        awaited.add(pack);
+        // Behind that time it is a fact that has not arrived, and time brings nothing.
+        if (this.#isOnItsWay(record)) changesMs = Math.min(changesMs, this.#awaitedUntilMs(record));
+      } else if (verdict.state === 'lost') lost.push({ pack, had: verdict.had, k: entry.k });
       else if (verdict.state === 'short') tasks.push(...verdict.tasks);
     }
     shardCount += tasks.length;
-    return { survey, tasks, lost, awaited, shardCount };
+    return { survey, tasks, lost, awaited, shardCount, changesMs };
   }
 
   #meet({ packs }: Survey): void {
@@ -144,60 +180,17 @@ export class RepairView {
     return isKept ? 'stays' : 'leaves';
   }
 
-  #isOnItsWay({ hash, statement: { writer } }: ManifestRecord): boolean {
+  #isOnItsWay(record: ManifestRecord): boolean {
+    return this.#options.clock.monotonicMs() < this.#awaitedUntilMs(record);
+  }
+
+  /** Until then its source may bring what nobody has signed for. */
+  #awaitedUntilMs({ hash, statement: { writer } }: ManifestRecord): number {
     const { ledger, peers, self, standing, clock } = this.#options;
     const source = ledger.roster.member(writer);
-    const ageMs = clock.monotonicMs() - (this.#metMs.get(hash) ?? clock.monotonicMs());
-    if (source === undefined || standing.isLost(source.site)) return false;
+    if (source === undefined || standing.isLost(source.site)) return Number.NEGATIVE_INFINITY;
     const isHere = writer === self || peers.isReachable(source.peerKey);
-    return ageMs < (isHere ? graceMs : silentSourceMs);
-  }
-}
-
-/** Where shards may go, for each dataset. */
-class SitesByDataset {
-  readonly #options: RepairViewOptions;
-  readonly #freeBytes: ReadonlyMap<AgentKey, number>;
-  readonly #known = new Map<string, readonly RepairSite[]>();
-
-  constructor(options: RepairViewOptions, freeBytes: ReadonlyMap<AgentKey, number>) {
-    this.#options = options;
-    this.#freeBytes = freeBytes;
-  }
-
-  of({ statement, manifest }: ManifestRecord, shardSize: number): readonly RepairSite[] {
-    const name = `${statement.writer}/${manifest.dataset}/${shardSize}`;
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    const { ledger, standing } = this.#options;
-    const of = { writer: statement.writer, dataset: manifest.dataset };
-    const members = storageMembers(ledger.roster).filter(
-      (member) =>
-        !standing.isLost(member.site) &&
-        !standing.isLeaving(member) &&
-        residencyObjection(ledger.roster, of, member) === undefined,
-    );
-    const bySite = Map.groupBy(members, ({ site }) => site);
-    const sites = [...bySite].map(
-      ([site, hosts]): RepairSite => ({
-        site,
-        region: hosts[0]?.region ?? '',
-        hosts: hosts.map(({ agentKey }) => this.#host(agentKey, shardSize)),
-      }),
-    );
-    this.#known.set(name, sites);
-    return sites;
-  }
-
-  #host(agent: AgentKey, shardSize: number): RepairSite['hosts'][number] {
-    const { ledger, isFailing } = this.#options;
-    const freeBytes = this.#freeBytes.get(agent);
-    const isBelieved = !ledger.isFrozen(agent, receiptStream) && !isFailing(agent);
-    return {
-      agent,
-      // Coarse: what is signed at different moments must not change the order of turns.
-      weight: 2 ** Math.floor(Math.log2(Math.max(1, freeBytes ?? 1))),
-      canTake: isBelieved && (freeBytes === undefined || freeBytes > shardSize),
-    };
+    const metMs = this.#metMs.get(hash) ?? clock.monotonicMs();
+    return metMs + (isHere ? graceMs : silentSourceMs);
   }
 }

@@ -39,6 +39,7 @@ function surveyOf(packs: readonly [PackId, SurveyedPack][]): Survey {
     packs: new Map(packs),
     usersOf: () => [],
     missingLists: 0,
+    missingFacts: [],
     freeBytes: new Map(),
   };
 }
