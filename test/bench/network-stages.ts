@@ -27,7 +27,7 @@ export async function networking(noise: Uint8Array, stack: AsyncDisposableStack)
   return [
     {
       name: 'pull',
-      words: 'pull shards from a member, authenticated and encrypted (Noise), both ends',
+      words: 'pull shards from a member, authenticated and encrypted, both ends',
       bytes,
       run: () => mapLimit(pulls, limits.pullsOutstandingMax, pull),
       limit: raw,

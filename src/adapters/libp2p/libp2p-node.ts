@@ -7,12 +7,13 @@ import { type Identify, identify } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import { MiB, secondMs } from '../../base/units.ts';
 import { limits } from '../../core/limits.ts';
 import type { Admission } from './admission.ts';
+import type { BulkDoor } from './bulk-door.ts';
+import { guardedTcp } from './guarded-tcp.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { relaySearch, relayTransport } from './relay-places.ts';
@@ -68,11 +69,18 @@ const relaySettings = {
   maxOutboundStopStreams: limits.membersMax,
 };
 
-/** Makes the node, not started. `prefix` keeps clusters apart that share an address. */
+export type NodeParts = {
+  /** Keeps clusters apart that share an address. */
+  readonly prefix: string;
+  readonly admission: Admission;
+  /** Sees every socket that comes in first. */
+  readonly door: Pick<BulkDoor, 'guard'>;
+};
+
+/** Makes the node, not started. */
 export async function createNode(
   options: NodeOptions,
-  prefix: string,
-  admission: Admission,
+  { prefix, admission, door }: NodeParts,
 ): Promise<Libp2pNode> {
   const announce = options.announce ?? [];
   const listen = options.usesRelays === true ? [...options.listen, relaySearch] : options.listen;
@@ -82,7 +90,7 @@ export async function createNode(
     nodeInfo: { name: 'holdfast', version: '1', userAgent: 'holdfast' },
     addresses: { listen: [...listen], announce: [...announce] },
     // Everybody may have to dial through a relay.
-    transports: [tcp(), relayTransport()],
+    transports: [guardedTcp(door), relayTransport()],
     connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [
       yamux({

@@ -6,13 +6,17 @@ import { type ClusterId, type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Connection, Network, PullReply, PullRequest } from '../../ports/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
+import { BulkClient } from './bulk-client.ts';
+import { BulkDoor } from './bulk-door.ts';
+import { encodeTicket } from './bulk-ticket.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { isRelayed, plainAddress, relayInAddress } from './address.ts';
 import { Admission } from './admission.ts';
 import { type AnnouncementHandler, Announcements } from './announcements.ts';
 import { CallClient, type CallHandler, CallServer } from './calls.ts';
 import { Deadline } from './deadline.ts';
 import { Dialer } from './dialer.ts';
-import { reasonOf, unreachable } from './failure.ts';
+import { errorOf, reasonOf, unreachable } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Keeper, type Kept } from './keeper.ts';
 import { createNode, type Libp2pNode, type NodeOptions, topicOf } from './libp2p-node.ts';
@@ -21,10 +25,13 @@ import { findAddresses, storedAddresses } from './peer-lookup.ts';
 import { probe } from './probe.ts';
 import { PullClient } from './pull-client.ts';
 import { type PullHandler, PullServer } from './pull-server.ts';
+import { finish, StreamReader, writeAll } from './stream-io.ts';
 import {
   callsRunningMax,
   callsStartedMax,
   callsWaitingMax,
+  finishMs,
+  messageIdleMs,
   pullStreamsMax,
 } from './stream-limits.ts';
 
@@ -51,8 +58,10 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
   const prefix = `/holdfast/${shortId(options.cluster)}`;
   const admission = new Admission(options.admit);
   try {
-    const node = await createNode(options, prefix, admission);
-    const network = new Libp2pNetwork({ node, admission, prefix, options });
+    const pullServer = new PullServer(options.log);
+    const door = new BulkDoor((line, peer) => pullServer.accept(line, peer));
+    const node = await createNode(options, { prefix, admission, door });
+    const network = new Libp2pNetwork({ node, admission, prefix, door, pullServer, options });
     await network.start();
     return network;
   } catch (cause) {
@@ -75,6 +84,8 @@ class Libp2pNetwork implements Network {
   readonly #callServer: CallServer;
   readonly #pullClient: PullClient;
   readonly #pullServer: PullServer;
+  readonly #bulkClient: BulkClient;
+  readonly #bulkDoor: BulkDoor;
   readonly #announcements: Announcements;
   readonly #listeners = new Set<ConnectionListener>();
 
@@ -82,9 +93,11 @@ class Libp2pNetwork implements Network {
     node: Libp2pNode;
     admission: Admission;
     prefix: string;
+    door: BulkDoor;
+    pullServer: PullServer;
     options: NetworkOptions;
   }) {
-    const { node, admission, prefix, options } = parts;
+    const { node, admission, prefix, door, pullServer, options } = parts;
     const { log } = options;
     this.#node = node;
     this.#admission = admission;
@@ -94,7 +107,14 @@ class Libp2pNetwork implements Network {
     this.#callClient = new CallClient(`${prefix}/call/2`);
     this.#callServer = new CallServer((peer) => options.admit(peer), log);
     this.#pullClient = new PullClient((peer) => this.#openPullStream(peer));
-    this.#pullServer = new PullServer(log);
+    this.#pullServer = pullServer;
+    this.#bulkDoor = door;
+    this.#bulkClient = new BulkClient({
+      protocol: `${prefix}/bulk/1`,
+      connectionTo: (peer) => this.#dialer.connectionTo(peer),
+      storedAddresses: (peer) => storedAddresses(node, peer),
+      log,
+    });
     this.#announcements = new Announcements({
       pubsub: node.services.pubsub,
       topic: topicOf(prefix),
@@ -132,6 +152,10 @@ class Libp2pNetwork implements Network {
       maxInboundStreams: 2 * pullStreamsMax,
       maxOutboundStreams: 2 * pullStreamsMax,
       runOnLimitedConnection: true,
+    });
+    await node.handle(`${this.#prefix}/bulk/1`, this.#accepting({ accept: this.#giveTicket }), {
+      maxInboundStreams: 2 * pullStreamsMax,
+      maxOutboundStreams: 2 * pullStreamsMax,
     });
     try {
       await node.start();
@@ -243,6 +267,7 @@ class Libp2pNetwork implements Network {
     this.#keeper[Symbol.dispose]();
     this.#heartbeat[Symbol.dispose]();
     this.#pullClient.end(cause);
+    this.#bulkDoor[Symbol.dispose]();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, stopTimeoutMs);
     try {
@@ -266,7 +291,19 @@ class Libp2pNetwork implements Network {
     };
   }
 
-  async #openPullStream(peer: PeerKey): Promise<Stream> {
+  readonly #giveTicket = (stream: Stream, peer: PeerKey): void => {
+    const reader = new StreamReader(stream);
+    const given = writeAll(stream, encodeTicket(this.#bulkDoor.issue(peer)), messageIdleMs);
+    given
+      .then(() => finish(stream, reader, finishMs))
+      .catch((error) => stream.abort(errorOf(error)))
+      .finally(() => reader[Symbol.dispose]());
+  };
+
+  /** A line of its own where there can be one: a stream of the connection costs several times as much a byte. */
+  async #openPullStream(peer: PeerKey): Promise<ByteStream> {
+    const line = await this.#bulkClient.open(peer);
+    if (line !== undefined) return line;
     const what = 'opening a pull stream';
     using deadline = new Deadline({ ms: limits.requestTimeoutMs, what });
     const connection = this.#dialer.connectionTo(peer);
@@ -291,7 +328,9 @@ class Libp2pNetwork implements Network {
     if (peer === undefined) return;
     const isKnown = this.#admission.allows(id);
     if (!isConnected) {
-      this.#pullClient.forget(peer, new Error('the peer has gone'));
+      const cause = new Error('the peer has gone');
+      this.#pullClient.forget(peer, cause);
+      this.#bulkDoor.cut(peer, cause);
       this.#admission.forgetHost(id);
     }
     // Who was connected when its membership ended is still seen to go.

@@ -1,4 +1,3 @@
-import type { Stream } from '@libp2p/interface';
 import { abortable } from '../../base/abortable.ts';
 import { assert } from '../../base/assert.ts';
 import { Semaphore } from '../../base/concurrency.ts';
@@ -6,12 +5,13 @@ import { HoldfastError } from '../../core/errors.ts';
 import { type PeerKey, shortId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { unreachable } from './failure.ts';
 import { PullLane } from './pull-lane.ts';
 import { pullStreamsMax, pullsWaitingMax } from './stream-limits.ts';
 
 /** Opens a pull stream to a peer. @throws HoldfastError peer-unreachable */
-export type OpenPullStream = (peer: PeerKey) => Promise<Stream>;
+export type OpenPullStream = (peer: PeerKey) => Promise<ByteStream>;
 
 /** Pulls from others, spread over a few streams to each. */
 export class PullClient {
@@ -53,7 +53,7 @@ export class PullClient {
 type Slot = { load: number; lane: Promise<PullLane> | undefined };
 
 class PeerLanes {
-  readonly #open: () => Promise<Stream>;
+  readonly #open: () => Promise<ByteStream>;
   readonly #turns = new Semaphore(pullStreamsMax * limits.pullsOutstandingMax);
   readonly #slots: Slot[] = Array.from({ length: pullStreamsMax }, () => ({
     load: 0,
@@ -61,7 +61,7 @@ class PeerLanes {
   }));
   #count = 0;
 
-  constructor(open: () => Promise<Stream>) {
+  constructor(open: () => Promise<ByteStream>) {
     this.#open = open;
   }
 

@@ -1,7 +1,7 @@
-import type { Stream } from '@libp2p/interface';
 import { HoldfastError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { errorOf, unreachable } from './failure.ts';
 import {
   decodePullHeader,
@@ -22,7 +22,7 @@ type Pending = {
  * keeps limits.pullsOutstandingMax. Any breach, or silence while something is due, ends it with all its pulls.
  */
 export class PullLane {
-  readonly #stream: Stream;
+  readonly #stream: ByteStream;
   readonly #reader: StreamReader;
   readonly #pending: Pending[] = [];
   readonly #onEnd: () => void;
@@ -30,7 +30,7 @@ export class PullLane {
   #isReceiving = false;
   #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(stream: Stream, onEnd: () => void) {
+  constructor(stream: ByteStream, onEnd: () => void) {
     this.#stream = stream;
     this.#reader = new StreamReader(stream);
     this.#onEnd = onEnd;

@@ -1,4 +1,3 @@
-import type { Stream } from '@libp2p/interface';
 import { assert } from '../../base/assert.ts';
 import { Semaphore } from '../../base/concurrency.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -7,6 +6,7 @@ import { limits } from '../../core/limits.ts';
 import { networkMessages } from '../../core/log-messages/network.ts';
 import type { PullReply, PullRequest } from '../../ports/network.ts';
 import type { Cancel, Log } from '../../ports/runtime.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { errorOf, rethrowBug } from './failure.ts';
 import {
   decodePullRequest,
@@ -42,7 +42,7 @@ export class PullServer {
   }
 
   /** Takes a stream over. */
-  accept(stream: Stream, peer: PeerKey): void {
+  accept(stream: ByteStream, peer: PeerKey): void {
     this.#serveStream(stream, peer).catch((error) => {
       stream.abort(errorOf(error));
       this.#log.log('debug', networkMessages.pullStreamCut, { peer, error });
@@ -50,7 +50,7 @@ export class PullServer {
     });
   }
 
-  async #serveStream(stream: Stream, peer: PeerKey): Promise<void> {
+  async #serveStream(stream: ByteStream, peer: PeerKey): Promise<void> {
     using reader = new StreamReader(stream);
     const ahead = new Semaphore(pullsAheadMax);
     const cancel = new AbortController();
@@ -73,7 +73,7 @@ export class PullServer {
   }
 
   /** An answer that waits for its turn under a limit must not look like a peer that has gone. */
-  async #send(stream: Stream, answer: Promise<Answer>): Promise<void> {
+  async #send(stream: ByteStream, answer: Promise<Answer>): Promise<void> {
     for (;;) {
       using patience = new Patience(this.#waitMs);
       const ready = await Promise.race([answer, patience.ended]);
@@ -123,7 +123,7 @@ class Patience implements Disposable {
   }
 }
 
-async function write(stream: Stream, { header, bytes }: Answer): Promise<void> {
+async function write(stream: ByteStream, { header, bytes }: Answer): Promise<void> {
   await writeFrame(stream, header, limits.pullIdleTimeoutMs);
   await writeAll(stream, bytes, limits.pullIdleTimeoutMs);
 }

@@ -1,7 +1,8 @@
-import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
+import type { StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { assert } from '../../base/assert.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { Deadline } from './deadline.ts';
 import { errorOf, unreachable } from './failure.ts';
 
@@ -19,7 +20,11 @@ const readBufferLow = 256 * KiB;
 const readPartsMax = 4096;
 
 /** Waits for the peer to take the bytes, all but about 1 MiB. The stream refers to `bytes` until they are sent. */
-export async function writeAll(stream: Stream, bytes: Uint8Array, idleMs: number): Promise<void> {
+export async function writeAll(
+  stream: ByteStream,
+  bytes: Uint8Array,
+  idleMs: number,
+): Promise<void> {
   for (let at = 0; at < bytes.length; at += pieceSize) {
     if (send(stream, bytes.subarray(at, at + pieceSize))) continue;
     await drained(stream, idleMs);
@@ -27,7 +32,11 @@ export async function writeAll(stream: Stream, bytes: Uint8Array, idleMs: number
 }
 
 /** A frame: 4-byte big-endian length, then the bytes. */
-export async function writeFrame(stream: Stream, bytes: Uint8Array, idleMs: number): Promise<void> {
+export async function writeFrame(
+  stream: ByteStream,
+  bytes: Uint8Array,
+  idleMs: number,
+): Promise<void> {
   await writeAll(stream, framed(bytes), idleMs);
 }
 
@@ -39,7 +48,7 @@ export function framed(bytes: Uint8Array): Uint8Array {
   return frame;
 }
 
-function send(stream: Stream, piece: Uint8Array): boolean {
+function send(stream: ByteStream, piece: Uint8Array): boolean {
   try {
     return stream.send(piece);
   } catch (error) {
@@ -48,7 +57,7 @@ function send(stream: Stream, piece: Uint8Array): boolean {
 }
 
 /** 'drain' only hints: it fires for each window update and each socket drain, of whichever stream. */
-function drained(stream: Stream, idleMs: number): Promise<void> {
+function drained(stream: ByteStream, idleMs: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let waiting = stream.writeBufferLength;
   const onIdle = (): void => reject(idle('took', idleMs));
@@ -77,7 +86,7 @@ function drained(stream: Stream, idleMs: number): Promise<void> {
 
 /** Reads a stream with a bounded buffer. Must exist before the peer's first bytes are waited for. */
 export class StreamReader implements Disposable {
-  readonly #stream: Stream;
+  readonly #stream: ByteStream;
   readonly #parts: Uint8Array[] = [];
   #size = 0;
   #isPaused = false;
@@ -87,7 +96,7 @@ export class StreamReader implements Disposable {
   #isReading = false;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Stream) {
+  constructor(stream: ByteStream) {
     this.#stream = stream;
     this.#isEnded = stream.readableEnded || stream.status !== 'open';
     stream.addEventListener('end', this.#onEnd);
@@ -250,7 +259,11 @@ export class StreamReader implements Disposable {
  * Sees a stream to its end after both sides have said everything: a half-open stream stays in the muxer, which
  * allows a limited number. Bytes beyond the end of the conversation reset it.
  */
-export async function finish(stream: Stream, reader: StreamReader, idleMs: number): Promise<void> {
+export async function finish(
+  stream: ByteStream,
+  reader: StreamReader,
+  idleMs: number,
+): Promise<void> {
   using deadline = new Deadline({ ms: idleMs, what: 'closing a stream' });
   try {
     await stream.close({ signal: deadline.signal });

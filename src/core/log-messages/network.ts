@@ -4,6 +4,7 @@ export const networkMessages = {
   announcementFailed: 'could not announce',
   callNotAnswered: 'a call was not answered',
   memberNotYetConnected: 'cannot connect to a member yet',
+  noBulkLine: 'bulk data goes through the connection: no line of its own could be opened',
   noDirectWay: 'there is no direct way to a member',
   pullFailedUnexpectedly: 'a pull failed unexpectedly',
   pullStreamCut: 'a pull stream was cut',

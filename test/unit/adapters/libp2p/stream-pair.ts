@@ -60,5 +60,6 @@ export class StreamPair implements AsyncDisposable {
 export async function bareNode(listen: readonly string[]): Promise<Libp2pNode> {
   const admission = new Admission(() => true);
   const options = { transportSecret: newSecret(), listen, dht: false, gossip: false };
-  return createNode(options, '/holdfast/test', admission);
+  const door = { guard: () => {} };
+  return createNode(options, { prefix: '/holdfast/test', admission, door });
 }

@@ -1,0 +1,17 @@
+import type { Stream } from '@libp2p/interface';
+
+/** What pulls need of a stream: one of a libp2p connection, or a socket of its own (sealed-socket.ts). */
+export type ByteStream = Pick<
+  Stream,
+  | 'send'
+  | 'close'
+  | 'abort'
+  | 'pause'
+  | 'resume'
+  | 'status'
+  | 'readableEnded'
+  | 'readBufferLength'
+  | 'writeBufferLength'
+  | 'addEventListener'
+  | 'removeEventListener'
+>;

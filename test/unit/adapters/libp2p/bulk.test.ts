@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../../../src/adapters/system/host.ts';
+import { MiB } from '../../../../src/base/units.ts';
+import { helloOf, newTicket } from '../../../../src/adapters/libp2p/bulk-ticket.ts';
+import { limits } from '../../../../src/core/limits.ts';
+import type { Network, PullRequest } from '../../../../src/ports/network.ts';
+import { collectingLog } from '../../../support/collecting-log.ts';
+import { SampleCluster } from './sample-agent.ts';
+
+const request: PullRequest = {
+  pack: new Uint8Array(32),
+  index: 0,
+  leaf: 0,
+  count: limits.pullLeavesMax,
+  withHead: false,
+};
+const content = new Uint8Array(randomBytes(MiB));
+
+/** What a wire does with the sockets that come after the first, which is the libp2p connection. */
+type Wire = { readonly sockets: Socket[]; readonly address: string };
+
+/** Two members, the one connected to the other over a wire that the test may meddle with. */
+async function connected(
+  cluster: SampleCluster,
+  meddle: (socket: Socket, number: number) => 'refuse' | ((bytes: Buffer) => void) | undefined,
+): Promise<{ left: Network; right: Network; wire: Wire; messages: () => string[] }> {
+  const log = collectingLog();
+  const farPort = await freePort('127.0.0.1', 0);
+  const sockets: Socket[] = [];
+  const server: Server = createServer((socket) => {
+    const verdict = meddle(socket, sockets.push(socket));
+    if (verdict === 'refuse') {
+      socket.destroy();
+      return;
+    }
+    const far = connect(farPort, '127.0.0.1');
+    far.on('data', (bytes) => {
+      verdict?.(bytes);
+      socket.write(bytes);
+    });
+    socket.on('data', (bytes) => far.write(bytes));
+    for (const [one, other] of [[far, socket] as const, [socket, far] as const]) {
+      one.on('close', () => other.destroy()).on('error', () => {});
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as { port: number };
+  const address = `/ip4/127.0.0.1/tcp/${port}`;
+  // Nothing but the wire leads to it.
+  const right = await cluster.join({
+    listen: [`/ip4/127.0.0.1/tcp/${farPort}`],
+    announce: [address],
+  });
+  right.servePulls(async () => ({ bytes: content }));
+  const left = await cluster.join({ listen: [], log });
+  await left.connect(right.self, [address]);
+  const messages = (): string[] => log.lines.map(({ message }) => message);
+  return { left, right, wire: { sockets, address }, messages };
+}
+
+const withoutLine = 'bulk data goes through the connection: no line of its own could be opened';
+
+test('bulk data comes on a socket of its own, through the same port', async () => {
+  await using cluster = new SampleCluster();
+  let bytesBeside = 0;
+  const { left, right, wire, messages } = await connected(cluster, (_, number) => {
+    return number === 1 ? undefined : (bytes) => (bytesBeside += bytes.length);
+  });
+  const { bytes } = await left.pull(right.self, request);
+  expect(Buffer.compare(bytes, content)).toBe(0);
+  expect(wire.sockets).toHaveLength(2);
+  expect(bytesBeside).toBeGreaterThan(MiB);
+  expect(messages()).not.toContain(withoutLine);
+});
+
+test('where no such socket can be opened, bulk data comes through the connection', async () => {
+  await using cluster = new SampleCluster();
+  const { left, right, wire, messages } = await connected(cluster, (_, number) =>
+    number === 1 ? undefined : 'refuse',
+  );
+  for (let i = 0; i < 2; i++) {
+    const { bytes } = await left.pull(right.self, request);
+    expect(Buffer.compare(bytes, content)).toBe(0);
+  }
+  // Tried once, and not again for a while.
+  expect(wire.sockets).toHaveLength(2);
+  expect(messages().filter((message) => message === withoutLine)).toHaveLength(1);
+});
+
+test('a bit flipped on the wire fails the pull, and the next one comes on another line', async () => {
+  await using cluster = new SampleCluster();
+  let isMeddling = true;
+  const { left, right } = await connected(cluster, (_, number) => {
+    if (number === 1) return undefined;
+    return (bytes) => {
+      if (isMeddling && bytes.length > 100) bytes[50] = (bytes[50] as number) ^ 1;
+    };
+  });
+  await expect(left.pull(right.self, request)).rejects.toMatchObject({ code: 'peer-unreachable' });
+  isMeddling = false;
+  expect((await left.pull(right.self, request)).bytes).toHaveLength(MiB);
+});
+
+test('a line that is cut fails its pulls, and the next one is opened', async () => {
+  await using cluster = new SampleCluster();
+  const { left, right, wire } = await connected(cluster, () => undefined);
+  await left.pull(right.self, request);
+  right.servePulls(() => new Promise(() => undefined));
+  const waiting = left.pull(right.self, request);
+  const outcome = expect(waiting).rejects.toMatchObject({ code: 'peer-unreachable' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  wire.sockets[1]?.destroy();
+  await outcome;
+  right.servePulls(async () => ({ bytes: content }));
+  expect((await left.pull(right.self, request)).bytes).toHaveLength(MiB);
+  expect(wire.sockets).toHaveLength(3);
+});
+
+test('who is no member any more is cut off from its lines', async () => {
+  await using cluster = new SampleCluster();
+  const { left, right, wire } = await connected(cluster, () => undefined);
+  await left.pull(right.self, request);
+  const line = wire.sockets[1] as Socket;
+  const gone = new Promise((resolve) => line.once('close', resolve));
+  cluster.members.delete(left.self);
+  await right.enforceAdmission();
+  await gone;
+  await expect(left.pull(right.self, request)).rejects.toMatchObject({ code: 'peer-unreachable' });
+});
+
+test('who has no ticket, or a used one, is cut', async () => {
+  await using cluster = new SampleCluster();
+  const said: Buffer[] = [];
+  const { left, right, wire } = await connected(cluster, (socket, number) => {
+    if (number === 2) socket.on('data', (bytes) => said.push(bytes));
+    return undefined;
+  });
+  await left.pull(right.self, request);
+  const port = Number(wire.address.split('/').at(-1));
+  // What was overheard: the greeting and the name of the ticket, in the clear.
+  const overheard = Buffer.concat(said).subarray(0, helloOf(newTicket()).length);
+  for (const hello of [overheard, helloOf(newTicket())]) {
+    const socket = connect(port, '127.0.0.1');
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(hello);
+    socket.resume();
+    await ended;
+    expect(socket.bytesRead).toBe(0);
+  }
+});
+
+test('a greeting that comes byte by byte is understood', async () => {
+  await using cluster = new SampleCluster();
+  const { wire } = await connected(cluster, () => undefined);
+  const socket = connect(Number(wire.address.split('/').at(-1)), '127.0.0.1');
+  const ended = new Promise((resolve) => socket.once('close', resolve));
+  socket.resume().setNoDelay(true);
+  for (const byte of helloOf(newTicket())) {
+    socket.write(Uint8Array.of(byte));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await ended;
+});
