@@ -175,7 +175,7 @@ export const dataMutants: readonly DataMutant[] = [
   mutant(
     'goes on from packs that are lost',
     { by: 'liveness', within: 10, plan: allShardsGone },
-    service('backup-run.ts', 'await this.#stale.forgetLost(this.#before());', ''),
+    service('stale-packs.ts', 'await this.#forgetLost(newest);', ''),
   ),
   mutant(
     'does not say which files it could not restore',

@@ -212,13 +212,14 @@ export class BackupRun implements Disposable {
       this.#job.trace,
     );
     this.#bytesSent += bytesSent;
+    const agents = assignments.map(({ agent }) => agent);
+    await this.#job.own.index.unsigned.note(written.ordinal, agents);
     this.#report(undefined);
   }
 
   async run(): Promise<BackupResult> {
     if (!this.#job.dryRun) {
-      await this.#stale.forgetLost(this.#before());
-      await this.#stale.forgetExpired();
+      await this.#stale.forget(this.#before());
       await this.#repacker?.avoid();
     }
     const tree = await this.#store();
@@ -235,7 +236,8 @@ export class BackupRun implements Disposable {
     const { own, right } = this.#job;
     const signed = await right.sign(own.dataset, () => committer.sign(manifest));
     const { record, durability } = await committer.collect(signed, this.#job.trace);
-    await this.#job.own.index.replaceSegments(segments.removed, segments.added);
+    await own.index.replaceSegments(segments.removed, segments.added);
+    await this.#stale.noteSigned(record);
     await this.#repacker?.note(this.#scan.usedBytes, manifest.sequence);
     return this.#result(record, durability);
   }

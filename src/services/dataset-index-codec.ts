@@ -2,7 +2,18 @@ import { concat, utf8 } from '../base/bytes.ts';
 import { idBytes, idOf, type PackId } from '../core/ids.ts';
 import type { KnownPack, KnownSegment } from './dataset-index.ts';
 
-// Values of the source's own index, which nobody else reads: see DatasetIndex.
+// Keys and values of the source's own index, which nobody else reads: see DatasetIndex.
+
+export const bounds = {
+  pack: 0x70,
+  chunk: 0x63,
+  catalog: 0x68,
+  epoch: 0x65,
+  fresh: 0x66,
+  segment: 0x73,
+  unsigned: 0x75,
+  mostlyDead: 0x77,
+} as const;
 
 export function ordinalBytes(ordinal: number): Uint8Array {
   const bytes = new Uint8Array(4);

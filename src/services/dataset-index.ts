@@ -18,6 +18,7 @@ import { idBytes } from '../core/ids.ts';
 import type { KeyValue, KeyValueOperation } from '../ports/key-value.ts';
 import { ChunkTable } from './chunk-table.ts';
 import {
+  bounds,
   decodePack,
   decodeSegment,
   encodePack,
@@ -27,6 +28,7 @@ import {
   ordinalOf,
 } from './dataset-index-codec.ts';
 import { MostlyDeadPacks } from './mostly-dead-packs.ts';
+import { UnsignedPacks } from './unsigned-packs.ts';
 
 /** A pack that this source has written for a dataset and that is durable somewhere. */
 export type KnownPack = {
@@ -52,16 +54,6 @@ const lookupsMin = 1000;
 /** In place of a pack that was lost. The other flags: 0 to be listed in an index segment, 1 listed. */
 const forgottenFlag = 2;
 
-const bounds = {
-  pack: 0x70,
-  chunk: 0x63,
-  catalog: 0x68,
-  epoch: 0x65,
-  fresh: 0x66,
-  segment: 0x73,
-  mostlyDead: 0x77,
-} as const;
-
 /**
  * A source's memory of one dataset: which chunks lie where, which packs exist, what each directory held.
  * Everything here may be lost: the next backup then reads and sends again what it can no longer recognise.
@@ -74,6 +66,7 @@ const bounds = {
  *   s ‖ number (4)        -> blob reference, count, ordinals
  *   e ‖ ordinal (4)       -> key epoch of the pack (4), unless it is the first
  *   w ‖ ordinal (4)       -> of a mostly dead pack, see MostlyDeadPacks
+ *   u ‖ ordinal (4)       -> of a pack that no snapshot names yet, see UnsignedPacks
  *   f                     -> key epoch (4): packs of older ones are not used any more
  */
 export class DatasetIndex {
@@ -85,6 +78,7 @@ export class DatasetIndex {
   readonly #epochs = new Map<number, number>();
   readonly #chunkBytes = new Map<number, number>();
   readonly mostlyDead: MostlyDeadPacks;
+  readonly unsigned: UnsignedPacks;
   #freshFrom = 1;
   /** Ids of all chunks in the store, while a backup looks for many. */
   #table: { readonly ids: ChunkTable; isComplete: boolean } | undefined;
@@ -95,6 +89,7 @@ export class DatasetIndex {
     this.#store = store;
     this.#prefix = idBytes(dataset);
     this.mostlyDead = new MostlyDeadPacks(store, this.#key(bounds.mostlyDead));
+    this.unsigned = new UnsignedPacks(store, this.#key(bounds.unsigned));
   }
 
   /** Loads the pack and segment tables; chunks and directories stay in the store. */
@@ -110,6 +105,7 @@ export class DatasetIndex {
       index.#segments.set(segment.number, segment);
     }
     await index.mostlyDead.load();
+    await index.unsigned.load();
     return index;
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../../src/services/backup.ts';
 import { DatasetIndex } from '../../src/services/dataset-index.ts';
 import type { OwnDataset } from '../../src/services/datasets.ts';
+import { DurabilityView } from '../../src/services/durability-view.ts';
 import { FrameReader } from '../../src/services/frame-reader.ts';
 import type { ManifestRecord } from '../../src/services/ledger.ts';
 import { PackReader } from '../../src/services/pack-reader.ts';
@@ -30,6 +31,8 @@ export type RunOptions = {
   canaries?: readonly string[];
   repacking?: NonNullable<BackupJob['repacking']>;
   signal?: AbortSignal;
+  /** Instead of signing. */
+  sign?: () => never;
 };
 
 /** Backs up real directories of this host as a site would. */
@@ -44,6 +47,9 @@ export class BackupBench {
   /** A run begins that may place something; what it returns is called at its end. */
   begin: () => () => void = () => () => {};
 
+  /** Sites that were asked to leave. */
+  readonly leaving = new Set<string>();
+
   /** Of packs, those that kept snapshots before the given ones name. */
   stillNamed: (packs: ReadonlyMap<PackId, number>) => ReadonlySet<PackId> = () => new Set();
 
@@ -56,7 +62,12 @@ export class BackupBench {
     this.#recipient = sealing?.recipient;
     this.site = site;
     this.source = source;
-    const { ledger, peers, logger: log, facts, distributor, committer, view } = site;
+    const { ledger, peers, logger: log, facts, distributor, committer } = site;
+    const standing = {
+      isLost: () => false,
+      isLeaving: (member: { readonly site: string }) => this.leaving.has(member.site),
+    };
+    const view = new DurabilityView(ledger, facts, standing);
     // Long after every change of a file: everything looks settled.
     const clock = Object.assign(Object.create(site.clock), {
       nowMs: () => Date.now() + 3_600_000,
@@ -80,6 +91,7 @@ export class BackupBench {
       sealer: sealing?.sealer ?? sealer,
       entropy,
       ownFreeBytes: () => 1,
+      standing,
       underWay: { begin: () => this.begin() },
     });
   }
@@ -125,7 +137,7 @@ export class BackupBench {
       dataset: { ...dataset, recipient: this.#recipient ?? dataset.recipient },
     };
     const words = { tags: [], annotations: [], host: 'host', program: 'holdfast test' };
-    const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => sign() };
+    const right = { sign: <T>(_: unknown, sign: () => Promise<T>) => (options.sign ?? sign)() };
     const order = { paths: given, selection, compressionLevel: 1, dryRun, force, canaries };
     const { repacking } = options;
     const job = {

@@ -17,6 +17,8 @@ export const backupMessages = {
   snapshotSigned: 'snapshot signed',
   stageProgramHasFailed: 'a program of a stage has failed',
   stageProgramHasRun: 'a program of a stage has run',
+  unsignedPacksStoredAnew:
+    'a backup that was cut off had left packs with hosts that are gone or leave; they are stored anew',
   backupBegins: 'a backup begins',
   snapshotRead: 'a snapshot is read',
 } as const;
