@@ -44,7 +44,8 @@ import { policyApi } from './policy-api.ts';
 import { badRecords } from './record-check.ts';
 import { snapshotReport } from './snapshot-report.ts';
 import { statsApi } from './stats-api.ts';
-import { coldStatus, coldWarnings, storeApi } from './store-api.ts';
+import { coldStatus, hotCopies, storeApi, tierWarnings } from './store-api.ts';
+import type { HotCopyReport } from './store-types.ts';
 import { possessionOf, scrubStatus, upkeepApi, upkeepWarnings } from './upkeep-api.ts';
 import { namesOf, suspicionReport, tripwireApi, tripwireWarnings } from './tripwire-api.ts';
 import { trustApi } from './trust-api.ts';
@@ -110,7 +111,10 @@ function identityReport(agent: Agent): IdentityReport {
 async function statusReport(agent: Agent): Promise<StatusReport> {
   const { ledger, status } = agent;
   const datasets: DatasetStatus[] = [];
-  for (const state of await status.datasets()) datasets.push(datasetStatus(agent, state));
+  const copies = await hotCopies(agent);
+  for (const state of await status.datasets()) {
+    datasets.push(datasetStatus(agent, state, copies.get(state.dataset.id)));
+  }
   const scrub = scrubStatus(agent);
   const expulsion = expulsionReport(agent);
   const cold = coldStatus(agent);
@@ -136,7 +140,7 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
       ...keepingWarnings(agent),
       ...drillWarnings(agent),
       ...upkeepWarnings(agent),
-      ...coldWarnings(agent),
+      ...tierWarnings(agent, copies.values()),
       ...status.warnings(),
       ...twofold.map(({ text }) => `${text}: its statements there are frozen`),
       ...(await keyWarnings(agent)),
@@ -146,7 +150,11 @@ async function statusReport(agent: Agent): Promise<StatusReport> {
 
 type DatasetState = Awaited<ReturnType<Agent['status']['datasets']>>[number];
 
-function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
+function datasetStatus(
+  agent: Agent,
+  state: DatasetState,
+  hot: HotCopyReport[] | undefined,
+): DatasetStatus {
   const { dataset, newest, pending } = state;
   const nowMs = agent.clock.nowMs();
   return {
@@ -181,6 +189,7 @@ function datasetStatus(agent: Agent, state: DatasetState): DatasetStatus {
     snapshots: state.snapshots,
     drill: drillStatus(agent, dataset),
     words: newest?.words ?? agent.status.words(),
+    ...(hot === undefined ? {} : { hot }),
     ...(newest?.oldCode !== undefined && {
       oldCode: oldCodeReport(agent, dataset, newest.oldCode),
     }),

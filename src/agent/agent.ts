@@ -41,6 +41,7 @@ import { type Standing, standingOf } from '../services/standing.ts';
 import { answerStorage } from '../services/storage-answers.ts';
 import type { StatementBudget } from '../services/statement-budget.ts';
 import { StoragePeer } from '../services/storage-peer.ts';
+import { ExtraShards } from '../services/tiers/extra-shards.ts';
 import { Suspicion } from '../services/suspicion.ts';
 import { Sync } from '../services/sync.ts';
 import type { BackupRequest } from './api.ts';
@@ -161,6 +162,7 @@ export class Agent implements AsyncDisposable {
       { records: ports.promises, clock, log, ...budgetRules(this) },
       kept.budgets,
     );
+    const extras = new ExtraShards(ports.promises, kept.extras);
     const packUse = new PackUse({ ledger, facts, state: () => this.control.log.state });
     this.packUse = packUse;
     const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
@@ -177,8 +179,7 @@ export class Agent implements AsyncDisposable {
             facts,
             bytesMax: options.config.storage.limit,
             isDiscarded: (record) => packUse.isDiscarded(record),
-            budgets,
-            log,
+            ...{ budgets, extras, log },
           });
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
@@ -227,7 +228,7 @@ export class Agent implements AsyncDisposable {
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
     const { suspicion } = this;
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
-    const around = { ...ports, ...shared, ...judging, store, storage, audit };
+    const around = { ...ports, ...shared, ...judging, store, storage, extras, audit };
     const keeping = { ...around, control: this.control };
     this.keeping = new Keeping(keeping);
     const { locks } = ports;

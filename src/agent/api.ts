@@ -18,7 +18,7 @@ import type { MetricsApi } from './metrics/metrics-types.ts';
 import type { PlanApi } from './plan-types.ts';
 import type { PolicyApi } from './policy-types.ts';
 import type { DatasetUse, StatsApi } from './stats-types.ts';
-import type { StoreApi, StoresReport } from './store-types.ts';
+import type { HotCopyReport, StoreApi, StoresReport } from './store-types.ts';
 import type { SuspicionReport, TripwireApi } from './tripwire-types.ts';
 import type { ValidateApi } from './validate-types.ts';
 import type { TrustApi } from './trust-types.ts';
@@ -149,6 +149,8 @@ export type DatasetStatus = {
   drill?: DrillStatus;
   /** In plain words: "survives any 2 sites; costs 1.67x". */
   words: string;
+  /** Full copies that the policy wants; absent: none. */
+  hot?: HotCopyReport[];
   /** Of the newest snapshot: what would gain by the code that the sites of today allow. */
   oldCode?: OldCodeReport;
 };

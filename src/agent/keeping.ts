@@ -23,6 +23,7 @@ import { RetentionView } from '../services/retention-view.ts';
 import { readSaid, type SaidBefore } from '../services/statement-budget.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
 import type { Suspicion } from '../services/suspicion.ts';
+import { type ExtraShards, readExtras } from '../services/tiers/extra-shards.ts';
 import { TrashKeeper } from '../services/trash-keeper.ts';
 import type { ControlPlane } from './control-plane.ts';
 
@@ -39,6 +40,8 @@ export type KeptRecords = {
   readonly budgets: BudgetUsage;
   readonly orphans: ReadonlyMap<PackId, Orphan>;
   readonly said: SaidBefore;
+  /** Shards that are here only as part of full copies. */
+  readonly extras: ReadonlyMap<PackId, number>;
 };
 
 /** @throws HoldfastError io-error */
@@ -48,6 +51,7 @@ export async function readKeptRecords(records: RecordStore, log: Log): Promise<K
     budgets: await readBudgets(records, log),
     orphans: await readOrphans(records, log),
     said: await readSaid(records),
+    extras: await readExtras(records, log),
   };
 }
 
@@ -59,6 +63,7 @@ export type KeepingOptions = KeepingPorts & {
   readonly packUse: PackUse;
   readonly budgets: BudgetBook;
   readonly orphans: KeptRecords['orphans'];
+  readonly extras: ExtraShards;
   readonly suspicion: Suspicion;
   readonly isShredded: (record: ManifestRecord) => boolean;
   /** Undefined on an agent that holds no shards, as is `storage`. */

@@ -55,11 +55,12 @@ async function datasetReport(
 ): Promise<DatasetStats> {
   const unneeded = await agent.packUse.unneeded(id, () => true);
   const own = await agent.datasets.own(id);
-  const { storedDataBytes, ...known } = sizes ?? noSizes;
+  const { storedDataBytes, hotDataBytes, ...known } = sizes ?? noSizes;
   return {
     ...{ name, id, source: agent.nameOf(writer) },
     ...known,
     ...(known.dataPackBytes > 0 && { expansion: storedDataBytes / known.dataPackBytes }),
+    ...(hotDataBytes > 0 && { hotExpansion: hotDataBytes / known.dataPackBytes }),
     ...('packs' in unneeded && {
       deadPackBytes: [...unneeded.packs.values()].reduce((sum, { size }) => sum + size, 0),
     }),

@@ -32,6 +32,8 @@ export type DatasetStats = {
   oldCodeBytes: number;
   /** Per byte of data packs; undefined: there is none. */
   expansion?: number;
+  /** The part of it that is there only for full copies; undefined: nothing. */
+  hotExpansion?: number;
   /** Packs that only discarded snapshots name, before coding; undefined: this host cannot tell. */
   deadPackBytes?: number;
   /** By the source's index; undefined: another host is the source. */

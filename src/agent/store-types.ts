@@ -7,7 +7,24 @@ export interface StoreApi {
 export type StoresReport = {
   /** On this host's own disk. */
   warm: { shards: number; bytes: number; freeBytes: number };
+  /** Of this disk: what is there only for full copies. */
+  hot?: { shards: number; bytes: number };
   cold?: ColdStoreReport;
+  /** Full copies that the policy wants, at whatever site. */
+  copies: (HotCopyReport & { dataset: string })[];
+};
+
+/** How far the full copy of a dataset at one site is. */
+export type HotCopyReport = {
+  site: string;
+  packs: number;
+  /** Packs that one host there holds whole. */
+  copied: number;
+  missingBytes: number;
+  /** Why not everything is made, if that is known. */
+  problem?: string;
+  /** "hot: full copy at ams1, 100 %". */
+  words: string;
 };
 
 export type ColdStoreReport = {

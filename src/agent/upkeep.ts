@@ -29,7 +29,9 @@ import type { Serve } from '../services/serve.ts';
 import type { Standing } from '../services/standing.ts';
 import type { StoragePeer } from '../services/storage-peer.ts';
 import type { Sync } from '../services/sync.ts';
+import type { ExtraShards } from '../services/tiers/extra-shards.ts';
 import { TierKeeper } from '../services/tiers/tier-keeper.ts';
+import { HotTier } from './hot-tier.ts';
 import type { Config } from './config.ts';
 
 /** Of a busy host whose care has no limit otherwise. */
@@ -64,7 +66,9 @@ export type UpkeepOptions = UpkeepRecords &
     /** Undefined on an agent that holds no shards, as is `storage`. */
     readonly store: ShardStore | undefined;
     readonly storage: StoragePeer | undefined;
-    readonly config: Pick<Config, 'repair' | 'scrub' | 'cold'>;
+    /** What is here only as part of full copies. */
+    readonly extras: ExtraShards;
+    readonly config: Pick<Config, 'repair' | 'scrub' | 'cold' | 'storage'>;
     readonly control: { readonly log: Pick<ControlAccess, 'state'> };
     readonly locks: LockLedger;
     readonly hostClock: HostClock;
@@ -101,6 +105,7 @@ export class Upkeep {
   /** Undefined on an agent without a cold store, or that holds no shards. */
   readonly tierKeeper: TierKeeper | undefined;
   readonly tiers: ShardTiers | undefined;
+  readonly hot: HotTier;
   readonly #openShards: () => ShardGatherer;
   readonly #duties: readonly { run(options: Cancel): Promise<void> }[];
 
@@ -146,10 +151,13 @@ export class Upkeep {
             pace: new Pace(clock, () => slowed(config.cold.bandwidth)),
             isDiscarded: (record) => packUse.isDiscarded(record),
             ruleFor: (name) => options.control.log.state.policy.ruleFor(name),
+            ownSite: options.ledger.roster.member(options.self)?.site,
           });
+    const { repairs, badPacks, challenger } = this;
+    this.hot = new HotTier({ ...options, rebuilder, repairs, badPacks, challenger });
     const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
     const moving = this.tierKeeper === undefined ? [] : [this.tierKeeper];
-    this.#duties = [this.challenger, ...storing, ...moving];
+    this.#duties = [this.challenger, ...storing, ...moving, this.hot];
   }
 
   /** A backup of this host begins. @returns what is to be called when it has ended */

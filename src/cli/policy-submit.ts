@@ -2,6 +2,8 @@ import type { PolicyReport, PolicyVersion } from '../agent/policy-types.ts';
 import { formatSpan } from '../base/quantity.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { PolicyDocument } from '../core/policy/policy-document.ts';
+import { hotObjections } from '../core/policy/hot-copy.ts';
+import { termsOf } from '../core/policy/policy-terms.ts';
 import { encodePolicy } from '../core/policy/policy-text.ts';
 import { message } from './json-fields.ts';
 import { type OperatorFlags, printApplied, submitAsOperator } from './operator.ts';
@@ -17,6 +19,7 @@ export async function submitPolicy(
 ): Promise<void> {
   const { output, stateFlag } = context;
   const document = encoded(wanted);
+  await refuseAbsentSites(context, before.document, wanted);
   const policy = { kind: 'policy', version: before.version + 1, base: before.version } as const;
   const agent = context.backend.control(context.stateDir);
   try {
@@ -33,6 +36,30 @@ export async function submitPolicy(
     });
   }
   if (!output.isJson) await showPolicy(context);
+}
+
+/**
+ * Sites of full copies may be mistyped, or out of the rule's own regions. Rules that stand as they were pass: who
+ * changes another one must not have to mend them first. @throws HoldfastError usage
+ */
+async function refuseAbsentSites(
+  { backend, stateDir, stateFlag }: CliContext,
+  before: PolicyDocument,
+  wanted: PolicyDocument,
+): Promise<void> {
+  const known = new Set((before.datasets ?? []).map((rule) => JSON.stringify(rule)));
+  const isNew = (wanted.datasets ?? []).map((rule) => !known.has(JSON.stringify(rule)));
+  const { rules } = termsOf(wanted, 0);
+  if (!rules.some((rule, i) => isNew[i] === true && rule.tiers?.hot !== undefined)) return;
+  const members = (await backend.control(stateDir).peers()).map(({ site, region, roles }) => ({
+    ...{ site, region },
+    hasStorage: roles.includes('storage'),
+  }));
+  const [objection] = rules.flatMap((rule, i) =>
+    isNew[i] === true ? hotObjections(rule, members).map((text) => `datasets[${i}].${text}`) : [],
+  );
+  if (objection === undefined) return;
+  throw new HoldfastError('usage', objection, { next: `holdfast peer list${stateFlag}` });
 }
 
 /** What holds now. */

@@ -26,6 +26,9 @@ export type Holder = {
   readonly index: number;
 };
 
+/** What one member said of the packs of a snapshot, in their order. */
+type SaidMasks = Pick<Holding, 'masks' | 'extras'>;
+
 /** Snapshots whose pack lists are kept in memory. */
 const cacheMax = 16;
 
@@ -35,9 +38,9 @@ export class DurabilityView {
   readonly #facts: FactStore;
   readonly #standing: Standing;
   readonly #packs = new Map<StatementHash, readonly PackEntry[]>();
-  readonly #masks = new Map<string, Uint32Array>();
+  readonly #masks = new Map<string, SaidMasks>();
   /** By snapshot and agent: of its newest receipt that could be read. */
-  readonly #lastMasks = new Map<string, Uint32Array>();
+  readonly #lastMasks = new Map<string, SaidMasks>();
 
   constructor(ledger: Ledger, facts: FactStore, standing: Standing = everybodyStays) {
     this.#ledger = ledger;
@@ -97,9 +100,9 @@ export class DurabilityView {
     for (const receipt of this.#ledger.receipts(record.hash)) {
       const member = this.#ledger.roster.member(receipt.agent);
       if (member !== undefined && this.#standing.isLost(member.site)) continue;
-      const masks = await this.#newestMasksOf(record, receipt);
-      if (member !== undefined && masks !== undefined) {
-        holdings.push({ agent: receipt.agent, site: member.site, masks });
+      const said = await this.#newestMasksOf(record, receipt);
+      if (member !== undefined && said !== undefined) {
+        holdings.push({ agent: receipt.agent, site: member.site, ...said });
       }
     }
     return holdings;
@@ -109,7 +112,7 @@ export class DurabilityView {
   async #newestMasksOf(
     record: ManifestRecord,
     receipt: ReceiptRecord,
-  ): Promise<Uint32Array | undefined> {
+  ): Promise<SaidMasks | undefined> {
     const name = `${record.hash}/${receipt.agent}`;
     const masks = await this.#masksOf(record, receipt);
     if (masks === undefined) return this.#lastMasks.get(name);
@@ -117,11 +120,12 @@ export class DurabilityView {
     return masks;
   }
 
-  async #masksOf(record: ManifestRecord, receipt: ReceiptRecord): Promise<Uint32Array | undefined> {
+  async #masksOf(record: ManifestRecord, receipt: ReceiptRecord): Promise<SaidMasks | undefined> {
     const name = `${record.hash}/${receipt.hash}`;
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
     const masks: number[] = [];
+    const extras: number[] = [];
     const segments = await this.#ledger.packSegments(record);
     for (const [i, hash] of (await this.#ledger.holdings(receipt)).entries()) {
       const fact = await this.#facts.get(idBytes(hash));
@@ -130,8 +134,13 @@ export class DurabilityView {
       const holding = holdingFrom(fact, segment);
       if (holding === undefined) return undefined;
       masks.push(...holding.masks);
+      extras.push(...(holding.extras ?? holding.masks.map(() => 0)));
     }
-    const packed = Uint32Array.from(masks);
+    const isSomeExtra = extras.some((extra) => extra !== 0);
+    const packed = {
+      masks: Uint32Array.from(masks),
+      ...(isSomeExtra ? { extras: Uint8Array.from(extras) } : {}),
+    };
     remember(this.#masks, name, packed, cacheMax * limits.shardsMax);
     return packed;
   }
@@ -155,19 +164,25 @@ export class DurabilityView {
     return { ...durability, packs: packs ?? [] };
   }
 
-  /** Bytes of the shards that members have signed for, per byte of the data packs before coding; 0 without any. */
-  async expansion(record: ManifestRecord): Promise<number> {
+  /**
+   * Bytes of the shards that members have signed for, per byte of the data packs before coding; 0 without any.
+   * `hot`: those of them that are only parts of full copies.
+   */
+  async expansion(record: ManifestRecord): Promise<{ stored: number; hot: number }> {
     const packs = (await this.packs(record)) ?? [];
     const holdings = await this.holdings(record);
-    let stored = 0;
+    const sum = { stored: 0, hot: 0 };
     let bytes = 0;
     for (const [i, { type, k, size }] of packs.entries()) {
       if (type !== 'data') continue;
       bytes += size;
-      const shards = holdings.reduce((sum, { masks }) => sum + bitCount(masks[i] ?? 0), 0);
-      stored += shards * shardSizeOf({ k, packSize: size });
+      const shardSize = shardSizeOf({ k, packSize: size });
+      for (const { masks, extras } of holdings) {
+        sum.stored += bitCount(masks[i] ?? 0) * shardSize;
+        sum.hot += bitCount(extras?.[i] ?? 0) * shardSize;
+      }
     }
-    return bytes === 0 ? 0 : stored / bytes;
+    return bytes === 0 ? sum : { stored: sum.stored / bytes, hot: sum.hot / bytes };
   }
 
   /** What of a snapshot has the code of before the cluster grew. */

@@ -108,7 +108,8 @@ export class Status {
   ): Promise<NonNullable<DatasetState['newest']>> {
     const { view } = this.#options;
     const now = await view.assess(record, (agent) => this.isReachable(agent));
-    const words = layoutInWords(sitesMayFail, await view.expansion(record));
+    const { stored, hot } = await view.expansion(record);
+    const words = layoutInWords(sitesMayFail, stored, hot);
     return { record, now, state, words, oldCode: await view.oldCode(record) };
   }
 

@@ -13,6 +13,7 @@ import type { FactStore } from '../ports/statement-log.ts';
 import type { BudgetBook } from './budget-book.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import { residencyObjection } from './residency.ts';
+import type { ExtraShards } from './tiers/extra-shards.ts';
 
 export type StoragePeerOptions = {
   readonly network: Network;
@@ -25,6 +26,8 @@ export type StoragePeerOptions = {
   readonly isDiscarded: (record: ManifestRecord) => boolean;
   /** What each source may store here; undefined: as much as fits. */
   readonly budgets?: Pick<BudgetBook, 'require' | 'charge' | 'giveBack'> | undefined;
+  /** What is here only as part of full copies; undefined: nothing. */
+  readonly extras?: Pick<ExtraShards, 'isExtra' | 'keep' | 'maskOf' | 'leavingMaskOf'> | undefined;
   readonly log: Log;
 };
 
@@ -48,11 +51,18 @@ export class StoragePeer {
     head: ShardHead,
     trace?: TraceId | undefined,
   ): Promise<{ hadIt: boolean }> {
-    const { store } = this.#options;
+    const { store, budgets } = this.#options;
     this.#requireWriter(from, head);
+    const isNewPack = this.#isNew(head.pack);
     if (store.indexes(head.pack).includes(head.index)) {
-      await store.sync();
-      return { hadIt: true };
+      if (isNewPack) budgets?.require(head);
+      await this.#keep(head);
+      // It may have been on its way out of a full copy.
+      if (store.indexes(head.pack).includes(head.index)) {
+        if (isNewPack) budgets?.charge(head);
+        await store.sync();
+        return { hadIt: true };
+      }
     }
     const name = `${head.pack}/${head.index}`;
     const running = this.#receiving.get(name);
@@ -61,8 +71,6 @@ export class StoragePeer {
       return { hadIt: true };
     }
     this.#refuseWhenFull(head);
-    const isNewPack = store.indexes(head.pack).length === 0;
-    const { budgets } = this.#options;
     if (isNewPack) budgets?.require(head);
     // At once: else whoever offers a thousand packs at the same moment passes with all of them.
     if (isNewPack) budgets?.charge(head);
@@ -78,6 +86,17 @@ export class StoragePeer {
       throw error;
     }
     return { hadIt: false };
+  }
+
+  /** Nothing of it is here that its source has had stored: a full copy is not the source's doing. */
+  #isNew(pack: PackId): boolean {
+    const { store, extras } = this.#options;
+    return store.indexes(pack).every((index) => extras?.isExtra(pack, index) === true);
+  }
+
+  /** From now on this host keeps it as what placement gave it, whatever it was here for. */
+  async #keep({ pack, index }: ShardHead): Promise<void> {
+    await this.#options.extras?.keep(pack, [index]);
   }
 
   /** Asked again while the shard is on its way: a source that has lost its role delivers nothing more. */
@@ -127,6 +146,7 @@ export class StoragePeer {
     await writer.finish();
     // The source forgets its copy on our word: the file's name must survive power loss too.
     await this.#options.store.sync();
+    await this.#keep(head);
   }
 
   /** Keeps a few requests under way; appends in order. */
@@ -195,7 +215,7 @@ export class StoragePeer {
 
   /** One fact for each pack segment: what is held of its packs, on disk for good. */
   async #holdings(record: ManifestRecord): Promise<FactHash[]> {
-    const { store, facts, isDiscarded } = this.#options;
+    const { store, facts, extras: extraShards, isDiscarded } = this.#options;
     const found: Uint8Array[] = [];
     // A snapshot that needs a pack takes it back out of the trash.
     const trash = isDiscarded(record) ? [] : store.trash();
@@ -207,8 +227,14 @@ export class StoragePeer {
       const entries = decodePackSegment(segment);
       const needed = new Set(trash.length === 0 ? [] : entries.map(({ pack }) => pack));
       for (const { pack, index } of trash) if (needed.has(pack)) await store.recover(pack, index);
-      const masks = entries.map((entry) => maskOf(store.indexes(entry.pack)));
-      found.push(encodeHolding({ segment: idBytes(hash), masks }));
+      const masks = entries.map(({ pack }) => {
+        const leaving = extraShards?.leavingMaskOf(pack) ?? 0;
+        return (maskOf(store.indexes(pack)) & ~leaving) >>> 0;
+      });
+      const extras = entries.map(({ pack }, i) => {
+        return (extraShards?.maskOf(pack) ?? 0) & (masks[i] as number);
+      });
+      found.push(encodeHolding({ segment: idBytes(hash), masks, extras }));
     }
     // After the last look: a shard that was finished between a sync and the look might not survive power loss.
     await store.sync();

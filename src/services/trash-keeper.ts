@@ -19,6 +19,7 @@ import type { OrphanBook } from './orphan-book.ts';
 import type { OrphanKeeper } from './orphan-keeper.ts';
 import type { PackUse } from './pack-use.ts';
 import type { StoragePeer } from './storage-peer.ts';
+import type { ExtraShards } from './tiers/extra-shards.ts';
 import { type Judgement, TrashJudge } from './trash-judge.ts';
 import { type TrashRound, TrashTally } from './trash-tally.ts';
 
@@ -39,6 +40,8 @@ export type TrashKeeperOptions = {
   readonly orphans: Pick<OrphanKeeper, 'due'>;
   readonly orphanBook: OrphanBook;
   readonly budgets?: Pick<BudgetBook, 'refund'> | undefined;
+  /** What is here only as part of full copies; undefined: nothing. */
+  readonly extras?: Pick<ExtraShards, 'isExtra'> | undefined;
   readonly state: () => ControlState;
   readonly clock: Clock;
   readonly log: Log;
@@ -239,10 +242,13 @@ export class TrashKeeper {
 
   /** Deletes what was in the trash before this look. @returns as `letGo` */
   async #purge(turn: Round, one: Spent): Promise<boolean> {
-    const { store, log, quota, budgets } = this.#options;
+    const { store, log, quota, budgets, extras } = this.#options;
     const { nowMs, look } = turn;
     const { pack, writer, dataset, size: packSize } = one;
     const shards = turn.trash.get(pack) ?? [];
+    // A full copy was never counted: its source did not have it stored here.
+    const counted = shards.filter(({ index }) => extras?.isExtra(pack, index) !== true);
+    let countedGone = 0;
     let count = 0;
     for (const { index, size } of shards) {
       if (!this.#isTurn(one, index, nowMs)) {
@@ -257,11 +263,13 @@ export class TrashKeeper {
       if (this.#mustStop(turn)) return false;
       await store.purge(pack, index);
       count++;
+      if (counted.some((one) => one.index === index)) countedGone++;
       log.log('info', storageMessages.shardDeletedFromTrash, { pack, index });
     }
     look.purged += count;
     if (count > 0) this.#note('deleted for good', `pack ${shortId(pack)}`, 'done');
-    if (count > 0 && count === shards.length) budgets?.refund(writer, dataset, packSize);
+    const isAllGone = countedGone > 0 && countedGone === counted.length;
+    if (isAllGone) budgets?.refund(writer, dataset, packSize);
     return true;
   }
 

@@ -21,9 +21,24 @@ export function storageMetrics(agent: Agent): MetricFamily[] {
       scrub?.oldestMs === undefined ? undefined : scrub.oldestMs / secondMs,
     ),
     counter('holdfast_scrub_damaged_shards_total', 'Shards found damaged here.', scrub?.damaged),
+    ...hotMetrics(agent),
     ...repairMetrics(agent),
     ...challengeMetrics(agent),
     ...queueMetrics(agent),
+  ];
+}
+
+/** Of full copies at this host's site. */
+function hotMetrics({ upkeep }: Agent): MetricFamily[] {
+  const hot = upkeep.hot.keeper?.state;
+  return [
+    gauge('holdfast_hot_waiting_packs', 'Packs to be copied here in full.', hot?.waiting),
+    counter('holdfast_hot_shards_made_total', 'Shards made here for full copies.', hot?.made),
+    counter(
+      'holdfast_hot_shards_removed_total',
+      'Shards of full copies that are wanted no more, removed here.',
+      hot?.removed,
+    ),
   ];
 }
 

@@ -179,9 +179,15 @@ function datasetRow(row: Row): string[] {
     times(compression),
     formatSize(row.packBytes),
     formatSize(row.storedBytes),
-    times(expansion),
+    expansionWords(expansion, row.hotExpansion),
     wasteBytes === undefined ? '-' : `${formatSize(wasteBytes)} (${percent(wasteShare)})`,
   ];
+}
+
+/** "1.67x +0.83x hot": what full copies for speed cost stands apart. */
+function expansionWords(expansion: number | undefined, hot = 0): string {
+  if (expansion === undefined || hot === 0) return times(expansion);
+  return `${times(expansion - hot)} +${times(hot)} hot`;
 }
 
 function peerRow(peer: PeerStats): string[] {

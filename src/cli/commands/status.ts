@@ -110,6 +110,9 @@ async function printDatasets(
   );
   for (const dataset of status.datasets) {
     await output.print(`  ${clean(dataset.name)}: ${clean(dataset.words)}`);
+    for (const { words } of dataset.hot ?? []) {
+      await output.print(`  ${clean(dataset.name)}: ${clean(words)}`);
+    }
     const { oldCode } = dataset;
     if (oldCode !== undefined)
       await output.print(`  ${clean(dataset.name)}: ${codeWords(oldCode)}`);

@@ -67,17 +67,22 @@ function moved(cold: ColdStoreReport | undefined): number {
 
 async function report({ output }: CliContext, stores: StoresReport): Promise<void> {
   if (output.isJson) return output.json(message('summary', stores));
-  const { warm, cold } = stores;
+  const { warm, hot, cold, copies } = stores;
   const columns = [
     ...[{ title: 'TIER' }, { title: 'SHARDS', align: 'right' as const }],
     ...[{ title: 'SIZE', align: 'right' as const }, { title: 'WHERE' }],
   ];
   const own = `this host's disk, ${formatSize(warm.freeBytes)} free`;
   const rows = [['warm', String(warm.shards), formatSize(warm.bytes), own]];
+  if (hot !== undefined) {
+    const where = "full copies on this host's disk";
+    rows.unshift(['hot', String(hot.shards), formatSize(hot.bytes), where]);
+  }
   if (cold !== undefined) {
     rows.push(['cold', String(cold.shards), formatSize(cold.bytes), cold.name]);
   }
   await output.table(columns, rows);
+  await output.print(...copies.map(({ dataset, words }) => `  ${clean(dataset)}: ${clean(words)}`));
   if (cold === undefined) {
     await output.remark('no cold store: set cold.store in the configuration (docs/tiers.md)');
     return;

@@ -20,6 +20,7 @@ export type PackEntry = {
 
 const packSegmentType = 1;
 const holdingType = 2;
+const hotHoldingType = 32;
 const entrySize = 40;
 
 /** 32 bytes: what a fact is named by. */
@@ -101,13 +102,26 @@ export type Holding = {
   readonly segment: Uint8Array;
   /** For each entry of the segment: bit i is set when shard i is held. Unsigned 32 bits. */
   readonly masks: readonly number[];
+  /**
+   * For each entry, which of these shards are here only so that a full copy is: all of them data shards. They go
+   * again, so no promise rests on them. Absent where there is none.
+   */
+  readonly extras?: readonly number[];
 };
 
 /** The fact that a receipt names. */
-export function encodeHolding({ segment, masks }: Holding): Uint8Array {
+export function encodeHolding({ segment, masks, extras = [] }: Holding): Uint8Array {
   assert(masks.length > 0 && masks.length <= limits.packSegmentEntriesMax, 'a mask for each pack');
-  const writer = new LayoutWriter(33 + masks.length * 4).byte(holdingType).put(segment);
+  const isHot = extras.some((extra) => extra !== 0);
+  const size = 33 + masks.length * (isHot ? 5 : 4);
+  const writer = new LayoutWriter(size).byte(isHot ? hotHoldingType : holdingType).put(segment);
   for (const mask of masks) writer.uint32(mask >>> 0);
+  if (!isHot) return writer.done();
+  for (const [i, mask] of masks.entries()) {
+    const extra = extras[i] ?? 0;
+    assert((extra & ~mask) === 0 && extra < 2 ** limits.dataShardsMax, 'extras are held');
+    writer.byte(extra);
+  }
   return writer.done();
 }
 
@@ -116,11 +130,21 @@ export function encodeHolding({ segment, masks }: Holding): Uint8Array {
  * @throws HoldfastError bad-encoding
  */
 export function decodeHolding(bytes: Uint8Array): Holding {
-  const count = (bytes.length - 33) / 4;
+  const isHot = bytes[0] === hotHoldingType;
+  const count = (bytes.length - 33) / (isHot ? 5 : 4);
   if (!Number.isInteger(count)) throw malformed('a holding has a wrong size');
   integer(count, { min: 1, max: limits.packSegmentEntriesMax }, 'count of masks');
   const reader = new LayoutReader(bytes, 'a holding');
-  if (reader.byte() !== holdingType) throw malformed('the fact is no holding');
+  const type = reader.byte();
+  if (type !== holdingType && type !== hotHoldingType) throw malformed('the fact is no holding');
   const segment = reader.take(32).slice();
-  return { segment, masks: Array.from({ length: count }, () => reader.uint32()) };
+  const masks = Array.from({ length: count }, () => reader.uint32());
+  if (!isHot) return { segment, masks };
+  const extras = masks.map(() => reader.byte());
+  if (extras.some((extra, i) => (extra & ~(masks[i] ?? 0)) !== 0)) {
+    throw malformed('a holding names extra shards that it does not hold');
+  }
+  // One encoding of each holding: who signs again what has not changed would see a change.
+  if (extras.every((extra) => extra === 0)) throw malformed('a holding without extra shards');
+  return { segment, masks, extras };
 }

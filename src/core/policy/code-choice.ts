@@ -36,9 +36,11 @@ export function codeInWords(code: Code): string {
   );
 }
 
-/** The same of a snapshot as it lies: which losses it outlives, and stored bytes per byte. */
-export function layoutInWords(survives: number, expansion: number): string {
-  const costs = `costs ${Number(expansion.toFixed(2))}x`;
+/** The same of a snapshot as it lies: which losses it outlives, and stored bytes per byte; `hot` of them for speed. */
+export function layoutInWords(survives: number, expansion: number, hot = 0): string {
+  const times = (ratio: number): string => `${Number(ratio.toFixed(2))}x`;
+  const copies = hot === 0 ? '' : `, and ${times(hot)} more for full copies`;
+  const costs = `costs ${times(expansion - hot)}${copies}`;
   if (survives < 0) return `cannot be restored: too many shards are lost; ${costs}`;
   if (survives === 0) return `survives no site loss; ${costs}`;
   return `survives ${survives === 1 ? 'any 1 site' : `any ${survives} sites`}; ${costs}`;

@@ -7,6 +7,8 @@ export type Holding = {
   readonly site: string;
   /** Per pack of the snapshot, in the manifest's order: mask of the shard indexes held. */
   readonly masks: Uint32Array;
+  /** Of these masks: what is there only as part of a full copy. Undefined: nothing. */
+  readonly extras?: Uint8Array;
 };
 
 export type Durability = {

@@ -124,6 +124,8 @@ export type DatasetRuleText = {
 export type TierRuleText = {
   /** Into the cold store of each host that has one, so long after the last snapshot that needs it was made. */
   readonly cold?: { readonly after: DurationText };
+  /** A full copy at each of these sites, as long as a snapshot is younger than `for`; without: as long as it is kept. */
+  readonly hot?: { readonly sites: readonly string[]; readonly for?: DurationText };
 };
 
 /** How much may be lost, and how long a restore may take; of scenarios, how long until a fault is seen and does no more harm. */

@@ -1,4 +1,5 @@
 import { dayMs, secondMs } from '../../base/units.ts';
+import { isLabel } from '../format/field.ts';
 import { isTag } from '../format/manifest.ts';
 import { limits } from '../limits.ts';
 import { type DrillKind, drillKinds } from './drill-report.ts';
@@ -213,6 +214,13 @@ function tiersFrom(fields: PlanFields): NonNullable<Rule['tiers']> {
     ...fields.optional('cold', () => {
       const cold = fields.object('cold');
       return cold.endWith({ after: durationIn(cold, 'after', longSpan) });
+    }),
+    ...fields.optional('hot', () => {
+      const hot = fields.object('hot');
+      return hot.endWith({
+        sites: textsIn(hot, 'sites', isLabel),
+        ...hot.optional('for', (name) => durationIn(hot, name, longSpan)),
+      });
     }),
   });
 }

@@ -72,8 +72,15 @@ export type DatasetRule = {
   readonly tiers?: TierRule;
 };
 
-/** When what is held moves to the cold store; undefined: never. */
-export type TierRule = { readonly coldAfterMs?: number };
+/** Where what is held lies. */
+export type TierRule = {
+  /** When it moves to the cold store; undefined: never. */
+  readonly coldAfterMs?: number;
+  readonly hot?: HotRule;
+};
+
+/** Sites with a full copy; `forMs` undefined: as long as a snapshot is kept. */
+export type HotRule = { readonly sites: readonly string[]; readonly forMs?: number };
 
 export type DrillRule = {
   /** Undefined: nobody asks for drills. */
@@ -240,9 +247,15 @@ function drillOf(text: DrillRuleText): DrillRule {
   };
 }
 
-function tiersOf({ cold }: TierRuleText): TierRule {
+function tiersOf({ cold, hot }: TierRuleText): TierRule {
   const coldAfterMs = spanOf(cold?.after);
-  return { ...(coldAfterMs === undefined ? {} : { coldAfterMs }) };
+  const forMs = spanOf(hot?.for);
+  return {
+    ...(coldAfterMs === undefined ? {} : { coldAfterMs }),
+    ...(hot === undefined
+      ? {}
+      : { hot: { sites: hot.sites, ...(forMs === undefined ? {} : { forMs }) } }),
+  };
 }
 
 function restoreOf({ expires, ...rule }: NonNullable<DatasetRuleText['restore']>) {

@@ -31,6 +31,8 @@ export type PackCondition = {
     /** Nobody can read from it. */
     readonly isGone: boolean;
   })[];
+  /** Shards that are there only as part of a full copy: they can be read, and no promise rests on them. */
+  readonly extras?: readonly ShardWord[];
   /** Shards that somebody had signed for, and has taken back. */
   readonly takenBackMask?: number;
   /** Shards of nobody's word may still be on their way from the source. */
@@ -72,9 +74,9 @@ export function planRepair(
   condition: PackCondition,
   around: { readonly sites: readonly RepairSite[]; readonly surviveSites: number },
 ): PackVerdict {
-  const { entry, words, departing } = condition;
+  const { entry, words, departing, extras = [] } = condition;
   const known = codeMask(entry);
-  const readable = [...words, ...departing.filter(({ isGone }) => !isGone)];
+  const readable = [...words, ...extras, ...departing.filter(({ isGone }) => !isGone)];
   const everywhere = readable.reduce((all, { mask }) => (all | mask) >>> 0, 0);
   const had = bitCount(everywhere & known);
   if (had < entry.k) return condition.isAwaited ? { state: 'awaited' } : { state: 'lost', had };

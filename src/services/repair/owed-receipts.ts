@@ -12,6 +12,8 @@ export type OwedReceiptsOptions = {
   /** Undefined on a host that holds no shards, and so owes no word. */
   readonly storage: Pick<StoragePeer, 'sign'> | undefined;
   readonly clock: Clock;
+  /** Under which it is remembered that something is owed. */
+  readonly owesRecord?: string;
 };
 
 /** While repairs go on, others see so often what was made: by a receipt for the newest snapshot that names it. */
@@ -20,11 +22,12 @@ const signEveryMs = 5 * minuteMs;
 const signOlderMs = hourMs;
 
 /** Is there while older snapshots are still to be signed for again. */
-const owesRecord = 'repair-owes-receipts';
+const repairOwes = 'repair-owes-receipts';
 
 /** Snapshots for which this host holds something else than it has signed last. */
 export class OwedReceipts {
   readonly #options: OwedReceiptsOptions;
+  readonly #owesRecord: string;
   readonly #soon = new Set<ManifestRecord>();
   readonly #older = new Set<ManifestRecord>();
   #signedMs = 0;
@@ -33,6 +36,7 @@ export class OwedReceipts {
 
   constructor(options: OwedReceiptsOptions) {
     this.#options = options;
+    this.#owesRecord = options.owesRecord ?? repairOwes;
   }
 
   /** To be signed for soon. */
@@ -54,7 +58,7 @@ export class OwedReceipts {
   /** Remembered over a restart: what was made is of use to a snapshot only by a word for it. */
   async addOlder(records: readonly ManifestRecord[]): Promise<void> {
     if (this.#older.size === 0) {
-      await this.#options.records.write(owesRecord, new Uint8Array([1]));
+      await this.#options.records.write(this.#owesRecord, new Uint8Array([1]));
     }
     for (const record of records) this.#older.add(record);
   }
@@ -64,7 +68,7 @@ export class OwedReceipts {
     if (this.#hasRecalled) return;
     this.#hasRecalled = true;
     const { records, ledger, self } = this.#options;
-    if ((await records.read(owesRecord)) === undefined) return;
+    if ((await records.read(this.#owesRecord)) === undefined) return;
     for (const record of ledger.manifests()) {
       const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
       if (isSigned) this.#older.add(record);
@@ -85,7 +89,7 @@ export class OwedReceipts {
     if (this.#older.size === 0 || nowMs < this.#signedOlderMs + signOlderMs) return;
     this.#signedOlderMs = nowMs;
     await this.#signAll(this.#older);
-    await this.#options.records.remove(owesRecord);
+    await this.#options.records.remove(this.#owesRecord);
   }
 
   /** What cannot be signed for now stays in the set. */

@@ -1,12 +1,27 @@
 import { equal } from '../../base/bytes.ts';
 import { codeOf } from '../../core/errors.ts';
-import { decodeHolding, decodePackSegment, type PackEntry } from '../../core/format/facts.ts';
+import {
+  decodeHolding,
+  decodePackSegment,
+  type Holding,
+  type PackEntry,
+} from '../../core/format/facts.ts';
 import { type AgentKey, type FactHash, idBytes, type PackId } from '../../core/ids.ts';
 import type { FactStore } from '../../ports/statement-log.ts';
 import type { Ledger, ManifestRecord } from '../ledger.ts';
 
 /** What an agent said last of a pack; mask undefined: it has not arrived here. */
-export type HeardWord = { readonly sequence: number; readonly mask: number | undefined };
+export type HeardWord = {
+  readonly sequence: number;
+  readonly mask: number | undefined;
+  /** Of the mask: what is there only as part of a full copy, and may go. */
+  readonly extraMask?: number;
+};
+
+/** What is there to stay. */
+export function keptMask({ mask = 0, extraMask = 0 }: HeardWord): number {
+  return (mask & ~extraMask) >>> 0;
+}
 
 /** A pack that some snapshot needs, and what each agent that has spoken of it has said last. */
 export type SurveyedPack = {
@@ -113,14 +128,16 @@ class Gathered {
     const entries = decodePackSegment(fact);
     for (const entry of entries) this.#note(segment, entry, record);
     for (const [agent, { sequence, holding }] of words) {
-      const said = await facts.get(idBytes(holding));
-      if (said === undefined) this.#lack(holding);
-      const masks = masksIn(said, segment, entries.length);
+      const fact = await facts.get(idBytes(holding));
+      if (fact === undefined) this.#lack(holding);
+      const said = holdingIn(fact, segment, entries.length);
       for (const [i, { pack }] of entries.entries()) {
         const heard = this.packs.get(pack)?.words;
         const known = heard?.get(agent);
         if (known !== undefined && known.sequence >= sequence) continue;
-        heard?.set(agent, { sequence, mask: masks?.[i] });
+        const extraMask = said?.extras?.[i] ?? 0;
+        const extra = extraMask === 0 ? {} : { extraMask };
+        heard?.set(agent, { sequence, mask: said?.masks[i], ...extra });
       }
     }
     return true;
@@ -148,16 +165,16 @@ function listIn<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
 }
 
 /** Undefined when the fact is not here, or speaks of something else: that is one peer's mistake. */
-function masksIn(
+function holdingIn(
   fact: Uint8Array | undefined,
   segment: FactHash,
   count: number,
-): readonly number[] | undefined {
+): Holding | undefined {
   if (fact === undefined) return undefined;
   try {
     const holding = decodeHolding(fact);
     const isOfSegment = equal(holding.segment, idBytes(segment));
-    return isOfSegment && holding.masks.length === count ? holding.masks : undefined;
+    return isOfSegment && holding.masks.length === count ? holding : undefined;
   } catch (error) {
     if (codeOf(error) === 'bad-encoding') return undefined;
     throw error;

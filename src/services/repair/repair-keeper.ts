@@ -10,12 +10,13 @@ import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import type { Alarms } from '../alarms.ts';
 import { repeat } from '../control/duty.ts';
-import type { ShardHolder } from '../holder-history.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { StoragePeer } from '../storage-peer.ts';
+import type { ExtraShards } from '../tiers/extra-shards.ts';
 import type { BadPack, BadPacks } from './bad-packs.ts';
 import { OwedReceipts } from './owed-receipts.ts';
+import { holdersOf } from './pack-holders.ts';
 import type { Survey, SurveyedPack } from './pack-survey.ts';
 import { RepairTurns } from './repair-turns.ts';
 import type { Judgement, RepairView } from './repair-view.ts';
@@ -30,6 +31,8 @@ export type RepairKeeperOptions = {
   readonly store: ShardStore | undefined;
   readonly storage: Pick<StoragePeer, 'sign'> | undefined;
   readonly rebuilder: ShardRebuilder | undefined;
+  /** What is here only as part of full copies; undefined: nothing. */
+  readonly extras?: Pick<ExtraShards, 'isExtra' | 'keep'> | undefined;
   readonly badPacks: BadPacks;
   readonly records: RecordStore;
   /** False: this host makes nothing anew, by its configuration. */
@@ -256,13 +259,13 @@ export class RepairKeeper {
     return [...Map.groupBy(mine, ({ entry }) => entry.pack).values()];
   }
 
-  /** Tasks that are due, for what this host does not have and may make some time. */
+  /** Tasks that are due, for what this host does not keep and may make some time. */
   #makeable(): RepairTask[] {
-    const { store, badPacks } = this.#options;
+    const { store, badPacks, extras } = this.#options;
     if (store === undefined) return [];
-    return this.#order.due.filter(
-      ({ entry, index }) => !badPacks.has(entry.pack) && !store.indexes(entry.pack).includes(index),
-    );
+    const isKept = ({ entry: { pack }, index }: RepairTask): boolean =>
+      store.indexes(pack).includes(index) && extras?.isExtra(pack, index) !== true;
+    return this.#order.due.filter((task) => !badPacks.has(task.entry.pack) && !isKept(task));
   }
 
   /** Who has come since the last round may have what could not be had then. */
@@ -286,7 +289,7 @@ export class RepairKeeper {
     tasks: readonly RepairTask[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { rebuilder, log } = this.#options;
+    const { rebuilder, extras, store, log } = this.#options;
     const { entry, record } = surveyed;
     const { pack } = entry;
     const indexes = tasks.map(({ index }) => index);
@@ -295,8 +298,12 @@ export class RepairKeeper {
     this.#begun.add(pack);
     const readBefore = rebuilder.bytesRead;
     try {
-      const holders = this.#holders(surveyed);
-      await rebuilder.make({ entry, indexes, holders, record, signal });
+      // What is here for a full copy was made from the same shards: it only changes what it is here for.
+      await extras?.keep(pack, indexes);
+      const missing = indexes.filter((index) => store?.indexes(pack).includes(index) !== true);
+      const holders = holdersOf(surveyed, this.#options);
+      await rebuilder.make({ entry, indexes: missing, holders, record, signal });
+      await extras?.keep(pack, indexes);
       this.#made += indexes.length;
       await this.#owed.addOlder(survey.usersOf(pack));
       this.#owed.addSoon(record);
@@ -313,23 +320,6 @@ export class RepairKeeper {
       this.#current = undefined;
     }
     await this.#owed.signIfDue();
-  }
-
-  #holders({ entry, words }: SurveyedPack): ShardHolder[] {
-    const { ledger, self, peers, store } = this.#options;
-    const site = ledger.roster.member(self)?.site ?? '';
-    const own = (store?.indexes(entry.pack) ?? []).map(
-      (index): ShardHolder => ({ peer: 'self', site, index }),
-    );
-    const others = [...words].flatMap(([agent, { mask = 0 }]): ShardHolder[] => {
-      const member = ledger.roster.member(agent);
-      if (member === undefined || agent === self || !peers.isReachable(member.peerKey)) return [];
-      const indexes = Array.from({ length: entry.k + entry.m }, (_, index) => index);
-      return indexes
-        .filter((index) => ((mask >>> index) & 1) === 1)
-        .map((index) => ({ peer: member.peerKey, site: member.site, index }));
-    });
-    return [...own, ...others];
   }
 
   /** Nobody can make good what its source has not made right: it is said, with what proves it, and not spread. */

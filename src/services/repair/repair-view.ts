@@ -10,7 +10,7 @@ import type { Ledger, ManifestRecord } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { Standing } from '../standing.ts';
 import { FreshSurvey } from './fresh-survey.ts';
-import type { Survey, SurveyedPack } from './pack-survey.ts';
+import { keptMask, type Survey, type SurveyedPack } from './pack-survey.ts';
 import { SitesByDataset } from './repair-sites.ts';
 import { TakenBack } from './taken-back.ts';
 
@@ -154,19 +154,24 @@ export class RepairView {
 
   #condition({ entry, record, words }: SurveyedPack, standing: Standing): PackCondition {
     const staying: PackCondition['words'][number][] = [];
+    const extras: PackCondition['words'][number][] = [];
     const departing: PackCondition['departing'][number][] = [];
     let isAwaited = this.#isOnItsWay(record);
-    for (const [agent, { mask }] of words) {
+    for (const [agent, heard] of words) {
+      const { mask, extraMask = 0 } = heard;
       const member = this.#options.ledger.roster.member(agent);
       const place = this.#placeOf(agent, member, standing);
       if (mask === undefined && place === 'stays') isAwaited = true;
       if (mask === undefined || mask === 0) continue;
       const word = { agent, site: member?.site ?? 'a former site', mask };
-      if (place === 'stays') staying.push(word);
-      else departing.push({ ...word, isGone: place === 'gone' });
+      if (place === 'stays') {
+        const kept = keptMask(heard);
+        if (kept !== 0) staying.push({ ...word, mask: kept });
+        if (extraMask !== 0) extras.push({ ...word, mask: extraMask });
+      } else departing.push({ ...word, isGone: place === 'gone' });
     }
     const takenBackMask = this.#takenBack.maskOf(entry.pack);
-    return { entry, words: staying, departing, takenBackMask, isAwaited };
+    return { entry, words: staying, departing, extras, takenBackMask, isAwaited };
   }
 
   #placeOf(

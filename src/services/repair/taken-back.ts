@@ -1,5 +1,5 @@
 import type { PackId } from '../../core/ids.ts';
-import type { SurveyedPack } from './pack-survey.ts';
+import { keptMask, type SurveyedPack } from './pack-survey.ts';
 
 type Packs = ReadonlyMap<PackId, SurveyedPack>;
 
@@ -14,9 +14,9 @@ export class TakenBack {
   note(packs: Packs): void {
     for (const [pack, { words }] of packs) {
       let taken = this.#masks.get(pack) ?? 0;
-      for (const [agent, { mask: said = 0 }] of this.#before.get(pack)?.words ?? []) {
+      for (const [agent, said] of this.#before.get(pack)?.words ?? []) {
         const mask = words.get(agent)?.mask;
-        if (mask !== undefined) taken |= said & ~mask;
+        if (mask !== undefined) taken |= keptMask(said) & ~mask;
       }
       if (taken !== 0) this.#masks.set(pack, taken >>> 0);
     }

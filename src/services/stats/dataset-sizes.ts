@@ -20,6 +20,8 @@ export type DatasetSizes = {
   /** Of the shards and copies that members have signed for. */
   readonly storedBytes: number;
   readonly storedDataBytes: number;
+  /** The part of it that is there only for full copies. */
+  readonly hotDataBytes: number;
   /** Of data packs that would gain by the code of today, before coding. */
   readonly oldCodeBytes: number;
 };
@@ -38,7 +40,8 @@ type Sum = { -readonly [K in keyof DatasetSizes]: DatasetSizes[K] };
 /** Of a dataset without snapshots. */
 export const noSizes: DatasetSizes = {
   ...{ snapshots: 0, restoredBytes: 0, packs: 0, packBytes: 0 },
-  ...{ dataPackBytes: 0, storedBytes: 0, storedDataBytes: 0, oldCodeBytes: 0 },
+  ...{ dataPackBytes: 0, storedBytes: 0, storedDataBytes: 0 },
+  ...{ hotDataBytes: 0, oldCodeBytes: 0 },
 };
 
 /** Asked for each pack: answers should be at hand. */
@@ -76,10 +79,12 @@ export function datasetSizes(
     const sum = sumOf(record.manifest.dataset);
     const shardBytes = shardSizeOf({ k: entry.k, packSize: entry.size });
     let stored = 0;
-    for (const [agent, { mask = 0 }] of words) {
+    let hot = 0;
+    for (const [agent, { mask = 0, extraMask = 0 }] of words) {
       if (!isMember(agent)) continue;
       const bytes = bitCount(mask) * shardBytes;
       stored += bytes;
+      hot += bitCount(extraMask) * shardBytes;
       signedBytes.set(agent, (signedBytes.get(agent) ?? 0) + bytes);
     }
     sum.packs++;
@@ -88,6 +93,7 @@ export function datasetSizes(
     if (entry.type !== 'data') continue;
     sum.dataPackBytes += entry.size;
     sum.storedDataBytes += stored;
+    sum.hotDataBytes += hot;
     if (gainOf(entry, codeFor(record)) !== undefined) sum.oldCodeBytes += entry.size;
   }
   return { datasets, signedBytes };

@@ -12,12 +12,15 @@ import { repeat } from '../control/duty.ts';
 import type { HostClock } from '../host-clock.ts';
 import type { Pace } from '../pace.ts';
 import { Bell } from '../plan/bell.ts';
+import type { ExtraShards } from './extra-shards.ts';
 import { planTiers, type TierPlanOptions } from './tier-plan.ts';
 
 export type TierKeeperOptions = TierPlanOptions & {
   readonly store: Pick<ShardStore, 'indexes' | 'head'>;
   readonly tiers: ShardTiers;
   readonly hostClock: Pick<HostClock, 'nowMs'>;
+  /** What is here only as part of full copies, and goes: it is not worth moving. Undefined: nothing. */
+  readonly extras?: Pick<ExtraShards, 'isExtra'> | undefined;
   readonly pace: Pace;
   /** A backup or a restore uses this host now. */
   readonly isBusy: () => boolean;
@@ -147,9 +150,10 @@ export class TierKeeper {
   }
 
   #warm(pack: PackId): number[] {
-    const { store, tiers } = this.#options;
+    const { store, tiers, extras } = this.#options;
     const cold = tiers.cold(pack);
-    return store.indexes(pack).filter((index) => !cold.includes(index));
+    const isExtra = (index: number): boolean => extras?.isExtra(pack, index) === true;
+    return store.indexes(pack).filter((index) => !cold.includes(index) && !isExtra(index));
   }
 
   async #freezeAll(pack: PackId, signal: AbortSignal): Promise<void> {

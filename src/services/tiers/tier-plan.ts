@@ -1,5 +1,6 @@
 import { decodePackSegment, type PackEntry } from '../../core/format/facts.ts';
 import { type FactHash, idBytes, type PackId, shortId } from '../../core/ids.ts';
+import { isHot } from '../../core/policy/hot-copy.ts';
 import { type LockEnds, longest, noLock } from '../../core/policy/lock.ts';
 import type { DatasetRule } from '../../core/policy/policy-terms.ts';
 import type { LockLedger } from '../../ports/lock-ledger.ts';
@@ -18,6 +19,8 @@ export type TierPlanOptions = {
   readonly isDiscarded: (record: ManifestRecord) => boolean;
   /** What the signed policy says of datasets with this name. */
   readonly ruleFor: (name: string) => DatasetRule;
+  /** Where this host is: what is hot there does not go to its cold store. */
+  readonly ownSite?: string | undefined;
 };
 
 /** What is to be moved at this host; moves are bounded: what is left out comes with the next plan. */
@@ -64,14 +67,18 @@ export async function planTiers(
 }
 
 function isOld(
-  { locks }: TierPlanOptions,
+  { ledger, locks, ruleFor, ownSite = '' }: TierPlanOptions,
   record: ManifestRecord,
   afterOf: (record: ManifestRecord) => number | undefined,
   nowMs: number,
 ): boolean {
   const afterMs = afterOf(record);
   const sinceMs = locks.of(record.hash)?.sinceMs;
-  return afterMs !== undefined && sinceMs !== undefined && nowMs - sinceMs >= afterMs;
+  if (afterMs === undefined || sinceMs === undefined) return false;
+  const ageMs = nowMs - sinceMs;
+  const rule = ruleFor(ruleNameOf(ledger, record));
+  const isHotHere = rule.tiers?.hot?.sites.includes(ownSite) === true && isHot(rule, ageMs);
+  return ageMs >= afterMs && !isHotHere;
 }
 
 /** Lists of packs that a young snapshot has, and those that only old ones have. */

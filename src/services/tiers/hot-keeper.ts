@@ -1,0 +1,281 @@
+import { formatSize } from '../../base/quantity.ts';
+import { minuteMs, secondMs } from '../../base/units.ts';
+import { codeOf } from '../../core/errors.ts';
+import type { PackEntry } from '../../core/format/facts.ts';
+import { shardSizeOf } from '../../core/format/shard.ts';
+import { type PackId, shortId } from '../../core/ids.ts';
+import { storageMessages } from '../../core/log-messages/storage.ts';
+import type { RecordStore } from '../../ports/record-store.ts';
+import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
+import type { ShardStore } from '../../ports/shard-store.ts';
+import { repeat } from '../control/duty.ts';
+import type { Ledger, ManifestRecord } from '../ledger.ts';
+import type { Peers } from '../peers.ts';
+import type { BadPacks } from '../repair/bad-packs.ts';
+import { OwedReceipts } from '../repair/owed-receipts.ts';
+import { holdersOf } from '../repair/pack-holders.ts';
+import type { Judgement } from '../repair/repair-view.ts';
+import { type ShardRebuilder, WrongEncoding } from '../repair/shard-rebuilder.ts';
+import type { StoragePeer } from '../storage-peer.ts';
+import type { ExtraShards } from './extra-shards.ts';
+import {
+  forgottenExtras,
+  type HotPlan,
+  type HotPlanOptions,
+  planHot,
+  removableExtras,
+} from './hot-plan.ts';
+
+export type HotKeeperOptions = HotPlanOptions & {
+  readonly ledger: Ledger;
+  readonly peers: Pick<Peers, 'isReachable'>;
+  readonly store: ShardStore;
+  readonly extras: ExtraShards;
+  readonly storage: Pick<StoragePeer, 'sign'>;
+  readonly rebuilder: Pick<ShardRebuilder, 'make'>;
+  readonly badPacks: Pick<BadPacks, 'has'>;
+  readonly judge: () => Promise<Judgement>;
+  /** Some rule of the policy wants a full copy at this host's site. */
+  readonly isAsked: () => boolean;
+  /** Of shards, as configured; undefined: as many as fit the disk. */
+  readonly bytesMax?: number | undefined;
+  readonly records: RecordStore;
+  /** A backup or a restore uses this host now. */
+  readonly isBusy: () => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export type HotState = {
+  /** Packs that are still to be made whole here, as far as the round under way, or the last one, knew. */
+  readonly waiting: number;
+  /** Shards since the agent has started. */
+  readonly made: number;
+  readonly removed: number;
+  /** Why the last round did not do all that it should; undefined: it did. */
+  readonly problem: string | undefined;
+};
+
+const periodMs = 30 * secondMs;
+/** After so long it plans anew: what is newest goes first. */
+const roundMs = 10 * minuteMs;
+const busyWaitMs = 10 * secondMs;
+/** Who always reads from here must not keep it waiting for ever: two sites may copy from each other. */
+const busyWaitsMax = 12;
+/** Of the room here, for what is placed here and for repairs: a copy for speed must not crowd out what is promised. */
+const sparedShare = 0.1;
+/** One after another, and then it is not the pack. */
+const failuresMax = 8;
+/** By then others have heard that something is not signed for any more. */
+const heardMs = minuteMs;
+/** What a member may say in a day is bounded: each snapshot that is signed again for removals costs so long. */
+const removeEveryMs = 2 * minuteMs;
+
+/**
+ * Keeps the full copies that the policy wants at this host's site: all data shards of each pack, so that a restore here
+ * needs nobody else and decodes nothing. Made without keys, as repairs are, and at their pace; what is no longer
+ * wanted goes again. Everything can be broken off anywhere; the next round finds out anew what is to do.
+ *
+ * make:   plan -> marked as extra -> copied or computed -> signed for
+ * remove: plan -> not signed for any more -> others have heard it, and it is still not wanted -> removed
+ */
+export class HotKeeper {
+  readonly #options: HotKeeperOptions;
+  readonly #owed: OwedReceipts;
+  #waiting = 0;
+  #made = 0;
+  #removed = 0;
+  #problem: string | undefined;
+  #leavingSinceMs = 0;
+  #removeDueMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HotKeeperOptions) {
+    this.#options = options;
+    this.#owed = new OwedReceipts({ ...options, owesRecord: 'hot-owes-receipts' });
+  }
+
+  run(options: Cancel): Promise<void> {
+    const failure = { level: 'warn', message: storageMessages.fullCopiesPostponed } as const;
+    return repeat({ ...this.#options, periodMs, failure }, (cancel) => this.round(cancel), options);
+  }
+
+  get state(): HotState {
+    const [made, removed] = [this.#made, this.#removed];
+    return { waiting: this.#waiting, made, removed, problem: this.#problem };
+  }
+
+  /** @throws HoldfastError of what goes wrong here, and not with one pack */
+  async round({ signal = new AbortController().signal }: Cancel = {}): Promise<void> {
+    const { isAsked, extras, judge } = this.#options;
+    if (!isAsked() && extras.size === 0) return this.#say(0, undefined);
+    await this.#owed.recall();
+    const judgement = await judge();
+    const plan = await planHot(this.#options, judgement.survey);
+    await this.#remove(plan, judgement);
+    try {
+      await this.#makeAll(plan, judgement, signal);
+    } catch (error) {
+      if (codeOf(error) !== undefined) this.#problem = (error as Error).message;
+      throw error;
+    }
+  }
+
+  #say(waiting: number, problem: string | undefined): void {
+    this.#waiting = waiting;
+    this.#problem = problem;
+  }
+
+  async #makeAll(plan: HotPlan, judgement: Judgement, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const missing = [...plan.wanted.values()].filter((entry) => this.#lacking(entry).length > 0);
+    this.#say(missing.length, undefined);
+    const untilMs = clock.monotonicMs() + roundMs;
+    let failures = 0;
+    for (const entry of missing) {
+      if (clock.monotonicMs() >= untilMs || failures >= failuresMax) break;
+      const problem = this.#objection(entry, judgement);
+      this.#problem ??= problem?.text;
+      if (problem?.isForAll === true) break;
+      if (problem !== undefined) continue;
+      await this.#untilQuiet(signal);
+      if (await this.#make(entry, judgement, signal)) this.#waiting--;
+      else failures++;
+      await this.#owed.signIfDue();
+    }
+    if (this.#owed.soonCount > 0) await this.#owed.sign();
+    await this.#owed.signOlderIfDue();
+  }
+
+  #lacking(entry: PackEntry): number[] {
+    const held = this.#options.store.indexes(entry.pack);
+    return [...new Array(entry.k).keys()].filter((index) => !held.includes(index));
+  }
+
+  /** Why a pack cannot be made whole here now. */
+  #objection(
+    entry: PackEntry,
+    { survey, awaited, lost }: Judgement,
+  ): { readonly text: string; readonly isForAll: boolean } | undefined {
+    const { badPacks } = this.#options;
+    const { pack } = entry;
+    const of = (text: string) => ({ text: `pack ${shortId(pack)} ${text}`, isForAll: false });
+    if (badPacks.has(pack)) return of('is wrongly encoded: holdfast repair --dry-run');
+    if (awaited.has(pack) || !survey.packs.has(pack)) return of('is still on its way');
+    if (lost.some((one) => one.pack === pack)) return of('is lost: holdfast repair --dry-run');
+    const full = this.#full(
+      this.#lacking(entry).length * shardSizeOf({ ...entry, packSize: entry.size }),
+    );
+    return full === undefined ? undefined : { text: full, isForAll: true };
+  }
+
+  #full(more: number): string | undefined {
+    const { store, bytesMax = Number.POSITIVE_INFINITY } = this.#options;
+    const { bytes, freeBytes } = store.usage();
+    const room = Math.min(bytes + freeBytes, bytesMax);
+    const left = Math.min(freeBytes, bytesMax - bytes) - more;
+    if (left >= room * sparedShare) return undefined;
+    const spared = formatSize(room * sparedShare);
+    return `no room: ${formatSize(Math.max(0, left + more))} are free here, and ${spared} are kept for what is placed here; add disk or a host at this site, or shorten tiers.hot.for`;
+  }
+
+  async #untilQuiet(signal: AbortSignal): Promise<void> {
+    const { clock, isBusy } = this.#options;
+    for (let waits = 0; isBusy() && waits < busyWaitsMax; waits++) {
+      await clock.sleep(busyWaitMs, { signal });
+    }
+    signal.throwIfAborted();
+  }
+
+  /** @returns false: this one could not be made now */
+  async #make(entry: PackEntry, { survey }: Judgement, signal: AbortSignal): Promise<boolean> {
+    const { extras, store, rebuilder, log } = this.#options;
+    const { pack } = entry;
+    const surveyed = survey.packs.get(pack);
+    const indexes = this.#lacking(entry);
+    if (surveyed === undefined) return false;
+    const isHeld = (index: number): boolean => store.indexes(pack).includes(index);
+    if (!(await extras.mark(pack, indexes, isHeld))) {
+      this.#problem ??= 'there are more full copies than this host keeps apart';
+      return false;
+    }
+    try {
+      const holders = holdersOf(surveyed, this.#options);
+      await rebuilder.make({ entry, indexes, holders, record: surveyed.record, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      const code = codeOf(error);
+      if (code === undefined && !(error instanceof WrongEncoding)) throw error;
+      if (code === 'disk-full' || code === 'io-error') throw error;
+      const reason = (error as Error).message;
+      log.log('info', storageMessages.fullCopyNotMade, { pack, reason });
+      this.#problem ??= reason;
+      return false;
+    }
+    this.#made += indexes.length;
+    log.log('info', storageMessages.fullCopyMade, { pack, indexes: indexes.join(' ') });
+    await this.#owed.addOlder(survey.usersOf(pack));
+    this.#owed.addSoon(surveyed.record);
+    return true;
+  }
+
+  async #remove(plan: HotPlan, judgement: Judgement): Promise<void> {
+    const { extras, clock } = this.#options;
+    for (const pack of forgottenExtras(this.#options)) await extras.forget(pack);
+    const removable = removableExtras(this.#options, plan, judgement);
+    const nowMs = clock.monotonicMs();
+    if (extras.isSomeLeaving) {
+      if (nowMs - this.#leavingSinceMs >= heardMs) await this.#removeNow(removable, judgement);
+    } else if (removable.size > 0 && nowMs >= this.#removeDueMs) {
+      await this.#signWithout(removable, judgement);
+    }
+  }
+
+  /** First the word, then the file: nobody may count on what goes. */
+  async #signWithout(
+    removable: ReadonlyMap<PackId, readonly number[]>,
+    judgement: Judgement,
+  ): Promise<void> {
+    const { extras, clock, storage } = this.#options;
+    for (const [pack, indexes] of removable) extras.beginToLeave(pack, indexes);
+    try {
+      const users = this.#signedUsers(removable.keys(), judgement);
+      for (const record of users) await storage.sign(record);
+      this.#leavingSinceMs = clock.monotonicMs();
+      this.#removeDueMs = this.#leavingSinceMs + Math.max(1, users.size) * removeEveryMs;
+    } catch (error) {
+      for (const pack of removable.keys()) extras.stay(pack);
+      throw error;
+    }
+  }
+
+  #signedUsers(packs: Iterable<PackId>, { survey }: Judgement): Set<ManifestRecord> {
+    const { ledger, self } = this.#options;
+    const users = new Set<ManifestRecord>();
+    for (const pack of packs) {
+      for (const record of survey.usersOf(pack)) {
+        const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
+        if (isSigned) users.add(record);
+      }
+    }
+    return users;
+  }
+
+  /** What is wanted again meanwhile, or is missing elsewhere, stays, and is signed for again. */
+  async #removeNow(
+    removable: ReadonlyMap<PackId, readonly number[]>,
+    judgement: Judgement,
+  ): Promise<void> {
+    const { extras, store, log } = this.#options;
+    const removeOne = (pack: PackId) => (index: number) => store.remove(pack, index);
+    let count = 0;
+    for (const pack of extras.packs()) {
+      const indexes = removable.get(pack) ?? [];
+      count += await extras.remove(pack, indexes, removeOne(pack));
+      if (extras.leavingMaskOf(pack) === 0) continue;
+      extras.stay(pack);
+      await this.#owed.addOlder(judgement.survey.usersOf(pack));
+    }
+    this.#removed += count;
+    if (count > 0) log.log('info', storageMessages.extraShardsRemoved, { shards: count });
+  }
+}
