@@ -20,11 +20,13 @@ import { Outbox } from '../../src/services/outbox.ts';
 import type { WrittenPack } from '../../src/services/pack-writer.ts';
 import { Status } from '../../src/services/status.ts';
 import { StoragePeer } from '../../src/services/storage-peer.ts';
+import { ExtraShards } from '../../src/services/tiers/extra-shards.ts';
 import { answerPeers } from './answer-peers.ts';
 import { noise } from './build-snapshot.ts';
 import { LoopHub } from './loop-network.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryKeyValue } from './memory-key-value.ts';
+import { MemoryRecords } from './memory-records.ts';
 import { MemoryStatementLog } from './memory-statement-log.ts';
 import {
   type SampleAgent,
@@ -51,6 +53,7 @@ export type BackupSite = SampleHost & {
   readonly index: MemoryKeyValue;
   readonly view: DurabilityView;
   readonly storage: StoragePeer;
+  readonly extras: ExtraShards;
   readonly distributor: Distributor;
   readonly committer: Committer;
   readonly check: Check;
@@ -163,8 +166,9 @@ export class BackupCluster implements AsyncDisposable {
     const isStorage = agent.descriptor.roles.includes('storage');
     const store = isStorage ? shards.store : undefined;
     const view = new DurabilityView(ledger, facts);
+    const extras = new ExtraShards(new MemoryRecords(), new Map());
     const storage = new StoragePeer({
-      ...{ network, ledger, store: shards.store, facts, log },
+      ...{ network, ledger, store: shards.store, facts, log, extras },
       isDiscarded: () => false,
     });
     const own = isStorage ? storage : undefined;
@@ -180,6 +184,7 @@ export class BackupCluster implements AsyncDisposable {
       index,
       view,
       storage,
+      extras,
       distributor,
       committer: new Committer({ ...shared, sync, distributor, outbox, storage: own }),
       check: new Check({ ...shared, storage: own, entropy }),

@@ -118,6 +118,9 @@ for (const { bytes, hash } of encodePackSegments(entries)) {
   const holding = encodeHolding({ segment: hash, masks: [1, 0x80000000, 0] });
   add('holding', 'of three packs', holding, { id: toHex(factHash(holding)) });
   add('holding', 'half a mask', holding.subarray(0, -2), badEncoding);
+  const hot = encodeHolding({ segment: hash, masks: [3, 0x80000000, 0], extras: [2, 0, 0] });
+  add('holding', 'of three packs, one with a hot copy', hot, { id: toHex(factHash(hot)) });
+  add('holding', 'an extra shard that is not held', flipped(hot, 46), badEncoding);
 }
 
 const packHeader = {

@@ -107,6 +107,25 @@ describe('holdings', () => {
     expect(toHex(bytes)).toBe(`02${'bb'.repeat(32)}80000001`);
   });
 
+  test('say apart what is there only for a full copy, and are the same as ever without', () => {
+    const hot = { segment: filled(0xbb), masks: [0b1011, 1], extras: [0b0011, 0] };
+    const bytes = encodeHolding(hot);
+    expect(toHex(bytes)).toBe(`20${'bb'.repeat(32)}0000000b000000010300`);
+    expect(decodeHolding(bytes)).toEqual(hot);
+    const { segment, masks } = hot;
+    const plain = encodeHolding({ segment, masks });
+    expect(encodeHolding({ segment, masks, extras: [0, 0] })).toEqual(plain);
+  });
+
+  test.each([
+    ['extra shards that are not held', 0b0100],
+    ['no extra shard at all', 0],
+  ])('with %s are refused', (_what, extra) => {
+    const bytes = encodeHolding({ segment: filled(1), masks: [0b1011], extras: [1] });
+    bytes[37] = extra;
+    expect(outcomeOf(() => decodeHolding(bytes))).toBe('bad-encoding');
+  });
+
   test.each([
     ['no masks', 33],
     ['half a mask', 35],

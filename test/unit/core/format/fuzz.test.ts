@@ -88,6 +88,11 @@ const decoders: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   ['shard file', encodeShardFileHead(head), decodeShardFileHead],
   ['pack segment', segment.bytes, decodePackSegment],
   ['holding', encodeHolding({ segment: sample.filled(1), masks: [1, 0xffff_ffff] }), decodeHolding],
+  [
+    'hot holding',
+    encodeHolding({ segment: sample.filled(1), masks: [1, 7], extras: [0, 3] }),
+    decodeHolding,
+  ],
   ['pack header', encodePackHeader(packHeader), decodePackHeader],
   [
     'footer',

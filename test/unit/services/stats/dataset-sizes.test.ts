@@ -70,7 +70,7 @@ describe('what datasets take', () => {
     const copy = shardSizeOf({ k: 1, packSize: metadata.size });
     expect(datasets.get(home)).toEqual({
       ...{ snapshots: 2, restoredBytes: 10_500_000, packs: 2 },
-      ...{ packBytes: 1_009_000, dataPackBytes: 1_000_000 },
+      ...{ packBytes: 1_009_000, dataPackBytes: 1_000_000, hotDataBytes: 0 },
       ...{ storedBytes: 3 * shard + 2 * copy, storedDataBytes: 3 * shard, oldCodeBytes: 1_000_000 },
     });
     expect(datasets.get(work)).toMatchObject({ snapshots: 1, packs: 0, storedBytes: 0 });
