@@ -43,13 +43,12 @@ export class HotTier {
       this.keeper = new HotKeeper({
         ...{ ...shared, sinceMs, store, storage, rebuilder },
         isFailing: (agent) => challenger.isFailing(agent),
-        judge: () => repairs.look(),
+        judge: ({ isNow }) => (isNow ? repairs.look() : repairs.recent()),
         isAsked: () => policy().rules.some((rule) => rule.tiers?.hot?.sites.includes(ownSite)),
         bytesMax: config.storage.limit,
       });
     }
-    const survey = async (): Promise<Survey> =>
-      (repairs.state.judgement ?? (await repairs.look())).survey;
+    const survey = async (): Promise<Survey> => (await repairs.recent()).survey;
     this.view = new HotView({
       ...{ ...shared, sinceMs, store, tiers, survey, keeper: this.keeper },
       isAsked: () => policy().rules.some((rule) => rule.tiers?.hot !== undefined),

@@ -34,7 +34,8 @@ export type HotKeeperOptions = HotPlanOptions & {
   readonly storage: Pick<StoragePeer, 'sign'>;
   readonly rebuilder: Pick<ShardRebuilder, 'make'>;
   readonly badPacks: Pick<BadPacks, 'has'>;
-  readonly judge: () => Promise<Judgement>;
+  /** What is missing where; `isNow`: as it is now, and not as it was when this host last looked for long. */
+  readonly judge: (options: { readonly isNow: boolean }) => Promise<Judgement>;
   /** Some rule of the policy wants a full copy at this host's site. */
   readonly isAsked: () => boolean;
   /** Of shards, as configured; undefined: as many as fit the disk. */
@@ -66,6 +67,8 @@ const busyWaitsMax = 12;
 const sparedShare = 0.1;
 /** One after another, and then it is not the pack. */
 const failuresMax = 8;
+/** So late may be found out that something has grown too old. */
+const agedMs = 5 * minuteMs;
 /** By then others have heard that something is not signed for any more. */
 const heardMs = minuteMs;
 /** What a member may say in a day is bounded: each snapshot that is signed again for removals costs so long. */
@@ -88,6 +91,9 @@ export class HotKeeper {
   #problem: string | undefined;
   #leavingSinceMs = 0;
   #removeDueMs = Number.NEGATIVE_INFINITY;
+  /** Nothing was left to do by what was known then; only time makes it anything else. */
+  #doneFor: Judgement | undefined;
+  #dueMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HotKeeperOptions) {
     this.#options = options;
@@ -106,18 +112,22 @@ export class HotKeeper {
 
   /** @throws HoldfastError of what goes wrong here, and not with one pack */
   async round({ signal = new AbortController().signal }: Cancel = {}): Promise<void> {
-    const { isAsked, extras, judge } = this.#options;
+    const { isAsked, extras, judge, clock } = this.#options;
     if (!isAsked() && extras.size === 0) return this.#say(0, undefined);
     await this.#owed.recall();
-    const judgement = await judge();
+    const judgement = await judge({ isNow: false });
+    if (judgement === this.#doneFor && clock.monotonicMs() < this.#dueMs) return;
     const plan = await planHot(this.#options, judgement.survey);
-    await this.#remove(plan, judgement);
     try {
+      await this.#remove(plan, judgement);
       await this.#makeAll(plan, judgement, signal);
     } catch (error) {
       if (codeOf(error) !== undefined) this.#problem = (error as Error).message;
       throw error;
     }
+    const isDone = this.#waiting === 0 && !extras.isSomeLeaving && this.#owed.soonCount === 0;
+    this.#doneFor = isDone ? judgement : undefined;
+    this.#dueMs = clock.monotonicMs() + agedMs;
   }
 
   #say(waiting: number, problem: string | undefined): void {
@@ -219,14 +229,16 @@ export class HotKeeper {
   }
 
   async #remove(plan: HotPlan, judgement: Judgement): Promise<void> {
-    const { extras, clock } = this.#options;
+    const { extras, clock, judge } = this.#options;
     for (const pack of forgottenExtras(this.#options)) await extras.forget(pack);
-    const removable = removableExtras(this.#options, plan, judgement);
     const nowMs = clock.monotonicMs();
     if (extras.isSomeLeaving) {
-      if (nowMs - this.#leavingSinceMs >= heardMs) await this.#removeNow(removable, judgement);
-    } else if (removable.size > 0 && nowMs >= this.#removeDueMs) {
-      await this.#signWithout(removable, judgement);
+      if (nowMs - this.#leavingSinceMs < heardMs) return;
+      const now = await judge({ isNow: true });
+      await this.#removeNow(removableExtras(this.#options, plan, now), now);
+    } else if (nowMs >= this.#removeDueMs) {
+      const removable = removableExtras(this.#options, plan, judgement);
+      if (removable.size > 0) await this.#signWithout(removable, judgement);
     }
   }
 

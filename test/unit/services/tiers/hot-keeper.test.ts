@@ -26,6 +26,9 @@ import {
 } from '../../../support/backup-site.ts';
 import { MemoryRecords } from '../../../support/memory-records.ts';
 
+/** So late a host finds out that something has grown old, or that a rule of these tests has changed. */
+const agedMs = 5 * minuteMs;
+
 /** A host with what looks after its shards. */
 type Host = BackupSite & {
   readonly hot: HotKeeper;
@@ -133,6 +136,7 @@ async function wordOf(i: number, { entry }: WrittenPack): Promise<{ mask: number
 
 /** Lets full copies that are wanted no more go: first the word, then the shards. */
 async function cool(i: number): Promise<void> {
+  await cluster.clock.advance(agedMs);
   await host(i).hot.round();
   await cluster.sync();
   await cluster.clock.advance(minuteMs);
@@ -296,6 +300,7 @@ describe('a full copy that is wanted no more', () => {
     await host(0).hot.round();
     await cluster.sync();
     hot = undefined;
+    await cluster.clock.advance(agedMs);
     await host(0).hot.round();
     await cluster.sync();
     expect((await wordOf(0, pack)).mask).toBe(0);
@@ -312,6 +317,7 @@ describe('a full copy that is wanted no more', () => {
     await backUp([pack]);
     await host(0).hot.round();
     hot = undefined;
+    await cluster.clock.advance(agedMs);
     await host(0).hot.round();
     hot = { sites: ['site-0'] };
     await cluster.clock.advance(hourMs);
@@ -355,6 +361,7 @@ describe('a full copy that is wanted no more', () => {
     ]);
     hot = undefined;
     // Neither hears the other before it decides.
+    await cluster.clock.advance(agedMs);
     await host(0).hot.round();
     await host(2).hot.round();
     await cluster.clock.advance(minuteMs);
