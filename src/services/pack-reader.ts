@@ -17,6 +17,7 @@ import { type Attempt, AttemptsFailed, firstSuccesses } from './hedged-attempts.
 import type { ShardHolder } from './holder-history.ts';
 import { LeafFetcher, peerName, type SpanWatch } from './leaf-fetcher.ts';
 import { copySpan, type Span, spansOf } from './pack-span.ts';
+import { StripeReader, stripedSpansOf } from './stripe-reader.ts';
 
 /** What the manifests and receipts say about packs. */
 export type PackSource = {
@@ -95,6 +96,7 @@ export class PackReader {
     PackId,
     { holders: Promise<readonly ShardHolder[]>; untilMs: number }
   >(probesMax);
+  readonly #stripes: StripeReader;
   readonly #decoded = new Set<PackId>();
   readonly #sites = new Set<string>();
   #hedges = 0;
@@ -103,6 +105,13 @@ export class PackReader {
     this.#options = options;
     const { network, store, clock, log, purpose, trace, watch } = options;
     this.#leaves = new LeafFetcher({ network, store, clock, log, purpose, trace, watch });
+    this.#stripes = new StripeReader({
+      compute: options.compute,
+      leaves: this.#leaves,
+      first: (attempts, wanted) => this.#first(attempts, wanted, new AbortController().signal),
+      onFetched: ({ site }) => this.#sites.add(site),
+      onDecoded: ({ pack }) => this.#decoded.add(pack),
+    });
   }
 
   get stats(): PackReaderStats {
@@ -160,9 +169,17 @@ export class PackReader {
     try {
       signal.throwIfAborted();
       const wanted = parts.map((part) => ({ ...part, bytes: new Uint8Array(part.size) }));
-      await mapLimit(spansOf(entry, offset, size), limits.pullsOutstandingMax, async (span) => {
+      const known = withSelf(entry.pack, location.holders, this.#options.store);
+      const striped = this.#stripes.striped(entry, known);
+      const isStriped = this.#stripes.suits(striped);
+      const spans = isStriped ? stripedSpansOf(entry, offset, size) : spansOf(entry, offset, size);
+      await mapLimit(spans, limits.pullsOutstandingMax, async (span) => {
+        const use = (part: Uint8Array): void => {
+          for (const to of wanted) copySpan(entry, span, part, to);
+        };
+        if (isStriped && (await this.#stripes.read(striped, span, { signal, use }))) return;
         const part = await this.#readSpan(location, span, signal);
-        for (const to of wanted) copySpan(entry, span, part, to);
+        use(part);
         releaseOwn(part);
       });
       return wanted.map(({ bytes }) => bytes);

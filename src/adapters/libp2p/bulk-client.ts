@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { Connection } from '@libp2p/interface';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { equal } from '../../base/bytes.ts';
-import { minuteMs, secondMs } from '../../base/units.ts';
+import { KiB, minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type PeerKey, shortId } from '../../core/ids.ts';
 import { networkMessages } from '../../core/log-messages/network.ts';
@@ -25,6 +25,8 @@ import { finishMs, messageIdleMs } from './stream-limits.ts';
 /** One of them leads to the peer, and soon, or the streams of the connection have to do. */
 const placesMax = 3;
 const dialMs = 3 * secondMs;
+/** Of what is read from a socket at once, in bytes. */
+const readSize = 256 * KiB;
 /** A peer to which no line could be opened is not tried again for this long. */
 const avoidMs = 5 * minuteMs;
 
@@ -111,14 +113,31 @@ function placeOf(address: Multiaddr): Place[] {
   return [{ host: first.value ?? '', port: Number(second.value) }];
 }
 
-async function dial({ host, port }: Place): Promise<Socket> {
-  const socket = connect({ host, port });
+type Dialled = {
+  readonly socket: Socket /** Who takes what arrives. */;
+  take: (bytes: Uint8Array) => void;
+};
+
+async function dial({ host, port }: Place): Promise<Dialled> {
+  const nobody = (): void => {
+    throw new Error('bytes before the greeting');
+  };
+  const dialled: { take: (bytes: Uint8Array) => void } = { take: nobody };
+  // One buffer for all that arrives: it is opened into others at once.
+  const onread = {
+    buffer: new Uint8Array(readSize),
+    callback: (size: number, buffer: Uint8Array): boolean => {
+      dialled.take(buffer.subarray(0, size));
+      return true;
+    },
+  };
+  const socket = connect({ host, port, onread });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error('the dial took too long')), dialMs);
   socket.once('connect', resolve).once('error', reject);
   try {
     await promise;
-    return socket;
+    return Object.assign(dialled, { socket });
   } catch (error) {
     socket.on('error', () => {}).destroy();
     throw error;
@@ -129,8 +148,10 @@ async function dial({ host, port }: Place): Promise<Socket> {
 }
 
 /** Only the peer that gave the ticket can make the first record. */
-async function welcomed(socket: Socket, ticket: BulkTicket): Promise<SealedSocket> {
-  const line = new SealedSocket(socket, keysOf(ticket, 'caller'));
+async function welcomed(dialled: Dialled, ticket: BulkTicket): Promise<SealedSocket> {
+  const { socket } = dialled;
+  const line = new SealedSocket(socket, keysOf(ticket, 'caller'), { isFed: true });
+  dialled.take = (bytes) => line.receive(bytes);
   socket.write(helloOf(ticket));
   using reader = new StreamReader(line);
   try {

@@ -14,4 +14,7 @@ export type ByteStream = Pick<
   | 'writeBufferLength'
   | 'addEventListener'
   | 'removeEventListener'
->;
+> & {
+  /** Nobody else uses the bytes that it gives out: their memory may be given back once they are read. */
+  readonly isGivingAway?: boolean;
+};

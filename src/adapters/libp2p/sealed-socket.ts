@@ -25,15 +25,17 @@ export class SealedSocket implements ByteStream {
   #isFinished = false;
   status: ByteStream['status'] = 'open';
   readableEnded = false;
+  readonly isGivingAway = true;
   /** What has arrived is given out at once, or waits in the socket. */
   readonly readBufferLength = 0;
 
-  constructor(socket: Socket, keys: SocketKeys) {
+  /** @param options.isFed the socket's bytes come through `receive`, not as its events */
+  constructor(socket: Socket, keys: SocketKeys, options: { readonly isFed?: boolean } = {}) {
     this.#socket = socket;
     this.#sealer = new RecordSealer(keys.own);
     this.#opener = new RecordOpener(keys.peer, (content) => this.#deliver(content));
     socket.setNoDelay(true);
-    socket.on('data', (bytes) => this.#receive(bytes));
+    if (options.isFed !== true) socket.on('data', (bytes) => this.receive(bytes));
     socket.on('error', (error) => this.#close('reset', error));
     socket.on('close', () => this.#onSocketClosed());
   }
@@ -94,7 +96,8 @@ export class SealedSocket implements ByteStream {
     this.#close('aborted', error);
   }
 
-  #receive(bytes: Uint8Array): void {
+  /** Bytes that have arrived; they are the caller's again afterwards. */
+  receive(bytes: Uint8Array): void {
     try {
       this.#opener.push(bytes);
     } catch (error) {

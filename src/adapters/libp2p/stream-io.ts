@@ -1,5 +1,6 @@
 import type { StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { assert } from '../../base/assert.ts';
+import { releaseResult } from '../../base/bytes.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { ByteStream } from './byte-stream.ts';
@@ -171,12 +172,18 @@ export class StreamReader implements Disposable {
       const taken = part.subarray(0, target.length - filled);
       target.set(taken, filled);
       filled += taken.length;
-      if (taken.length === part.length) this.#parts.shift();
+      if (taken.length === part.length) this.#drop();
       else this.#parts[0] = part.subarray(taken.length);
     }
     this.#size -= filled - at;
     if (this.#size <= readBufferLow) this.#resume();
     return filled;
+  }
+
+  /** The first part, which has been copied. Its memory is given back at once: collections would come far more often. */
+  #drop(): void {
+    const part = this.#parts.shift();
+    if (part !== undefined && this.#stream.isGivingAway === true) releaseResult(part);
   }
 
   /** Waits for bytes. @returns false when none will come. */
