@@ -167,7 +167,7 @@ export class Agent implements AsyncDisposable {
     this.packUse = packUse;
     const isShredded = (record: ManifestRecord): boolean => this.keys.isShredded(record);
     this.lines = new DatasetLines(ledger, (id) => this.control.log.state.incarnations.of(id));
-    const { peers, view, lines } = this;
+    const { peers, view, lines, bandwidth } = this;
     this.status = new Status({ ledger, lines, self, peers, view, clock, isShredded });
     this.#storage =
       store === undefined
@@ -183,10 +183,12 @@ export class Agent implements AsyncDisposable {
           });
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };
-    const { bandwidth } = this;
     const distributor = new Distributor({ ...shared, store, outbox, bandwidth });
     this.#distributor = distributor;
-    this.#committer = new Committer({ ...shared, sync: this.sync, distributor, outbox, storage });
+    this.#committer = new Committer({
+      ...{ ...shared, sync: this.sync, distributor, outbox, storage, standing },
+      isOut: (agent) => this.control.log.state.members.record(agent)?.expulsion !== undefined,
+    });
     this.check = new Check({ ...shared, storage, entropy: ports.entropy });
     this.datasets = new Datasets({
       ...ports,
@@ -221,19 +223,17 @@ export class Agent implements AsyncDisposable {
     });
     const hostClock = new HostClock({ ...shared, records: ports.promises }, kept.hostTime);
     const controlled = { ...ports, ...shared, sync, store, hostClock };
-    const { alarms } = this;
+    const { alarms, suspicion } = this;
     this.control = new ControlPlane({ ...controlled, statementSecret, alarms, onFatal });
     const control = this.control.log;
     this.drills = new DrillKeeper({ ...shared, lines, control, alarms: this.alarms });
     this.keys = new KeyKeeper({ ...ports, ...shared, control });
-    const { suspicion } = this;
     const judging = { hostClock, budgets, packUse, suspicion, isShredded, orphans: kept.orphans };
     const around = { ...ports, ...shared, ...judging, store, storage, extras, audit };
     const keeping = { ...around, control: this.control };
     this.keeping = new Keeping(keeping);
-    const { locks } = ports;
-    const seeing = { ...ports, ...shared, store, locks, packUse, standing };
-    this.validator = new Validator({ ...seeing, state: () => control.state });
+    const seeing = { ...around, standing, state: () => control.state };
+    this.validator = new Validator(seeing);
     const reading = { serve: this.#serve, storage, distributor, control, hostClock, alarms, audit };
     this.#reads = new Reads({ ...ports, ...shared, ...reading }, parts.reads);
     this.grants = new Grants({ ...ports, ...shared, sync, store, control, audit });

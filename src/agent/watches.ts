@@ -1,6 +1,8 @@
+import { stageOf } from '../core/protocol/control/fate.ts';
 import type { Cancel } from '../ports/runtime.ts';
 import { FirstSeen } from '../services/first-seen.ts';
 import { EscrowWatch } from '../services/keys/escrow-watch.ts';
+import { OutboxLeftovers } from '../services/outbox-leftovers.ts';
 import { DamageWatch } from '../services/repair/damage-watch.ts';
 import { TripwireWatch } from '../services/tripwire-watch.ts';
 import type { Agent } from './agent.ts';
@@ -22,6 +24,14 @@ export function watches(
     new DamageWatch({
       ...{ ledger, store, challenger, alarms, clock, log, self: agent.member().agentKey },
       judgement: () => repairs.state.judgement,
+    }),
+    new OutboxLeftovers({
+      ...{ ...agent, clock, log },
+      survey: async () => (await repairs.recent()).survey,
+      isGone: ({ statement: { writer }, manifest: { dataset, sequence } }) =>
+        stageOf(agent.control.log.state.fates.of(writer, dataset), sequence) === 'gone',
+      indexOf: async (dataset) => (await agent.datasets.own(dataset))?.index,
+      isBackingUp: () => agent.backup.isRunning,
     }),
     new Conditions({ facts: factsOf(agent), alarms, firstSeen, clock, log }),
   ];

@@ -13,6 +13,7 @@ import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Outbox } from './outbox.ts';
 import { readdress } from './outbox-recovery.ts';
 import type { Peers } from './peers.ts';
+import type { Standing } from './standing.ts';
 import type { StoragePeer } from './storage-peer.ts';
 import type { Sync } from './sync.ts';
 
@@ -26,6 +27,9 @@ export type CommitterOptions = {
   readonly view: DurabilityView;
   /** Undefined on an agent that holds no shards. */
   readonly storage: StoragePeer | undefined;
+  readonly standing?: Standing;
+  /** Put out of the cluster, by the control log: it will not come back. Undefined: nobody is. */
+  readonly isOut?: (agent: AgentKey) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -175,11 +179,11 @@ export class Committer {
 
   /** Until the signal: whenever a storage peer is there and something is owed to it, deliver. */
   async run({ signal }: Cancel): Promise<void> {
-    const { clock, log } = this.#options;
-    let isAddressed = false;
+    const { clock, log, outbox } = this.#options;
     while (signal?.aborted !== true) {
       try {
-        if (!isAddressed) isAddressed = await readdress(this.#options);
+        if (await this.#releaseGone()) outbox.isAddressed = false;
+        if (!outbox.isAddressed) outbox.isAddressed = await readdress(this.#options);
         await this.#deliver();
       } catch (error) {
         // A disk that is full or fails now: an agent that ended here could not even restore.
@@ -192,6 +196,18 @@ export class Committer {
       }
       await clock.sleep(finishPeriodMs, signal === undefined ? {} : { signal }).catch(() => {});
     }
+  }
+
+  /** What waits for members that are none any more, who else needs it may have. @returns whether there was any */
+  async #releaseGone(): Promise<boolean> {
+    const { outbox, isOut = () => false, log } = this.#options;
+    const gone = outbox.agents().filter((agent) => isOut(agent));
+    for (const agent of gone) {
+      const shards = outbox.parcels(agent).length;
+      await outbox.release(agent);
+      log.log('info', backupMessages.outboxAddresseeGone, { agent, shards });
+    }
+    return gone.length > 0;
   }
 
   async #deliver(): Promise<void> {

@@ -7,12 +7,16 @@ import type { Log } from '../ports/runtime.ts';
 import type { DurabilityView, Holder } from './durability-view.ts';
 import type { Ledger } from './ledger.ts';
 import type { Outbox, Parcel } from './outbox.ts';
+import { storageMembers } from './residency.ts';
+import type { Standing } from './standing.ts';
 
 export type OutboxRecoveryOptions = {
   readonly ledger: Ledger;
   readonly self: AgentKey;
   readonly view: DurabilityView;
   readonly outbox: Outbox;
+  /** Undefined: everybody stays. */
+  readonly standing?: Standing;
   readonly log: Log;
 };
 
@@ -20,9 +24,10 @@ export type OutboxRecoveryOptions = {
 const snapshotsMax = 64;
 
 /**
- * Finds out anew for whom shards in the outbox wait, after the index that knew it was lost (or a crash fell
- * between the delivery of a shard and the removal of its file): whoever should hold a shard of the pack and
- * has not signed that it does. What all hold is dropped; what belongs to no known snapshot stays as it is.
+ * Finds out anew for whom shards in the outbox wait, after who should have had them was put out of the cluster, or the
+ * index that knew it was lost (or a crash fell between the delivery of a shard and the removal of its file): whoever
+ * should hold a shard of the pack and has not signed that it does. What all hold is dropped, unless the pack cannot be
+ * rebuilt without it; what belongs to no known snapshot stays as it is.
  * @returns false when it is to be asked again: a member that has not signed yet may hold the shards that are
  * nowhere else, and one more would give its site two.
  */
@@ -31,15 +36,18 @@ export async function readdress({
   self,
   view,
   outbox,
+  standing,
   log,
 }: OutboxRecoveryOptions): Promise<boolean> {
   const orphans = Map.groupBy(await outbox.unaddressed(), ({ pack }) => pack);
   if (orphans.size === 0) return true;
   const counts = { found: 0, dropped: 0, undecided: 0, unknown: 0 };
-  const members = ledger.roster.members().filter((member) => member.hasRole('storage'));
+  const waiting = outbox.waiting();
   const own = ledger.manifests().filter(({ statement }) => statement.writer === self);
   for (const record of own.slice(-snapshotsMax).reverse()) {
     if (orphans.size === 0) break;
+    const of = { writer: self, dataset: record.manifest.dataset };
+    const members = storageMembers(ledger.roster, of, standing);
     const located = await view.holders(record);
     const signers = new Set((await view.holdings(record)).map(({ agent }) => agent));
     const isSilent = members.some(({ agentKey }) => !signers.has(agentKey));
@@ -47,19 +55,22 @@ export async function readdress({
       const place = located.get(pack);
       if (place === undefined) continue;
       orphans.delete(pack);
-      if (isSilent && isIncomplete(place, parcels)) {
+      if (isSilent && isIncomplete(place, outbox)) {
         counts.undecided += parcels.length;
         continue;
       }
-      const sites = new Set(place.holders.map(({ site }) => site));
-      const others = members.filter(({ agentKey, site }) => agentKey !== self && !sites.has(site));
-      const wanted = view.wantedSites(place.entry) - sites.size;
-      const addressed = await address(outbox, parcels, others, {
-        wanted,
+      const served = members.filter(({ agentKey }) => waiting.get(pack)?.has(agentKey));
+      const sites = new Set([...place.holders, ...served].map(({ site }) => site));
+      const others = members.filter(({ agentKey }) => agentKey !== self);
+      const addressed = await address(outbox, parcels, {
+        empty: others.filter(({ site }) => !sites.has(site)),
+        // Nobody could make these anew: they are worth more at a host that has another one than nowhere.
+        ...(isRecoverable(place) ? {} : { full: others.filter((one) => isHolder(place, one)) }),
+        wanted: view.wantedSites(place.entry) - sites.size,
         isCopy: place.entry.k === 1,
       });
       counts.found += addressed;
-      counts.dropped += addressed === 0 ? parcels.length : 0;
+      counts.dropped += parcels.length - addressed;
     }
   }
   counts.unknown = [...orphans.values()].flat().length;
@@ -68,30 +79,51 @@ export async function readdress({
   return counts.undecided === 0;
 }
 
+type Place = { readonly entry: PackEntry; readonly holders: readonly Holder[] };
+
 /** Shards of a coded pack are neither here nor signed for: somebody has them who has not said so. */
-function isIncomplete(
-  { entry, holders }: { readonly entry: PackEntry; readonly holders: readonly Holder[] },
-  parcels: readonly Parcel[],
-): boolean {
-  if (entry.k === 1) return false;
-  const known = new Set([...holders, ...parcels].map(({ index }) => index));
-  return known.size < entry.k + entry.m;
+function isIncomplete({ entry, holders }: Place, outbox: Outbox): boolean {
+  const { k, m, pack } = entry;
+  if (k === 1) return false;
+  const signed = new Set(holders.map(({ index }) => index));
+  return Array.from({ length: k + m }, (_, index) => index).some(
+    (index) => !signed.has(index) && !outbox.has(pack, index),
+  );
 }
 
-/** @returns how many parcels have an addressee now; the others are dropped. */
+/** Without anything that lies in the outbox. */
+function isRecoverable({ entry, holders }: Place): boolean {
+  return new Set(holders.map(({ index }) => index)).size >= entry.k;
+}
+
+function isHolder({ holders }: Place, { agentKey }: Member): boolean {
+  return holders.some(({ agent }) => agent === agentKey);
+}
+
+type Takers = {
+  /** Members at sites without a shard of the pack. */
+  readonly empty: readonly Member[];
+  /** Others, where nothing may be dropped. */
+  readonly full?: readonly Member[];
+  readonly wanted: number;
+  readonly isCopy: boolean;
+};
+
+/** @returns how many parcels have an addressee now, or have to stay until there is one; the others are dropped. */
 async function address(
   outbox: Outbox,
   parcels: readonly Parcel[],
-  others: readonly Member[],
-  { wanted, isCopy }: { wanted: number; isCopy: boolean },
+  { empty, full, wanted, isCopy }: Takers,
 ): Promise<number> {
-  const receivers = oneOfEachSite(others).slice(0, Math.max(0, wanted));
+  const receivers = oneOfEachSite(empty).slice(0, Math.max(0, wanted));
   let count = 0;
   for (const [i, parcel] of parcels.entries()) {
     const takers = isCopy ? receivers : receivers.slice(i, i + 1);
+    const instead = full?.[i % full.length];
+    if (takers.length === 0 && instead !== undefined) takers.push(instead);
     for (const { agentKey } of takers) await outbox.address(agentKey, parcel);
-    if (takers.length === 0) await outbox.discard(parcel);
-    else count++;
+    if (takers.length > 0 || full !== undefined) count++;
+    else await outbox.discard(parcel);
   }
   return count;
 }

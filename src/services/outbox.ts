@@ -19,6 +19,8 @@ const decoder = new TextDecoder();
 export class Outbox {
   /** Why some of it waits, as far as peers have said. */
   readonly refusals = new RefusalBook();
+  /** It is known for whom everything waits, as far as that can be known. */
+  isAddressed = false;
   readonly #store: ShardStore;
   readonly #index: KeyValue;
   readonly #wanted = new Map<AgentKey, Map<string, Parcel>>();
@@ -74,13 +76,10 @@ export class Outbox {
   /** Shards that wait here for nobody: the index that knew better was lost, or a removal was cut short. */
   async unaddressed(): Promise<Parcel[]> {
     const known = new Set([...this.#wanted.values()].flatMap((parcels) => [...parcels.keys()]));
-    const parcels: Parcel[] = [];
-    for await (const { pack, index } of this.#store.list()) {
-      const parcel = { pack, index };
+    return (await this.all()).filter((parcel) => {
       const name = nameOf(parcel);
-      if (!known.has(name) && !this.#keeping.has(name)) parcels.push(parcel);
-    }
-    return parcels;
+      return !known.has(name) && !this.#keeping.has(name);
+    });
   }
 
   /** Removes a shard that waits for nobody. */
@@ -113,8 +112,31 @@ export class Outbox {
     return [...(this.#wanted.get(agent)?.values() ?? [])];
   }
 
+  /** For whom shards of each pack wait. */
+  waiting(): ReadonlyMap<PackId, ReadonlySet<AgentKey>> {
+    const waiting = new Map<PackId, Set<AgentKey>>();
+    for (const [agent, parcels] of this.#wanted) {
+      for (const { pack } of parcels.values()) {
+        const agents = waiting.get(pack) ?? new Set();
+        waiting.set(pack, agents.add(agent));
+      }
+    }
+    return waiting;
+  }
+
+  /** The agent will never take anything: what waits for it alone waits for nobody now. Durable when resolved. */
+  async release(agent: AgentKey): Promise<void> {
+    const keys = this.parcels(agent).map((parcel) => keyOf(agent, parcel));
+    await this.#index.batch(
+      keys.map((key) => ({ type: 'delete', key })),
+      { durable: true },
+    );
+    this.#wanted.delete(agent);
+    this.refusals.forget(agent);
+  }
+
   agents(): AgentKey[] {
-    return [...this.#wanted.keys()].filter((agent) => this.parcels(agent).length > 0);
+    return [...this.#wanted.keys()].filter((agent) => (this.#wanted.get(agent)?.size ?? 0) > 0);
   }
 
   /** The agent holds it durably, or never will: forget it. */
@@ -133,6 +155,13 @@ export class Outbox {
 
   head(parcel: Parcel): Promise<ShardHead> {
     return this.#store.head(parcel.pack, parcel.index);
+  }
+
+  /** Every shard that lies here. */
+  async all(): Promise<Parcel[]> {
+    const parcels: Parcel[] = [];
+    for await (const { pack, index } of this.#store.list()) parcels.push({ pack, index });
+    return parcels;
   }
 
   /** Some shard of the pack waits here. */

@@ -46,6 +46,13 @@ export class RefusalBook {
     if (this.#refusals.size > refusalsMax && oldest !== undefined) this.#refusals.delete(oldest);
   }
 
+  /** Nobody is asked there any more. */
+  forget(agent: AgentKey): void {
+    for (const [name, { refusal }] of this.#refusals) {
+      if (refusal.agent === agent) this.#refusals.delete(name);
+    }
+  }
+
   taken(agent: AgentKey, dataset: DatasetId, thing: string): void {
     const things = this.#refusals.get(agent + dataset)?.things;
     things?.delete(thing);

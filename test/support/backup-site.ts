@@ -186,7 +186,10 @@ export class BackupCluster implements AsyncDisposable {
       storage,
       extras,
       distributor,
-      committer: new Committer({ ...shared, sync, distributor, outbox, storage: own }),
+      committer: new Committer({
+        ...{ ...shared, sync, distributor, outbox, storage: own },
+        isOut: (agent) => ledger.roster.member(agent) === undefined,
+      }),
       check: new Check({ ...shared, storage: own, entropy }),
       status: new Status({ ...shared, lines: new DatasetLines(host.ledger) }),
       catchUp: new CatchUp({ ...shared, store: shards.store, storage, isDiscarded: () => false }),

@@ -9,8 +9,10 @@ import {
   type BackupSite,
   home,
   prepareManifest,
+  until,
   writtenPack,
 } from '../../support/backup-site.ts';
+import { expel } from '../../support/expelled-member.ts';
 import { MemoryKeyValue } from '../../support/memory-key-value.ts';
 
 let cluster: BackupCluster;
@@ -95,4 +97,77 @@ describe('an outbox whose index was lost', () => {
     expect(site(0).ledger.receipts(record.hash)).toHaveLength(2);
     expect((await recovered()).agents()).toEqual([agentOf(2)]);
   });
+});
+
+describe('what waits for a member', () => {
+  /** What the first site does by itself, for a moment. */
+  async function looksAfterIt(isDone: () => boolean): Promise<void> {
+    const stop = new AbortController();
+    const running = site(0).committer.run({ signal: stop.signal });
+    try {
+      await until(isDone);
+    } finally {
+      stop.abort();
+      await running;
+    }
+  }
+
+  /** Shards of the pack at the second and third site, which are away, wait at the first. */
+  async function waitsForTwo(code: { k: number; m: number }): Promise<PackEntry> {
+    for (const i of [1, 2]) cluster.isolate(i);
+    const pack = await writtenPack(1, code);
+    const assignments = Array.from(
+      { length: code.k + code.m },
+      (_, index): Assignment => ({ index, agent: agentOf(index), site: `site-${index}` }),
+    );
+    await site(0).distributor.place(pack, home.id, assignments);
+    await site(0).committer.commit(await prepareManifest(site(0), [pack.entry]));
+    await cluster.sync();
+    return pack.entry;
+  }
+
+  test('stays while the member is only away', async () => {
+    cluster = await BackupCluster.open(4, { surviveSites: 1 });
+    await backUpWithoutLast({ k: 2, m: 1 });
+    await looksAfterIt(() => site(0).ledger.receipts(newest()).length === 3);
+    expect(site(0).outbox.agents()).toEqual([agentOf(2)]);
+  });
+
+  test('goes to a site that has nothing of the pack once the member was put out', async () => {
+    cluster = await BackupCluster.open(4, { surviveSites: 1 });
+    await backUpWithoutLast({ k: 2, m: 1 });
+    expel(cluster, 2);
+    await looksAfterIt(() => site(0).outboxShards.usage().shards === 0);
+    expect(site(0).outbox.agents()).toEqual([]);
+    expect(site(3).shards.store.usage().shards).toBe(1);
+  });
+
+  test('goes altogether where no site lacks it, and the pack can be rebuilt', async () => {
+    cluster = await BackupCluster.open(3, { surviveSites: 1 });
+    await backUpWithoutLast({ k: 2, m: 1 });
+    expel(cluster, 2);
+    await looksAfterIt(() => site(0).outboxShards.usage().shards === 0);
+    expect(site(0).outbox.agents()).toEqual([]);
+  });
+
+  test('is kept for others where the pack could not be rebuilt without it', async () => {
+    cluster = await BackupCluster.open(4, { surviveSites: 1 });
+    const { pack } = await waitsForTwo({ k: 3, m: 1 });
+    expel(cluster, 2);
+    // Of three that it takes, two were signed for.
+    await looksAfterIt(() => site(0).outbox.parcels(agentOf(2)).length === 0);
+    await looksAfterIt(() => site(0).outbox.agents().length > 1 || holds(pack) > 2);
+    expect(holds(pack) + site(0).outboxShards.usage().shards).toBeGreaterThanOrEqual(4);
+  });
+
+  function newest() {
+    const record = site(0).ledger.manifests().at(-1);
+    if (record === undefined) throw new Error('there is a snapshot');
+    return record.hash;
+  }
+
+  /** Shards of the pack that lie at members that are there. */
+  function holds(pack: PackEntry['pack']): number {
+    return [0, 3].reduce((sum, i) => sum + site(i).shards.store.indexes(pack).length, 0);
+  }
 });
