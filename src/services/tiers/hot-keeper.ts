@@ -9,7 +9,7 @@ import type { RecordStore } from '../../ports/record-store.ts';
 import type { Cancel, Clock, Log } from '../../ports/runtime.ts';
 import type { ShardStore } from '../../ports/shard-store.ts';
 import { repeat } from '../control/duty.ts';
-import type { Ledger, ManifestRecord } from '../ledger.ts';
+import type { Ledger } from '../ledger.ts';
 import type { Peers } from '../peers.ts';
 import type { BadPacks } from '../repair/bad-packs.ts';
 import { OwedReceipts } from '../repair/owed-receipts.ts';
@@ -17,14 +17,10 @@ import { holdersOf } from '../repair/pack-holders.ts';
 import type { Judgement } from '../repair/repair-view.ts';
 import { type ShardRebuilder, WrongEncoding } from '../repair/shard-rebuilder.ts';
 import type { StoragePeer } from '../storage-peer.ts';
+import { ExtraRemover } from './extra-remover.ts';
 import type { ExtraShards } from './extra-shards.ts';
-import {
-  forgottenExtras,
-  type HotPlan,
-  type HotPlanOptions,
-  planHot,
-  removableExtras,
-} from './hot-plan.ts';
+import { type HotPlan, type HotPlanOptions, planHot } from './hot-plan.ts';
+import { crowdedOut, type HotRoom, isCrowded, sparedBytes } from './hot-room.ts';
 
 export type HotKeeperOptions = HotPlanOptions & {
   readonly ledger: Ledger;
@@ -63,34 +59,25 @@ const roundMs = 10 * minuteMs;
 const busyWaitMs = 10 * secondMs;
 /** Who always reads from here must not keep it waiting for ever: two sites may copy from each other. */
 const busyWaitsMax = 12;
-/** Of the room here, for what is placed here and for repairs: a copy for speed must not crowd out what is promised. */
-const sparedShare = 0.1;
 /** One after another, and then it is not the pack. */
 const failuresMax = 8;
 /** So late may be found out that something has grown too old. */
 const agedMs = 5 * minuteMs;
-/** By then others have heard that something is not signed for any more. */
-const heardMs = minuteMs;
-/** What a member may say in a day is bounded: each snapshot that is signed again for removals costs so long. */
-const removeEveryMs = 2 * minuteMs;
 
 /**
  * Keeps the full copies that the policy wants at this host's site: all data shards of each pack, so that a restore here
  * needs nobody else and decodes nothing. Made without keys, as repairs are, and at their pace; what is no longer
  * wanted goes again. Everything can be broken off anywhere; the next round finds out anew what is to do.
  *
- * make:   plan -> marked as extra -> copied or computed -> signed for
- * remove: plan -> not signed for any more -> others have heard it, and it is still not wanted -> removed
+ * plan -> marked as extra -> copied or computed -> signed for
  */
 export class HotKeeper {
   readonly #options: HotKeeperOptions;
   readonly #owed: OwedReceipts;
+  readonly #remover: ExtraRemover;
   #waiting = 0;
   #made = 0;
-  #removed = 0;
   #problem: string | undefined;
-  #leavingSinceMs = 0;
-  #removeDueMs = Number.NEGATIVE_INFINITY;
   /** Nothing was left to do by what was known then; only time makes it anything else. */
   #doneFor: Judgement | undefined;
   #dueMs = Number.NEGATIVE_INFINITY;
@@ -98,6 +85,7 @@ export class HotKeeper {
   constructor(options: HotKeeperOptions) {
     this.#options = options;
     this.#owed = new OwedReceipts({ ...options, owesRecord: 'hot-owes-receipts' });
+    this.#remover = new ExtraRemover({ ...options, owed: this.#owed });
   }
 
   run(options: Cancel): Promise<void> {
@@ -106,7 +94,7 @@ export class HotKeeper {
   }
 
   get state(): HotState {
-    const [made, removed] = [this.#made, this.#removed];
+    const [made, { removed }] = [this.#made, this.#remover];
     return { waiting: this.#waiting, made, removed, problem: this.#problem };
   }
 
@@ -119,7 +107,7 @@ export class HotKeeper {
     if (judgement === this.#doneFor && clock.monotonicMs() < this.#dueMs) return;
     const plan = await planHot(this.#options, judgement.survey);
     try {
-      await this.#remove(plan, judgement);
+      await this.#remover.round(this.#uncrowded(plan, judgement), judgement);
       await this.#makeAll(plan, judgement, signal);
     } catch (error) {
       if (codeOf(error) !== undefined) this.#problem = (error as Error).message;
@@ -179,13 +167,40 @@ export class HotKeeper {
   }
 
   #full(more: number): string | undefined {
+    const room = this.#room();
+    const spared = sparedBytes(room);
+    if (room.free - more >= spared) return undefined;
+    return `no room: ${formatSize(Math.max(0, room.free))} are free here, and ${formatSize(spared)} are kept for what is placed here; add disk or a host at this site, or shorten tiers.hot.for`;
+  }
+
+  #room(): HotRoom {
     const { store, bytesMax = Number.POSITIVE_INFINITY } = this.#options;
     const { bytes, freeBytes } = store.usage();
-    const room = Math.min(bytes + freeBytes, bytesMax);
-    const left = Math.min(freeBytes, bytesMax - bytes) - more;
-    if (left >= room * sparedShare) return undefined;
-    const spared = formatSize(room * sparedShare);
-    return `no room: ${formatSize(Math.max(0, left + more))} are free here, and ${spared} are kept for what is placed here; add disk or a host at this site, or shorten tiers.hot.for`;
+    return {
+      free: Math.min(freeBytes, bytesMax - bytes),
+      whole: Math.min(bytes + freeBytes, bytesMax),
+    };
+  }
+
+  /** Without what must make room for what is promised. */
+  #uncrowded(plan: HotPlan, { survey }: Judgement): HotPlan {
+    const { extras, store } = this.#options;
+    const room = this.#room();
+    if (!isCrowded(room)) return plan;
+    const shardSizeIn = (pack: PackId): number => {
+      const entry = survey.packs.get(pack)?.entry;
+      return entry === undefined ? 0 : shardSizeOf({ k: entry.k, packSize: entry.size });
+    };
+    const heldOf = (pack: PackId): number =>
+      store.indexes(pack).filter((index) => extras.isExtra(pack, index)).length;
+    const held = extras.packs().reduce((sum, pack) => sum + heldOf(pack) * shardSizeIn(pack), 0);
+    const sizes = [...plan.wanted.values()].map((entry): [PackId, number] => {
+      const count = this.#lacking(entry).length + heldOf(entry.pack);
+      return [entry.pack, count * shardSizeIn(entry.pack)];
+    });
+    const crowded = crowdedOut(room, { sizes, held });
+    const wanted = new Map([...plan.wanted].filter(([pack]) => !crowded.has(pack)));
+    return { ...plan, wanted };
   }
 
   async #untilQuiet(signal: AbortSignal): Promise<void> {
@@ -226,68 +241,5 @@ export class HotKeeper {
     await this.#owed.addOlder(survey.usersOf(pack));
     this.#owed.addSoon(surveyed.record);
     return true;
-  }
-
-  async #remove(plan: HotPlan, judgement: Judgement): Promise<void> {
-    const { extras, clock, judge } = this.#options;
-    for (const pack of forgottenExtras(this.#options)) await extras.forget(pack);
-    const nowMs = clock.monotonicMs();
-    if (extras.isSomeLeaving) {
-      if (nowMs - this.#leavingSinceMs < heardMs) return;
-      const now = await judge({ isNow: true });
-      await this.#removeNow(removableExtras(this.#options, plan, now), now);
-    } else if (nowMs >= this.#removeDueMs) {
-      const removable = removableExtras(this.#options, plan, judgement);
-      if (removable.size > 0) await this.#signWithout(removable, judgement);
-    }
-  }
-
-  /** First the word, then the file: nobody may count on what goes. */
-  async #signWithout(
-    removable: ReadonlyMap<PackId, readonly number[]>,
-    judgement: Judgement,
-  ): Promise<void> {
-    const { extras, clock, storage } = this.#options;
-    for (const [pack, indexes] of removable) extras.beginToLeave(pack, indexes);
-    try {
-      const users = this.#signedUsers(removable.keys(), judgement);
-      for (const record of users) await storage.sign(record);
-      this.#leavingSinceMs = clock.monotonicMs();
-      this.#removeDueMs = this.#leavingSinceMs + Math.max(1, users.size) * removeEveryMs;
-    } catch (error) {
-      for (const pack of removable.keys()) extras.stay(pack);
-      throw error;
-    }
-  }
-
-  #signedUsers(packs: Iterable<PackId>, { survey }: Judgement): Set<ManifestRecord> {
-    const { ledger, self } = this.#options;
-    const users = new Set<ManifestRecord>();
-    for (const pack of packs) {
-      for (const record of survey.usersOf(pack)) {
-        const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
-        if (isSigned) users.add(record);
-      }
-    }
-    return users;
-  }
-
-  /** What is wanted again meanwhile, or is missing elsewhere, stays, and is signed for again. */
-  async #removeNow(
-    removable: ReadonlyMap<PackId, readonly number[]>,
-    judgement: Judgement,
-  ): Promise<void> {
-    const { extras, store, log } = this.#options;
-    const removeOne = (pack: PackId) => (index: number) => store.remove(pack, index);
-    let count = 0;
-    for (const pack of extras.packs()) {
-      const indexes = removable.get(pack) ?? [];
-      count += await extras.remove(pack, indexes, removeOne(pack));
-      if (extras.leavingMaskOf(pack) === 0) continue;
-      extras.stay(pack);
-      await this.#owed.addOlder(judgement.survey.usersOf(pack));
-    }
-    this.#removed += count;
-    if (count > 0) log.log('info', storageMessages.extraShardsRemoved, { shards: count });
   }
 }

@@ -196,3 +196,44 @@ describe('policy set', () => {
     expect((await run(['policy', 'set', '--site-lost-after', '1ms'], { backend })).code).toBe(2);
   });
 });
+
+describe('a policy with full copies', () => {
+  const document = { datasets: [{ match: 'db', tiers: { hot: { sites: ['ams1'] } } }] };
+  const peers = [{ site: 'osl1', region: 'eu', roles: ['storage'] }];
+
+  function propose(before: object, wanted: object) {
+    let isSubmitted = false;
+    const backend = withAgent(
+      {
+        policy: async () => ({ ...policy, document: before }),
+        peers: async () => peers as never,
+      },
+      {
+        submitAsOperator: async () => {
+          isSubmitted = true;
+          return { outcome: 'applied', index: 3, generation: 1 } as never;
+        },
+      },
+    );
+    const stdin = Readable.from([JSON.stringify(wanted)]);
+    return run(['policy', 'propose', '-'], { backend, stdin }).then((ended) => ({
+      ...ended,
+      isSubmitted,
+    }));
+  }
+
+  it('is not proposed for a site that is not there', async () => {
+    expect(await propose({}, document)).toMatchObject({
+      code: 2,
+      isSubmitted: false,
+      err: expect.stringContaining(
+        'datasets[0].tiers.hot.sites[0]: there is no site ams1; there are osl1',
+      ),
+    });
+  });
+
+  it('does not stand in the way of other changes when the site has gone since', async () => {
+    const wanted = { ...document, survive: { sites: 1 } };
+    expect(await propose(document, wanted)).toMatchObject({ code: 0, isSubmitted: true });
+  });
+});

@@ -24,6 +24,14 @@ function statsOf(one: DatasetStats): StatsReport {
 }
 
 describe('stats', () => {
+  it('says apart what full copies cost', async () => {
+    const hot = { ...dataset, expansion: 2.5, hotExpansion: 1 };
+    const { out } = await run(['stats'], {
+      backend: withAgent({ stats: async () => statsOf(hot) }),
+    });
+    expect(out).toContain('1.50x +1.00x hot');
+  });
+
   it('says how often, how small, how many times and where to look for the rest', async () => {
     const backend = withAgent({ stats: async () => statsOf(dataset) });
     const { code, out, err } = await run(['stats'], { backend });
@@ -129,5 +137,23 @@ describe('validate', () => {
     expect(code).toBe(3);
     expect(out).toContain('not asked: nyc1');
     expect((await run(['validate', '--read-data-subset', '7'], { backend })).code).toBe(2);
+  });
+});
+
+describe('target list', () => {
+  const warm = { shards: 7, bytes: 20 * 2 ** 20, freeBytes: 2 ** 30 };
+  const words = 'hot: full copy at ams1, 100 %';
+  const copy = { dataset: 'docs', site: 'ams1', packs: 7, copied: 7, missingBytes: 0, words };
+  const stores = { warm, hot: { shards: 11, bytes: 2 ** 20 }, copies: [copy] };
+  const backend = withAgent({ stores: async () => stores });
+
+  it('shows full copies beside what is kept for good, and how far they are', async () => {
+    const { code, out } = await run(['target', 'list'], { backend });
+    expect(code).toBe(0);
+    expect(out).toMatch(/hot +11 +1.00 MiB +full copies on this host's disk/);
+    expect(out).toMatch(/warm +7 +20.0 MiB/);
+    expect(out).toContain(`docs: ${words}`);
+    const [line] = jsonLines((await run(['target', 'list', '--json'], { backend })).out);
+    expect(line).toMatchObject({ copies: [{ copied: 7, missing_bytes: 0 }] });
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { equal } from '../../../src/base/bytes.ts';
+import { HoldfastError } from '../../../src/core/errors.ts';
 import { decodeHolding, type PackEntry } from '../../../src/core/format/facts.ts';
 import type { ShardHead } from '../../../src/core/format/shard.ts';
 import { receiptStream } from '../../../src/core/format/statement.ts';
@@ -8,7 +9,9 @@ import { limits } from '../../../src/core/limits.ts';
 import type { Network, PullReply, PullRequest } from '../../../src/ports/network.ts';
 import type { ShardStore } from '../../../src/ports/shard-store.ts';
 import { StoragePeer, type StoragePeerOptions } from '../../../src/services/storage-peer.ts';
+import { ExtraShards } from '../../../src/services/tiers/extra-shards.ts';
 import { BackupCluster, type BackupSite, home, signSnapshot } from '../../support/backup-site.ts';
+import { MemoryRecords } from '../../support/memory-records.ts';
 import { type SampleShard, samplePack } from '../../support/sample-pack.ts';
 
 let cluster: BackupCluster;
@@ -278,4 +281,62 @@ test('an inspection tells good shards from damaged ones only when it reads them'
     { pack, index: 0, problem: 'leaf 3 is damaged' },
   ]);
   expect(await peer.inspect([shardOf(2).head.pack], true)).toEqual([]);
+});
+
+describe('a shard that is here for a full copy', () => {
+  async function extraOf(shard: SampleShard): Promise<ExtraShards> {
+    const { pack, index } = shard.head;
+    const extras = new ExtraShards(new MemoryRecords(), new Map());
+    await extras.mark(pack, [index], () => false);
+    await take(shard, source.network.self, peerOf([shard]));
+    return extras;
+  }
+
+  test('is kept for good, and counted, once its source brings it', async () => {
+    const shard = shardOf(1);
+    const { pack, index } = shard.head;
+    const extras = await extraOf(shard);
+    const charged: number[] = [];
+    const budgets = {
+      require: () => {},
+      charge: ({ packSize }: ShardHead) => void charged.push(packSize),
+      giveBack: () => {},
+    };
+    const peer = peerOf([shard], { extras, budgets });
+    expect(await take(shard, source.network.self, peer)).toEqual({ hadIt: true });
+    expect([extras.isExtra(pack, index), charged]).toEqual([false, [shard.head.packSize]]);
+    expect(await take(shard, source.network.self, peer)).toEqual({ hadIt: true });
+    expect(charged).toHaveLength(1);
+  });
+
+  test('is fetched anew when it was just being removed', async () => {
+    const shard = shardOf(1);
+    const { pack, index } = shard.head;
+    const extras = await extraOf(shard);
+    extras.beginToLeave(pack, [index]);
+    const { store } = site.shards;
+    const removal = extras.remove(pack, [index], (one) => store.remove(pack, one));
+    expect(await take(shard, source.network.self, peerOf([shard], { extras }))).toEqual({
+      hadIt: false,
+    });
+    expect(await removal).toBe(1);
+    expect(held(shard)).toEqual([index]);
+    expect(extras.isExtra(pack, index)).toBe(false);
+  });
+
+  test('is not taken while its source is over its budget', async () => {
+    const shard = shardOf(1);
+    const extras = await extraOf(shard);
+    const budgets = {
+      require: () => {
+        throw new HoldfastError('over-budget', 'too much');
+      },
+      charge: () => {},
+      giveBack: () => {},
+    };
+    await expect(
+      take(shard, source.network.self, peerOf([shard], { extras, budgets })),
+    ).rejects.toThrow('too much');
+    expect(extras.isExtra(shard.head.pack, shard.head.index)).toBe(true);
+  });
 });

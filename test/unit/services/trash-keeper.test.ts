@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { dayMs, GiB, hourMs } from '../../../src/base/units.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
+import type { PackId } from '../../../src/core/ids.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { isDeletionTurn } from '../../../src/core/policy/deletion-turn.ts';
 import { DeletionQuota } from '../../../src/services/deletion-quota.ts';
@@ -15,6 +16,8 @@ import { startMs } from '../../support/sample-cluster.ts';
 let host: KeepingSample;
 let records: MemoryRecords;
 let refunds: number[];
+/** A shard that is here only for a full copy. */
+let extra: { pack: PackId; index: number } | undefined;
 let orphans: OrphanKeeper;
 let keeper: TrashKeeper;
 
@@ -22,6 +25,7 @@ beforeEach(async () => {
   host = new KeepingSample();
   records = new MemoryRecords();
   refunds = [];
+  extra = undefined;
   await restart();
 });
 
@@ -36,6 +40,7 @@ async function restart(): Promise<void> {
     ...shared,
     ...{ orphans, orphanBook: book, quota: new DeletionQuota({ records, store, log }) },
     budgets: { refund: (_writer, _dataset, size) => void refunds.push(size) },
+    extras: { isExtra: (pack, index) => pack === extra?.pack && index === extra.index },
     state: () => host.state,
   });
 }
@@ -77,6 +82,31 @@ describe('a pack that only discarded snapshots need', () => {
     await days(5);
     expect(host.store.places()).toEqual({ held: 1, trash: 0 });
     expect(refunds).toHaveLength(1);
+  });
+
+  test('is given back to its budget once, whatever full copies of it were here', async () => {
+    await twoSnapshots();
+    host.hold('old', { k: 2, m: 1, index: 1 });
+    extra = { pack: packOf('old'), index: 1 };
+    host.trash(1);
+    await keeper.round();
+    host.empty();
+    host.pass(168);
+    await days(5);
+    expect(host.store.places()).toEqual({ held: 1, trash: 0 });
+    expect(refunds).toHaveLength(1);
+  });
+
+  test('is not given back to a budget that it was never counted in', async () => {
+    await twoSnapshots();
+    extra = { pack: packOf('old'), index: 0 };
+    host.trash(1);
+    await keeper.round();
+    host.empty();
+    host.pass(168);
+    await days(5);
+    expect(host.store.places()).toEqual({ held: 1, trash: 0 });
+    expect(refunds).toEqual([]);
   });
 
   test('goes on where it was after each restart', async () => {

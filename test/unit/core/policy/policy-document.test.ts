@@ -72,6 +72,12 @@ describe('a policy document', () => {
     [{ datasets: [{ match: '*', retention: { keepTags: ['a,b'] } }] }, 'keepTags[0]: "a,b"'],
     [{ datasets: [{ match: '*', lock: { mode: 'governance' } }] }, 'lock.for: is missing'],
     [{ datasets: [{ match: '*', lock: { mode: 'none', for: '1d' } }] }, 'lock.for: is not known'],
+    [{ datasets: [{ match: '*', tiers: { hot: { for: '7d' } } }] }, 'tiers.hot.sites: is missing'],
+    [{ datasets: [{ match: '*', tiers: { hot: { sites: [] } } }] }, 'tiers.hot.sites: has 0 items'],
+    [
+      { datasets: [{ match: '*', tiers: { hot: { sites: ['A 1'] } } }] },
+      'sites[0]: "A 1" does not',
+    ],
     [{ datasets: [{ match: '*', budget: { total: '1TB' } }] }, 'budget.total: must be a whole'],
     [{ datasets: [{ match: '*', budget: { total: '0B' } }] }, 'budget.total: must be a whole'],
     [{ datasets: [{ match: '*', regions: [] }] }, 'regions: has 0 items'],

@@ -173,3 +173,36 @@ describe('what a pack lacks', () => {
     );
   });
 });
+
+describe('shards that are there only for a full copy', () => {
+  const entry = entryOf(3, 2);
+  const around = { sites: sitesUpTo(6), surviveSites: 2 };
+  const extras = [{ agent: agentAt(5), site: 'site-5', mask: 0b111 }];
+
+  test('change nothing of what is whole without them', () => {
+    const whole = conditionOf(entry, [1, 2, 4, 8, 16], { extras });
+    expect(planRepair(whole, around)).toEqual({ state: 'whole' });
+  });
+
+  test('let nothing pass that is short without them', () => {
+    const masks = [1, 0, 4, 8, 16];
+    const without = planRepair(conditionOf(entry, masks), around);
+    expect(without).toMatchObject({ state: 'short', tasks: [{ index: 1, spare: 1 }] });
+    expect(planRepair(conditionOf(entry, masks, { extras }), around)).toEqual(without);
+  });
+
+  test('make good what too few others have', () => {
+    const condition = conditionOf(entry, [0, 0, 0, 8, 16], { extras });
+    const verdict = planRepair(condition, around);
+    expect(verdict).toMatchObject({ state: 'short' });
+    const tasks = verdict.state === 'short' ? verdict.tasks : [];
+    expect(tasks.map(({ index }) => index).slice(0, 3)).toEqual([0, 1, 2]);
+    const { extras: _, ...lost } = condition;
+    expect(planRepair(lost, around)).toEqual({ state: 'lost', had: 2 });
+  });
+
+  test('say nothing of one that is still on its way from its source', () => {
+    const condition = conditionOf(entry, [1, 0, 4, 8, 16], { extras, isAwaited: true });
+    expect(planRepair(condition, around)).toEqual({ state: 'awaited' });
+  });
+});

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { equal } from '../../../../src/base/bytes.ts';
 import { inlineCompute } from '../../../../src/adapters/compute/inline.ts';
 import { dayMs, hourMs, minuteMs } from '../../../../src/base/units.ts';
 import { HoldfastError } from '../../../../src/core/errors.ts';
@@ -6,6 +7,7 @@ import { shardSizeOf } from '../../../../src/core/format/shard.ts';
 import type { HotRule } from '../../../../src/core/policy/policy-terms.ts';
 import type { ShardStore } from '../../../../src/ports/shard-store.ts';
 import type { ManifestRecord } from '../../../../src/services/ledger.ts';
+import { type PackSource, PackReader } from '../../../../src/services/pack-reader.ts';
 import { Pace } from '../../../../src/services/pace.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
 import { BadPacks } from '../../../../src/services/repair/bad-packs.ts';
@@ -24,6 +26,7 @@ import {
   prepareManifest,
   writtenPack,
 } from '../../../support/backup-site.ts';
+import { noise } from '../../../support/build-snapshot.ts';
 import { MemoryRecords } from '../../../support/memory-records.ts';
 
 /** So late a host finds out that something has grown old, or that a rule of these tests has changed. */
@@ -135,14 +138,16 @@ async function wordOf(i: number, { entry }: WrittenPack): Promise<{ mask: number
 }
 
 /** Lets full copies that are wanted no more go: first the word, then the shards. */
-async function cool(i: number): Promise<void> {
+async function coolWith({ hot: keeper }: Host): Promise<void> {
   await cluster.clock.advance(agedMs);
-  await host(i).hot.round();
+  await keeper.round();
   await cluster.sync();
   await cluster.clock.advance(minuteMs);
-  await host(i).hot.round();
+  await keeper.round();
   await cluster.sync();
 }
+
+const cool = (i: number): Promise<void> => coolWith(host(i));
 
 async function words(at = 3): Promise<{ copied: number; packs: number; problem: unknown }[]> {
   await cluster.clock.advance(minuteMs);
@@ -232,6 +237,23 @@ describe('a full copy', () => {
     expect(held(0, pack)).toEqual([]);
     expect(full.hot.state).toMatchObject({ waiting: 1, made: 0 });
     expect(full.hot.state.problem).toMatch(/^no room: 195.* are free here/);
+  });
+
+  test('makes room for what is promised when little is left, and is not made again at once', async () => {
+    const packs = [await writtenPack(1, { k: 4, m: 1 }), await writtenPack(2, { k: 4, m: 1 })];
+    const [old, young] = packs as [WrittenPack, WrittenPack];
+    await backUp([old]);
+    await backUp([young]);
+    await host(0).hot.round();
+    expect([held(0, old), held(0, young)].flat()).toHaveLength(8);
+    const { bytes } = host(0).shards.store.usage();
+    const crowded = await hostOf(host(0), { bytesMax: bytes + 1000 });
+    await coolWith(crowded);
+    expect([held(0, old), held(0, young)]).toEqual([[], [0, 1, 2, 3]]);
+    const roomier = await hostOf(host(0), { bytesMax: bytes + 20_000 });
+    await roomier.hot.round();
+    expect(held(0, old)).toEqual([]);
+    expect(roomier.hot.state.problem).toContain('no room');
   });
 
   test('of a disk that is full all the same is given up, said, and made when there is room', async () => {
@@ -399,6 +421,45 @@ describe('a full copy that is wanted no more', () => {
     hot = undefined;
     await cool(0);
     expect(held(0, pack)).toEqual([2]);
+  });
+});
+
+describe('a restore', () => {
+  const sourceOf = async (at: Host, record: ManifestRecord): Promise<PackSource> => {
+    const located = await at.view.holders(record);
+    return { locate: (pack) => located.get(pack) };
+  };
+
+  function readerAt(at: Host, source: PackSource): PackReader {
+    const { network, clock, logger: log, shards } = at;
+    const { store } = shards;
+    return new PackReader({ network, source, store, compute: inlineCompute(), clock, log });
+  }
+
+  test('at the hot site needs nobody else, and decodes nothing', async () => {
+    const pack = await writtenPack(1, { k: 4, m: 2 });
+    const record = await backUp([pack]);
+    await host(0).hot.round();
+    for (const i of [1, 2, 3, 4, 5]) cluster.isolate(i);
+    const reader = readerAt(host(0), await sourceOf(host(0), record));
+    const { pack: id, size } = pack.entry;
+    expect(equal(await reader.read(id, 0, size), noise(size, 1))).toBe(true);
+    const bytesLocal = 4 * shardSizeOf({ k: 4, packSize: size });
+    expect(reader.stats).toMatchObject({ bytesFetched: 0, bytesLocal, packsDecoded: 0 });
+  });
+
+  test('elsewhere takes from the copy what is lost, instead of decoding', async () => {
+    const pack = await writtenPack(1, { k: 4, m: 2 });
+    const record = await backUp([pack]);
+    await host(0).hot.round();
+    await cluster.sync();
+    cluster.isolate(2);
+    await cluster.clock.advance(1000);
+    const reader = readerAt(host(3), await sourceOf(host(3), record));
+    const { pack: id, size } = pack.entry;
+    expect(equal(await reader.read(id, 0, size), noise(size, 1))).toBe(true);
+    expect(reader.stats.packsDecoded).toBe(0);
+    expect(reader.stats.sites).toContain('site-0');
   });
 });
 

@@ -58,12 +58,17 @@ let host: KeepingSample;
 let tiers: Tiers;
 let isBusy: boolean;
 let current: DatasetRule;
+let ownSite: string;
+/** A pack whose shards here are extra. */
+let extra: PackId | undefined;
 
 beforeEach(() => {
   host = new KeepingSample();
   tiers = new Tiers();
   isBusy = false;
   current = rule;
+  ownSite = 'oslo';
+  extra = undefined;
   for (const name of ['a', 'b', 'c', 'd']) host.hold(name);
 });
 
@@ -73,6 +78,7 @@ function planning(): TierPlanOptions {
     ...{ facts, ledger, locks, store, tiers },
     isDiscarded: (record) => packUse.isDiscarded(record),
     ruleFor: () => current,
+    ownSite,
   };
 }
 
@@ -82,6 +88,7 @@ function keeper(): TierKeeper {
     ...{ ...planning(), clock, store, hostClock, tiers },
     pace: new Pace(clock, () => 0),
     isBusy: () => isBusy,
+    extras: { isExtra: (pack) => pack === extra },
     log: collectingLog(),
   });
 }
@@ -144,6 +151,38 @@ test('nothing of a dataset is moved while one of its lists is missing', async ()
   expect(tiers.names).toBe('');
   expect(moving.state.problem).toContain('has not arrived');
   await host.bringLists();
+});
+
+test('what is hot at this site stays on its disk, however old, and what is extra is not moved', async () => {
+  await host.snapshot([['a', 'b']]);
+  await host.lock(1);
+  host.pass(10);
+  current = { match: '*', tiers: { coldAfterMs: afterMs, hot: { sites: ['oslo'] } } };
+  ownSite = 'oslo';
+  await keeper().round();
+  expect(tiers.names).toBe('');
+  ownSite = 'bergen';
+  extra = packOf('a');
+  const moving = keeper();
+  await moving.round();
+  expect(tiers.names).toBe('b');
+  expect(moving.state).toMatchObject({ frozen: 1, waiting: 0 });
+});
+
+test('what was moved comes back when it becomes hot here', async () => {
+  await host.snapshot([['a']]);
+  await host.lock(1);
+  host.pass(10);
+  ownSite = 'oslo';
+  await keeper().round();
+  expect(tiers.names).toBe('a');
+  const hot = { sites: ['oslo'], forMs: 2 * afterMs };
+  current = { match: '*', tiers: { coldAfterMs: afterMs, hot } };
+  await keeper().round();
+  expect(tiers.names).toBe('');
+  host.pass(10);
+  await keeper().round();
+  expect(tiers.names).toBe('a');
 });
 
 test('what is in the trash is not moved', async () => {
