@@ -1,5 +1,4 @@
 import { closeSync, promises, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { compare, printable } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -9,10 +8,11 @@ import type { DirectoryHandle } from './directory-handle.ts';
 import { factsOf, statOf, statOfFd } from './file-facts.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
 import { errnoOf, systemError } from './system-error.ts';
+import { Turn } from './turn.ts';
 import { readXattrs } from './xattrs.ts';
 
-/** Entries looked at before others get a turn: about 10 ms. */
-const entriesPerTurn = 2000;
+/** Shared by all directories: a tree of many small ones would hold everybody else up as a large one does. */
+const turn = new Turn();
 /** A directory file of this size holds some thousand names: worth a thread instead of blocking. */
 const largeDirectorySize = 64 * KiB;
 
@@ -30,8 +30,8 @@ export class FsSourceDirectory implements SourceDirectory {
     try {
       const names = await this.#names();
       const entries: SourceEntry[] = [];
-      for (const [index, name] of names.entries()) {
-        if (index > 0 && index % entriesPerTurn === 0) await setImmediate();
+      for (const name of names) {
+        if (turn.isOver) await turn.end();
         const stats = statOf(this.handle.child(name));
         if (stats !== undefined) entries.push({ name, facts: factsOf(stats) });
       }
