@@ -1,6 +1,14 @@
 // Puts the program and its dependencies into few files, once for each state of the sources. Nothing depends on it:
 // without a bundle the launcher starts the sources themselves, only slower.
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundlePlace, bundles } from './bundle-place.mjs';
@@ -50,6 +58,8 @@ async function build(target) {
   const names = { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' };
   await bundle.write({ dir: draft, format: 'esm', ...names });
   await bundle.close();
+  // Without it Node reads each file twice, to find out what it is.
+  writeFileSync(join(draft, 'package.json'), '{"type":"module"}');
   // Another may have been as quick; its bundle is the same.
   if (existsSync(target)) rmSync(draft, { recursive: true });
   else renameSync(draft, target);
