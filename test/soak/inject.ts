@@ -13,6 +13,9 @@ export type Injection = {
   readonly random: SeededRandom;
 };
 
+/** Two heartbeats missed, which are cut: who falls silent for less may pass unnoticed, and harms nothing. */
+const noticedMs = 80_000;
+
 /** Does it, and has undone what ends by itself when it resolves: the agent runs, its cable is mended. */
 export async function inject(injection: Injection, fault: Fault): Promise<void> {
   switch (fault.kind) {
@@ -60,7 +63,7 @@ async function flip({ cluster, random }: Injection, fault: Fault): Promise<void>
 }
 
 async function cut({ cables, random }: Injection, fault: Fault): Promise<void> {
-  const awayMs = random.between(10_000, 90_000);
+  const awayMs = random.between(noticedMs, noticedMs + 40_000);
   fault.detail = `its cable cut for ${seconds(awayMs)}`;
   cables.cut(fault.site);
   await pause(awayMs);
@@ -68,7 +71,7 @@ async function cut({ cables, random }: Injection, fault: Fault): Promise<void> {
 }
 
 async function freeze({ cluster, random }: Injection, fault: Fault): Promise<void> {
-  const awayMs = random.between(10_000, 60_000);
+  const awayMs = random.between(noticedMs, noticedMs + 40_000);
   fault.detail = `its process stopped for ${seconds(awayMs)}`;
   const pid = cluster.pid(fault.site);
   process.kill(pid, 'SIGSTOP');
