@@ -76,7 +76,7 @@ export function isWhole(entry: PackEntry, mask: number): boolean {
 }
 
 /**
- * Shards that are here for full copies which are wanted no more, and that can go: hosts at other sites keep the same
+ * Shards that are here for full copies which are wanted no more, and that can go: other hosts keep the same
  * ones for good, and nothing of the pack is missing or on its way. So each pack outlives as much as it should without
  * what was here for speed. A shard that others have for a copy of their own counts for nothing: it may go as well.
  */
@@ -103,17 +103,16 @@ export function removableExtras(
   return removable;
 }
 
-/** What hosts that stay keep of a pack at other sites, by their newest word. */
+/** What other hosts that stay keep of a pack, by their newest word. */
 function keptElsewhere(
   { ledger, self, standing, isFailing }: HotPlanOptions,
   { packs }: Survey,
   pack: PackId,
 ): number {
-  const ownSite = ledger.roster.member(self)?.site;
   let kept = 0;
   for (const [agent, word] of packs.get(pack)?.words ?? []) {
     const member = ledger.roster.member(agent);
-    if (member === undefined || member.site === ownSite || isFailing(agent)) continue;
+    if (agent === self || member === undefined || isFailing(agent)) continue;
     if (!member.hasRole('storage') || standing.isLost(member.site)) continue;
     if (!standing.isLeaving(member)) kept |= keptMask(word);
   }
