@@ -1,6 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
-import { releaseOwn } from '../base/bytes.ts';
+import { releaseOwn, uncleared } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
 import { secondMs } from '../base/units.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
@@ -168,7 +168,7 @@ export class PackReader {
     const signal = AbortSignal.any(signals);
     try {
       signal.throwIfAborted();
-      const wanted = parts.map((part) => ({ ...part, bytes: new Uint8Array(part.size) }));
+      const wanted = parts.map((part) => ({ ...part, bytes: uncleared(part.size) }));
       const known = withSelf(entry.pack, location.holders, this.#options.store);
       const striped = this.#stripes.striped(entry, known);
       const isStriped = this.#stripes.suits(striped);

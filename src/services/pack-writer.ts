@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { uncleared } from '../base/bytes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { FrameContext, PackType } from '../core/format/frame.ts';
@@ -147,7 +148,7 @@ export class PackWriter {
   #openFrame(sizeNeeded: number): OpenFrame {
     if (this.#frame === undefined) {
       const size = Math.max(limits.frameSizeTarget + limits.leafSize, sizeNeeded);
-      this.#frame = { bytes: new Uint8Array(size), used: 0, chunks: [] };
+      this.#frame = { bytes: uncleared(size), used: 0, chunks: [] };
     }
     return this.#frame;
   }

@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts';
+import { uncleared } from '../../base/bytes.ts';
 
 /** Bytes written one after another; the memory is kept for the next job, the content is copied out. */
 export class GrowingSlab {
@@ -18,7 +19,7 @@ export class GrowingSlab {
   reserve(length: number): Uint8Array {
     const needed = this.size + length;
     if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+      const larger = uncleared(Math.max(needed, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, this.size));
       this.#bytes = larger;
     }
@@ -33,7 +34,8 @@ export class GrowingSlab {
   /** A copy of exactly the bytes in use, which the caller owns; the slab is empty afterwards. */
   take(): Uint8Array<ArrayBuffer> {
     assert(this.size <= this.#bytes.length, 'no more in use than there is');
-    const taken = this.#bytes.slice(0, this.size);
+    const taken = uncleared(this.size);
+    taken.set(this.#bytes.subarray(0, this.size));
     this.size = 0;
     return taken;
   }

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, read, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { uncleared } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import {
   decodeShardFileHead,
@@ -75,7 +76,7 @@ class ShardReader implements ShardSource, AsyncDisposable {
       const { head, offset, fd } = shard;
       const start = leaf * limits.leafSize;
       const end = Math.min(leaf + count, leafCountOf(head)) * limits.leafSize;
-      const bytes = new Uint8Array(Math.max(0, Math.min(end, shardSizeOf(head)) - start));
+      const bytes = uncleared(Math.max(0, Math.min(end, shardSizeOf(head)) - start));
       for (let done = 0; done < bytes.length; ) {
         const length = bytes.length - done;
         const { bytesRead } = await readAt(fd, bytes, done, length, offset + start + done);

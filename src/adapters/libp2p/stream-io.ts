@@ -1,6 +1,6 @@
 import type { StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { assert } from '../../base/assert.ts';
-import { releaseResult } from '../../base/bytes.ts';
+import { releaseResult, uncleared } from '../../base/bytes.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { ByteStream } from './byte-stream.ts';
@@ -110,7 +110,7 @@ export class StreamReader implements Disposable {
    * @throws HoldfastError peer-unreachable when the stream ends before, timeout when nothing comes for `idleMs`
    */
   async readExactly(size: number, idleMs: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(size);
+    const bytes = uncleared(size);
     let filled = this.#take(bytes, 0);
     while (filled < size) {
       if (!(await this.#more(idleMs))) throw closed(this.#error);

@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts';
+import { uncleared } from '../../base/bytes.ts';
 import { shardSizeOf } from '../format/shard-size.ts';
 import { limits } from '../limits.ts';
 import { leafHashes, merkleRoot } from './merkle.ts';
@@ -35,7 +36,7 @@ function slices(parts: readonly Uint8Array[], k: number): Uint8Array[] {
   const packSize = parts.reduce((sum, part) => sum + part.length, 0);
   assert(packSize > 0, 'a pack has bytes');
   const size = shardSizeOf({ k, packSize });
-  const slices = Array.from({ length: k }, () => new Uint8Array(size));
+  const slices = Array.from({ length: k }, () => uncleared(size));
   let at = 0;
   for (const part of parts) {
     for (let done = 0; done < part.length; ) {
@@ -45,6 +46,9 @@ function slices(parts: readonly Uint8Array[], k: number): Uint8Array[] {
       done += piece.length;
       at += piece.length;
     }
+  }
+  for (; at < k * size; at += size - (at % size)) {
+    (slices[Math.floor(at / size)] as Uint8Array).fill(0, at % size);
   }
   return slices;
 }

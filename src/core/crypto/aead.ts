@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
-import { releaseResult } from '../../base/bytes.ts';
+import { releaseResult, uncleared } from '../../base/bytes.ts';
 
 /** Bytes that sealing adds. */
 export const aeadTagSize = 16;
@@ -28,7 +28,7 @@ export function sealAead(
   const cipher = createCipheriv('aes-256-gcm', job.key, job.nonce);
   cipher.setAAD(job.additional);
   const { first = none, plain } = job;
-  const sealed = new Uint8Array(first.length + plain.length + aeadTagSize);
+  const sealed = uncleared(first.length + plain.length + aeadTagSize);
   // In this mode as many bytes come out as go in.
   if (first.length > 0) sealed.set(cipher.update(first));
   const body = cipher.update(plain);
