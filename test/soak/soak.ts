@@ -162,11 +162,14 @@ export class Soak implements AsyncDisposable {
   }
 
   /** @returns what is still wrong when time is over. */
-  async #untilWhole(isNoticed: () => boolean = () => true): Promise<string | undefined> {
+  async #untilWhole(
+    isNoticed: () => boolean = () => true,
+    isEverything = false,
+  ): Promise<string | undefined> {
     const endMs = this.#nowMs() + mendWithinMs;
     for (;;) {
       const what = isNoticed()
-        ? await trouble(this.#cluster, { sites, surviveSites })
+        ? await trouble(this.#cluster, { sites, surviveSites, isEverything })
         : 'nobody has noticed';
       if (what === undefined || this.#nowMs() > endMs) return what;
       await pause(lookEveryMs);
@@ -203,7 +206,7 @@ export class Soak implements AsyncDisposable {
   }
 
   async #lookAtTheEnd(): Promise<void> {
-    const what = await this.#untilWhole();
+    const what = await this.#untilWhole(() => true, true);
     if (what !== undefined) this.#fail(`not whole at the end: ${what}`);
     await this.#cluster.expect(0, ['backup', this.#tree, '--json'], source);
     const check = await this.#cluster.run(['check', '--read-data', '--json'], 'fra1');

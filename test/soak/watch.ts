@@ -3,21 +3,28 @@ import type { Fault } from './fault.ts';
 
 const lookEveryMs = 500;
 
+export type Wanted = {
+  readonly sites: readonly string[];
+  readonly surviveSites: number;
+  /** Also what may wait for a day, since all that is promised holds without it: it is begun now. */
+  readonly isEverything: boolean;
+};
+
 /** What is not as it should be, in the eyes of any agent; undefined: everything is whole. */
 export async function trouble(
   cluster: Cluster,
-  { sites, surviveSites }: { sites: readonly string[]; surviveSites: number },
+  { sites, surviveSites, isEverything }: Wanted,
 ): Promise<string | undefined> {
   for (const site of sites) {
     const api = cluster.api(site);
-    const found = await Promise.all([api.repairs({ isNow: false }), api.status()]).catch(
-      () => undefined,
-    );
+    const looks = [api.repairs({ isNow: isEverything }), api.status()] as const;
+    const found = await Promise.all(looks).catch(() => undefined);
     if (found === undefined) return `${site} does not answer`;
-    const [{ taskCount, awaitedPacks, lost, wrong }, { datasets }] = found;
+    const [{ taskCount, dueCount, awaitedPacks, lost, wrong }, { datasets }] = found;
     if (lost.length > 0) return `${site}: ${lost.length} packs are lost`;
     if (wrong.length > 0) return `${site}: ${wrong.length} packs are wrongly encoded`;
-    if (taskCount > 0) return `${site}: ${taskCount} shards are to be made`;
+    const shards = isEverything ? taskCount : dueCount;
+    if (shards > 0) return `${site}: ${shards} shards are to be made`;
     if (awaitedPacks > 0) return `${site}: ${awaitedPacks} packs are awaited`;
     const [dataset] = datasets;
     const sitesMayFail = dataset?.restorable?.sitesMayFail ?? -1;
