@@ -8,17 +8,9 @@ import type { HotRule } from '../../../../src/core/policy/policy-terms.ts';
 import type { ShardStore } from '../../../../src/ports/shard-store.ts';
 import type { ManifestRecord } from '../../../../src/services/ledger.ts';
 import { type PackSource, PackReader } from '../../../../src/services/pack-reader.ts';
-import { Pace } from '../../../../src/services/pace.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
-import { BadPacks } from '../../../../src/services/repair/bad-packs.ts';
 import { forecastOf } from '../../../../src/services/repair/loss-forecast.ts';
 import { keptMask, type HeardWord } from '../../../../src/services/repair/pack-survey.ts';
-import { RepairKeeper } from '../../../../src/services/repair/repair-keeper.ts';
-import { RepairReads } from '../../../../src/services/repair/repair-reads.ts';
-import { RepairView } from '../../../../src/services/repair/repair-view.ts';
-import { ShardRebuilder } from '../../../../src/services/repair/shard-rebuilder.ts';
-import { HotKeeper, type HotKeeperOptions } from '../../../../src/services/tiers/hot-keeper.ts';
-import { HotView } from '../../../../src/services/tiers/hot-view.ts';
 import {
   BackupCluster,
   type BackupSite,
@@ -27,81 +19,31 @@ import {
   writtenPack,
 } from '../../../support/backup-site.ts';
 import { noise } from '../../../support/build-snapshot.ts';
-import { MemoryRecords } from '../../../support/memory-records.ts';
+import {
+  type HotHost as Host,
+  type HotHostChange,
+  HotRules,
+  hotHost,
+} from '../../../support/hot-host.ts';
 
 /** So late a host finds out that something has grown old, or that a rule of these tests has changed. */
 const agedMs = 5 * minuteMs;
 
-/** A host with what looks after its shards. */
-type Host = BackupSite & {
-  readonly hot: HotKeeper;
-  readonly hotView: HotView;
-  readonly repairs: RepairKeeper;
-  readonly repairView: RepairView;
-};
-
 let cluster: BackupCluster;
 let hosts: Host[];
-let hot: HotRule | undefined;
-let isBusy: boolean;
-const lost = new Set<string>();
-const leaving = new Set<string>();
-const discarded = new Set<string>();
+let rules: HotRules;
 
 beforeEach(async () => {
-  for (const set of [lost, leaving, discarded]) set.clear();
-  isBusy = false;
-  hot = { sites: ['site-0'] };
+  rules = new HotRules();
   cluster = await BackupCluster.open(6, { surviveSites: 2 });
   hosts = await Promise.all(cluster.sites.map((at) => hostOf(at)));
 });
 
 afterEach(() => cluster[Symbol.asyncDispose]());
 
-async function hostOf(
-  at: BackupSite,
-  change: Partial<Pick<HotKeeperOptions, 'store' | 'bytesMax' | 'extras'>> = {},
-): Promise<Host> {
-  const { ledger, facts, peers, clock, network, shards, storage, extras, logger: log } = at;
-  const { agentKey: self } = at.agent;
-  const { store } = shards;
-  const standing = {
-    isLost: (name: string) => lost.has(name),
-    isLeaving: (member: { site: string }) => leaving.has(member.site),
-  };
-  const isDiscarded = ({ hash }: ManifestRecord): boolean => discarded.has(hash);
-  const isFailing = (): boolean => false;
-  const rules = { ruleFor: () => ({ match: '*', ...(hot && { tiers: { hot } }) }) };
-  const ages = {
-    sinceMs: ({ statement }: ManifestRecord) => statement.timeMs,
-    nowMs: () => clock.nowMs(),
-  };
-  const shared = { ledger, facts, peers, clock, network, self, log, standing, isDiscarded };
-  const repairView = new RepairView({ ...shared, isFailing });
-  const reading = { ...shared, store, pace: new Pace(clock, () => 0) };
-  const rebuilder = new ShardRebuilder({
-    ...{ ...reading, ...change, repairReads: new RepairReads(clock), compute: inlineCompute() },
-  });
-  const badPacks = await BadPacks.read(new MemoryRecords());
-  const keeping = { ...shared, store, storage, extras, rebuilder, badPacks };
-  const repairs = new RepairKeeper({
-    ...{ ...keeping, view: repairView, records: new MemoryRecords(), isEnabled: true },
-    alarms: { raise: async () => {} },
-  });
-  const keeper = new HotKeeper({
-    ...{ ...keeping, ...rules, ...ages, isFailing, ...change },
-    judge: () => repairs.look(),
-    isAsked: () =>
-      hot?.sites.includes(`site-${hosts.findIndex((one) => one.agent === at.agent)}`) ?? false,
-    isBusy: () => isBusy,
-    records: new MemoryRecords(),
-  });
-  const hotView = new HotView({
-    ...{ ...shared, ...rules, ...ages, store, keeper, extras, tiers: undefined },
-    survey: async () => (await repairs.look()).survey,
-    isAsked: () => hot !== undefined,
-  });
-  return { ...at, hot: keeper, hotView, repairs, repairView };
+/** The host's program begins anew, with something of its world changed. */
+function hostOf(at: BackupSite, change: HotHostChange = {}): Promise<Host> {
+  return hotHost(at, rules, change);
 }
 
 function host(i: number): Host {
@@ -219,7 +161,7 @@ describe('a full copy', () => {
   test('waits while the host is busy, but not for ever', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);
-    isBusy = true;
+    rules.isBusy = true;
     const round = host(0).hot.round();
     await cluster.clock.advance(minuteMs);
     expect(held(0, pack)).toEqual([]);
@@ -288,10 +230,10 @@ describe('a full copy', () => {
   test('is not made of a snapshot in the trash, nor by a host that is to leave', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     const record = await backUp([pack]);
-    leaving.add('site-0');
+    rules.leaving.add('site-0');
     await host(0).hot.round();
-    leaving.clear();
-    discarded.add(record.hash);
+    rules.leaving.clear();
+    rules.discarded.add(record.hash);
     await host(0).hot.round();
     expect(held(0, pack)).toEqual([]);
   });
@@ -302,7 +244,7 @@ describe('a full copy that is wanted no more', () => {
     const pack = await writtenPack(1, { k: 4, m: 2 });
     const record = await backUp([pack]);
     const before = await host(3).view.assess(record);
-    hot = { sites: ['site-0'], for: undefined, forMs: hourMs } as HotRule;
+    rules.hot = { sites: ['site-0'], for: undefined, forMs: hourMs } as HotRule;
     await host(0).hot.round();
     await cluster.sync();
     expect(held(0, pack)).toEqual([0, 1, 2, 3, 5]);
@@ -321,7 +263,7 @@ describe('a full copy that is wanted no more', () => {
     await backUp([pack]);
     await host(0).hot.round();
     await cluster.sync();
-    hot = undefined;
+    rules.hot = undefined;
     await cluster.clock.advance(agedMs);
     await host(0).hot.round();
     await cluster.sync();
@@ -338,10 +280,10 @@ describe('a full copy that is wanted no more', () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);
     await host(0).hot.round();
-    hot = undefined;
+    rules.hot = undefined;
     await cluster.clock.advance(agedMs);
     await host(0).hot.round();
-    hot = { sites: ['site-0'] };
+    rules.hot = { sites: ['site-0'] };
     await cluster.clock.advance(hourMs);
     await host(0).hot.round();
     await cluster.sync();
@@ -354,10 +296,10 @@ describe('a full copy that is wanted no more', () => {
     await backUp([pack]);
     await host(0).hot.round();
     await cluster.sync();
-    hot = undefined;
+    rules.hot = undefined;
     cluster.isolate(2);
     await cluster.clock.advance(1000);
-    lost.add('site-2');
+    rules.lost.add('site-2');
     await cool(0);
     expect(held(0, pack)).toEqual([0, 1, 2, 3]);
     await cluster.clock.advance(2 * dayMs);
@@ -373,7 +315,7 @@ describe('a full copy that is wanted no more', () => {
   test('of two sites at once leaves every shard where it was placed', async () => {
     const pack = await writtenPack(1, { k: 4, m: 2 });
     await backUp([pack]);
-    hot = { sites: ['site-0', 'site-2'] };
+    rules.hot = { sites: ['site-0', 'site-2'] };
     await host(0).hot.round();
     await host(2).hot.round();
     await cluster.sync();
@@ -381,7 +323,7 @@ describe('a full copy that is wanted no more', () => {
       [0, 1, 2, 3, 5],
       [0, 1, 2, 3],
     ]);
-    hot = undefined;
+    rules.hot = undefined;
     // Neither hears the other before it decides.
     await cluster.clock.advance(agedMs);
     await host(0).hot.round();
@@ -395,7 +337,7 @@ describe('a full copy that is wanted no more', () => {
   test('counts no copy of another hot site, which may go as well', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);
-    hot = { sites: ['site-0', 'site-5'] };
+    rules.hot = { sites: ['site-0', 'site-5'] };
     await host(0).hot.round();
     await host(5).hot.round();
     await cluster.sync();
@@ -403,7 +345,7 @@ describe('a full copy that is wanted no more', () => {
     await host(2).shards.store.remove(pack.entry.pack, 1);
     await host(2).storage.sign(host(2).ledger.manifests().at(-1) as ManifestRecord);
     await cluster.sync();
-    hot = undefined;
+    rules.hot = undefined;
     await cool(0);
     await cool(5);
     expect(held(0, pack)).toContain(1);
@@ -418,7 +360,7 @@ describe('a full copy that is wanted no more', () => {
     await host(0).distributor.place(pack, home.id, [{ index: 2, agent, site: 'site-0' }]);
     await host(0).hot.round();
     await host(0).extras.keep(pack.entry.pack, [2]);
-    hot = undefined;
+    rules.hot = undefined;
     await cool(0);
     expect(held(0, pack)).toEqual([2]);
   });
@@ -473,7 +415,7 @@ describe('repair', () => {
     expect(quiet.tasks).toEqual([]);
     cluster.isolate(2);
     await cluster.clock.advance(1000);
-    lost.add('site-2');
+    rules.lost.add('site-2');
     const { tasks } = await host(3).repairs.look();
     expect(tasks.map(({ index }) => index)).toEqual([1]);
     expect(tasks[0]?.takers[0]).toBe(host(0).agent.agentKey);
@@ -488,10 +430,10 @@ describe('repair', () => {
   test('moves away what a hot site that leaves was given, and nothing else', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);
-    hot = { sites: ['site-2'] };
+    rules.hot = { sites: ['site-2'] };
     await host(2).hot.round();
     await cluster.sync();
-    leaving.add('site-2');
+    rules.leaving.add('site-2');
     const { tasks } = await host(3).repairs.look();
     expect(tasks.map(({ index, isMove }) => ({ index, isMove }))).toEqual([
       { index: 1, isMove: true },
@@ -528,8 +470,8 @@ describe('what is told of full copies', () => {
   test('a site without a host that may hold it, or that cannot be reached', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);
-    hot = { sites: ['nowhere', 'site-0', 'site-5'] };
-    leaving.add('site-5');
+    rules.hot = { sites: ['nowhere', 'site-0', 'site-5'] };
+    rules.leaving.add('site-5');
     cluster.isolate(0);
     await cluster.clock.advance(1000);
     expect((await words(1)).map(({ problem }) => problem)).toEqual([
