@@ -69,6 +69,11 @@ export class BulkClient {
     }
   }
 
+  /** The peer has gone: when it is back, all may be different. */
+  forget(peer: PeerKey): void {
+    this.#avoidUntilMs.delete(peer);
+  }
+
   async #openOver(connection: Connection, peer: PeerKey): Promise<SealedSocket> {
     const places = await this.#places(connection, peer);
     const ticket = await this.#ticket(connection);
@@ -114,15 +119,14 @@ function placeOf(address: Multiaddr): Place[] {
 }
 
 type Dialled = {
-  readonly socket: Socket /** Who takes what arrives. */;
+  readonly socket: Socket;
+  /** Told of all that arrives. */
   take: (bytes: Uint8Array) => void;
 };
 
 async function dial({ host, port }: Place): Promise<Dialled> {
-  const nobody = (): void => {
-    throw new Error('bytes before the greeting');
-  };
-  const dialled: { take: (bytes: Uint8Array) => void } = { take: nobody };
+  // Until it has been greeted it has nothing to say.
+  const dialled: Pick<Dialled, 'take'> = { take: () => {} };
   // One buffer for all that arrives: it is opened into others at once.
   const onread = {
     buffer: new Uint8Array(readSize),

@@ -37,6 +37,7 @@ export class BulkDoor implements Disposable {
   readonly #issued = new Map<string, Issued>();
   readonly #lines = new Map<PeerKey, Set<SealedSocket>>();
   readonly #silent = new Set<Socket>();
+  #isClosed = false;
 
   constructor(accept: (line: SealedSocket, peer: PeerKey) => void) {
     this.#accept = accept;
@@ -70,6 +71,10 @@ export class BulkDoor implements Disposable {
   }
 
   #look(socket: Socket, giveOn: () => void): void {
+    if (this.#isClosed) {
+      socket.destroy();
+      return;
+    }
     if (this.#silent.size >= silentMax) {
       giveOn();
       return;
@@ -130,6 +135,7 @@ export class BulkDoor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isClosed = true;
     const cause = new Error('the network is closing');
     for (const peer of this.#lines.keys()) this.cut(peer, cause);
     for (const name of [...this.#issued.keys()]) this.#take(name);

@@ -331,6 +331,7 @@ class Libp2pNetwork implements Network {
       const cause = new Error('the peer has gone');
       this.#pullClient.forget(peer, cause);
       this.#bulkDoor.cut(peer, cause);
+      this.#bulkClient.forget(peer);
       this.#admission.forgetHost(id);
     }
     // Who was connected when its membership ended is still seen to go.

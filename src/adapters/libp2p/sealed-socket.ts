@@ -118,7 +118,8 @@ export class SealedSocket implements ByteStream {
   #finishIfDone(): void {
     if (this.status !== 'closing' || !this.readableEnded || this.#isFinished) return;
     this.#isFinished = true;
-    this.#socket.end();
+    // The far end might keep its half open for ever.
+    this.#socket.destroySoon();
     this.#close('closed', undefined);
   }
 

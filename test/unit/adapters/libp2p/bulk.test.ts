@@ -93,6 +93,20 @@ test('where no such socket can be opened, bulk data comes through the connection
   expect(messages().filter((message) => message === withoutLine)).toHaveLength(1);
 });
 
+test('when the two meet again, a line is tried again', async () => {
+  await using cluster = new SampleCluster();
+  let isOpen = false;
+  const { left, right, wire } = await connected(cluster, (_, number) =>
+    isOpen || number === 1 ? undefined : 'refuse',
+  );
+  await left.pull(right.self, request);
+  isOpen = true;
+  await left.disconnect(right.self);
+  await left.connect(right.self, [wire.address]);
+  await left.pull(right.self, request);
+  expect(wire.sockets).toHaveLength(4);
+});
+
 test('a bit flipped on the wire fails the pull, and the next one comes on another line', async () => {
   await using cluster = new SampleCluster();
   let isMeddling = true;
