@@ -140,6 +140,7 @@ class Layout {
   readonly #sites: readonly RepairSite[];
   /** Of every site that has something or may have; to fail is also a site's part that has nothing. */
   readonly #masks: Map<string, number>;
+  #ranked: readonly RankedSite[] | undefined;
 
   constructor(entry: PackEntry, words: readonly ShardWord[], sites: readonly RepairSite[]) {
     this.#entry = entry;
@@ -226,22 +227,27 @@ class Layout {
     return [...this.#masks.values()];
   }
 
+  /** Hashes take most of the time of a plan: each is made once for a pack. */
+  #rank(): readonly RankedSite[] {
+    const seed = idBytes(this.#entry.pack);
+    this.#ranked ??= this.#sites.map(({ site, region, hosts }) => ({
+      ...{ site, region, hosts: ranking(seed, hosts) },
+      score: placementScore(seed, `site ${site}`, sumOf(hosts)),
+    }));
+    return this.#ranked;
+  }
+
   /** Hosts at these sites in the order of their turns: regions with least first, then by rendezvous. */
   takers({ sites }: Step): AgentKey[] {
-    const seed = idBytes(this.#entry.pack);
     const inRegion = Map.groupBy(this.#sites, ({ region }) => region);
     const shardsIn = (region: string): number =>
       (inRegion.get(region) ?? []).reduce(
         (sum, { site }) => sum + bitCount(this.#masks.get(site) ?? 0),
         0,
       );
-    const ranked = this.#sites
+    const ranked = this.#rank()
       .filter(({ site }) => sites.includes(site))
-      .map(({ site, region, hosts }) => ({
-        hosts: ranking(seed, hosts),
-        shards: shardsIn(region),
-        score: placementScore(seed, `site ${site}`, sumOf(hosts)),
-      }))
+      .map((one) => ({ ...one, shards: shardsIn(one.region) }))
       .sort((a, b) => a.shards - b.shards || b.score - a.score);
     const most = Math.max(0, ...ranked.map(({ hosts }) => hosts.length));
     const order = Array.from({ length: most }, (_, i) =>
@@ -251,9 +257,18 @@ class Layout {
   }
 }
 
+type RankedSite = {
+  readonly site: string;
+  readonly region: string;
+  /** Their order of turns. */
+  readonly hosts: readonly AgentKey[];
+  readonly score: number;
+};
+
 function ranking(seed: Uint8Array, hosts: readonly RepairHost[]): AgentKey[] {
-  return hosts
-    .filter(({ canTake }) => canTake)
+  const able = hosts.filter(({ canTake }) => canTake);
+  if (able.length < 2) return able.map(({ agent }) => agent);
+  return able
     .map(({ agent, weight }) => ({ agent, score: placementScore(seed, agent, weight) }))
     .sort((a, b) => b.score - a.score)
     .map(({ agent }) => agent);
