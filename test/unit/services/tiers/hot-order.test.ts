@@ -11,6 +11,8 @@ type Step =
   | { readonly do: 'hot' | 'repair' | 'restart' | 'damage'; readonly at: number }
   | { readonly do: 'news'; readonly at: number; readonly from: number }
   | { readonly do: 'policy'; readonly sites: readonly number[] }
+  /** Another policy, and what these hosts do about it before they hear of each other. */
+  | { readonly do: 'heat' | 'cool'; readonly sites: readonly number[] }
   | { readonly do: 'wait'; readonly minutes: number };
 
 const site = fc.nat(siteCount - 1);
@@ -18,11 +20,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('hot' as const), at: site }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('repair' as const), at: site }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), at: site }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('damage' as const), at: site }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('damage' as const), at: site }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('news' as const), at: site, from: site }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('policy' as const), sites: fc.subarray([0, 1, 2, 3]) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('heat' as const, 'cool' as const),
+      sites: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 2 }),
+    }),
   },
   {
     weight: 3,
@@ -89,6 +98,13 @@ class World {
     else if (next.do === 'wait') await cluster.clock.advance(next.minutes * minuteMs);
     else if (next.do === 'policy') {
       rules.hot = { sites: next.sites.map((i) => `site-${i}`) };
+    } else if (next.do === 'heat' || next.do === 'cool') {
+      rules.hot = next.do === 'cool' ? undefined : { sites: next.sites.map((i) => `site-${i}`) };
+      await cluster.clock.advance(6 * minuteMs);
+      for (const i of next.sites) await this.host(i).hot.round();
+      if (next.do === 'heat') return cluster.sync();
+      await cluster.clock.advance(minuteMs);
+      for (const i of next.sites) await this.host(i).hot.round();
     } else if (next.do === 'news' && next.at !== next.from) {
       await this.host(next.at).sync.withPeer(this.host(next.from).network.self);
     }
@@ -130,6 +146,6 @@ test('no order of rounds, news, restarts and other policies removes the last sha
       expect(world.shards).toBe(3);
       expect(world.hosts.map(({ extras }) => extras.size)).toEqual([0, 0, 0, 0]);
     }),
-    { numRuns: Number(process.env.HOT_RUNS ?? 10), endOnFailure: true },
+    { numRuns: Number(process.env.HOT_RUNS ?? 12), endOnFailure: true },
   );
-});
+}, 180_000);
