@@ -227,9 +227,9 @@ export class StoragePeer {
       const entries = decodePackSegment(segment);
       const needed = new Set(trash.length === 0 ? [] : entries.map(({ pack }) => pack));
       for (const { pack, index } of trash) if (needed.has(pack)) await store.recover(pack, index);
-      const masks = entries.map(({ pack }) => {
-        const leaving = extraShards?.leavingMaskOf(pack) ?? 0;
-        return (maskOf(store.indexes(pack)) & ~leaving) >>> 0;
+      const masks = entries.map((entry) => {
+        const leaving = extraShards?.leavingMaskOf(entry.pack) ?? 0;
+        return (maskOf(store.indexes(entry.pack)) & ~leaving) >>> 0;
       });
       const extras = entries.map(({ pack }, i) => {
         return (extraShards?.maskOf(pack) ?? 0) & (masks[i] as number);
