@@ -55,15 +55,20 @@ export async function readdress({
       const place = located.get(pack);
       if (place === undefined) continue;
       orphans.delete(pack);
-      if (isSilent && isIncomplete(place, outbox)) {
-        counts.undecided += parcels.length;
-        continue;
-      }
       const served = members.filter(({ agentKey }) => waiting.get(pack)?.has(agentKey));
       const sites = new Set([...place.holders, ...served].map(({ site }) => site));
       const others = members.filter(({ agentKey }) => agentKey !== self);
+      const empty = others.filter(({ site }) => !sites.has(site));
+      // It may have taken one of them just before this host stopped: that one, or another?
+      const mayHaveOne = empty.some(({ agentKey }) => !signers.has(agentKey));
+      const isOpen =
+        (isSilent && isIncomplete(place, outbox)) || (mayHaveOne && parcels.length > 1);
+      if (isOpen && place.entry.k > 1) {
+        counts.undecided += parcels.length;
+        continue;
+      }
       const addressed = await address(outbox, parcels, {
-        empty: others.filter(({ site }) => !sites.has(site)),
+        empty,
         // Nobody could make these anew: they are worth more at a host that has another one than nowhere.
         ...(isRecoverable(place) ? {} : { full: others.filter((one) => isHolder(place, one)) }),
         wanted: view.wantedSites(place.entry) - sites.size,

@@ -97,6 +97,29 @@ describe('an outbox whose index was lost', () => {
     expect(site(0).ledger.receipts(record.hash)).toHaveLength(2);
     expect((await recovered()).agents()).toEqual([agentOf(2)]);
   });
+
+  test('does not guess which of several a site may have taken that has not signed', async () => {
+    cluster = await BackupCluster.open(4, { surviveSites: 2 });
+    for (const i of [2, 3]) cluster.isolate(i);
+    const pack = await writtenPack(1, { k: 2, m: 2 });
+    const assignments = [0, 1, 2, 3].map(
+      (index): Assignment => ({ index, agent: agentOf(index), site: `site-${index}` }),
+    );
+    await site(0).distributor.place(pack, home.id, assignments);
+    await site(0).committer.commit(await prepareManifest(site(0), [pack.entry]));
+    expect((await recovered()).agents()).toEqual([]);
+    expect(site(0).outboxShards.usage().shards).toBe(2);
+    await cluster.meet();
+    for (const i of [2, 3]) await site(i).storage.sign(newest());
+    await cluster.sync();
+    expect((await recovered()).agents().sort()).toEqual([agentOf(2), agentOf(3)].sort());
+  });
+
+  function newest() {
+    const record = site(0).ledger.manifests().at(-1);
+    if (record === undefined) throw new Error('there is a snapshot');
+    return record;
+  }
 });
 
 describe('what waits for a member', () => {
