@@ -40,7 +40,14 @@ function ratesInWords({ disk, site, rot, down, partition }: YearRates): string {
 }
 
 async function play(seed: number, rates: YearRates): Promise<boolean> {
-  const run = await runYear(seed, { rates });
+  const started = performance.now();
+  const onDay = (day: number): void => {
+    if (day % 10 !== 0) return;
+    console.error(
+      `year ${seed}: day ${day}, ${Math.round((performance.now() - started) / 1000)} s`,
+    );
+  };
+  const run = await runYear(seed, { rates, onDay });
   for (const line of report(run)) console.log(line);
   const { violation } = run;
   if (violation === undefined) {

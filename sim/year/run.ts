@@ -17,6 +17,8 @@ export type YearOptions = {
   readonly packs?: number;
   /** Without trouble, in the end: else as long as two rounds of reading back, and what follows from them. */
   readonly settleDays?: number;
+  /** Told of each day that has passed. */
+  readonly onDay?: (day: number) => void;
 };
 
 export type YearRun = {
@@ -53,7 +55,10 @@ export async function runYear(seed: number, options: YearOptions): Promise<YearR
   const goesOn = (): boolean => watch.violation === undefined;
   while (goesOn() && cluster.nowMs < days * dayMs) {
     faults.step();
-    if (cluster.nowMs % dayMs < stepMs) await backups.backUp(changed);
+    if (cluster.nowMs % dayMs < stepMs) {
+      options.onDay?.(Math.floor(cluster.nowMs / dayMs));
+      await backups.backUp(changed);
+    }
     await play.pass(stepMs);
   }
   faults.heal();
