@@ -28,11 +28,15 @@ export type SurveyedPack = {
   readonly entry: PackEntry;
   /** The newest snapshot that names it. */
   readonly record: ManifestRecord;
+  /** The oldest one. */
+  readonly first: ManifestRecord;
   readonly words: ReadonlyMap<AgentKey, HeardWord>;
 };
 
 export type Survey = {
   readonly packs: ReadonlyMap<PackId, SurveyedPack>;
+  /** Snapshots that are needed. */
+  readonly records: readonly ManifestRecord[];
   /** Snapshots that name a pack. */
   readonly usersOf: (pack: PackId) => readonly ManifestRecord[];
   /** Lists of packs that have not arrived: what they name is not judged. */
@@ -66,8 +70,8 @@ export async function surveyPacks({
   const users = new Map<FactHash, ManifestRecord[]>();
   const words = new Map<FactHash, Map<AgentKey, Word>>();
   const free = new Map<AgentKey, { sequence: number; bytes: number }>();
-  for (const record of ledger.manifests()) {
-    if (isDiscarded(record)) continue;
+  const needed = ledger.manifests().filter((record) => !isDiscarded(record));
+  for (const record of needed) {
     const segments = await ledger.packSegments(record);
     for (const { hash } of segments) listIn(users, hash).push(record);
     for (const received of ledger.receipts(record.hash)) {
@@ -97,6 +101,7 @@ export async function surveyPacks({
   }
   return {
     packs: gathered.packs,
+    records: needed,
     missingLists,
     missingFacts: gathered.missing,
     freeBytes: new Map([...free].map(([agent, { bytes }]) => [agent, bytes])),
@@ -118,15 +123,15 @@ class Gathered {
     words: ReadonlyMap<AgentKey, Word>,
     facts: FactStore,
   ): Promise<boolean> {
-    const record = records.at(-1);
+    const [first, record] = [records[0], records.at(-1)];
     const fact = await facts.get(idBytes(segment));
-    if (record === undefined) return false;
+    if (first === undefined || record === undefined) return false;
     if (fact === undefined) {
       this.#lack(segment);
       return false;
     }
     const entries = decodePackSegment(fact);
-    for (const entry of entries) this.#note(segment, entry, record);
+    for (const entry of entries) this.#note(segment, entry, { first, record });
     for (const [agent, { sequence, holding }] of words) {
       const fact = await facts.get(idBytes(holding));
       if (fact === undefined) this.#lack(holding);
@@ -147,12 +152,23 @@ class Gathered {
     if (this.missing.length < missingFactsMax) this.missing.push(fact);
   }
 
-  #note(segment: FactHash, entry: PackEntry, record: ManifestRecord): void {
+  #note(
+    segment: FactHash,
+    entry: PackEntry,
+    { first, record }: Pick<SurveyedPack, 'first' | 'record'>,
+  ): void {
     const { pack } = entry;
     listIn(this.segmentsOf, pack).push(segment);
     const known = this.packs.get(pack);
-    if (known !== undefined && known.record.statement.timeMs >= record.statement.timeMs) return;
-    this.packs.set(pack, { entry, record, words: known?.words ?? new Map() });
+    if (known === undefined) {
+      this.packs.set(pack, { entry, first, record, words: new Map() });
+      return;
+    }
+    const isOlder = first.statement.timeMs < known.first.statement.timeMs;
+    const isNewer = record.statement.timeMs > known.record.statement.timeMs;
+    if (!isOlder && !isNewer) return;
+    const all = { first: isOlder ? first : known.first, record: isNewer ? record : known.record };
+    this.packs.set(pack, { entry: isNewer ? entry : known.entry, ...all, words: known.words });
   }
 }
 

@@ -137,7 +137,8 @@ export class RepairView {
       if (verdict.state === 'awaited') {
         awaited.add(pack);
         // Behind that time it is a fact that has not arrived, and time brings nothing.
-        if (this.#isOnItsWay(record)) changesMs = Math.min(changesMs, this.#awaitedUntilMs(record));
+        if (this.#isOnItsWay(surveyed))
+          changesMs = Math.min(changesMs, this.#awaitedUntilMs(surveyed));
       } else if (verdict.state === 'lost') lost.push({ pack, had: verdict.had, k: entry.k });
       else if (verdict.state === 'short') tasks.push(...verdict.tasks);
     }
@@ -145,18 +146,19 @@ export class RepairView {
     return { survey, tasks, lost, awaited, shardCount, changesMs };
   }
 
-  #meet({ packs }: Survey): void {
+  #meet({ records }: Survey): void {
     const nowMs = this.#options.clock.monotonicMs();
-    const current = new Set([...packs.values()].map(({ record }) => record.hash));
+    const current = new Set(records.map(({ hash }) => hash));
     for (const hash of current) if (!this.#metMs.has(hash)) this.#metMs.set(hash, nowMs);
     for (const hash of this.#metMs.keys()) if (!current.has(hash)) this.#metMs.delete(hash);
   }
 
-  #condition({ entry, record, words }: SurveyedPack, standing: Standing): PackCondition {
+  #condition(surveyed: SurveyedPack, standing: Standing): PackCondition {
+    const { entry, words } = surveyed;
     const staying: PackCondition['words'][number][] = [];
     const extras: PackCondition['words'][number][] = [];
     const departing: PackCondition['departing'][number][] = [];
-    let isAwaited = this.#isOnItsWay(record);
+    let isAwaited = this.#isOnItsWay(surveyed);
     for (const [agent, heard] of words) {
       const { mask, extraMask = 0 } = heard;
       const member = this.#options.ledger.roster.member(agent);
@@ -185,17 +187,21 @@ export class RepairView {
     return isKept ? 'stays' : 'leaves';
   }
 
-  #isOnItsWay(record: ManifestRecord): boolean {
-    return this.#options.clock.monotonicMs() < this.#awaitedUntilMs(record);
+  #isOnItsWay(surveyed: SurveyedPack): boolean {
+    return this.#options.clock.monotonicMs() < this.#awaitedUntilMs(surveyed);
   }
 
-  /** Until then its source may bring what nobody has signed for. */
-  #awaitedUntilMs({ hash, statement: { writer } }: ManifestRecord): number {
+  /**
+   * Until then its source may bring what nobody has signed for. By the oldest snapshot that names the pack: where one
+   * follows the other within minutes, what the newest names would be on its way for ever.
+   */
+  #awaitedUntilMs({ first, record }: SurveyedPack): number {
+    const { writer } = record.statement;
     const { ledger, peers, self, standing, clock } = this.#options;
     const source = ledger.roster.member(writer);
     if (source === undefined || standing.isLost(source.site)) return Number.NEGATIVE_INFINITY;
     const isHere = writer === self || peers.isReachable(source.peerKey);
-    const metMs = this.#metMs.get(hash) ?? clock.monotonicMs();
+    const metMs = this.#metMs.get(first.hash) ?? clock.monotonicMs();
     return metMs + (isHere ? graceMs : silentSourceMs);
   }
 }

@@ -275,6 +275,23 @@ describe('a shard that is gone', () => {
     expect([1, 2, 3, 4, 5].filter((i) => shardsAt(i, coded).includes(2))).toHaveLength(1);
     expect([1, 2, 3, 4, 5].filter((i) => shardsAt(i, copied).length > 0)).toHaveLength(2);
   });
+
+  test('is made though nobody ever had it, and one snapshot follows the other', async () => {
+    const pack = await writtenPack(1, { k: 3, m: 2 });
+    const assignments = [0, 1, 2, 3].map((index) => ({
+      ...{ index, agent: site(index).agent.agentKey, site: `site-${index}` },
+    }));
+    await site(0).distributor.place(pack, home.id, assignments);
+    for (let minute = 0; minute < 5; minute++) {
+      await site(0).committer.commit(await prepareManifest(site(0), [pack.entry]));
+      await cluster.sync();
+      for (const keeper of keepers) await keeper.look();
+      await cluster.clock.advance(minuteMs);
+    }
+    await everybodyRepairs();
+    await everybodyRepairs();
+    expect([0, 1, 2, 3, 4, 5].filter((i) => shardsAt(i, pack).includes(4))).not.toHaveLength(0);
+  });
 });
 
 describe('who leaves', () => {

@@ -31,12 +31,13 @@ function surveyed(
   masks: [AgentKey, number][],
 ): [PackId, SurveyedPack] {
   const words = new Map(masks.map(([agent, mask]) => [agent, { sequence: 1, mask }]));
-  return [entry.pack, { entry, record, words }];
+  return [entry.pack, { entry, record, first: record, words }];
 }
 
 function surveyOf(packs: readonly [PackId, SurveyedPack][]): Survey {
   return {
     packs: new Map(packs),
+    records: [],
     usersOf: () => [],
     missingLists: 0,
     missingFacts: [],
