@@ -14,7 +14,7 @@ export type Injection = {
 };
 
 /** Two heartbeats missed, which are cut: who falls silent for less may pass unnoticed, and harms nothing. */
-const noticedMs = 80_000;
+const noticedMs = 110_000;
 
 /** Does it, and has undone what ends by itself when it resolves: the agent runs, its cable is mended. */
 export async function inject(injection: Injection, fault: Fault): Promise<void> {
