@@ -104,8 +104,8 @@ export class DatasetIndex {
       const segment = decodeSegment(ordinalOf(key), value);
       index.#segments.set(segment.number, segment);
     }
-    await index.mostlyDead.load();
-    await index.unsigned.load();
+    await index.mostlyDead.load(index.#range(bounds.mostlyDead));
+    await index.unsigned.load(index.#range(bounds.unsigned));
     return index;
   }
 

@@ -27,10 +27,9 @@ export class MostlyDeadPacks {
     this.#prefix = prefix;
   }
 
-  async load(): Promise<void> {
-    const end = this.#prefix.slice();
-    end[end.length - 1] = (end.at(-1) as number) + 1;
-    for await (const { key, value } of this.#store.range(this.#prefix, end)) {
+  /** `entries`: all of its keys. */
+  async load(entries: ReturnType<KeyValue['range']>): Promise<void> {
+    for await (const { key, value } of entries) {
       const [since, usedBytes, chunkBytes] = [0, 4, 8].map((at) => numberIn(value.subarray(at)));
       this.#marks.set(ordinalOf(key), { since, usedBytes, chunkBytes } as MostlyDeadMark);
     }

@@ -108,6 +108,7 @@ export class PackReader {
     this.#stripes = new StripeReader({
       compute: options.compute,
       leaves: this.#leaves,
+      decoding: this.#decoding,
       first: (attempts, wanted) => this.#first(attempts, wanted, new AbortController().signal),
       onFetched: ({ site }) => this.#sites.add(site),
       onDecoded: ({ pack }) => this.#decoded.add(pack),
@@ -162,17 +163,18 @@ export class PackReader {
     if (offset < 0 || parts.some((part) => part.size < 1) || offset + size > entry.size) {
       throw new HoldfastError('corrupt', `a reference leads outside of pack ${shortId(pack)}`);
     }
-    const release = await this.#reading.acquire(size);
+    const known = withSelf(entry.pack, location.holders, this.#options.store);
+    const striped = this.#stripes.striped(entry, known);
+    const isStriped = this.#stripes.suits(striped);
+    const spans = [...(isStriped ? stripedSpansOf : spansOf)(entry, offset, size)];
+    const leaves = spans.reduce((sum, { count }) => sum + count, 0);
+    const release = await this.#reading.acquire(isStriped ? leaves * limits.leafSize : size);
     const stop = new AbortController();
     const signals = options.signal === undefined ? [stop.signal] : [stop.signal, options.signal];
     const signal = AbortSignal.any(signals);
     try {
       signal.throwIfAborted();
       const wanted = parts.map((part) => ({ ...part, bytes: uncleared(part.size) }));
-      const known = withSelf(entry.pack, location.holders, this.#options.store);
-      const striped = this.#stripes.striped(entry, known);
-      const isStriped = this.#stripes.suits(striped);
-      const spans = isStriped ? stripedSpansOf(entry, offset, size) : spansOf(entry, offset, size);
       await mapLimit(spans, limits.pullsOutstandingMax, async (span) => {
         const use = (part: Uint8Array): void => {
           for (const to of wanted) copySpan(entry, span, part, to);

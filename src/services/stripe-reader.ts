@@ -1,6 +1,8 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
 import { release } from '../base/bytes.ts';
+import type { Semaphore } from '../base/concurrency.ts';
+import { MiB } from '../base/units.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
 import { HoldfastError } from '../core/errors.ts';
@@ -14,6 +16,8 @@ import type { Span } from './pack-span.ts';
 export type StripeReaderOptions = {
   readonly leaves: LeafFetcher;
   readonly compute: Pick<Compute, 'reconstruct'>;
+  /** Bounds the bytes of all decoding. */
+  readonly decoding: Semaphore;
   /** The first of several to succeed; undefined when too few do. */
   readonly first: <T>(attempts: readonly Attempt<T>[], wanted: number) => Promise<T[] | undefined>;
   readonly onFetched: (holder: ShardHolder) => void;
@@ -42,7 +46,7 @@ type Stripe = {
 type Present = { readonly index: number; readonly bytes: Uint8Array };
 
 /** Of the packs that are being read: their shards are read one after another, and each needs parts of all others. */
-const keptBytesMax = 48 * 1024 * 1024;
+const keptBytesMax = 48 * MiB;
 
 /**
  * Reads packs of which data shards are missing. What stands for a missing one is computed from the same leaves of k
@@ -104,7 +108,7 @@ export class StripeReader {
     if (known !== undefined) return known;
     const state = { decoded: undefined, users: 0, isRetired: false };
     const stripe: Stripe = { range, shards: new Map(), ...state };
-    this.#stripes.set(name, stripe, (entry.k + 1) * range.count * limits.leafSize);
+    this.#stripes.set(name, stripe, sizeOf(entry, range));
     return stripe;
   }
 
@@ -156,6 +160,15 @@ export class StripeReader {
   async #decode(pack: StripedPack, stripe: Stripe): Promise<ReadonlyMap<number, Uint8Array>> {
     // Goes on when those who wait for it have gone.
     using _ = inUse(stripe);
+    const done = await this.#options.decoding.acquire(sizeOf(pack.entry, stripe.range));
+    try {
+      return await this.#decoded(pack, stripe);
+    } finally {
+      done();
+    }
+  }
+
+  async #decoded(pack: StripedPack, stripe: Stripe): Promise<ReadonlyMap<number, Uint8Array>> {
     const { entry, holders } = pack;
     const { k, m } = entry;
     // Data shards first, since they will be wanted anyway.
@@ -180,6 +193,11 @@ export class StripeReader {
     }
     return new Map(wanted.map((index, i) => [index, made[i] as Uint8Array]));
   }
+}
+
+/** Of what is read for it and made of that, in bytes. */
+function sizeOf({ k }: PackEntry, { count }: LeafRange): number {
+  return (k + 1) * count * limits.leafSize;
 }
 
 function inUse(stripe: Stripe): Disposable {

@@ -20,10 +20,9 @@ export class UnsignedPacks {
     this.#prefix = prefix;
   }
 
-  async load(): Promise<void> {
-    const end = this.#prefix.slice();
-    end[end.length - 1] = (end.at(-1) as number) + 1;
-    for await (const { key, value } of this.#store.range(this.#prefix, end)) {
+  /** `entries`: all of its keys. */
+  async load(entries: ReturnType<KeyValue['range']>): Promise<void> {
+    for await (const { key, value } of entries) {
       const agents = Array.from({ length: value.length / agentSize }, (_, i) =>
         idOf<AgentKey>(value.subarray(i * agentSize, (i + 1) * agentSize)),
       );

@@ -1,11 +1,11 @@
 import { type BigIntStats, closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { compare, equal, printable } from '../../base/bytes.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { kindOf, type Xattr } from '../../core/format/tree.ts';
 import { DirectoryHandle } from './directory-handle.ts';
 import { statOf, statOfFd } from './file-facts.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
+import { Turn } from './turn.ts';
 import { readXattrs } from './xattrs.ts';
 
 // Says whether a restore brought everything back. It reads both trees itself and shares with the adapters only the
@@ -15,7 +15,6 @@ import { readXattrs } from './xattrs.ts';
 const differencesMax = 500;
 /** Blocks that b may have more than a: metadata blocks and extent alignment of another file system. */
 const sparseSlack = 256n * 1024n;
-const entriesPerTurn = 500;
 
 /**
  * Compares two directories, themselves and all below: kinds, modes, owners, modification times to the nanosecond,
@@ -44,7 +43,7 @@ type Pair<T> = { readonly a: T; readonly b: T; readonly path: string };
 class Comparison {
   readonly #differences: string[] = [];
   #count = 0;
-  #visited = 0;
+  readonly #turn = new Turn();
   /** Which inode of the one tree stands for which of the other; a hard link is right when both agree. */
   readonly #links = { a: new Map<string, string>(), b: new Map<string, string>() };
   readonly #buffers = { a: Buffer.alloc(MiB), b: Buffer.alloc(MiB) };
@@ -62,7 +61,7 @@ class Comparison {
       if (!names.a.has(text)) this.#differ(`${path}/${printable(name)}`, 'is only in the second');
     }
     for (const [text, name] of names.a) {
-      if (++this.#visited % entriesPerTurn === 0) await setImmediate();
+      if (this.#turn.isOver) await this.#turn.end();
       const entryPath = `${path}/${printable(name)}`;
       if (names.b.has(text)) await this.#entries({ a, b, path: entryPath }, name);
       else this.#differ(entryPath, 'is only in the first');

@@ -22,7 +22,6 @@ export class SealedSocket implements ByteStream {
   readonly #socket: Socket;
   readonly #sealer: RecordSealer;
   readonly #opener: RecordOpener;
-  #isFinished = false;
   status: ByteStream['status'] = 'open';
   readableEnded = false;
   readonly isGivingAway = true;
@@ -37,7 +36,7 @@ export class SealedSocket implements ByteStream {
     socket.setNoDelay(true);
     if (options.isFed !== true) socket.on('data', (bytes) => this.receive(bytes));
     socket.on('error', (error) => this.#close('reset', error));
-    socket.on('close', () => this.#onSocketClosed());
+    socket.on('close', () => this.#close('reset', new Error('the line was cut')));
   }
 
   readonly addEventListener: ByteStream['addEventListener'] = (type, listener, options) => {
@@ -116,15 +115,10 @@ export class SealedSocket implements ByteStream {
 
   /** Both sides have said everything. */
   #finishIfDone(): void {
-    if (this.status !== 'closing' || !this.readableEnded || this.#isFinished) return;
-    this.#isFinished = true;
+    if (this.status !== 'closing' || !this.readableEnded) return;
     // The far end might keep its half open for ever.
     this.#socket.destroySoon();
     this.#close('closed', undefined);
-  }
-
-  #onSocketClosed(): void {
-    this.#close('reset', new Error('the line was cut'));
   }
 
   #close(status: 'closed' | 'aborted' | 'reset', error: Error | undefined): void {

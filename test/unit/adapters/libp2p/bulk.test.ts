@@ -1,21 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../../../src/adapters/system/host.ts';
 import { MiB } from '../../../../src/base/units.ts';
+import { BulkDoor } from '../../../../src/adapters/libp2p/bulk-door.ts';
 import { helloOf, newTicket } from '../../../../src/adapters/libp2p/bulk-ticket.ts';
-import { limits } from '../../../../src/core/limits.ts';
-import type { Network, PullRequest } from '../../../../src/ports/network.ts';
+import type { PeerKey } from '../../../../src/core/ids.ts';
+import type { Network } from '../../../../src/ports/network.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
-import { SampleCluster } from './sample-agent.ts';
+import { pullRequest as request, SampleCluster } from './sample-agent.ts';
 
-const request: PullRequest = {
-  pack: new Uint8Array(32),
-  index: 0,
-  leaf: 0,
-  count: limits.pullLeavesMax,
-  withHead: false,
-};
 const content = new Uint8Array(randomBytes(MiB));
 
 /** What a wire does with the sockets that come after the first, which is the libp2p connection. */
@@ -169,15 +163,29 @@ test('who has no ticket, or a used one, is cut', async () => {
   }
 });
 
-test('a greeting that comes byte by byte is understood', async () => {
-  await using cluster = new SampleCluster();
-  const { wire } = await connected(cluster, () => undefined);
-  const socket = connect(Number(wire.address.split('/').at(-1)), '127.0.0.1');
-  const ended = new Promise((resolve) => socket.once('close', resolve));
-  socket.resume().setNoDelay(true);
-  for (const byte of helloOf(newTicket())) {
-    socket.write(Uint8Array.of(byte));
-    await new Promise((resolve) => setTimeout(resolve, 1));
+test('a greeting that comes byte by byte is understood, and what others say is theirs, whole', async () => {
+  const peer = 'aa'.repeat(32) as PeerKey;
+  const lines: PeerKey[] = [];
+  const others: Buffer[] = [];
+  using door = new BulkDoor((_, from) => lines.push(from));
+  const server = createServer((socket) => socket.on('data', (bytes) => others.push(bytes)));
+  onTestFinished(() => {
+    server.close();
+  });
+  door.guard(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  for (const said of [helloOf(door.issue(peer)), Buffer.from('\0holdfast, but not so')]) {
+    const socket = connect(port, '127.0.0.1').setNoDelay(true).resume();
+    onTestFinished(() => {
+      socket.destroy();
+    });
+    for (const byte of said) {
+      socket.write(Uint8Array.of(byte));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
-  await ended;
+  await vi.waitUntil(() => lines.length > 0 && Buffer.concat(others).length > 20);
+  expect(lines).toEqual([peer]);
+  expect(Buffer.concat(others).toString()).toBe('\0holdfast, but not so');
 });

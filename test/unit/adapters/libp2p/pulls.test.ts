@@ -17,21 +17,13 @@ import {
 import { MiB } from '../../../../src/base/units.ts';
 import { idOf, type PeerKey, type TraceId } from '../../../../src/core/ids.ts';
 import { limits } from '../../../../src/core/limits.ts';
-import type { PullRequest } from '../../../../src/ports/network.ts';
 import { startAgentProcess } from './agent-process.ts';
 import { bareServer, rawStream } from './raw-peer.ts';
-import { cluster as clusterId, SampleCluster } from './sample-agent.ts';
+import { cluster as clusterId, pullRequest as request, SampleCluster } from './sample-agent.ts';
 import { collectingLog } from '../../../support/collecting-log.ts';
 import { StreamPair } from './stream-pair.ts';
 
 const protocol = `/holdfast/${clusterId.slice(0, 8)}/pull/1`;
-const request: PullRequest = {
-  pack: new Uint8Array(32),
-  index: 0,
-  leaf: 0,
-  count: limits.pullLeavesMax,
-  withHead: false,
-};
 
 test('pulls of a whole pack arrive intact, over few streams', async () => {
   await using cluster = new SampleCluster();

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type NetworkOptions, openNetwork } from '../../../../src/adapters/libp2p/node.ts';
 import type { ClusterId, PeerKey } from '../../../../src/core/ids.ts';
-import type { Network } from '../../../../src/ports/network.ts';
+import { limits } from '../../../../src/core/limits.ts';
+import type { Network, PullRequest } from '../../../../src/ports/network.ts';
 
 export const cluster = 'c1'.repeat(32) as ClusterId;
 
@@ -38,6 +39,15 @@ export class SampleCluster implements AsyncDisposable {
     await Promise.all(this.#open.map((network) => network[Symbol.asyncDispose]()));
   }
 }
+
+/** As many leaves as one may ask for at once. */
+export const pullRequest: PullRequest = {
+  pack: new Uint8Array(32),
+  index: 0,
+  leaf: 0,
+  count: limits.pullLeavesMax,
+  withHead: false,
+};
 
 export function newSecret(): Uint8Array {
   return Uint8Array.from(randomBytes(32));
