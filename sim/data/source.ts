@@ -105,7 +105,7 @@ export class SimSource implements Source {
       start = end;
     }
     const isStable = sameFacts(facts, factsOf(inode));
-    return { outcome: 'read', facts, isStable, extents, next: undefined };
+    return { outcome: 'read', facts, xattrs: [], isStable, extents, next: undefined };
   }
 
   /** The second half is read later than the first. */

@@ -1,3 +1,4 @@
+import type { Xattr } from '../core/format/tree.ts';
 import type { Cancel } from './runtime.ts';
 
 /** What lstat says, as it is on disk. Times in nanoseconds. */
@@ -27,9 +28,9 @@ export interface SourceDirectory extends AsyncDisposable {
   enter(name: Uint8Array): Promise<SourceDirectory>;
   readLink(name: Uint8Array): Uint8Array;
   /** Sorted by name; empty where the file system has none. */
-  xattrs(name: Uint8Array): readonly { name: Uint8Array; value: Uint8Array }[];
+  xattrs(name: Uint8Array): readonly Xattr[];
   /** Extended attributes of the directory itself. */
-  ownXattrs(): readonly { name: Uint8Array; value: Uint8Array }[];
+  ownXattrs(): readonly Xattr[];
   ownFacts(): FileFacts;
   /** The first `size` bytes of a file: for CACHEDIR.TAG. */
   peek(name: Uint8Array, size: number): Uint8Array | undefined;
@@ -75,6 +76,8 @@ export type ReadResult =
       readonly outcome: 'read';
       /** fstat when opened for this part. */
       readonly facts: FileFacts;
+      /** Of the open file, as in SourceDirectory. */
+      readonly xattrs: readonly Xattr[];
       /** fstat after reading said the same as before. */
       readonly isStable: boolean;
       readonly extents: readonly SlabExtent[];

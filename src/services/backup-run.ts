@@ -19,6 +19,7 @@ import type { TracedJob, BackupOptions, BackupProgress, BackupResult } from './b
 import { ContentSink } from './content-sink.ts';
 import type { KnownSegment } from './dataset-index.ts';
 import { FileReader } from './file-reader.ts';
+import { rememberFinished } from './finished-directories.ts';
 import { IndexWriter } from './index-writer.ts';
 import type { ManifestRecord } from './ledger.ts';
 import { PackPlacer } from './pack-placer.ts';
@@ -27,11 +28,10 @@ import { blobOf, PackWriter } from './pack-writer.ts';
 import { Recoder } from './recoder.ts';
 import { Repacker } from './repacker.ts';
 import { StalePacks } from './stale-packs.ts';
-import type { FinishedDirectory } from './tree-scan.ts';
 import { TreeScan } from './tree-scan.ts';
 
 const progressPeriodMs = 200;
-const readLanes = 2;
+const readLanes = 4;
 const packsPerRemembering = 4;
 /** Listed in the root; the others are only counted. */
 const unstableListedMax = 1000;
@@ -137,6 +137,7 @@ export class BackupRun implements Disposable {
     return new IndexWriter({
       index,
       idKey: chunking.idKey,
+      clock: this.#o.clock,
       openWriter: (onPack) => this.#writer('metadata', onPack),
       place: async (written) => {
         await this.#place(written);
@@ -290,15 +291,10 @@ export class BackupRun implements Disposable {
 
   /** Those finished directories whose packs are all durable by now. */
   async #rememberDirectories(): Promise<void> {
-    const { index } = this.#job.own;
-    const isDurable = ({ record }: FinishedDirectory): boolean =>
-      [record, ...record.entries].every(({ packs }) => packs.every((one) => index.pack(one)));
     const finished = this.#scan.finished.splice(0);
-    const ready = finished.filter(isDurable);
-    this.#scan.finished.unshift(...finished.filter((directory) => !isDurable(directory)));
-    for (let i = 0; i < ready.length; i += 256) {
-      await index.rememberDirectories(ready.slice(i, i + 256));
-    }
+    const { clock } = this.#o;
+    const others = await rememberFinished(finished, { index: this.#job.own.index, clock });
+    this.#scan.finished.push(...others);
   }
 
   async #writeRoot(

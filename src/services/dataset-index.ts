@@ -48,6 +48,8 @@ export type KnownSegment = {
   readonly packs: readonly number[];
 };
 
+/** Of a pack's chunks, in one batch. */
+const chunksAtOnce = 1000;
 /** So many cost nothing worth mentioning. */
 const lookupsMin = 1000;
 
@@ -188,24 +190,28 @@ export class DatasetIndex {
     keyEpoch = 1,
   ): Promise<void> {
     assert(!this.#packs.has(ordinal), 'pack ordinal taken twice');
-    const pointer = new Uint8Array(4);
-    new DataView(pointer.buffer).setUint32(0, ordinal);
-    const operations: KeyValueOperation[] = records.map((record) => ({
-      type: 'put',
-      key: this.#key(bounds.chunk, record.id),
-      value: pointer,
-    }));
     const isIndexed = records.length === 0;
     const pack = { ordinal, entry, isIndexed, keyEpoch };
-    operations.push(this.#packOperation(pack, encodeIndexSegment(records)));
+    const operations = [this.#packOperation(pack, encodeIndexSegment(records))];
     if (keyEpoch > 1) {
       const key = this.#key(bounds.epoch, ordinalBytes(ordinal));
       operations.push({ type: 'put', key, value: ordinalBytes(keyEpoch) });
     }
-    await this.#store.batch(operations, { durable: true });
+    // First the pack, then what points to it, and little at a time: both take this thread from everybody else.
+    await this.#store.batch(operations, { durable: records.length === 0 });
+    for (let i = 0; i < records.length; i += chunksAtOnce) {
+      const some = records.slice(i, i + chunksAtOnce);
+      const isLast = i + chunksAtOnce >= records.length;
+      await this.#store.batch(this.#chunkOperations(ordinal, some), { durable: isLast });
+    }
     for (const { id } of records) this.#table?.ids.add(id);
     this.#packs.set(ordinal, pack);
     this.#ordinals.set(entry.pack, ordinal);
+  }
+
+  #chunkOperations(ordinal: number, records: readonly IndexRecord[]): KeyValueOperation[] {
+    const value = ordinalBytes(ordinal);
+    return records.map(({ id }) => ({ type: 'put', key: this.#key(bounds.chunk, id), value }));
   }
 
   #packOperation(pack: KnownPack, segment: Uint8Array): KeyValueOperation {

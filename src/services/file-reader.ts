@@ -1,5 +1,5 @@
 import { release } from '../base/bytes.ts';
-import type { Extent } from '../core/format/tree.ts';
+import type { Extent, Xattr } from '../core/format/tree.ts';
 import type {
   Chunking,
   FileFacts,
@@ -15,6 +15,7 @@ export type FileContent =
       readonly outcome: 'stored';
       /** As the file was when it was read. */
       readonly facts: FileFacts;
+      readonly xattrs: readonly Xattr[];
       readonly extents: readonly Extent[];
       /** Ordinals, with the bytes that lie in each. */
       readonly packs: ReadonlyMap<number, number>;
@@ -24,6 +25,8 @@ export type FileContent =
     }
   | { readonly outcome: 'vanished' }
   | { readonly outcome: 'failed'; readonly reason: string };
+
+type FileVersion = Pick<FileContent & { outcome: 'stored' }, 'facts' | 'xattrs'>;
 
 type Job = {
   directory: SourceDirectory;
@@ -45,7 +48,8 @@ export type FileReaderOptions = {
 
 /** Small files share a slab of about this size; larger ones are read in parts of it. */
 const slabSize = 4 * 1024 * 1024;
-const filesPerBatch = 512;
+/** What is done with them holds everybody else up. */
+const filesPerBatch = 64;
 /** A file that changes while it is read is read again this often before it is marked. */
 const attemptsMax = 3;
 
@@ -90,12 +94,12 @@ export class FileReader {
   #take(): Job[] {
     const batch: Job[] = [];
     let size = 0;
-    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+    for (const next of this.#queue) {
       if (batch.length > 0 && (size + next.size > slabSize || batch.length >= filesPerBatch)) break;
-      this.#queue.shift();
       batch.push(next);
       size += next.size;
     }
+    this.#queue.splice(0, batch.length);
     return batch;
   }
 
@@ -148,8 +152,8 @@ export class FileReader {
       bytesRead += extent.length;
     }
     this.#options.onProgress(job.name, bytesRead);
-    const { facts, isStable } = result;
-    return { outcome: 'stored', facts, extents, packs, isStable, bytesRead };
+    const { facts, xattrs, isStable } = result;
+    return { outcome: 'stored', facts, xattrs, extents, packs, isStable, bytesRead };
   }
 
   /** One file in parts. What was stored of a failed attempt is found again by its chunk ids. */
@@ -167,15 +171,15 @@ export class FileReader {
     const extents: Extent[] = [];
     const packs = new Map<number, number>();
     let bytesRead = 0;
-    let first: FileFacts | undefined;
+    let first: FileVersion | undefined;
     let isStable = true;
     let part: Promise<ReadBatch> | undefined = this.#readSlab([{ job, offset: 0 }]);
     while (part !== undefined) {
       const { slab, results }: ReadBatch = await part;
       const result = results[0] as ReadResult;
       if (result.outcome !== 'read') return result;
-      first ??= result.facts;
-      isStable &&= result.isStable && isSameVersion(first, result.facts);
+      first ??= { facts: result.facts, xattrs: result.xattrs };
+      isStable &&= result.isStable && isSameVersion(first.facts, result.facts);
       // The next part is read while this one is stored.
       part = result.next === undefined ? undefined : this.#readSlab([{ job, offset: result.next }]);
       part?.catch(() => {});
@@ -186,7 +190,7 @@ export class FileReader {
       for (const [pack, bytesIn] of stored.packs) addTo(packs, pack, bytesIn);
       bytesRead += stored.bytesRead;
     }
-    return { outcome: 'stored', facts: first as FileFacts, extents, packs, isStable, bytesRead };
+    return { outcome: 'stored', ...(first as FileVersion), extents, packs, isStable, bytesRead };
   }
 }
 

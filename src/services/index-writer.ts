@@ -1,14 +1,17 @@
 import { KeyedHasher } from '../core/crypto/hash.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { encodeIndexSegment, indexSegmentRecordsMax } from '../core/format/index-segment.ts';
+import type { Clock } from '../ports/runtime.ts';
 import type { DatasetIndex, KnownSegment } from './dataset-index.ts';
 import type { PackWriter, WrittenPack } from './pack-writer.ts';
 import { blobOf } from './pack-writer.ts';
+import { Turn } from './turn.ts';
 
 export type IndexWriterOptions = {
   readonly index: DatasetIndex;
   /** Of the dataset's chunk ids. */
   readonly idKey: Uint8Array;
+  readonly clock: Clock;
   readonly openWriter: (onPack: (written: WrittenPack) => void) => PackWriter;
   /** Makes a pack's shards durable, and counts it as needed by the snapshot. */
   readonly place: (written: WrittenPack) => Promise<void>;
@@ -34,7 +37,7 @@ export class IndexWriter {
 
   /** Each blob has at most limits.frameSizeMax bytes. They are taken one by one, as there is room. */
   async writeBlobs(blobs: Iterable<Uint8Array>): Promise<IndexRecord[]> {
-    const { idKey, openWriter, place, index } = this.#options;
+    const { idKey, openWriter, place, index, clock } = this.#options;
     const hasher = new KeyedHasher(idKey);
     const found = new Map<string, IndexRecord>();
     const waiting: WrittenPack[] = [];
@@ -48,7 +51,9 @@ export class IndexWriter {
     };
     const writer = openWriter((written) => waiting.push(written));
     const ids: Uint8Array[] = [];
+    const turn = new Turn(clock);
     for (const blob of blobs) {
+      if (turn.isOver) await turn.end();
       const id = hasher.hash(blob);
       ids.push(id);
       writer.add(id, blob);
@@ -91,7 +96,7 @@ export class IndexWriter {
   #groupPacks(ordinals: readonly number[]): { packs: number[]; count: number }[] {
     const groups: { packs: number[]; count: number }[] = [];
     for (const ordinal of ordinals) {
-      const count = this.#options.index.records(ordinal).length;
+      const count = this.#options.index.sizes(ordinal).chunks;
       const last = groups.at(-1);
       if (last === undefined || last.count + count > indexSegmentRecordsMax) {
         groups.push({ packs: [ordinal], count });

@@ -12,6 +12,7 @@ import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
+import { Turn } from './turn.ts';
 import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
 import { buildEntry, hasContentOf, isUntouched, recordOf } from './scan-entry.ts';
@@ -297,7 +298,7 @@ export class TreeScan {
       this.#options.source,
       visit,
       { ...content.facts, size },
-      { content: extents, contentList },
+      { content: extents, contentList, xattrs: content.xattrs },
     );
     if (stored !== undefined && !hasContentOf(stored, entry)) {
       const reason = 'reads differently than before, and was not written to: kept as it was';
@@ -320,7 +321,8 @@ export class TreeScan {
     const keep = (chunk: Uint8Array | undefined): void => {
       if (chunk !== undefined) ids.push(this.#storeMetadata(chunk, packs));
     };
-    for (const extent of extents) keep(cutter.add(encodeExtent(extent), extent.id ?? holeMarker));
+    for (const extent of extents)
+      keep(cutter.add(encodeExtent(extent), () => extent.id ?? holeMarker));
     keep(cutter.finish());
     return ids;
   }
@@ -351,8 +353,10 @@ export class TreeScan {
     const tree: Uint8Array[] = [];
     const packs = new Map<number, number>();
     const cutter = new RecordCutter();
+    const turn = new Turn(this.#options.clock);
     for (const { record } of entries) {
-      const chunk = cutter.add(record, hash('path', nameIn(record)));
+      if (turn.isOver) await turn.end();
+      const chunk = cutter.add(record, () => hash('path', nameIn(record)));
       if (chunk !== undefined) tree.push(this.#storeMetadata(chunk, packs));
     }
     const last = cutter.finish();

@@ -58,6 +58,7 @@ export class PlannedSource implements Source {
       return {
         outcome: 'read',
         facts,
+        xattrs: [],
         isStable: true,
         extents: [extent],
         next: undefined,

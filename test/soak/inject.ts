@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeededRandom } from '../partitions/seeded-random.ts';
 import { type Cluster, pause } from '../support/cluster.ts';
-import { heldShards } from '../support/held-shards.ts';
+import { heldShards, shardFiles } from '../support/held-shards.ts';
 import { flipBit } from '../support/shard-files.ts';
 import type { Cables } from './cables.ts';
 import type { Fault } from './fault.ts';
@@ -45,7 +45,8 @@ async function kill({ cluster, random }: Injection, fault: Fault): Promise<void>
 /** Half of the time the agent does not even end: somebody deletes files under it. */
 async function wipe({ cluster, random }: Injection, fault: Fault): Promise<void> {
   const isRunning = random.chance(0.5);
-  const count = heldShards(cluster.state(fault.site)).length;
+  const count = shardFiles(cluster.state(fault.site)).length;
+  fault.shardsOwed = count;
   fault.detail = `${count} shards deleted ${isRunning ? 'under the running agent' : 'while it was down'}`;
   if (!isRunning) await cluster.kill(fault.site);
   const shards = join(cluster.state(fault.site), 'shards');

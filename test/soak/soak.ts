@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { SeededRandom } from '../partitions/seeded-random.ts';
 import { Cluster, fiveSites, pause, told } from '../support/cluster.ts';
+import { shardFiles } from '../support/held-shards.ts';
 import { writeFiles } from '../support/sample-files.ts';
 import { Cables } from './cables.ts';
 import { type Fault, type FaultKind, faultKinds } from './fault.ts';
 import { inject } from './inject.ts';
 import { formPatiently, restorePatiently } from './patience.ts';
 import { machineInWords, type SoakReport } from './report.ts';
-import { damagedAt, lostPacks, readBack, trouble, watchFor } from './watch.ts';
+import { damagedAt, lostPacks, readBack, tasksIn, trouble, watchFor } from './watch.ts';
 
 export type SoakOptions = {
   readonly seed: number;
@@ -114,9 +115,10 @@ export class Soak implements AsyncDisposable {
     const seen = await Promise.all(
       faults.map(async (fault) => {
         const damagedBefore = await damagedAt(this.#cluster, fault.site);
+        const tasksBefore = await tasksIn(this.#cluster, witness);
         const { signal } = watching;
         const nowMs = this.#nowMs;
-        return { fault, watch: { witness, damagedBefore, nowMs, signal } };
+        return { fault, watch: { witness, damagedBefore, tasksBefore, nowMs, signal } };
       }),
     );
     const watches = seen.map(({ fault, watch }) => watchFor(this.#cluster, fault, watch));
@@ -124,13 +126,17 @@ export class Soak implements AsyncDisposable {
     const isLost = (await lostPacks(this.#cluster, sites)) > 0;
     if (isLost) this.#fail('packs are lost, though no more sites were struck than may fail');
     // What has not been noticed cannot have been made good.
-    const what = await this.#untilWhole(() =>
-      faults.every((fault) => fault.detectedMs !== undefined),
-    );
+    const what = await this.#untilWhole(() => faults.every((fault) => this.#isNoticed(fault)));
     watching.abort();
     await Promise.all(watches);
     for (const fault of faults) this.#settle(fault, what);
     this.#struck.clear();
+  }
+
+  /** Whole in the eyes of agents that have not missed everything yet would not mean much. */
+  #isNoticed({ site, detectedMs, shardsOwed = 0 }: Fault): boolean {
+    if (detectedMs === undefined) return false;
+    return shardFiles(this.#cluster.state(site)).length >= shardsOwed;
   }
 
   #draw(site: string): Fault {

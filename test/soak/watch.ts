@@ -2,6 +2,7 @@ import { type Cluster, pause } from '../support/cluster.ts';
 import type { Fault } from './fault.ts';
 
 const lookEveryMs = 500;
+const answerWithinMs = 5_000;
 
 export type Wanted = {
   readonly sites: readonly string[];
@@ -56,25 +57,39 @@ export async function damagedAt(cluster: Cluster, site: string): Promise<number>
   return report?.damaged ?? 0;
 }
 
-/** Notes when another agent first misses the struck one, or its shards, or it has found the damage itself. */
-export async function watchFor(
-  cluster: Cluster,
-  fault: Fault,
-  watch: { witness: string; damagedBefore: number; nowMs: () => number; signal: AbortSignal },
-): Promise<void> {
-  const { witness, damagedBefore, nowMs, signal } = watch;
+/** Shards that this agent knows to be missing, also what may wait; 0 while it does not answer. */
+export async function tasksIn(cluster: Cluster, site: string): Promise<number> {
+  const report = await cluster
+    .api(site)
+    .repairs({ isNow: false })
+    .catch(() => undefined);
+  return report?.taskCount ?? 0;
+}
+
+export type Watch = {
+  readonly witness: string;
+  /** At the struck one and at the witness, before it was struck. */
+  readonly damagedBefore: number;
+  readonly tasksBefore: number;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+/** Notes when another agent first misses the struck one, or more shards, or it has found the damage itself. */
+export async function watchFor(cluster: Cluster, fault: Fault, watch: Watch): Promise<void> {
+  const { witness, damagedBefore, tasksBefore, nowMs, signal } = watch;
   const witnessApi = cluster.api(witness);
   while (!signal.aborted && fault.detectedMs === undefined) {
-    const [peers, repairs, damaged] = await Promise.all([
+    const [peers, tasks, damaged] = await Promise.all([
       witnessApi.peers().catch(() => []),
-      witnessApi.repairs({ isNow: false }).catch(() => undefined),
-      damagedAt(cluster, fault.site),
+      tasksIn(cluster, witness),
+      // One that is frozen answers when it is too late to see that it was missed.
+      Promise.race([damagedAt(cluster, fault.site), pause(answerWithinMs).then(() => 0)]),
     ]);
     const isMissed = peers.some(
       ({ name, state }) => name === fault.site && state === 'unreachable',
     );
-    const isShort = (repairs?.taskCount ?? 0) > 0;
-    if (isMissed || isShort || damaged > damagedBefore) fault.detectedMs = nowMs();
+    if (isMissed || tasks > tasksBefore || damaged > damagedBefore) fault.detectedMs = nowMs();
     else await pause(lookEveryMs);
   }
 }

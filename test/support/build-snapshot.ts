@@ -230,7 +230,8 @@ export class SampleSnapshot {
     const keep = (chunk: Uint8Array | undefined): void => {
       if (chunk !== undefined) ids.push(this.store(chunk, pack));
     };
-    for (const entry of entries) keep(cutter.add(encodeEntry(entry), hash('path', entry.name)));
+    for (const entry of entries)
+      keep(cutter.add(encodeEntry(entry), () => hash('path', entry.name)));
     keep(cutter.finish());
     return ids;
   }

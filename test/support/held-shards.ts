@@ -12,6 +12,12 @@ export type HeldShard = {
   readonly offset: number;
 };
 
+/** Names of all that look like shards below a site's state directory, whole or not. */
+export function shardFiles(stateDir: string): string[] {
+  const names = readdirSync(join(stateDir, 'shards'), { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}\.\d+$/.test(name));
+}
+
 /** Whole shards that a site's files hold; damaged ones are left out. */
 export function heldShards(stateDir: string): HeldShard[] {
   const directory = join(stateDir, 'shards');

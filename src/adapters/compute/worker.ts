@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { assert, assertNever } from '../../base/assert.ts';
 import { release } from '../../base/bytes.ts';
+import { standBack } from '../thread-priority.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { type JobRequest, type JobResult, runJob } from './job.ts';
 import { type Parcel, wrapResult } from './parcel.ts';
@@ -12,6 +13,8 @@ export type JobAnswer =
 
 assert(parentPort !== null, 'this file is the entry of a worker thread');
 const port = parentPort;
+
+standBack();
 
 port.on('message', (request: JobRequest) => {
   const { content, transfer } = answer(request);

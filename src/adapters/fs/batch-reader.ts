@@ -7,8 +7,15 @@ import { factsOf, statOfFd } from './file-facts.ts';
 import { holeSizeMin, runAt } from './file-runs.ts';
 import { GrowingSlab } from './growing-slab.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
-import type { FileOutcome, FileRequest, ReadAnswer, ReadJob } from './read-job.ts';
+import {
+  type FileOutcome,
+  type FileRequest,
+  packOutcomes,
+  type ReadAnswer,
+  type ReadJob,
+} from './read-job.ts';
 import { errnoOf, reasonOf } from './system-error.ts';
+import { readXattrsOf } from './xattrs.ts';
 
 /** One pread: a read that fails or is cut short by truncation loses little. */
 const readSizeMax = 8 * MiB;
@@ -26,7 +33,7 @@ export class BatchReader {
     const outcomes = requests.map((request) =>
       this.#readFile(request, new PartReader(chunking, chunker, hasher, this.#slab, this.#ids)),
     );
-    const answer = { slab: this.#slab.take(), ids: this.#ids.take(), outcomes };
+    const answer = { slab: this.#slab.take(), ids: this.#ids.take(), ...packOutcomes(outcomes) };
     if (this.#slab.capacity > slabKeptMax) this.#slab = new GrowingSlab(256 * KiB);
     return answer;
   }
@@ -43,8 +50,9 @@ export class BatchReader {
       // Fewer blocks than bytes: holes (or compression, where looking for holes finds none).
       const mayHaveHoles = before.blocks * 512n < before.size && facts.size >= holeSizeMin;
       const next = part.read(fd, { ...request, size: facts.size, mayHaveHoles });
+      const xattrs = readXattrsOf(fd);
       const isStable = isSame(facts, factsOf(statOfFd(fd)));
-      return { outcome: 'read', facts, isStable, lengths: part.lengths, next };
+      return { outcome: 'read', facts, xattrs, isStable, lengths: part.lengths, next };
     } catch (error) {
       this.#slab.size = slabSize;
       this.#ids.size = idsSize;

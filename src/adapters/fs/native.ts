@@ -14,6 +14,8 @@ type Libc = {
     value: Uint8Array,
     size: number,
   ) => number;
+  readonly flistxattr: (fd: number, list: Uint8Array, size: number) => number;
+  readonly fgetxattr: (fd: number, name: Uint8Array, value: Uint8Array, size: number) => number;
   readonly lsetxattr: (
     path: Uint8Array,
     name: Uint8Array,
@@ -73,6 +75,8 @@ function load(): Libc {
     lgetxattr: library.func(
       'int64 lgetxattr(const void *path, const void *name, void *value, size_t size)',
     ),
+    flistxattr: library.func('int64 flistxattr(int fd, void *list, size_t size)'),
+    fgetxattr: library.func('int64 fgetxattr(int fd, const void *name, void *value, size_t size)'),
     lsetxattr: library.func(
       'int lsetxattr(const void *path, const void *name, const void *value, size_t size, int flags)',
     ),
@@ -136,6 +140,18 @@ export function listXattrs(path: Uint8Array): Buffer[] {
   const { llistxattr, errno } = libc();
   const size = llistxattr(terminated(path, pathScratch, 'llistxattr'), valueScratch, xattrSizeMax);
   if (size < 0) throw new NativeError('llistxattr', errno());
+  return namesListed(size);
+}
+
+/** The same of an open file. @throws NativeError */
+export function listXattrsOf(fd: number): Buffer[] {
+  const { flistxattr, errno } = libc();
+  const size = flistxattr(fd, valueScratch, xattrSizeMax);
+  if (size < 0) throw new NativeError('flistxattr', errno());
+  return namesListed(size);
+}
+
+function namesListed(size: number): Buffer[] {
   const names: Buffer[] = [];
   for (let start = 0; start < size; ) {
     const end = valueScratch.indexOf(0, start);
@@ -155,6 +171,15 @@ export function getXattr(path: Uint8Array, name: Uint8Array): Buffer {
     xattrSizeMax,
   );
   if (size < 0) throw new NativeError('lgetxattr', errno());
+  return Buffer.from(valueScratch.subarray(0, size));
+}
+
+/** The same of an open file. @throws NativeError (ENODATA: no such attribute) */
+export function getXattrOf(fd: number, name: Uint8Array): Buffer {
+  const { fgetxattr, errno } = libc();
+  const terminatedName = terminated(name, nameScratch, 'fgetxattr');
+  const size = fgetxattr(fd, terminatedName, valueScratch, xattrSizeMax);
+  if (size < 0) throw new NativeError('fgetxattr', errno());
   return Buffer.from(valueScratch.subarray(0, size));
 }
 

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { standBack } from '../thread-priority.ts';
 import { BatchReader } from './batch-reader.ts';
 import type { ReadJob } from './read-job.ts';
 
@@ -11,7 +12,10 @@ assert(port !== null, 'runs as a worker thread');
 
 const reader = new BatchReader();
 
+standBack();
+
 port.on('message', (job: ReadJob) => {
   const answer = reader.read(job);
-  port.postMessage(answer, [answer.slab.buffer, answer.ids.buffer]);
+  const { slab, ids, rows, lengths } = answer;
+  port.postMessage(answer, [slab.buffer, ids.buffer, rows.buffer, lengths.buffer]);
 });

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { standBack } from '../thread-priority.ts';
 import { BatchWriter, type WriteJob } from './write-job.ts';
 
 // The thread of one write worker: one job in, one answer out. An exception ends the thread, and its jobs fail with it.
@@ -8,6 +9,8 @@ const port = parentPort;
 assert(port !== null, 'runs as a worker thread');
 
 const writer = new BatchWriter();
+
+standBack();
 
 port.on('message', (job: WriteJob) => {
   const answer = writer.write(job);

@@ -1,6 +1,6 @@
 import { compare } from '../../base/bytes.ts';
 import type { Xattr } from '../../core/format/tree.ts';
-import { getXattr, listXattrs, removeXattr, setXattr } from './native.ts';
+import { getXattr, getXattrOf, listXattrs, listXattrsOf, removeXattr, setXattr } from './native.ts';
 import { errnoOf } from './system-error.ts';
 
 const none: readonly Xattr[] = [];
@@ -21,11 +21,26 @@ const unreadable = new Set([
  * `system.posix_acl_access` and `system.posix_acl_default`. Empty where there are none or none may be seen.
  */
 export function readXattrs(path: Uint8Array): readonly Xattr[] {
-  const names = orUndefined(() => listXattrs(path)) ?? [];
+  return allOf(
+    () => listXattrs(path),
+    (name) => getXattr(path, name),
+  );
+}
+
+/** The same of an open file. */
+export function readXattrsOf(fd: number): readonly Xattr[] {
+  return allOf(
+    () => listXattrsOf(fd),
+    (name) => getXattrOf(fd, name),
+  );
+}
+
+function allOf(list: () => Buffer[], get: (name: Buffer) => Buffer): readonly Xattr[] {
+  const names = orUndefined(list) ?? [];
   if (names.length === 0) return none;
   const xattrs: Xattr[] = [];
   for (const name of names.sort(compare)) {
-    const value = orUndefined(() => getXattr(path, name));
+    const value = orUndefined(() => get(name));
     if (value !== undefined) xattrs.push({ name, value });
   }
   return xattrs;

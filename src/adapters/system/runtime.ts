@@ -1,5 +1,5 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { setTimeout as after } from 'node:timers/promises';
+import { setTimeout as after, setImmediate } from 'node:timers/promises';
 import type { Cancel, Clock, Entropy } from '../../ports/runtime.ts';
 
 /** Node treats a longer delay as 1 ms. */
@@ -16,6 +16,9 @@ export function systemClock(): Clock {
 
 async function sleep(ms: number, options: Cancel = {}): Promise<void> {
   const { signal } = options;
+  signal?.throwIfAborted();
+  // A timer's least is a millisecond: too much for whoever only lets others have a turn.
+  if (ms <= 0) return setImmediate();
   const end = performance.now() + ms;
   let left = ms;
   do {

@@ -1,4 +1,3 @@
-import { concat } from '../../base/bytes.ts';
 import { codeOf, HoldfastError } from '../errors.ts';
 import type { TreeEntry } from './tree.ts';
 import { decodeEntries } from './tree.ts';
@@ -42,25 +41,35 @@ const bytesMax = 0xffff_ffff;
  * count, record size, packs and the bytes in each, record.
  */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
-  const parts: Uint8Array[] = [headOf(record)];
+  const head = headOf(record);
+  // An array for each entry would cost more than all the rest.
+  const bytes = new Uint8Array(record.entries.reduce((sum, one) => sum + sizeOf(one), head.length));
+  const view = new DataView(bytes.buffer);
+  bytes.set(head);
+  let at = head.length;
   for (const entry of record.entries) {
-    const header = new Uint8Array(entryHeaderSize + 8 * entry.packs.length);
-    const view = new DataView(header.buffer);
-    view.setBigInt64(0, entry.ctimeNs);
-    view.setBigUint64(8, entry.inode);
-    view.setBigUint64(16, entry.device);
-    view.setBigInt64(24, entry.mtimeNs);
-    view.setFloat64(32, entry.size);
-    view.setUint8(40, entry.isSettled ? 1 : 0);
-    view.setUint32(41, entry.packs.length);
-    view.setUint32(45, entry.record.length);
-    entry.packs.forEach((pack, i) => {
-      view.setUint32(entryHeaderSize + 8 * i, pack);
-      view.setUint32(entryHeaderSize + 8 * i + 4, Math.min(entry.packBytes[i] ?? 0, bytesMax));
-    });
-    parts.push(header, entry.record);
+    view.setBigInt64(at, entry.ctimeNs);
+    view.setBigUint64(at + 8, entry.inode);
+    view.setBigUint64(at + 16, entry.device);
+    view.setBigInt64(at + 24, entry.mtimeNs);
+    view.setFloat64(at + 32, entry.size);
+    view.setUint8(at + 40, entry.isSettled ? 1 : 0);
+    view.setUint32(at + 41, entry.packs.length);
+    view.setUint32(at + 45, entry.record.length);
+    at += entryHeaderSize;
+    for (const [i, pack] of entry.packs.entries()) {
+      view.setUint32(at, pack);
+      view.setUint32(at + 4, Math.min(entry.packBytes[i] ?? 0, bytesMax));
+      at += 8;
+    }
+    bytes.set(entry.record, at);
+    at += entry.record.length;
   }
-  return concat(parts);
+  return bytes;
+}
+
+function sizeOf({ packs, record }: CatalogEntry): number {
+  return entryHeaderSize + 8 * packs.length + record.length;
 }
 
 function headOf({ tree, packs }: CatalogRecord): Uint8Array {

@@ -96,12 +96,21 @@ function inOrderOfPlace(records: readonly IndexRecord[]): IndexRecord[] {
 }
 
 function distinct(records: readonly IndexRecord[]): IndexRecord[] {
-  // The sort is stable: of equal ids the first given stays.
-  const sorted = [...records].sort((a, b) => compare(a.id, b.id));
+  // The sort is stable: of equal ids the first given stays. Most ids differ in their first bytes, as one number.
+  const sorted = records
+    .map((record) => ({ record, prefix: prefixOf(record.id) }))
+    .sort((a, b) => a.prefix - b.prefix || compare(a.record.id, b.record.id))
+    .map(({ record }) => record);
   return sorted.filter((record, i) => {
     const before = sorted[i - 1];
     return before === undefined || compare(before.id, record.id) !== 0;
   });
+}
+
+function prefixOf(id: Uint8Array): number {
+  let prefix = 0;
+  for (let i = 0; i < 6; i++) prefix = prefix * 256 + (id[i] ?? 0);
+  return prefix;
 }
 
 /** Tables in order of pack id, so that equal sets of records have equal segments. */

@@ -17,11 +17,11 @@ export class RecordCutter {
 
   /**
    * Takes the next record; `marker` is what decides whether a chunk may end after it: `hash('path', name)`
-   * of an entry, the id of an extent (empty for a hole).
+   * of an entry, the id of an extent (empty for a hole). Asked for only where a chunk is long enough.
    * @returns the chunk before this record, when it ended there.
    * @throws HoldfastError limit-exceeded (a record over recordChunkSizeMax)
    */
-  add(record: Uint8Array, marker: Uint8Array): Uint8Array | undefined {
+  add(record: Uint8Array, marker: () => Uint8Array): Uint8Array | undefined {
     if (record.length > recordChunkSizeMax) {
       const details = { size: record.length, sizeMax: recordChunkSizeMax };
       throw new HoldfastError('limit-exceeded', 'an entry has too much metadata', { details });
@@ -30,7 +30,7 @@ export class RecordCutter {
     const chunk = this.#isCutDue || isOver ? this.finish() : undefined;
     this.#records.push(record);
     this.#size += record.length;
-    this.#isCutDue = marker[0] === 0 && this.#size >= cutSizeMin;
+    this.#isCutDue = this.#size >= cutSizeMin && marker()[0] === 0;
     return chunk;
   }
 

@@ -68,7 +68,14 @@ async function read(requests: readonly ReadRequest[]): Promise<ReadBatch> {
     at += bytes.length;
     const next = offset + 1 < content.length ? offset + 1 : undefined;
     const extents = [{ ...extent, id: hash('fact', bytes) }];
-    return change(names[i] as string, { outcome: 'read', facts, isStable: true, extents, next });
+    return change(names[i] as string, {
+      outcome: 'read',
+      facts,
+      xattrs: [],
+      isStable: true,
+      extents,
+      next,
+    });
   });
   return { slab: concat(parts), results };
 }
@@ -114,7 +121,7 @@ describe('files', () => {
     const names = Array.from({ length: 1200 }, (_, i) => `${i}`);
     for (const name of names) files.set(name, [name]);
     await ask(readerOf(), names);
-    expect(batches.map(({ length }) => length)).toEqual([512, 512, 176]);
+    expect(batches.map(({ length }) => length)).toEqual([...new Array(18).fill(64), 48]);
     batches = [];
     await ask(readerOf(), ['1', '2', '3'], 1_500_000);
     expect(batches).toEqual([['1', '2'], ['3']]);

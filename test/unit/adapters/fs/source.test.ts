@@ -246,6 +246,13 @@ describe('attributes', () => {
     expect(xattrs.map(({ name }) => Buffer.from(name).toString())).toEqual(['user.a', 'user.zz']);
     expect(xattrs[0]?.value).toHaveLength(0);
     expect(Buffer.from(xattrs[1]?.value ?? []).equals(value)).toBe(true);
+    const { result } = await readOne(directory, 'file');
+    expect(result.xattrs.map(({ name }) => Buffer.from(name).toString())).toEqual([
+      'user.a',
+      'user.zz',
+    ]);
+    expect(result.xattrs[0]?.value).toHaveLength(0);
+    expect(Buffer.from(result.xattrs[1]?.value ?? []).equals(value)).toBe(true);
     expect(directory.ownXattrs().map(({ name }) => Buffer.from(name).toString())).toEqual([
       'user.own',
     ]);
@@ -257,6 +264,7 @@ describe('attributes', () => {
     symlinkSync('nowhere', join(scratch.path, 'link'));
     await using directory = await opened(scratch.path);
     expect(directory.xattrs(utf8('file'))).toEqual([]);
+    expect((await readOne(directory, 'file')).result.xattrs).toEqual([]);
     expect(directory.xattrs(utf8('link'))).toEqual([]);
   });
 

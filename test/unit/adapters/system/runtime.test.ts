@@ -32,6 +32,20 @@ describe('the system clock', () => {
     await expect(sleep).rejects.toBe(reason);
   });
 
+  test('a sleep of no time lets whoever is ready go first', async () => {
+    const order: string[] = [];
+    const others = new Promise<void>((resolve) => {
+      setImmediate(() => {
+        order.push('others');
+        resolve();
+      });
+    });
+    await clock.sleep(0);
+    order.push('sleeper');
+    await others;
+    expect(order).toEqual(['others', 'sleeper']);
+  });
+
   test('wall time counts milliseconds since 1970', () => {
     expect(Math.abs(clock.nowMs() - Date.now())).toBeLessThan(1000);
   });

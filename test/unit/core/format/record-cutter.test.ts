@@ -13,7 +13,7 @@ type Item = { record: Uint8Array; marker: Uint8Array };
 
 function cut(items: readonly Item[]): Uint8Array[] {
   const cutter = new RecordCutter();
-  const chunks = items.map(({ record, marker }) => cutter.add(record, marker));
+  const chunks = items.map(({ record, marker }) => cutter.add(record, () => marker));
   chunks.push(cutter.finish());
   return chunks.filter((chunk) => chunk !== undefined);
 }
@@ -31,6 +31,19 @@ describe('a stream of records', () => {
     const half = 8 * KiB;
     expect(sizes([item(half, end), item(half, end), item(1, middle)])).toEqual([16 * KiB, 1]);
     expect(sizes([item(half, end), item(half - 1, end), item(1, middle)])).toEqual([16 * KiB]);
+  });
+
+  test('asks for no marker where a chunk may not end yet', () => {
+    const cutter = new RecordCutter();
+    let asked = 0;
+    const marker = (): Uint8Array => {
+      asked++;
+      return middle;
+    };
+    cutter.add(filled(1, 16 * KiB - 1), marker);
+    expect(asked).toBe(0);
+    cutter.add(filled(2, 1), marker);
+    expect(asked).toBe(1);
   });
 
   test('ends a chunk before it would pass 512 KiB', () => {
@@ -87,7 +100,7 @@ describe('a stream of records', () => {
 
 test('a record larger than a chunk is refused', () => {
   const cutter = new RecordCutter();
-  expect(outcomeOf(() => cutter.add(new Uint8Array(recordChunkSizeMax + 1), end))).toBe(
+  expect(outcomeOf(() => cutter.add(new Uint8Array(recordChunkSizeMax + 1), () => end))).toBe(
     'limit-exceeded',
   );
 });

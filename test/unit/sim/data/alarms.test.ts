@@ -102,7 +102,7 @@ describe('people are told, and told that it is over', () => {
     // Only its own host knows what was never begun.
     expect(standing('ada')).toEqual(['never-backed-up ada', ...standing('bob')]);
     await backUp('bob');
-    await until(() => standing('bob').length === 0, minuteMs);
+    await until(() => standing('bob').length === 0 && standing('ada').length === 1, minuteMs);
     expect(standing('ada')).toEqual(['never-backed-up ada']);
   });
 
