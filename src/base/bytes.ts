@@ -144,15 +144,6 @@ export function releaseResult(bytes: Uint8Array): void {
   if (bytes.buffer.byteLength > pooledSizeMax) release(bytes);
 }
 
-/**
- * Memory of its own that has not been cleared, which takes as long as filling it: it holds whatever was there before,
- * so whoever asks for it writes every byte, or hands on only what was written.
- */
-export function uncleared(size: number): Uint8Array<ArrayBuffer> {
-  const { buffer } = Buffer.allocUnsafeSlow(size);
-  return new Uint8Array(buffer);
-}
-
 /** One character a byte: a map key of any bytes. */
 export function latin1(bytes: Uint8Array): string {
   let text = '';

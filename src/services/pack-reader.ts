@@ -1,7 +1,8 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
-import { releaseOwn, uncleared } from '../base/bytes.ts';
+import { releaseOwn } from '../base/bytes.ts';
 import { mapLimit, Semaphore } from '../base/concurrency.ts';
+import { uncleared } from '../base/uncleared.ts';
 import { secondMs } from '../base/units.ts';
 import { type ErrorCode, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { uncleared } from '../base/bytes.ts';
+import { uncleared } from '../base/uncleared.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { FrameContext, PackType } from '../core/format/frame.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { uncleared } from '../../base/bytes.ts';
+import { uncleared } from '../../base/uncleared.ts';
 
 /** Bytes written one after another; the memory is kept for the next job, the content is copied out. */
 export class GrowingSlab {

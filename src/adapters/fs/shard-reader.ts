@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, read, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { uncleared } from '../../base/bytes.ts';
+import { uncleared } from '../../base/uncleared.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import {
   decodeShardFileHead,

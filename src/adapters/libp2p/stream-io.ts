@@ -1,6 +1,7 @@
 import type { StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { assert } from '../../base/assert.ts';
-import { releaseResult, uncleared } from '../../base/bytes.ts';
+import { releaseResult } from '../../base/bytes.ts';
+import { uncleared } from '../../base/uncleared.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { ByteStream } from './byte-stream.ts';

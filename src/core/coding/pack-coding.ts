@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { uncleared } from '../../base/bytes.ts';
+import { uncleared } from '../../base/uncleared.ts';
 import { shardSizeOf } from '../format/shard-size.ts';
 import { limits } from '../limits.ts';
 import { leafHashes, merkleRoot } from './merkle.ts';

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
-import { releaseResult, uncleared } from '../../base/bytes.ts';
+import { releaseResult } from '../../base/bytes.ts';
+import { uncleared } from '../../base/uncleared.ts';
 
 /** Bytes that sealing adds. */
 export const aeadTagSize = 16;
