@@ -61,6 +61,9 @@ export class Keeper {
         return;
       case 'readable':
         if (effect.index < (this.promises.reads[effect.id] ?? 0)) this.#wrong('it reads too early');
+        return;
+      default:
+        return;
     }
   }
 

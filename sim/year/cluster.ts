@@ -8,9 +8,6 @@ import type { YearParts } from './parts.ts';
 
 /** Snapshots that are kept, of one a day: older ones have expired. */
 export const keptSnapshots = 30;
-export const stepMs = hourMs;
-/** While something is being mended. */
-export const shortStepMs = 15 * minuteMs;
 export const surviveSites = 2;
 const siteCount = 8;
 /** The policy's `siteLostAfter`: with the shipped quarter of an hour each outage of an evening would move 2.7 GiB. */

@@ -3,9 +3,10 @@ import type { PackId } from '../../src/core/ids.ts';
 import type { ShardFile } from '../data/shard-files.ts';
 import type { Prng } from '../prng.ts';
 import type { YearBackups } from './backups.ts';
-import { stepMs, type YearCluster } from './cluster.ts';
+import type { YearCluster } from './cluster.ts';
 import type { YearHost } from './host.ts';
 import { rotten, spans, type YearRates } from './rates.ts';
+import { stepMs } from './steps.ts';
 import type { YearWatch } from './watch.ts';
 
 export type FaultKind = keyof YearRates;

@@ -19,8 +19,9 @@ import { shardName } from '../data/shard-files.ts';
 import { SimShards } from '../data/shards.ts';
 import { DataFacts, DataLog } from '../data/stores.ts';
 import { epochMs, Life } from '../world.ts';
-import { shortStepMs, type YearCluster } from './cluster.ts';
+import type { YearCluster } from './cluster.ts';
 import { YearDisk } from './disk.ts';
+import { shortStepMs } from './steps.ts';
 
 /** Bytes of a real pack for each byte here; a pack of 16 MiB is one of a kibibyte. */
 export const scale = 16 * 1024;

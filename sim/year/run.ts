@@ -2,10 +2,11 @@ import { dayMs } from '../../src/base/units.ts';
 import { shardSizeOf } from '../../src/core/format/shard.ts';
 import { chooseCode } from '../../src/core/policy/code-choice.ts';
 import { packSize, YearBackups } from './backups.ts';
-import { shortStepMs, stepMs, surviveSites, YearCluster } from './cluster.ts';
+import { surviveSites, YearCluster } from './cluster.ts';
 import { type FaultKind, YearFaults } from './faults.ts';
 import { shippedParts, type YearParts } from './parts.ts';
 import type { YearRates } from './rates.ts';
+import { shortStepMs, stepMs } from './steps.ts';
 import { type Harm, type YearViolation, YearWatch } from './watch.ts';
 
 export type YearOptions = {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { KiB, MiB } from '../../src/base/units.ts';
-import { filesBelow, keystream } from './corpus.ts';
+import { filesBelow, keystream } from './corpus-files.ts';
 
 type Edit = { readonly kind: 'edited' | 'deleted' | 'new'; readonly path: string };
 

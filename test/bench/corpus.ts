@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { createCipheriv, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { KiB, MiB } from '../../src/base/units.ts';
 import { FileEdits, TreeEdits } from './corpus-edits.ts';
+import { filesBelow, keystream } from './corpus-files.ts';
 
 /** A deterministic tree and a large file, and the edits that a day brings them. */
 export type Corpus = {
@@ -93,26 +94,6 @@ function copyTree(from: string, to: string, scale: number): void {
   fs.mkdirSync(to, { recursive: true });
   walk('');
   fs.utimesSync(to, epochS, epochS);
-}
-
-export function filesBelow(root: string): string[] {
-  const found: string[] = [];
-  const walk = (directory: string): void => {
-    const entries = fs.readdirSync(directory, { withFileTypes: true });
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const path = join(directory, entry.name);
-      if (entry.isDirectory()) walk(path);
-      else if (entry.isFile()) found.push(path);
-    }
-  };
-  walk(root);
-  return found;
-}
-
-/** The same bytes for the same tag, and no pattern in them. */
-export function keystream(tag: string, size: number): Buffer {
-  const key = createHash('sha256').update(tag).digest();
-  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size));
 }
 
 /** Segments of 8 MiB: even ones cannot be compressed, odd ones are text and code of the tree. */

@@ -6,7 +6,7 @@ import type { IndexRecord } from '../../src/core/format/index-segment.ts';
 import { type DatasetId, idOf, type PackId } from '../../src/core/ids.ts';
 import { DatasetIndex } from '../../src/services/dataset-index.ts';
 import type { BenchArguments } from './arguments.ts';
-import { type Curve, steps } from './curves.ts';
+import { type Curve, steps } from './curve.ts';
 import { sizeOf } from './restic.ts';
 
 const chunksPerPack = 256;

@@ -4,8 +4,8 @@ import { MiB } from '../../src/base/units.ts';
 import { Cluster } from '../support/cluster.ts';
 import { plainRequest } from '../support/running-backup.ts';
 import type { BenchArguments } from './arguments.ts';
-import { keystream } from './corpus.ts';
-import { type Curve, steps } from './curves.ts';
+import { keystream } from './corpus-files.ts';
+import { type Curve, steps } from './curve.ts';
 import { cpuSecondsOf, peakBytesOf, resetPeak } from './processes.ts';
 
 /** Data in each file, in pieces spread over it. */

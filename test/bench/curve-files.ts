@@ -10,7 +10,7 @@ import { FileReader } from '../../src/services/file-reader.ts';
 import { Selection } from '../../src/services/selection.ts';
 import { TreeScan } from '../../src/services/tree-scan.ts';
 import type { BenchArguments } from './arguments.ts';
-import { type Curve, steps } from './curves.ts';
+import { type Curve, steps } from './curve.ts';
 import { sizeOf } from './restic.ts';
 import { PlannedSource, plannedChunking } from './planned-source.ts';
 

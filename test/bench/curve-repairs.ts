@@ -13,7 +13,7 @@ import type { Ledger, ManifestRecord, ReceiptRecord } from '../../src/services/l
 import type { FactStore } from '../../src/ports/statement-log.ts';
 import { RepairView } from '../../src/services/repair/repair-view.ts';
 import type { BenchArguments } from './arguments.ts';
-import { type Curve, steps } from './curves.ts';
+import { type Curve, steps } from './curve.ts';
 
 const sites = 8;
 const [k, m] = [6, 2];

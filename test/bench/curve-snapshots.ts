@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { plainRequest } from '../support/running-backup.ts';
 import { Cluster } from '../support/cluster.ts';
 import type { BenchArguments } from './arguments.ts';
-import { type Curve, steps } from './curves.ts';
+import { type Curve, steps } from './curve.ts';
 import { cpuSecondsOf, peakBytesOf } from './processes.ts';
 import { median } from './statistics.ts';
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchArguments } from './arguments.ts';
+import type { Curve } from './curve.ts';
 import { curveOfChunks } from './curve-chunks.ts';
 import { curveOfFiles } from './curve-files.ts';
 import { curveOfFileSize } from './curve-file-size.ts';
@@ -10,15 +11,6 @@ import { machineWords } from './machine.ts';
 import { linePlot } from './line-plot.ts';
 import { markdownTable, writePart } from './report.ts';
 import { short } from './statistics.ts';
-
-/** Cost at growing sizes; a straight line in the plot, where both axes are logarithmic, of slope 1 is n. */
-export type Curve = {
-  readonly id: string;
-  readonly title: string;
-  /** What grows, and what is measured. */
-  readonly columns: readonly [string, ...string[]];
-  readonly points: readonly (readonly number[])[];
-};
 
 const makers: Readonly<
   Record<string, (options: BenchArguments, signal: AbortSignal) => Promise<Curve>>
@@ -53,13 +45,4 @@ export async function curves(options: BenchArguments, signal: AbortSignal): Prom
   if (options.report !== undefined && options.only.length === 0) {
     writePart(options.report, 'curves', text);
   }
-}
-
-/** 1, 2 and 5 times the powers of ten, up to a largest value. */
-export function steps(from: number, to: number): number[] {
-  const found: number[] = [];
-  for (let power = from; power <= to; power *= 10) {
-    for (const factor of [1, 2, 5]) if (power * factor <= to) found.push(power * factor);
-  }
-  return found;
 }

@@ -1,4 +1,4 @@
-import type { Curve } from './curves.ts';
+import type { Curve } from './curve.ts';
 
 const [width, height, margin] = [720, 420, 60];
 const colours = ['#1f5f8b', '#c0722e', '#3a7d44', '#7a4a8c'];

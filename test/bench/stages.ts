@@ -14,7 +14,7 @@ import { openFrame, sealFrame } from '../../src/core/format/frame.ts';
 import { packIdOf } from '../../src/core/format/shard.ts';
 import { type AgentKey, type DatasetId, idOf } from '../../src/core/ids.ts';
 import { limits } from '../../src/core/limits.ts';
-import { filesBelow, keystream } from './corpus.ts';
+import { filesBelow, keystream } from './corpus-files.ts';
 import { networking } from './network-stages.ts';
 
 export type Stage = {
