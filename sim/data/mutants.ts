@@ -42,6 +42,13 @@ const allShardsGone: Partial<DataPlan> = {
   })),
 };
 
+/** A full copy that is wanted for a while at a site that holds shards of its own, where nothing else goes wrong. */
+const hotForAWhile: Partial<DataPlan> = {
+  ...{ siteCount: 5, surviveSites: 1, victims: [], lie: undefined, faults: [] },
+  ...{ hasSmallDisks: false, hasNewcomer: false, durationMs: 90_000 },
+  hot: { agent: 3, fromMs: 20_000, untilMs: 60_000 },
+};
+
 export const dataMutants: readonly DataMutant[] = [
   mutant(
     'signs before its disk has synced',
@@ -184,6 +191,24 @@ export const dataMutants: readonly DataMutant[] = [
       'restore.ts',
       'if (error instanceof ContentLost) yield this.#lost(path, error.reason);',
       'if (error instanceof ContentLost) this.#lost(path, error.reason);',
+    ),
+  ),
+  mutant(
+    'removes a full copy and leaves its word in force',
+    { by: 'full-copies', within: 10, plan: hotForAWhile },
+    service(
+      'tiers/extra-remover.ts',
+      'for (const record of users) await storage.sign(record);',
+      'void storage;',
+    ),
+  ),
+  mutant(
+    'makes a full copy without writing down that it is one',
+    { by: 'one-shard-a-site', within: 10, plan: hotForAWhile },
+    service(
+      'tiers/extra-shards.ts',
+      'await this.#set(pack, this.maskOf(pack) | added);',
+      'void added;',
     ),
   ),
 ];

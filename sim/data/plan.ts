@@ -61,7 +61,17 @@ export type DataPlan = {
   /** Numbers of the hosts whose disks or words cannot be relied on. */
   readonly victims: readonly number[];
   readonly lie: Lie | undefined;
+  /** The policy wants full copies at a site, for some time. */
+  readonly hot: HotPlan | undefined;
   readonly faults: readonly DataFault[];
+};
+
+export type HotPlan = {
+  /** Number of the host whose site it is. */
+  readonly agent: number;
+  readonly fromMs: number;
+  /** Undefined: until the end. */
+  readonly untilMs: number | undefined;
 };
 
 const harmKinds: readonly HarmKind[] = [
@@ -117,17 +127,31 @@ export function dataPlanOf(seed: number): DataPlan {
     const fault = draw(random, random.pick(harms), durationMs);
     faults.push({ ...fault, agent: random.pick(victims) } as DataFault);
   }
+  const hasNewcomer = random.chance(300);
+  const tickMs = random.pick([0, 4, 40]);
+  const hasSmallDisks = random.chance(100);
+  const lie = victims.length > 0 && random.chance(350) ? random.pick(lies) : undefined;
   return {
     durationMs,
     siteCount,
     surviveSites,
-    hasNewcomer: random.chance(300),
-    tickMs: random.pick([0, 4, 40]),
-    hasSmallDisks: random.chance(100),
+    hasNewcomer,
+    tickMs,
+    hasSmallDisks,
     victims,
-    lie: victims.length > 0 && random.chance(350) ? random.pick(lies) : undefined,
+    lie,
+    hot: random.chance(300) ? hotPlanOf(random, { durationMs, siteCount }) : undefined,
     faults: faults.sort((a, b) => a.atMs - b.atMs),
   };
+}
+
+function hotPlanOf(
+  random: Prng,
+  { durationMs, siteCount }: Pick<DataPlan, 'durationMs' | 'siteCount'>,
+): HotPlan {
+  const fromMs = random.below(Math.floor(durationMs / 2));
+  const untilMs = random.chance(600) ? fromMs + random.between(20_000, durationMs) : undefined;
+  return { agent: random.below(siteCount), fromMs, untilMs };
 }
 
 function shuffled(count: number, random: Prng): number[] {

@@ -3,6 +3,7 @@ import type { DataAgent } from './agent.ts';
 import { DataCluster, type DataViolation } from './cluster.ts';
 import { isOwed } from './checkers/restorable.ts';
 import { DataFaults } from './faults.ts';
+import { HotPolicy } from './hot-policy.ts';
 import { type DataParts, shippedParts } from './parts.ts';
 import { type DataFault, type DataPlan, dataPlanOf } from './plan.ts';
 import { DataWorkload } from './workload.ts';
@@ -70,6 +71,7 @@ async function play(cluster: DataCluster, stepsMax: number): Promise<void> {
   const faults = new DataFaults(cluster);
   const workload = new DataWorkload(cluster, (source) => faults.backupBegins(source));
   for (const agent of cluster.agents) agent.startAgain();
+  new HotPolicy(cluster).begin();
   if (plan.hasNewcomer) world.after(cluster.random.below(plan.durationMs), () => join(cluster));
   const goesOn = (step: number): boolean =>
     cluster.isClean && step <= stepsMax && (world.nowMs < plan.durationMs || stepsMax < Infinity);

@@ -43,6 +43,7 @@ export class HotTier {
       this.keeper = new HotKeeper({
         ...{ ...shared, sinceMs, store, storage, rebuilder },
         isFailing: (agent) => challenger.isFailing(agent),
+        isPolicyKnown: () => control.log.status().leader !== undefined,
         judge: ({ isNow }) => (isNow ? repairs.look() : repairs.recent()),
         isAsked: () => policy().rules.some((rule) => rule.tiers?.hot?.sites.includes(ownSite)),
         bytesMax: config.storage.limit,

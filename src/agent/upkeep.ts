@@ -69,7 +69,7 @@ export type UpkeepOptions = UpkeepRecords &
     /** What is here only as part of full copies. */
     readonly extras: ExtraShards;
     readonly config: Pick<Config, 'repair' | 'scrub' | 'cold' | 'storage'>;
-    readonly control: { readonly log: Pick<ControlAccess, 'state'> };
+    readonly control: { readonly log: Pick<ControlAccess, 'state' | 'status'> };
     readonly locks: LockLedger;
     readonly hostClock: HostClock;
     readonly promises: RecordStore;

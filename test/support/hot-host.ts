@@ -16,6 +16,8 @@ import { MemoryRecords } from './memory-records.ts';
 export class HotRules {
   hot: HotRule | undefined = { sites: ['site-0'] };
   isBusy = false;
+  /** As far as the host knows. */
+  isKnown = true;
   readonly lost = new Set<string>();
   readonly leaving = new Set<string>();
   readonly discarded = new Set<string>();
@@ -66,6 +68,7 @@ export async function hotHost(
   });
   const keeper = new HotKeeper({
     ...{ ...keeping, ...rules, ...ages, isFailing, ...change },
+    isPolicyKnown: () => told.isKnown,
     judge: () => repairs.look(),
     isAsked: () => told.hot?.sites.includes(at.agent.descriptor.site) === true,
     isBusy: () => told.isBusy,

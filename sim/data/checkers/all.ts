@@ -3,6 +3,7 @@ import { Bounded } from './bounded.ts';
 import { Converged } from './converged.ts';
 import { Delivered } from './delivered.ts';
 import { Faithful } from './faithful.ts';
+import { FullCopies } from './full-copies.ts';
 import { HonestView } from './honest-view.ts';
 import { Kept } from './kept.ts';
 import { NoRollback } from './no-rollback.ts';
@@ -27,5 +28,6 @@ export function checkersOf(): readonly DataChecker[] {
     new Bounded(),
     new Converged(),
     new Delivered(),
+    new FullCopies(),
   ];
 }

@@ -3,6 +3,7 @@ import type { Agent } from '../../../src/agent/agent.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
 import type { DataAgent } from '../agent.ts';
 import type { DataCluster } from '../cluster.ts';
+import { extrasOn } from '../extras.ts';
 import type { DataChecker } from '../observation.ts';
 import { shardName } from '../shard-files.ts';
 
@@ -19,7 +20,14 @@ const recordsMax = 4;
 export class HonestView implements DataChecker {
   readonly name = 'honest-view';
 
+  /** Of each host, shards that were here for a full copy at some time: who was away still counts on what went. */
+  readonly #extras = new Map<string, Set<string>>();
+
   async look(cluster: DataCluster): Promise<string | undefined> {
+    for (const host of cluster.plan.hot === undefined ? [] : cluster.agents) {
+      const before = this.#extras.get(host.agentKey) ?? [];
+      this.#extras.set(host.agentKey, new Set([...before, ...extrasOn(host)]));
+    }
     for (const host of cluster.running()) {
       const { agent } = host;
       if (agent === undefined) continue;
@@ -40,7 +48,7 @@ export class HonestView implements DataChecker {
   ): Promise<string | undefined> {
     const { state, sitesMayFail, sites } = await agent.view.assess(record);
     const located: Located = await agent.view.holders(record);
-    const lie = missingShard(cluster, located);
+    const lie = missingShard(cluster, located, this.#extras);
     if (lie !== undefined) return lie;
     if (state === 'staged') return undefined;
     if (sitesMayFail > trueTolerance(located)) {
@@ -54,7 +62,10 @@ export class HonestView implements DataChecker {
       return `committed, and ${sites.length} sites have the manifest`;
     }
     const snapshot = cluster.snapshots.get(record.hash);
-    if (snapshot !== undefined) snapshot.stated = Math.max(snapshot.stated ?? 0, sitesMayFail);
+    // What full copies add while they are there, nobody has promised.
+    const promised =
+      plan.hot === undefined ? sitesMayFail : Math.min(sitesMayFail, plan.surviveSites);
+    if (snapshot !== undefined) snapshot.stated = Math.max(snapshot.stated ?? 0, promised);
     return undefined;
   }
 
@@ -77,8 +88,12 @@ export class HonestView implements DataChecker {
   }
 }
 
-/** Somebody honest is said to hold what it does not, though no fault has taken it. */
-function missingShard(cluster: DataCluster, located: Located): string | undefined {
+/** Somebody honest is said to hold what it does not, though no fault has taken it, nor was it an extra. */
+export function missingShard(
+  cluster: DataCluster,
+  located: Located,
+  extras: ReadonlyMap<string, ReadonlySet<string>> = new Map(),
+): string | undefined {
   for (const [pack, { holders }] of located) {
     for (const { agent: key, index } of holders) {
       const agent = cluster.agents.find((one) => one.agentKey === key);
@@ -86,6 +101,7 @@ function missingShard(cluster: DataCluster, located: Located): string | undefine
       const name = shardName({ pack: pack as PackEntry['pack'], index });
       const { files, harmed } = agent.disk.shards;
       if (files.get(name)?.isDurable === true || harmed.has(name)) continue;
+      if (extras.get(key)?.has(name) === true) continue;
       return `${agent.name} is said to hold ${pack.slice(0, 8)} ${index}`;
     }
   }

@@ -1,9 +1,10 @@
 import { equal } from '../../../src/base/bytes.ts';
 import type { DataAgent } from '../agent.ts';
 import type { DataCluster } from '../cluster.ts';
+import { extrasOn } from '../extras.ts';
 import type { DataChecker } from '../observation.ts';
 
-/** A shard that an honest peer has for good stays, and stays as it is. */
+/** A shard that an honest peer has for good stays, and stays as it is, unless it was marked as extra before. */
 export class Kept implements DataChecker {
   readonly name = 'kept';
   readonly #known = new Map<DataAgent, Map<string, Uint8Array>>();
@@ -28,8 +29,9 @@ export class Kept implements DataChecker {
         return `shard ${name.slice(0, 8)} has changed`;
       }
     }
+    const extras = extrasOn(agent);
     for (const [name, file] of files) {
-      if (file.isDurable && !harmed.has(name)) known.set(name, file.bytes);
+      if (file.isDurable && !harmed.has(name) && !extras.has(name)) known.set(name, file.bytes);
     }
     return undefined;
   }

@@ -1,9 +1,10 @@
 import type { DataCluster } from '../cluster.ts';
+import { extrasOn } from '../extras.ts';
 import type { DataChecker } from '../observation.ts';
 import { shardName } from '../shard-files.ts';
 import { packsOn } from '../pack-facts.ts';
 
-/** Where there are enough sites, no site holds two shards of one coded pack. */
+/** Where there are enough sites, no site holds two shards of one coded pack, beside full copies. */
 export class OneShardASite implements DataChecker {
   readonly name = 'one-shard-a-site';
 
@@ -13,12 +14,14 @@ export class OneShardASite implements DataChecker {
     for (const { record, source } of cluster.snapshots.values()) {
       for (const { pack, k, m } of packsOn(source, record) ?? []) {
         if (k === 1 || k + m > Math.min(siteCount, cluster.plan.siteCount)) continue;
-        for (const { disk, name } of cluster.honest()) {
+        for (const agent of cluster.honest()) {
+          const extras = extrasOn(agent);
           let held = 0;
           for (let index = 0; index < k + m; index++) {
-            if (disk.shards.files.has(shardName({ pack, index }))) held++;
+            const name = shardName({ pack, index });
+            if (agent.disk.shards.files.has(name) && !extras.has(name)) held++;
           }
-          if (held > 1) return `${name} holds ${held} shards of ${pack.slice(0, 8)}`;
+          if (held > 1) return `${agent.name} holds ${held} shards of ${pack.slice(0, 8)}`;
         }
       }
     }

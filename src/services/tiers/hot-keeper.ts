@@ -113,7 +113,8 @@ export class HotKeeper {
       if (codeOf(error) !== undefined) this.#problem = (error as Error).message;
       throw error;
     }
-    const isDone = this.#waiting === 0 && !extras.isSomeLeaving && this.#owed.soonCount === 0;
+    const isQuiet = this.#waiting === 0 && !extras.isSomeLeaving && this.#owed.soonCount === 0;
+    const isDone = plan.isCertain && isQuiet;
     this.#doneFor = isDone ? judgement : undefined;
     this.#dueMs = clock.monotonicMs() + agedMs;
   }

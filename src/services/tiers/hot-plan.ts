@@ -16,6 +16,8 @@ export type HotPlanOptions = HotDatasetsOptions & {
   readonly standing: Standing;
   /** Caught without what it has signed for. */
   readonly isFailing: (agent: AgentKey) => boolean;
+  /** False after a start, until the control log has been heard: an older policy may still be in force here. */
+  readonly isPolicyKnown: () => boolean;
   readonly store: Pick<ShardStore, 'indexes' | 'trash'>;
   readonly extras: Pick<ExtraShards, 'packs' | 'maskOf'>;
 };
@@ -31,7 +33,7 @@ export type HotPlan = {
 };
 
 export async function planHot(options: HotPlanOptions, survey: Survey): Promise<HotPlan> {
-  const { ledger, self, standing } = options;
+  const { ledger, self, standing, isPolicyKnown } = options;
   const own = ledger.roster.member(self);
   const wanted = new Map<PackId, PackEntry>();
   const underWay = new Set<PackId>();
@@ -55,7 +57,7 @@ export async function planHot(options: HotPlanOptions, survey: Survey): Promise<
       }
     }
   }
-  return { wanted, underWay, isCertain: missingLists === 0 };
+  return { wanted, underWay, isCertain: missingLists === 0 && isPolicyKnown() };
 }
 
 function hostIn({ packs, freeBytes }: Survey, member: Member, entry: PackEntry): HotHost {

@@ -276,6 +276,22 @@ describe('a full copy that is wanted no more', () => {
     expect(held(0, pack)).toEqual([]);
   });
 
+  test('stays after a start until the host knows what the policy says', async () => {
+    const pack = await writtenPack(1, { k: 4, m: 1 });
+    await backUp([pack]);
+    await host(0).hot.round();
+    await cluster.sync();
+    rules.hot = undefined;
+    rules.isKnown = false;
+    await cluster.clock.advance(agedMs);
+    await cool(0);
+    expect(held(0, pack)).toEqual([0, 1, 2, 3]);
+    expect((await wordOf(0, pack)).mask).toBe(0b1111);
+    rules.isKnown = true;
+    await cool(0);
+    expect(held(0, pack)).toEqual([]);
+  });
+
   test('stays when it is wanted again meanwhile, and is signed for again', async () => {
     const pack = await writtenPack(1, { k: 4, m: 1 });
     await backUp([pack]);

@@ -68,6 +68,7 @@ function options(hotSites = ['ams1']): HotPlanOptions {
     nowMs: () => 0,
     standing: { isLost: () => false, isLeaving: ({ agentKey }) => agentKey === leaving },
     isFailing: (agent) => agent === failing,
+    isPolicyKnown: () => true,
     store: { indexes: () => held, trash: () => [] },
     extras: { packs: () => (extraMask === 0 ? [] : [pack]), maskOf: () => extraMask },
   };
