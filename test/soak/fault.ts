@@ -8,8 +8,6 @@ export type Fault = {
   readonly site: string;
   readonly atMs: number;
   detail: string;
-  /** Whose shards were deleted: how many it must have again. */
-  shardsOwed?: number;
   /** When it was over by itself: the agent runs, the cable is mended. Undefined: it mends by nobody but the cluster. */
   endedMs?: number;
   /** When somebody of the cluster knew. */

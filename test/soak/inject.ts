@@ -46,7 +46,6 @@ async function kill({ cluster, random }: Injection, fault: Fault): Promise<void>
 async function wipe({ cluster, random }: Injection, fault: Fault): Promise<void> {
   const isRunning = random.chance(0.5);
   const count = shardFiles(cluster.state(fault.site)).length;
-  fault.shardsOwed = count;
   fault.detail = `${count} shards deleted ${isRunning ? 'under the running agent' : 'while it was down'}`;
   if (!isRunning) await cluster.kill(fault.site);
   const shards = join(cluster.state(fault.site), 'shards');

@@ -11,7 +11,15 @@ import { type Fault, type FaultKind, faultKinds } from './fault.ts';
 import { inject } from './inject.ts';
 import { formPatiently, restorePatiently } from './patience.ts';
 import { machineInWords, type SoakReport } from './report.ts';
-import { damagedAt, lostPacks, readBack, tasksIn, trouble, watchFor } from './watch.ts';
+import {
+  damagedAt,
+  lostPacks,
+  readBack,
+  shardsCounted,
+  tasksIn,
+  trouble,
+  watchFor,
+} from './watch.ts';
 
 export type SoakOptions = {
   readonly seed: number;
@@ -126,7 +134,10 @@ export class Soak implements AsyncDisposable {
     const isLost = (await lostPacks(this.#cluster, sites)) > 0;
     if (isLost) this.#fail('packs are lost, though no more sites were struck than may fail');
     // What has not been noticed cannot have been made good.
-    const what = await this.#untilWhole(() => faults.every((fault) => this.#isNoticed(fault)));
+    const what = await this.#untilWhole(async () => {
+      for (const fault of faults) if (!(await this.#isNoticed(fault))) return false;
+      return true;
+    });
     watching.abort();
     await Promise.all(watches);
     for (const fault of faults) this.#settle(fault, what);
@@ -134,9 +145,10 @@ export class Soak implements AsyncDisposable {
   }
 
   /** Whole in the eyes of agents that have not missed everything yet would not mean much. */
-  #isNoticed({ site, detectedMs, shardsOwed = 0 }: Fault): boolean {
+  async #isNoticed({ site, detectedMs }: Fault): Promise<boolean> {
     if (detectedMs === undefined) return false;
-    return shardFiles(this.#cluster.state(site)).length >= shardsOwed;
+    const counted = await shardsCounted(this.#cluster, site);
+    return counted !== undefined && counted <= shardFiles(this.#cluster.state(site)).length;
   }
 
   #draw(site: string): Fault {
@@ -169,12 +181,12 @@ export class Soak implements AsyncDisposable {
 
   /** @returns what is still wrong when time is over. */
   async #untilWhole(
-    isNoticed: () => boolean = () => true,
+    isNoticed: () => Promise<boolean> = async () => true,
     isEverything = false,
   ): Promise<string | undefined> {
     const endMs = this.#nowMs() + mendWithinMs;
     for (;;) {
-      const what = isNoticed()
+      const what = (await isNoticed())
         ? await trouble(this.#cluster, { sites, surviveSites, isEverything })
         : 'nobody has noticed';
       if (what === undefined || this.#nowMs() > endMs) return what;
@@ -212,7 +224,7 @@ export class Soak implements AsyncDisposable {
   }
 
   async #lookAtTheEnd(): Promise<void> {
-    const what = await this.#untilWhole(() => true, true);
+    const what = await this.#untilWhole(async () => true, true);
     if (what !== undefined) this.#fail(`not whole at the end: ${what}`);
     await this.#cluster.expect(0, ['backup', this.#tree, '--json'], source);
     const check = await this.#cluster.run(['check', '--read-data', '--json'], 'fra1');

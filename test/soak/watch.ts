@@ -57,6 +57,15 @@ export async function damagedAt(cluster: Cluster, site: string): Promise<number>
   return report?.damaged ?? 0;
 }
 
+/** Shards that this agent believes to hold; undefined while it does not answer. */
+export async function shardsCounted(cluster: Cluster, site: string): Promise<number | undefined> {
+  const peers = await cluster
+    .api(site)
+    .peers()
+    .catch(() => []);
+  return peers.find(({ name }) => name === site)?.shards;
+}
+
 /** Shards that this agent knows to be missing, also what may wait; 0 while it does not answer. */
 export async function tasksIn(cluster: Cluster, site: string): Promise<number> {
   const report = await cluster

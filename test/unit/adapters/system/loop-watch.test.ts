@@ -15,3 +15,18 @@ test('a loop that was not watched yet was not late', () => {
   using watch = watchLoop();
   expect(watch.p99Ms()).toBe(0);
 });
+
+test('watching begins anew for each, also after one that was late, and for two at once', async () => {
+  const late = watchLoop();
+  await sleep(20);
+  const endMs = performance.now() + 150;
+  while (performance.now() < endMs);
+  await sleep(20);
+  using other = watchLoop();
+  late[Symbol.dispose]();
+  late[Symbol.dispose]();
+  using next = watchLoop();
+  using third = watchLoop();
+  await sleep(60);
+  for (const watch of [other, next, third]) expect(watch.p99Ms()).toBeLessThan(100);
+});
