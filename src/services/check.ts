@@ -7,6 +7,8 @@ import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type DataSubset, subsetOf } from '../core/policy/data-subset.ts';
+import { siteTolerance } from '../core/policy/durability.ts';
+import { repairGoal } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Clock, Entropy } from '../ports/runtime.ts';
 import type { DurabilityView } from './durability-view.ts';
@@ -60,14 +62,20 @@ export type CheckResult = {
   readonly badShards: number;
   /** Fewer than k good shards are left of them on the peers that answered. */
   readonly unrecoverablePacks: number;
-  /** Good shards at fewer sites than the code wants. */
+  /** Their good shards outlive fewer sites than the policy asks for, and their code was made for. */
   readonly degradedPacks: number;
   readonly peersAsked: number;
   readonly peersUnreachable: readonly string[];
   readonly durationMs: number;
 };
 
-type Wanted = { entry: PackEntry; dataset: string; good: Map<string, Set<number>> };
+type Wanted = {
+  readonly entry: PackEntry;
+  readonly dataset: string;
+  /** Sites that are there for it. */
+  readonly siteCount: number;
+  readonly good: Map<string, Set<number>>;
+};
 
 const batchReading = 8;
 /** A peer's words are shown to a person. */
@@ -176,8 +184,12 @@ export class Check {
           },
         );
       }
+      const { writer } = record.statement;
+      const of = { writer, dataset: record.manifest.dataset };
+      const siteCount = this.#options.view.storageSites(of).length;
       for (const entry of packs) {
-        if (!wanted.has(entry.pack)) wanted.set(entry.pack, { entry, dataset, good: new Map() });
+        if (wanted.has(entry.pack)) continue;
+        wanted.set(entry.pack, { entry, dataset, siteCount, good: new Map() });
       }
     }
     return wanted;
@@ -281,13 +293,21 @@ export class Check {
   #tally(wanted: Map<PackId, Wanted>): { lost: number; degraded: number } {
     let lost = 0;
     let degraded = 0;
-    for (const { entry, good } of wanted.values()) {
-      const indexes = new Set([...good.values()].flatMap((set) => [...set]));
-      if (indexes.size < entry.k) lost++;
-      else if (good.size < this.#options.view.wantedSites(entry)) degraded++;
+    const { surviveSites } = this.#options.ledger.roster.policy;
+    for (const { entry, siteCount, good } of wanted.values()) {
+      const masks = [...good.values()].map((indexes) => maskOf(indexes));
+      const survives = siteTolerance(entry.k, masks);
+      if (survives < 0) lost++;
+      else if (survives < repairGoal(entry, { surviveSites, siteCount })) degraded++;
     }
     return { lost, degraded };
   }
+}
+
+function maskOf(indexes: Iterable<number>): number {
+  let mask = 0;
+  for (const index of indexes) mask = (mask | (1 << index)) >>> 0;
+  return mask;
 }
 
 type Batch = { readonly batch: readonly PackId[]; readonly readData: boolean };

@@ -80,8 +80,8 @@ export function planRepair(
   const everywhere = readable.reduce((all, { mask }) => (all | mask) >>> 0, 0);
   const had = bitCount(everywhere & known);
   if (had < entry.k) return condition.isAwaited ? { state: 'awaited' } : { state: 'lost', had };
-  const survives = Math.max(0, Math.min(around.surviveSites, around.sites.length - 1));
-  const goal = entry.k === 1 ? survives : Math.min(entry.m, survives);
+  const { surviveSites, sites } = around;
+  const goal = repairGoal(entry, { surviveSites, siteCount: sites.length });
   const layout = new Layout(entry, words, around.sites);
   const spare = layout.tolerance();
   const tasks: RepairTask[] = [];
@@ -99,6 +99,15 @@ export function planRepair(
     layout.add(first, next.index);
   }
   return tasks.length === 0 ? { state: 'whole' } : { state: 'short', tasks };
+}
+
+/** So many sites, whichever they are, a pack outlives when repairs have done what they can for it. */
+export function repairGoal(
+  { k, m }: Pick<PackEntry, 'k' | 'm'>,
+  { surviveSites, siteCount }: { readonly surviveSites: number; readonly siteCount: number },
+): number {
+  const survives = Math.max(0, Math.min(surviveSites, siteCount - 1));
+  return k === 1 ? survives : Math.min(m, survives);
 }
 
 function codeMask({ k, m }: PackEntry): number {
