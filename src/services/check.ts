@@ -7,7 +7,7 @@ import type { AgentKey, PackId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type DataSubset, subsetOf } from '../core/policy/data-subset.ts';
-import { siteTolerance } from '../core/policy/durability.ts';
+import { maskOf, siteTolerance } from '../core/policy/durability.ts';
 import { repairGoal } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Clock, Entropy } from '../ports/runtime.ts';
@@ -295,19 +295,13 @@ export class Check {
     let degraded = 0;
     const { surviveSites } = this.#options.ledger.roster.policy;
     for (const { entry, siteCount, good } of wanted.values()) {
-      const masks = [...good.values()].map((indexes) => maskOf(indexes));
+      const masks = [...good.values()].map(maskOf);
       const survives = siteTolerance(entry.k, masks);
       if (survives < 0) lost++;
       else if (survives < repairGoal(entry, { surviveSites, siteCount })) degraded++;
     }
     return { lost, degraded };
   }
-}
-
-function maskOf(indexes: Iterable<number>): number {
-  let mask = 0;
-  for (const index of indexes) mask = (mask | (1 << index)) >>> 0;
-  return mask;
 }
 
 type Batch = { readonly batch: readonly PackId[]; readonly readData: boolean };

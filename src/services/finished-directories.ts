@@ -1,6 +1,6 @@
+import { Turn } from '../base/turn.ts';
 import type { Clock } from '../ports/runtime.ts';
 import type { DatasetIndex } from './dataset-index.ts';
-import { Turn } from './turn.ts';
 import type { FinishedDirectory } from './tree-scan.ts';
 
 /** Of directories that are remembered at once: the most that holds everybody else up. */

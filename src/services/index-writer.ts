@@ -1,3 +1,4 @@
+import { Turn } from '../base/turn.ts';
 import { KeyedHasher } from '../core/crypto/hash.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import { encodeIndexSegment, indexSegmentRecordsMax } from '../core/format/index-segment.ts';
@@ -5,7 +6,6 @@ import type { Clock } from '../ports/runtime.ts';
 import type { DatasetIndex, KnownSegment } from './dataset-index.ts';
 import type { PackWriter, WrittenPack } from './pack-writer.ts';
 import { blobOf } from './pack-writer.ts';
-import { Turn } from './turn.ts';
 
 export type IndexWriterOptions = {
   readonly index: DatasetIndex;

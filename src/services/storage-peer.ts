@@ -6,6 +6,7 @@ import { receiptStream } from '../core/format/statement.ts';
 import type { FactHash, PackId, PeerKey, TraceId } from '../core/ids.ts';
 import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { maskOf } from '../core/policy/durability.ts';
 import type { Network, PullReply, PullRequest } from '../ports/network.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ShardStore, ShardWriter } from '../ports/shard-store.ts';
@@ -277,10 +278,4 @@ function requireRegion({ roster, self }: Ledger, head: ShardHead): void {
   const objection = member === undefined ? undefined : residencyObjection(roster, head, member);
   if (objection === undefined) return;
   throw new HoldfastError('not-permitted', objection, { next: 'holdfast policy show' });
-}
-
-function maskOf(indexes: readonly number[]): number {
-  let mask = 0;
-  for (const index of indexes) mask = (mask | (1 << index)) >>> 0;
-  return mask;
 }

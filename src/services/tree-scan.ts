@@ -1,5 +1,6 @@
 import { concat, equal } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
+import { Turn } from '../base/turn.ts';
 import { hash, KeyedHasher } from '../core/crypto/hash.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { CatalogEntry, CatalogRecord } from '../core/format/catalog-record.ts';
@@ -12,7 +13,6 @@ import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
-import { Turn } from './turn.ts';
 import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
 import { buildEntry, hasContentOf, isUntouched, recordOf } from './scan-entry.ts';

@@ -1,3 +1,4 @@
+import type { RepairReport } from '../../src/agent/upkeep-types.ts';
 import { type Cluster, pause } from '../support/cluster.ts';
 import type { Fault } from './fault.ts';
 
@@ -35,16 +36,17 @@ export async function trouble(
   return undefined;
 }
 
+/** What this agent last knew of repairs; undefined while it does not answer. */
+function repairsKnownTo(cluster: Cluster, site: string): Promise<RepairReport | undefined> {
+  return cluster
+    .api(site)
+    .repairs({ isNow: false })
+    .catch(() => undefined);
+}
+
 /** Packs that no agent knows how to restore. */
 export async function lostPacks(cluster: Cluster, sites: readonly string[]): Promise<number> {
-  const reports = await Promise.all(
-    sites.map((site) =>
-      cluster
-        .api(site)
-        .repairs({ isNow: false })
-        .catch(() => undefined),
-    ),
-  );
+  const reports = await Promise.all(sites.map((site) => repairsKnownTo(cluster, site)));
   return Math.max(0, ...reports.map((report) => report?.lost.length ?? 0));
 }
 
@@ -68,11 +70,7 @@ export async function shardsCounted(cluster: Cluster, site: string): Promise<num
 
 /** Shards that this agent knows to be missing, also what may wait; 0 while it does not answer. */
 export async function tasksIn(cluster: Cluster, site: string): Promise<number> {
-  const report = await cluster
-    .api(site)
-    .repairs({ isNow: false })
-    .catch(() => undefined);
-  return report?.taskCount ?? 0;
+  return (await repairsKnownTo(cluster, site))?.taskCount ?? 0;
 }
 
 export type Watch = {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { decodeShardFileHead } from '../../src/core/format/shard.ts';
 
 /** A shard's file in the state directory of a site. */
@@ -20,13 +20,10 @@ export function shardFiles(stateDir: string): string[] {
 
 /** Whole shards that a site's files hold; damaged ones are left out. */
 export function heldShards(stateDir: string): HeldShard[] {
-  const directory = join(stateDir, 'shards');
-  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  return names.flatMap((name) => {
-    const [, pack, index] = /^[0-9a-f]{2}\/([0-9a-f]{64})\.(\d+)$/.exec(name) ?? [];
-    if (pack === undefined) return [];
-    const path = join(directory, name);
+  return shardFiles(stateDir).map((name) => {
+    const [pack = '', index = ''] = basename(name).split('.');
+    const path = join(stateDir, 'shards', name);
     const { head, size } = decodeShardFileHead(readFileSync(path));
-    return [{ path, pack, index: Number(index), type: head.type, offset: size }];
+    return { path, pack, index: Number(index), type: head.type, offset: size };
   });
 }

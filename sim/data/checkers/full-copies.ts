@@ -10,15 +10,15 @@ import { missingShard } from './honest-view.ts';
 /** In the end a full copy is where the policy wants one, and nowhere else. */
 export class FullCopies implements DataChecker {
   readonly name = 'full-copies';
-  #most = 0;
+  #held = 0;
 
   look(cluster: DataCluster): string | undefined {
     const { hot } = cluster.plan;
     if (hot === undefined) return undefined;
     const extras = held(cluster.at(hot.agent));
-    if (extras > 0 && this.#most === 0) cluster.world.meet('full copy begun');
-    if (extras === 0 && this.#most > 0) cluster.world.meet('full copy removed');
-    this.#most = extras;
+    if (extras > 0 && this.#held === 0) cluster.world.meet('full copy begun');
+    if (extras === 0 && this.#held > 0) cluster.world.meet('full copy removed');
+    this.#held = extras;
     return undefined;
   }
 

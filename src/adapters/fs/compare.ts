@@ -1,11 +1,12 @@
 import { type BigIntStats, closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { compare, equal, printable } from '../../base/bytes.ts';
+import { Turn } from '../../base/turn.ts';
 import { KiB, MiB } from '../../base/units.ts';
 import { kindOf, type Xattr } from '../../core/format/tree.ts';
 import { DirectoryHandle } from './directory-handle.ts';
 import { statOf, statOfFd } from './file-facts.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
-import { Turn } from './turn.ts';
+import { threadTime } from './thread-time.ts';
 import { readXattrs } from './xattrs.ts';
 
 // Says whether a restore brought everything back. It reads both trees itself and shares with the adapters only the
@@ -43,7 +44,7 @@ type Pair<T> = { readonly a: T; readonly b: T; readonly path: string };
 class Comparison {
   readonly #differences: string[] = [];
   #count = 0;
-  readonly #turn = new Turn();
+  readonly #turn = new Turn(threadTime);
   /** Which inode of the one tree stands for which of the other; a hard link is right when both agree. */
   readonly #links = { a: new Map<string, string>(), b: new Map<string, string>() };
   readonly #buffers = { a: Buffer.alloc(MiB), b: Buffer.alloc(MiB) };

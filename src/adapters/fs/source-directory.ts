@@ -1,5 +1,6 @@
 import { closeSync, promises, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { compare, printable } from '../../base/bytes.ts';
+import { Turn } from '../../base/turn.ts';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Xattr } from '../../core/format/tree.ts';
@@ -8,11 +9,11 @@ import type { DirectoryHandle } from './directory-handle.ts';
 import { factsOf, statOf, statOfFd } from './file-facts.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
 import { errnoOf, systemError } from './system-error.ts';
-import { Turn } from './turn.ts';
+import { threadTime } from './thread-time.ts';
 import { readXattrs } from './xattrs.ts';
 
 /** Shared by all directories: a tree of many small ones would hold everybody else up as a large one does. */
-const turn = new Turn();
+const turn = new Turn(threadTime);
 /** A directory file of this size holds some thousand names: worth a thread instead of blocking. */
 const largeDirectorySize = 64 * KiB;
 

@@ -35,6 +35,13 @@ export function bitCount(mask: number): number {
   return (((bits + (bits >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
 }
 
+/** Bit i: i is among the indexes, each below 32. */
+export function maskOf(indexes: Iterable<number>): number {
+  let mask = 0;
+  for (const index of indexes) mask = (mask | (1 << index)) >>> 0;
+  return mask;
+}
+
 /**
  * Site losses that one pack outlives, whichever they are, from the mask that each site holds; -1 when fewer
  * than k distinct shards are left now. Sites may hold the same shard (a copy made by a repair).

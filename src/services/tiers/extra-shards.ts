@@ -3,6 +3,7 @@ import { Turns } from '../../base/turns.ts';
 import { codeOf } from '../../core/errors.ts';
 import { idBytes, idOf, type PackId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
+import { maskOf } from '../../core/policy/durability.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
 import type { Log } from '../../ports/runtime.ts';
 
@@ -157,12 +158,19 @@ export class ExtraShards {
   }
 }
 
-function maskOf(indexes: readonly number[]): number {
-  return indexes.reduce((mask, index) => mask | (1 << index), 0);
-}
-
 function nameOf(pack: PackId): string {
   return prefix + pack.slice(0, 2);
+}
+
+/** Masks by pack, of one record; none of a record that lists something else. */
+export function extrasIn(name: string, record: Uint8Array): [PackId, number][] {
+  const found: [PackId, number][] = [];
+  if (!name.startsWith(prefix)) return found;
+  for (let at = 0; at + entrySize <= record.length; at += entrySize) {
+    const mask = record[at + entrySize - 1] ?? 0;
+    found.push([idOf<PackId>(record.slice(at, at + entrySize - 1)), mask]);
+  }
+  return found;
 }
 
 /** Extra shards as they were last written down. @throws HoldfastError io-error */
@@ -172,10 +180,7 @@ export async function readExtras(records: RecordStore, log: Log): Promise<Map<Pa
     if (!name.startsWith(prefix)) continue;
     try {
       const record = (await records.read(name)) ?? new Uint8Array();
-      for (let at = 0; at + entrySize <= record.length; at += entrySize) {
-        const mask = record[at + entrySize - 1] ?? 0;
-        all.set(idOf<PackId>(record.slice(at, at + entrySize - 1)), mask);
-      }
+      for (const [pack, mask] of extrasIn(name, record)) all.set(pack, mask);
     } catch (error) {
       if (codeOf(error) !== 'corrupt') throw error;
       log.log('warn', storageMessages.extraShardsForgotten, { record: name });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Turn } from '../../../src/services/turn.ts';
+import { Turn } from '../../../src/base/turn.ts';
 
 test('a turn is over after ten milliseconds, and the next begins once others had theirs', async () => {
   let nowMs = 1000;
