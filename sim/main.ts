@@ -4,6 +4,7 @@ import { dataMain } from './data/main.ts';
 import { keepingMain } from './keeping/main.ts';
 import { mutants } from './mutants.ts';
 import { type Outcome, Simulation } from './simulation.ts';
+import { cheatMain } from './year/cheat-main.ts';
 import { yearMain } from './year/main.ts';
 
 const { values } = parseArgs({
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     data: { type: 'boolean', default: false },
     keeping: { type: 'boolean', default: false },
     year: { type: 'boolean', default: false },
+    cheat: { type: 'boolean', default: false },
     profile: { type: 'string', default: 'C' },
     times: { type: 'string', default: '1' },
     mutants: { type: 'boolean', default: false },
@@ -76,6 +78,7 @@ async function main(): Promise<boolean> {
     const { trace: hasTrace, mutants: isHunt } = values;
     return keepingMain({ seed: first, swarm: minutes, hasTrace, isHunt });
   }
+  if (values.cheat) return cheatMain({ seed: first, swarm: minutes });
   if (values.year) {
     const { profile, mutants: isHunt } = values;
     const times = Number(values.times);

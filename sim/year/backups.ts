@@ -97,14 +97,13 @@ export class YearBackups {
     const { ledger, peers, person } = source;
     const of = { writer: person.agentKey, dataset: id };
     const self = person.agentKey;
-    const standing = { isLost: (site: string) => source.lost.has(site), isLeaving: () => false };
     const placer = new parts.PackPlacer({
       ledger,
       self,
       peers,
       of,
       ownFreeBytes: () => 1,
-      standing,
+      standing: source.standing,
     });
     const written: WrittenPack = {
       ...{ ordinal: seed, entry, keyEpoch: 1, encoded, records: [], bytesDense: 0 },

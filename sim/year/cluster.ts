@@ -9,7 +9,7 @@ import type { YearParts } from './parts.ts';
 /** Snapshots that are kept, of one a day: older ones have expired. */
 export const keptSnapshots = 30;
 export const surviveSites = 2;
-const siteCount = 8;
+export const siteCount = 8;
 /** The policy's `siteLostAfter`: with the shipped quarter of an hour each outage of an evening would move 2.7 GiB. */
 export const siteLostAfterMs = 12 * hourMs;
 /** Statements arrive within seconds; who hears of one waits for what else is said. */

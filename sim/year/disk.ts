@@ -1,8 +1,9 @@
 import type { ShardFile } from '../data/shard-files.ts';
 import { AuditFile } from '../data/audit.ts';
 import { Device } from '../data/device.ts';
-import { ShardFiles } from '../data/shard-files.ts';
+import { ShardFiles, shardName } from '../data/shard-files.ts';
 import type { Life, World } from '../world.ts';
+import type { Lie } from './shards.ts';
 
 /** A disk that takes no time: what it would take is the pace of who reads. */
 class SwiftDevice extends Device {
@@ -30,6 +31,9 @@ export class YearDisk {
   readonly records = new AuditFile();
   /** Files of which bits have turned, as they were written. */
   readonly rotten = new Set<ShardFile>();
+  /** Of a cheat: what it has thrown away and pretends to have. */
+  readonly dropped = new Map<string, ShardFile>();
+  lie: Lie | undefined;
 
   constructor(world: World, facts: Map<string, Uint8Array>) {
     this.device = new SwiftDevice(world, facts);
@@ -40,6 +44,13 @@ export class YearDisk {
     file.bytes = file.bytes.slice();
     file.bytes[at % file.bytes.length] = (file.bytes[at % file.bytes.length] as number) ^ 1;
     this.rotten.add(file);
+  }
+
+  /** The file goes, and its owner goes on as if it were there. */
+  drop(file: ShardFile): void {
+    const name = shardName(file);
+    this.shards.files.delete(name);
+    this.dropped.set(name, file);
   }
 
   isGood(file: ShardFile): boolean {

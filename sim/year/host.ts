@@ -8,6 +8,7 @@ import type { Cancel, Clock, Log } from '../../src/ports/runtime.ts';
 import type { ShardStore } from '../../src/ports/shard-store.ts';
 import type { Ledger } from '../../src/services/ledger.ts';
 import type { Peers } from '../../src/services/peers.ts';
+import type { Challenger } from '../../src/services/repair/challenger.ts';
 import type { RepairKeeper } from '../../src/services/repair/repair-keeper.ts';
 import type { Scrub } from '../../src/services/repair/scrub.ts';
 import type { Standing } from '../../src/services/standing.ts';
@@ -15,19 +16,17 @@ import type { StoragePeer } from '../../src/services/storage-peer.ts';
 import { SimAuditRecords } from '../data/audit.ts';
 import type { Person } from '../data/cast.ts';
 import { shippedCompute, simCompute } from '../data/compute.ts';
-import { shardName } from '../data/shard-files.ts';
-import { SimShards } from '../data/shards.ts';
 import { DataFacts, DataLog } from '../data/stores.ts';
 import { epochMs, Life } from '../world.ts';
 import type { YearCluster } from './cluster.ts';
 import { YearDisk } from './disk.ts';
+import { YearShards } from './shards.ts';
 import { shortStepMs } from './steps.ts';
 
 /** Bytes of a real pack for each byte here; a pack of 16 MiB is one of a kibibyte. */
 export const scale = 16 * 1024;
 /** What a host reads a second, of the shipped default, in bytes of here. Repairs count whole leaves, of which a shard is one. */
 const scrubPace = (32 * MiB) / scale;
-const shardsOfHere = 16;
 
 /** A run of the program. */
 type Run = {
@@ -35,28 +34,16 @@ type Run = {
   readonly storage: StoragePeer;
   readonly repairs: RepairKeeper;
   readonly scrub: Scrub;
+  readonly challenger: Challenger;
 };
 
 const compute = simCompute(shippedCompute, async () => {});
 
-/** A store with as many shards of a pack as there can be here: it is asked often. */
-class YearShards extends SimShards {
-  readonly #disk: YearDisk;
-
-  constructor(disk: YearDisk, life: Life) {
-    const room = 1024 * 1024 * MiB;
-    super({ files: disk.shards, device: disk.device, life, capacity: () => room });
-    this.#disk = disk;
-  }
-
-  override indexes(pack: PackId): readonly number[] {
-    const { files } = this.#disk.shards;
-    const found: number[] = [];
-    for (let index = 0; index < shardsOfHere; index++) {
-      if (files.has(shardName({ pack, index }))) found.push(index);
-    }
-    return found;
-  }
+/** Who is asked answers at once here. */
+function untilAborted(_: number, { signal }: Cancel = {}): Promise<void> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** A host at a site of its own: its disk stays, its program starts and stops. */
@@ -140,26 +127,34 @@ export class YearHost {
     const self = this.person.agentKey;
     const network = { pull: (...asked) => this.#pull(...asked) } as Pick<Network, 'pull'>;
     const { isDiscarded } = this.#cluster;
-    const standing = this.#standing();
+    const { standing } = this;
+    const alarms = { raise: async () => {} };
     const storage = new parts.StoragePeer({
       ...{ network: network as Network, ledger, store, facts, log, isDiscarded },
     });
     const shared = { ledger, facts, self, standing, clock, log, records, isDiscarded };
     const { peers } = this;
-    const view = new parts.RepairView({ ...shared, peers, isFailing: () => false });
+    const view = new parts.RepairView({ ...shared, peers });
     // A leaf of 64 KiB stands for a whole shard.
     const leaves = (this.#cluster.shardSize * scale) / limits.leafSize;
     const pace = new parts.Pace(clock, () => (32 * MiB) / leaves);
     const reading = { pace, repairReads: new parts.RepairReads(clock) };
-    const alarms = { raise: async () => {} };
+    const repairs = new parts.RepairKeeper({
+      ...{ ...shared, peers, view, store, storage, alarms, isEnabled: true },
+      rebuilder: new parts.ShardRebuilder({ ...reading, network, store, compute, clock, log }),
+      badPacks: await parts.BadPacks.read(records),
+    });
+    const challenger = parts.Challenger.open(
+      {
+        ...{ ledger, peers, network, self, standing, records, alarms, log },
+        survey: async () => (await repairs.recent()).survey,
+        clock: { ...clock, sleep: untilAborted },
+        entropy: this.#cluster.world.random,
+      },
+      undefined,
+    );
     this.run = {
-      store,
-      storage,
-      repairs: new parts.RepairKeeper({
-        ...{ ...shared, peers, view, store, storage, alarms, isEnabled: true },
-        rebuilder: new parts.ShardRebuilder({ ...reading, network, store, compute, clock, log }),
-        badPacks: await parts.BadPacks.read(records),
-      }),
+      ...{ store, storage, repairs, challenger },
       scrub: parts.Scrub.open(
         {
           ...{ store, records, clock, log, alarms, entropy: this.#cluster.world.random },
@@ -200,8 +195,12 @@ export class YearHost {
     } as unknown as Peers;
   }
 
-  #standing(): Standing {
-    return { isLost: (site) => this.lost.has(site), isLeaving: () => false };
+  get standing(): Standing {
+    return {
+      isLost: (site) => this.lost.has(site),
+      isLeaving: () => false,
+      isFailing: (agent) => this.run?.challenger.isFailing(agent) === true,
+    };
   }
 
   async #pull(...[peer, { pack, index, leaf, count, withHead }]: Parameters<Network['pull']>) {
@@ -241,6 +240,20 @@ export class YearHost {
     // What is whole stays whole until somebody says something else.
     const dueMs = isWhole ? Number.POSITIVE_INFINITY : this.#startMs + run.repairs.dueMs;
     this.lookAtMs = Math.max(this.#cluster.nowMs + shortStepMs, dueMs);
+  }
+
+  /** Asks each of the others for a leaf, as it does all day long. */
+  async challenge(): Promise<void> {
+    const before = this.failing.join();
+    await this.run?.challenger.round();
+    if (this.failing.join() !== before) this.lookSoon();
+  }
+
+  /** Who has not shown it what they have signed for. */
+  get failing(): YearHost[] {
+    return this.#cluster.hosts.filter(
+      ({ person }) => this.run?.challenger.isFailing(person.agentKey) === true,
+    );
   }
 
   /** Statements have come. */

@@ -1,4 +1,5 @@
 import { MutantBuild } from '../raft/mutants-build.ts';
+import { runCheat } from './cheat.ts';
 import type { YearMutant } from './mutants.ts';
 import { partsFolders, partsOf } from './parts.ts';
 import { ratesOf, type YearRates } from './rates.ts';
@@ -16,13 +17,16 @@ export const small = {
 
 /** Years from the first seed on, until one finds the bug by its rule, or there were enough. */
 export async function huntYear(
-  { patches, yearsMax, by }: YearMutant,
+  { patches, yearsMax, by, isOfCheats = false }: YearMutant,
   { firstSeed }: { readonly firstSeed: number },
 ): Promise<YearFind> {
   using build = new MutantBuild(patches, partsFolders);
   const parts = await partsOf(build);
   for (let years = 1; years <= yearsMax; years++) {
-    const { violation } = await runYear(firstSeed + years - 1, { ...small, parts });
+    const seed = firstSeed + years - 1;
+    const { violation } = isOfCheats
+      ? await runCheat(seed, { parts })
+      : await runYear(seed, { ...small, parts });
     if (violation !== undefined && by.includes(violation.rule)) return { years, violation };
   }
   return { years: yearsMax, violation: undefined };

@@ -9,6 +9,8 @@ export type YearMutant = {
   /** Of years from the first seed on. */
   readonly yearsMax: number;
   readonly patches: readonly Patch[];
+  /** It shows in days with a cheat, one of each kind from three seeds. */
+  readonly isOfCheats?: boolean;
 };
 
 const service = (file: string, old: string, replacement: string): Patch => ({
@@ -58,6 +60,46 @@ export const yearMutants: readonly YearMutant[] = [
         "if (member === undefined || standing.isLost(member.site)) return 'gone';",
         "if (member === undefined) return 'gone';",
       ),
+    ],
+  },
+  {
+    name: 'believes whatever a peer shows',
+    ...{ isOfCheats: true, by: ['caught'], yearsMax: 3 },
+    patches: [
+      {
+        file: 'services/leaf-fetcher.ts',
+        old: 'if (!checkLeaf(head, leaf, answer.bytes.subarray(at, at + size))) {',
+        new: 'if (!checkLeaf(head, leaf, answer.bytes.subarray(at, at + size)) && false) {',
+      },
+    ],
+  },
+  {
+    name: 'takes no answer for no news, however often',
+    ...{ isOfCheats: true, by: ['caught'], yearsMax: 3 },
+    patches: [
+      service('challenger.ts', 'if (unanswered < unansweredMax) return false;', 'return false;'),
+    ],
+  },
+  {
+    name: 'blames whoever has lost something before they can say so',
+    ...{ isOfCheats: true, by: ['slander'], yearsMax: 3 },
+    patches: [
+      service(
+        'challenger.ts',
+        '    known.doubts.set(name, { ...claim, sinceMs, unanswered, passedBefore });',
+        "    await this.#catch(member, { ...claim, sinceMs, unanswered, passedBefore }, 'failed');",
+      ),
+    ],
+  },
+  {
+    name: 'waits for a failing host to make its shards anew',
+    ...{ isOfCheats: true, by: ['mended'], yearsMax: 3 },
+    patches: [
+      {
+        file: 'core/policy/repair-plan.ts',
+        old: '    this.#able = sites.filter(({ hosts }) => hosts.some(({ canTake }) => canTake));',
+        new: '    this.#able = sites;',
+      },
     ],
   },
 ];

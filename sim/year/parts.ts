@@ -2,6 +2,7 @@ import { Ledger } from '../../src/services/ledger.ts';
 import { Pace } from '../../src/services/pace.ts';
 import { PackPlacer } from '../../src/services/pack-placer.ts';
 import { BadPacks } from '../../src/services/repair/bad-packs.ts';
+import { Challenger } from '../../src/services/repair/challenger.ts';
 import { RepairKeeper } from '../../src/services/repair/repair-keeper.ts';
 import { RepairReads } from '../../src/services/repair/repair-reads.ts';
 import { RepairView } from '../../src/services/repair/repair-view.ts';
@@ -13,6 +14,7 @@ import type { MutantBuild } from '../raft/mutants-build.ts';
 /** What hosts are made of: shipped, or a copy with a bug in it. */
 export type YearParts = {
   readonly BadPacks: typeof BadPacks;
+  readonly Challenger: typeof Challenger;
   readonly Ledger: typeof Ledger;
   readonly Pace: typeof Pace;
   readonly PackPlacer: typeof PackPlacer;
@@ -27,6 +29,7 @@ export type YearParts = {
 
 export const shippedParts: YearParts = {
   BadPacks,
+  Challenger,
   Ledger,
   Pace,
   PackPlacer,
@@ -41,6 +44,7 @@ export const shippedParts: YearParts = {
 
 const files: Readonly<Record<keyof YearParts, string>> = {
   BadPacks: 'services/repair/bad-packs.ts',
+  Challenger: 'services/repair/challenger.ts',
   Ledger: 'services/ledger.ts',
   Pace: 'services/pace.ts',
   PackPlacer: 'services/pack-placer.ts',

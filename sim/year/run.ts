@@ -5,8 +5,9 @@ import { packSize, YearBackups } from './backups.ts';
 import { surviveSites, YearCluster } from './cluster.ts';
 import { type FaultKind, YearFaults } from './faults.ts';
 import { shippedParts, type YearParts } from './parts.ts';
+import { YearPlay } from './play.ts';
 import type { YearRates } from './rates.ts';
-import { shortStepMs, stepMs } from './steps.ts';
+import { stepMs } from './steps.ts';
 import { type Harm, type YearViolation, YearWatch } from './watch.ts';
 
 export type YearOptions = {
@@ -77,51 +78,4 @@ export async function runYear(seed: number, options: YearOptions): Promise<YearR
     shardsMade: play.shardsMade,
     wholeShare: packMs === 0 ? 1 : 1 - shortPackMs / packMs,
   };
-}
-
-/** Lets time pass: everybody does what is due, in small steps while something is being mended. */
-class YearPlay {
-  readonly #cluster: YearCluster;
-  readonly #backups: YearBackups;
-  readonly #watch: YearWatch;
-  shardsMade = 0;
-
-  constructor(cluster: YearCluster, backups: YearBackups, watch: YearWatch) {
-    this.#cluster = cluster;
-    this.#backups = backups;
-    this.#watch = watch;
-  }
-
-  async pass(ms: number): Promise<void> {
-    const cluster = this.#cluster;
-    const endMs = cluster.nowMs + ms;
-    while (cluster.nowMs < endMs) {
-      await this.#everybody();
-      const isDue = cluster.hosts.some(
-        (host) => host.run !== undefined && (host.isBusy || host.lookAtMs < endMs),
-      );
-      const spanMs = isDue ? Math.min(shortStepMs, endMs - cluster.nowMs) : endMs - cluster.nowMs;
-      cluster.nowMs += spanMs;
-      for (const host of cluster.hosts) host.pass(spanMs);
-      this.#watch.look();
-    }
-  }
-
-  async #everybody(): Promise<void> {
-    const cluster = this.#cluster;
-    for (const host of cluster.hosts) if (host.isUp && host.run === undefined) await host.start();
-    await cluster.spread();
-    if (this.#backups.waiting > 0 && cluster.source.run !== undefined) {
-      await this.#backups.deliver();
-    }
-    for (const host of cluster.hosts) {
-      if (host.run === undefined || !host.isUp || host.isBusy) continue;
-      const before = host.run.repairs.state.made;
-      const receipts = host.receipts;
-      await host.work();
-      this.shardsMade += host.run.repairs.state.made - before;
-      // Told at once: whoever comes next in this step knows what was made.
-      if (host.receipts !== receipts) await cluster.spread();
-    }
-  }
 }

@@ -76,7 +76,7 @@ export class YearWatch {
       this.packMs += spanMs;
       this.spareMin = Math.min(this.spareMin, count - entry.k);
       if (count < entry.k)
-        this.#fail('loss', `of pack ${pack.slice(0, 8)} ${count} shards are left`);
+        this.fail('loss', `of pack ${pack.slice(0, 8)} ${count} shards are left`);
       if (count >= entry.k + entry.m) {
         this.#shortSinceMs.delete(pack);
         continue;
@@ -85,7 +85,7 @@ export class YearWatch {
       const sinceMs = this.#shortSinceMs.get(pack) ?? nowMs;
       this.#shortSinceMs.set(pack, sinceMs);
       this.shortMsMax = Math.max(this.shortMsMax, nowMs - sinceMs);
-      if (nowMs - sinceMs > mendMs) this.#fail('mended', `pack ${pack.slice(0, 8)} stays short`);
+      if (nowMs - sinceMs > mendMs) this.fail('mended', `pack ${pack.slice(0, 8)} stays short`);
     }
     for (const known of [this.#shortSinceMs, this.#committed]) {
       for (const pack of known.keys()) if (!kept.has(pack)) known.delete(pack);
@@ -99,7 +99,7 @@ export class YearWatch {
       if (harm.mendedMs !== undefined) continue;
       if (isNoticed(harm, this.#cluster)) harm.foundMs ??= nowMs;
       if (harm.foundMs === undefined && nowMs - harm.atMs > findMs) {
-        this.#fail('found', `${harm.kind} at ${harm.host.name} is not noticed`);
+        this.fail('found', `${harm.kind} at ${harm.host.name} is not noticed`);
       }
       const isWhole = [...harm.packs].every(
         (pack) => !kept.has(pack) || !this.#shortSinceMs.has(pack),
@@ -127,7 +127,7 @@ export class YearWatch {
       if (!this.#committed.has(pack.entry.pack)) continue;
       count++;
       if (!this.#reads(pack))
-        this.#fail('content', `pack ${pack.entry.pack.slice(0, 8)} is another`);
+        this.fail('content', `pack ${pack.entry.pack.slice(0, 8)} is another`);
     }
     return count;
   }
@@ -163,16 +163,22 @@ export class YearWatch {
     });
   }
 
+  /** Packs that lack a shard. */
+  get shortPacks(): number {
+    return this.#shortSinceMs.size;
+  }
+
   /** After the end of all trouble nothing is missing. */
   settled(): void {
     const [pack] = this.#shortSinceMs.keys();
     if (pack !== undefined)
-      this.#fail('whole', `${this.#shortSinceMs.size} packs are short in the end`);
+      this.fail('whole', `${this.#shortSinceMs.size} packs are short in the end`);
     const open = this.harms.find(({ mendedMs }) => mendedMs === undefined);
-    if (open !== undefined) this.#fail('whole', `${open.kind} at ${open.host.name} is not mended`);
+    if (open !== undefined) this.fail('whole', `${open.kind} at ${open.host.name} is not mended`);
   }
 
-  #fail(rule: string, text: string): void {
+  /** The first counts. */
+  fail(rule: string, text: string): void {
     this.violation ??= { atMs: this.#cluster.nowMs, rule, text };
   }
 }

@@ -155,7 +155,10 @@ export class Agent implements AsyncDisposable {
     this.harm = harmWatch(this, ports);
     const saidTo = { network, ledger, facts, clock, logger: log };
     this.sync = new Sync({ ...saidTo, peers: this.peers, budget, ...syncRules(this) });
-    const standing = standingOf(() => this.control.log.state);
+    const standing = standingOf(
+      () => this.control.log.state,
+      (agent) => this.upkeep.challenger.isFailing(agent),
+    );
     this.standing = standing;
     this.view = new DurabilityView(ledger, facts, standing);
     const budgets = new BudgetBook(

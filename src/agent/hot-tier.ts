@@ -2,7 +2,6 @@ import type { DatasetRule, PolicyTerms } from '../core/policy/policy-terms.ts';
 import type { Cancel } from '../ports/runtime.ts';
 import type { ManifestRecord } from '../services/ledger.ts';
 import type { BadPacks } from '../services/repair/bad-packs.ts';
-import type { Challenger } from '../services/repair/challenger.ts';
 import type { Survey } from '../services/repair/pack-survey.ts';
 import type { RepairKeeper } from '../services/repair/repair-keeper.ts';
 import type { ShardRebuilder } from '../services/repair/shard-rebuilder.ts';
@@ -15,7 +14,6 @@ export type HotTierOptions = Omit<UpkeepOptions, 'badPacks'> & {
   readonly rebuilder: ShardRebuilder | undefined;
   readonly repairs: RepairKeeper;
   readonly badPacks: BadPacks;
-  readonly challenger: Challenger;
 };
 
 /** Full copies at the sites that the policy names: those that this host makes, and how far all of them are. */
@@ -26,7 +24,7 @@ export class HotTier {
 
   constructor(options: HotTierOptions) {
     const { ledger, self, control, packUse, store, storage, rebuilder, repairs } = options;
-    const { locks, hostClock, challenger, promises: records, tiers, config } = options;
+    const { locks, hostClock, promises: records, tiers, config } = options;
     const policy = (): Pick<PolicyTerms, 'rules'> => control.log.state.policy.current;
     const shared = {
       ...options,
@@ -42,7 +40,6 @@ export class HotTier {
       const ownSite = ledger.roster.member(self)?.site ?? '';
       this.keeper = new HotKeeper({
         ...{ ...shared, sinceMs, store, storage, rebuilder },
-        isFailing: (agent) => challenger.isFailing(agent),
         isPolicyKnown: () => control.log.status().leader !== undefined,
         judge: ({ isNow }) => (isNow ? repairs.look() : repairs.recent()),
         isAsked: () => policy().rules.some((rule) => rule.tiers?.hot?.sites.includes(ownSite)),

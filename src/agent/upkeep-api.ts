@@ -105,9 +105,10 @@ export function scrubStatus(agent: Agent): ScrubReport | undefined {
 /** What is known of a member's word on what it holds. */
 export function possessionOf(agent: Agent, member: Member): PossessionReport | undefined {
   if (!member.hasRole('storage')) return undefined;
-  const { caught, ...report } = agent.upkeep.challenger.report(member);
+  const { caught, unanswered, ...report } = agent.upkeep.challenger.report(member);
   const isSelf = member.agentKey === agent.member().agentKey;
-  return { ...report, ...(isSelf ? { state: 'self' as const } : {}), caught: [...caught] };
+  const shards = { caught: [...caught], unanswered: [...unanswered] };
+  return { ...report, ...(isSelf ? { state: 'self' as const } : {}), ...shards };
 }
 
 async function repairReport(agent: Agent): Promise<RepairReport> {

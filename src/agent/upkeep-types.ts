@@ -114,8 +114,10 @@ export type PossessionReport = {
   passed: number;
   failed: number;
   silent: number;
-  /** Shards (pack/index) that it has signed for and does not have. */
+  /** Shards (pack/index) that it has signed for and does not have, or does not show. */
   caught: string[];
+  /** Shards (pack/index) of which it has shown nothing yet, nor denied them. */
+  unanswered: string[];
 };
 
 export type RepairReport = {

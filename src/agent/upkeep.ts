@@ -117,7 +117,6 @@ export class Upkeep {
     this.repairBandwidth = config.repair.bandwidth;
     this.view = new RepairView({
       ...options,
-      isFailing: (agent) => this.challenger.isFailing(agent),
       isDiscarded: (record) => packUse.isDiscarded(record),
     });
     const slowed = (usual: number): number => {
@@ -153,8 +152,8 @@ export class Upkeep {
             ruleFor: (name) => options.control.log.state.policy.ruleFor(name),
             ownSite: options.ledger.roster.member(options.self)?.site,
           });
-    const { repairs, badPacks, challenger } = this;
-    this.hot = new HotTier({ ...options, rebuilder, repairs, badPacks, challenger });
+    const { repairs, badPacks } = this;
+    this.hot = new HotTier({ ...options, rebuilder, repairs, badPacks });
     const storing = this.scrub === undefined ? [] : [this.repairs, this.scrub];
     const moving = this.tierKeeper === undefined ? [] : [this.tierKeeper];
     this.#duties = [this.challenger, ...storing, ...moving, this.hot];

@@ -145,13 +145,15 @@ export class DurabilityView {
     return packed;
   }
 
-  /** @param counts which agents' word counts: all, or those reachable now. */
+  /** @param counts which agents' word counts: all, or those reachable now; never that of who is failing. */
   async assess(
     record: ManifestRecord,
     counts: (agent: AgentKey) => boolean = () => true,
   ): Promise<Durability & { packs: readonly PackEntry[] }> {
     const packs = await this.packs(record);
-    const holdings = (await this.holdings(record)).filter((holding) => counts(holding.agent));
+    const holdings = (await this.holdings(record)).filter(
+      ({ agent }) => !this.#standing.isFailing(agent) && counts(agent),
+    );
     const of = datasetOf(record);
     const siteCount = this.storageSites(of).length;
     const durability = assessDurability({

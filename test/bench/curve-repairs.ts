@@ -12,6 +12,7 @@ import {
 import type { Ledger, ManifestRecord, ReceiptRecord } from '../../src/services/ledger.ts';
 import type { FactStore } from '../../src/ports/statement-log.ts';
 import { RepairView } from '../../src/services/repair/repair-view.ts';
+import { everybodyStays } from '../../src/services/standing.ts';
 import type { BenchArguments } from './arguments.ts';
 import { type Curve, steps } from './curve.ts';
 
@@ -158,8 +159,7 @@ class World {
     return new RepairView({
       ...{ ledger: ledger as never as Ledger, facts, self: self as AgentKey },
       peers: { isReachable: (peer: string) => peer !== this.away },
-      standing: { isLost: (site) => site === this.lost, isLeaving: () => false },
-      isFailing: () => false,
+      standing: { ...everybodyStays, isLost: (site) => site === this.lost },
       isDiscarded: () => false,
       clock: {
         nowMs: () => 0,

@@ -9,7 +9,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
-import { Cluster, fiveSites, type Message, messages, told } from '../support/cluster.ts';
+import { Cluster, fiveSites, type Message, messages, told, until } from '../support/cluster.ts';
 import { makeOddTree } from '../support/odd-tree.ts';
 import { randomBytes, writeFiles } from '../support/sample-files.ts';
 
@@ -140,5 +140,20 @@ describe('the life of a cluster of five sites that survives any two', () => {
     const dump = ['dump', `latest:${many}/after the losses`, ...(await cluster.recovery('fra1'))];
     expect((await cluster.expect(0, dump)).out).toBe('new');
     expect(readFileSync(join(many, 'after the losses'), 'utf8')).toBe('new');
+  });
+
+  it('holds all of it where the policy wants a full copy: that host alone restores everything', async () => {
+    const near = 'sfo1';
+    const policy = join(cluster.root, 'policy.json');
+    const rule = { match: '*', tiers: { hot: { sites: [near] } } };
+    writeFileSync(policy, JSON.stringify({ datasets: [rule] }));
+    await cluster.expect(0, ['policy', 'propose', policy], origin);
+    await until(`a full copy at ${near}`, 240_000, async () => {
+      const { datasets } = await cluster.api(near).status();
+      const copy = datasets[0]?.hot?.find(({ site }) => site === near);
+      return copy !== undefined && copy.packs > 0 && copy.copied === copy.packs;
+    });
+    for (const { name } of fiveSites) if (name !== near) await cluster.kill(name);
+    expect(await restoreAndCompare('latest', near)).toEqual([]);
   });
 });

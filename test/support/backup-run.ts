@@ -66,6 +66,7 @@ export class BackupBench {
     const standing = {
       isLost: () => false,
       isLeaving: (member: { readonly site: string }) => this.leaving.has(member.site),
+      isFailing: () => false,
     };
     const view = new DurabilityView(ledger, facts, standing);
     // Long after every change of a file: everything looks settled.

@@ -1,9 +1,11 @@
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { AgentApi, PeerReport, SnapshotReport } from '../../src/agent/api.ts';
 import { connectControl } from '../../src/agent/control-client.ts';
-import { end, hasEnded, startHoldfast } from './child-process.ts';
+import type { Bent } from './bent-agent.ts';
+import { end, hasEnded, startHoldfast, startNode } from './child-process.ts';
 import { scratchDirectory } from './scratch-directory.ts';
 
 /** How a command ended and what it wrote. */
@@ -38,6 +40,7 @@ export type Forming = {
   readonly inviting?: readonly string[];
 };
 
+const bentAgent = fileURLToPath(new URL('bent-agent.ts', import.meta.url));
 /** A port that is free. */
 const listenAnywhere = '127.0.0.1:0';
 
@@ -143,12 +146,15 @@ export class Cluster implements AsyncDisposable {
     return ['--listen', this.listens[name] ?? listenAnywhere];
   }
 
-  /** Starts an agent and waits until it answers. */
-  async start(site: string): Promise<void> {
+  /** Starts an agent and waits until it answers. `bent`: not quite the shipped one. */
+  async start(site: string, bent?: Bent): Promise<void> {
     const log = openSync(this.#logFile(site), 'a');
-    const child = startHoldfast(['agent', '-s', this.state(site)], {
-      stdio: ['ignore', 'ignore', log],
-    });
+    const args = ['agent', '-s', this.state(site)];
+    const stdio: StdioOptions = ['ignore', 'ignore', log];
+    const child =
+      bent === undefined
+        ? startHoldfast(args, { stdio })
+        : startNode([bentAgent, ...args], { stdio, env: { BENT: bent } });
     closeSync(log);
     this.#agents.set(site, child);
     await until(`the agent of ${site} answers`, this.patienceMs, async () => {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { decodeShardFileHead } from '../../src/core/format/shard.ts';
+import { decodeShardFileHead, type ShardHead } from '../../src/core/format/shard.ts';
 
 /** A shard's file in the state directory of a site. */
 export type HeldShard = {
@@ -8,6 +8,7 @@ export type HeldShard = {
   readonly pack: string;
   readonly index: number;
   readonly type: 'data' | 'metadata';
+  readonly head: ShardHead;
   /** Where the shard's bytes begin in the file. */
   readonly offset: number;
 };
@@ -24,6 +25,6 @@ export function heldShards(stateDir: string): HeldShard[] {
     const [pack = '', index = ''] = basename(name).split('.');
     const path = join(stateDir, 'shards', name);
     const { head, size } = decodeShardFileHead(readFileSync(path));
-    return { path, pack, index: Number(index), type: head.type, offset: size };
+    return { path, pack, index: Number(index), type: head.type, head, offset: size };
   });
 }

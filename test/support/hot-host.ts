@@ -44,9 +44,9 @@ export async function hotHost(
   const standing = {
     isLost: (name: string) => told.lost.has(name),
     isLeaving: (member: { site: string }) => told.leaving.has(member.site),
+    isFailing: () => false,
   };
   const isDiscarded = ({ hash }: ManifestRecord): boolean => told.discarded.has(hash);
-  const isFailing = (): boolean => false;
   const rules = {
     ruleFor: () => ({ match: '*', ...(told.hot && { tiers: { hot: told.hot } }) }),
   };
@@ -55,7 +55,7 @@ export async function hotHost(
     nowMs: () => clock.nowMs(),
   };
   const shared = { ledger, facts, peers, clock, network, self, log, standing, isDiscarded };
-  const repairView = new RepairView({ ...shared, isFailing });
+  const repairView = new RepairView(shared);
   const reading = { ...shared, store, pace: new Pace(clock, () => 0) };
   const rebuilder = new ShardRebuilder({
     ...{ ...reading, ...change, repairReads: new RepairReads(clock), compute: inlineCompute() },
@@ -67,7 +67,7 @@ export async function hotHost(
     alarms: { raise: async () => {} },
   });
   const keeper = new HotKeeper({
-    ...{ ...keeping, ...rules, ...ages, isFailing, ...change },
+    ...{ ...keeping, ...rules, ...ages, ...change },
     isPolicyKnown: () => told.isKnown,
     judge: () => repairs.look(),
     isAsked: () => told.hot?.sites.includes(at.agent.descriptor.site) === true,

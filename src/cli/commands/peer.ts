@@ -114,7 +114,7 @@ async function show(context: CliContext, name: string): Promise<void> {
   }
   const peer = pick(peers, name);
   if (output.isJson) return output.json(message('peer', peer));
-  const facts: [string, string][] = [
+  const facts: (readonly [string, string])[] = [
     ['name', peer.name],
     ['site', peer.site],
     ['region', peer.region],
@@ -147,15 +147,19 @@ function holdsCell({ possession }: PeerReport): Cell {
   return state === 'good' ? { text: state, style: 'green' } : state;
 }
 
-function possessionFacts({ possession }: PeerReport): [string, string][] {
+function possessionFacts({ possession }: PeerReport): (readonly [string, string])[] {
   if (possession === undefined || possession.state === 'self') return [];
-  const { state, passed, failed, silent, caught } = possession;
+  const { state, passed, failed, silent, caught, unanswered } = possession;
   const words = `${state}: of the leaves asked for, ${passed} shown, ${failed} not, ${silent} unanswered`;
-  const missing = caught.map((one) => one.replace(/^(.{8})[^/]*\//, '$1 shard ')).join(', ');
   return [
     ['holds', words],
-    ...(caught.length === 0 ? [] : [['does not have', missing] as [string, string]]),
+    ...(caught.length === 0 ? [] : [['does not show', shardsInWords(caught)] as const]),
+    ...(unanswered.length === 0 ? [] : [['no answer', shardsInWords(unanswered)] as const]),
   ];
+}
+
+function shardsInWords(shards: readonly string[]): string {
+  return shards.map((one) => one.replace(/^(.{8})[^/]*\//, '$1 shard ')).join(', ');
 }
 
 /** A whole name goes before the beginnings of keys. */

@@ -147,6 +147,8 @@ function reasonFor(
 class Layout {
   readonly #entry: PackEntry;
   readonly #sites: readonly RepairSite[];
+  /** Where somebody has room and is believed: a site whose hosts are full or failing would be waited for in vain. */
+  readonly #able: readonly RepairSite[];
   /** Of every site that has something or may have; to fail is also a site's part that has nothing. */
   readonly #masks: Map<string, number>;
   #ranked: readonly RankedSite[] | undefined;
@@ -154,6 +156,7 @@ class Layout {
   constructor(entry: PackEntry, words: readonly ShardWord[], sites: readonly RepairSite[]) {
     this.#entry = entry;
     this.#sites = sites;
+    this.#able = sites.filter(({ hosts }) => hosts.some(({ canTake }) => canTake));
     this.#masks = new Map(sites.map(({ site }) => [site, 0]));
     const known = codeMask(entry);
     for (const { site, mask } of words) {
@@ -188,17 +191,18 @@ class Layout {
     return this.tolerance() >= goal ? undefined : this.#copy(goal);
   }
 
+  /** Sites that do not have it and can take it. */
   #without(index: number): string[] {
-    return this.#sites
+    return this.#able
       .filter(({ site }) => (((this.#masks.get(site) ?? 0) >>> index) & 1) === 0)
       .map(({ site }) => site);
   }
 
-  /** Sites with the fewest shards. */
+  /** Sites with the fewest shards, of those that can take one. */
   #emptiest(): string[] {
-    const counts = this.#sites.map(({ site }) => bitCount(this.#masks.get(site) ?? 0));
+    const counts = this.#able.map(({ site }) => bitCount(this.#masks.get(site) ?? 0));
     const least = Math.min(...counts);
-    return this.#sites.filter((_, i) => counts[i] === least).map(({ site }) => site);
+    return this.#able.filter((_, i) => counts[i] === least).map(({ site }) => site);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import { mapLimit } from '../../base/concurrency.ts';
 import { dayMs, minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import type { PackEntry } from '../../core/format/facts.ts';
@@ -25,6 +26,15 @@ const periodMs = Math.floor(dayMs / leavesPerDay);
 /** Who has lost a shard says so within this; who has not said so after it, and does not have it, is failing. */
 export const confirmMs = 3 * minuteMs;
 const askTimeoutMs = 30 * secondMs;
+/** As often in a row, some three minutes apart, a peer that shows other leaves may leave one shard without an answer. */
+export const unansweredMax = 30;
+/** A peer that shows fewer than one leaf for as many questions without an answer is slow, and hides nothing. */
+const unansweredPerPass = 3;
+/** Shards without an answer that are asked for again: each may take as long as `askTimeoutMs`, in every round. */
+const unansweredShards = 4;
+/** Who says that its cold store is away is believed for so long. */
+const excusedMs = dayMs;
+const peersAtOnce = 8;
 const recordName = 'challenges';
 /** Shards by which a peer is known to fail: one is enough, more say how bad it is. */
 const caughtMax = 64;
@@ -53,10 +63,18 @@ export type PossessionReport = {
   readonly silent: number;
   /** Shards that it has signed for, not taken back, and not shown when asked twice. */
   readonly caught: readonly string[];
+  /** Shards of which it has shown nothing lately, neither denied nor shown: see `unansweredMax`. */
+  readonly unanswered: readonly string[];
 };
 
 type Claim = { readonly entry: PackEntry; readonly index: number };
-type Doubt = Claim & { readonly sinceMs: number };
+/** `unanswered`: in a row; `passedBefore`: leaves that the peer had shown by then. */
+type Doubt = Claim & {
+  readonly sinceMs: number;
+  unanswered: number;
+  readonly passedBefore: number;
+};
+type Answer = 'passed' | 'failed' | 'silent' | 'excused';
 type Known = {
   passed: number;
   failed: number;
@@ -104,17 +122,23 @@ export class Challenger {
   }
 
   report(member: Member): PossessionReport {
-    const { passed, failed, silent, caught } = this.#of(member.agentKey);
-    return { state: this.#state(member), passed, failed, silent, caught: [...caught.keys()] };
+    const { passed, failed, silent, caught, doubts } = this.#of(member.agentKey);
+    const unanswered = [...doubts].filter(([, doubt]) => doubt.unanswered > 0);
+    return {
+      ...{ state: this.#state(member), passed, failed, silent },
+      caught: [...caught.keys()],
+      unanswered: unanswered.map(([name]) => name),
+    };
   }
 
   #state(member: Member): PossessionState {
     const { peers, clock } = this.#options;
-    const { caught, passedMs } = this.#of(member.agentKey);
+    const { caught, passedMs, doubts } = this.#of(member.agentKey);
     if (caught.size > 0) return 'failing';
     if (!peers.isReachable(member.peerKey)) return 'offline';
     const isRecent = passedMs !== undefined && clock.monotonicMs() - passedMs < dayMs;
-    return isRecent ? 'good' : 'unknown';
+    const isHiding = [...doubts.values()].some((one) => one.unanswered >= unansweredMax);
+    return isRecent && !isHiding ? 'good' : 'unknown';
   }
 
   #of(agent: AgentKey): Known {
@@ -133,13 +157,15 @@ export class Challenger {
   async round({ signal = new AbortController().signal }: Cancel = {}): Promise<void> {
     const { ledger, peers, self, standing } = this.#options;
     const survey = await this.#options.survey();
-    for (const member of ledger.roster.members()) {
-      if (member.agentKey === self || !member.hasRole('storage')) continue;
-      if (standing.isLost(member.site) || !peers.isReachable(member.peerKey)) continue;
+    const asked = ledger.roster
+      .members()
+      .filter((member) => member.agentKey !== self && member.hasRole('storage'))
+      .filter(({ site, peerKey }) => !standing.isLost(site) && peers.isReachable(peerKey));
+    await mapLimit(asked, peersAtOnce, async (member) => {
       await this.#settle(member, survey, signal);
       const claim = this.#pick(member.agentKey, survey);
       if (claim !== undefined) await this.#challenge(member, claim, signal);
-    }
+    });
   }
 
   /** Any leaf that the peer has signed for, each as likely as any other. */
@@ -167,17 +193,20 @@ export class Challenger {
   async #challenge(member: Member, claim: Claim, signal: AbortSignal): Promise<void> {
     const known = this.#of(member.agentKey);
     const name = nameOf(claim);
+    const passedBefore = known.passed;
     const answer = await this.#ask(member, claim, signal);
-    if (answer !== 'failed' || known.caught.has(name)) return;
+    if (answer === 'passed' || known.caught.has(name) || known.doubts.has(name)) return;
+    const unanswered = answer === 'failed' ? 0 : 1;
+    if (unanswered > 0 && isFull(known.doubts)) return;
     const sinceMs = this.#options.clock.monotonicMs();
-    if (!known.doubts.has(name)) known.doubts.set(name, { ...claim, sinceMs });
+    known.doubts.set(name, { ...claim, sinceMs, unanswered, passedBefore });
   }
 
   async #ask(
     { agentKey, peerKey, site }: Member,
     { entry, index }: Claim,
     signal: AbortSignal,
-  ): Promise<'passed' | 'failed' | 'silent'> {
+  ): Promise<Answer> {
     const known = this.#of(agentKey);
     const leaf = this.#below(leavesOf(entry));
     const { clock, log } = this.#options;
@@ -206,39 +235,66 @@ export class Challenger {
         return 'failed';
       }
       known.silent++;
-      return 'silent';
+      return code === 'store-unreachable' ? 'excused' : 'silent';
     } finally {
       timeout.abort();
     }
   }
 
-  /** Asks again what was not shown: it is shown now, or was taken back meanwhile, or the peer is failing. */
+  /**
+   * Asks again what was not shown: it is shown now, or was taken back meanwhile, or the peer is failing. So is one that
+   * gives no answer about a shard for an hour and a half, in which it shows others: who has lost something and knows
+   * it would do just that.
+   */
   async #settle(member: Member, survey: Survey, signal: AbortSignal): Promise<void> {
     const known = this.#of(member.agentKey);
     const isClaimed = ({ entry, index }: Claim): boolean =>
       (((survey.packs.get(entry.pack)?.words.get(member.agentKey)?.mask ?? 0) >>> index) & 1) === 1;
     for (const [name, claim] of [...known.caught]) {
-      if (isClaimed(claim) && (await this.#ask(member, claim, signal)) !== 'passed') continue;
+      const answer = isClaimed(claim) ? await this.#ask(member, claim, signal) : 'passed';
+      if (answer === 'silent') break;
+      if (answer !== 'passed') continue;
       known.caught.delete(name);
       await this.#save();
     }
     for (const [name, doubt] of [...known.doubts]) {
       if (this.#options.clock.monotonicMs() - doubt.sinceMs < confirmMs) continue;
       const answer = isClaimed(doubt) ? await this.#ask(member, doubt, signal) : 'passed';
-      if (answer === 'silent') continue;
+      if (answer === 'silent' || answer === 'excused') {
+        doubt.unanswered++;
+        if (!this.#isHidden(known, doubt, answer)) continue;
+      }
       known.doubts.delete(name);
-      if (answer === 'failed' && known.caught.size < caughtMax) await this.#catch(member, doubt);
+      if (answer !== 'passed' && known.caught.size < caughtMax) {
+        await this.#catch(member, doubt, answer);
+      }
     }
   }
 
-  async #catch({ agentKey, name, site }: Member, { entry, index }: Claim): Promise<void> {
+  #isHidden({ passed }: Known, doubt: Doubt, answer: Answer): boolean {
+    const { unanswered, passedBefore, sinceMs } = doubt;
+    if (unanswered < unansweredMax) return false;
+    if (passed - passedBefore < unanswered / unansweredPerPass) return false;
+    return answer === 'silent' || this.#options.clock.monotonicMs() - sinceMs >= excusedMs;
+  }
+
+  async #catch(
+    { agentKey, name, site }: Member,
+    { entry, index }: Claim,
+    answer: Answer,
+  ): Promise<void> {
     const claim = { entry, index };
     this.#of(agentKey).caught.set(nameOf(claim), claim);
     await this.#save();
+    const shard = `shard ${index} of pack ${shortId(entry.pack)}`;
+    const problem =
+      answer === 'failed'
+        ? `does not have ${shard}`
+        : `shows other leaves and, asked ${unansweredMax} times, none of ${shard}`;
     void this.#options.alarms.raise({
       kind: 'peer-failing',
       subject: name,
-      text: `${name} (site ${site}) does not have shard ${index} of pack ${shortId(entry.pack)}, for which it has signed: nothing at it counts any more, and what it should have is made anew elsewhere: holdfast peer show ${name}`,
+      text: `${name} (site ${site}) ${problem}, for which it has signed: nothing at it counts any more, and what it should have is made anew elsewhere: holdfast peer show ${name}`,
       facts: { agent: agentKey, name, site, pack: entry.pack, index: String(index) },
     });
   }
@@ -257,6 +313,10 @@ export async function readChallenges(records: RecordStore): Promise<unknown> {
   const record = await records.read(recordName);
   const text = record === undefined ? undefined : fromUtf8(record);
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+function isFull(doubts: ReadonlyMap<string, Doubt>): boolean {
+  return [...doubts.values()].filter((one) => one.unanswered > 0).length >= unansweredShards;
 }
 
 /** Leaves that these shards have. */

@@ -8,7 +8,6 @@ import type { Standing } from '../standing.ts';
 export type RepairSitesOptions = {
   readonly ledger: Pick<Ledger, 'roster' | 'isFrozen'>;
   readonly standing: Standing;
-  readonly isFailing: (agent: AgentKey) => boolean;
 };
 
 /** Where shards may go, for each dataset. */
@@ -49,9 +48,9 @@ export class SitesByDataset {
   }
 
   #host(agent: AgentKey, shardSize: number): RepairSite['hosts'][number] {
-    const { ledger, isFailing } = this.#options;
+    const { ledger, standing } = this.#options;
     const freeBytes = this.#freeBytes.get(agent);
-    const isBelieved = !ledger.isFrozen(agent, receiptStream) && !isFailing(agent);
+    const isBelieved = !ledger.isFrozen(agent, receiptStream) && !standing.isFailing(agent);
     return {
       agent,
       // Coarse: what is signed at different moments must not change the order of turns.

@@ -20,8 +20,6 @@ export type RepairViewOptions = {
   readonly peers: Pick<Peers, 'isReachable'>;
   readonly self: AgentKey;
   readonly standing: Standing;
-  /** Caught without what it has signed for. */
-  readonly isFailing: (agent: AgentKey) => boolean;
   readonly isDiscarded: (record: ManifestRecord) => boolean;
   readonly clock: Clock;
 };
@@ -83,12 +81,12 @@ export class RepairView {
 
   /** What a judgement rests on beside the survey. */
   #basisNow(): string {
-    const { ledger, standing, isFailing, peers } = this.#options;
+    const { ledger, standing, peers } = this.#options;
     const { roster } = ledger;
     const members = roster.members().map((member) => {
       const place = this.#placeOf(member.agentKey, member, standing);
       const isThere = peers.isReachable(member.peerKey);
-      return `${member.agentKey} ${place} ${isFailing(member.agentKey)} ${isThere}`;
+      return `${member.agentKey} ${place} ${standing.isFailing(member.agentKey)} ${isThere}`;
     });
     return [roster.revision, roster.policy.version, ledger.forks().length, ...members].join('\n');
   }
@@ -103,6 +101,7 @@ export class RepairView {
     return {
       isLost: (site) => lost.has(site) || standing.isLost(site),
       isLeaving: (member) => standing.isLeaving(member),
+      isFailing: (agent) => standing.isFailing(agent),
     };
   }
 
@@ -181,10 +180,9 @@ export class RepairView {
     member: Member | undefined,
     standing: Standing,
   ): 'stays' | 'leaves' | 'gone' {
-    const { isFailing } = this.#options;
     if (member === undefined || standing.isLost(member.site)) return 'gone';
-    const isKept = member.hasRole('storage') && !standing.isLeaving(member) && !isFailing(agent);
-    return isKept ? 'stays' : 'leaves';
+    const isGoing = standing.isLeaving(member) || standing.isFailing(agent);
+    return member.hasRole('storage') && !isGoing ? 'stays' : 'leaves';
   }
 
   #isOnItsWay(surveyed: SurveyedPack): boolean {

@@ -14,8 +14,6 @@ import { type HotDatasetsOptions, hotDatasets } from './hot-datasets.ts';
 export type HotPlanOptions = HotDatasetsOptions & {
   readonly self: AgentKey;
   readonly standing: Standing;
-  /** Caught without what it has signed for. */
-  readonly isFailing: (agent: AgentKey) => boolean;
   /** False after a start, until the control log has been heard: an older policy may still be in force here. */
   readonly isPolicyKnown: () => boolean;
   readonly store: Pick<ShardStore, 'indexes' | 'trash'>;
@@ -107,14 +105,14 @@ export function removableExtras(
 
 /** What other hosts that stay keep of a pack, by their newest word. */
 function keptElsewhere(
-  { ledger, self, standing, isFailing }: HotPlanOptions,
+  { ledger, self, standing }: HotPlanOptions,
   { packs }: Survey,
   pack: PackId,
 ): number {
   let kept = 0;
   for (const [agent, word] of packs.get(pack)?.words ?? []) {
     const member = ledger.roster.member(agent);
-    if (agent === self || member === undefined || isFailing(agent)) continue;
+    if (agent === self || member === undefined || standing.isFailing(agent)) continue;
     if (!member.hasRole('storage') || standing.isLost(member.site)) continue;
     if (!standing.isLeaving(member)) kept |= keptMask(word);
   }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeHolding, factHash, type PackEntry } from '../../../src/core/format/facts.ts';
 import { receiptStream } from '../../../src/core/format/statement.ts';
-import { type FactHash, idBytes, idOf } from '../../../src/core/ids.ts';
+import { type AgentKey, type FactHash, idBytes, idOf } from '../../../src/core/ids.ts';
 import { DurabilityView } from '../../../src/services/durability-view.ts';
 import type { ManifestRecord } from '../../../src/services/ledger.ts';
+import { everybodyStays } from '../../../src/services/standing.ts';
 import { BackupCluster, type BackupSite, signSnapshot } from '../../support/backup-site.ts';
 import { MemoryFactStore } from '../../support/memory-statement-log.ts';
 import { packIdAt } from '../core/format/samples.ts';
@@ -49,6 +50,12 @@ async function sign(
   if (i !== 0) await source.sync.withPeer(site(i).network.self);
 }
 
+/** The same, by somebody whom this site has not shown what it has signed for. */
+function viewDoubting(i: number): DurabilityView {
+  const isFailing = (agent: AgentKey): boolean => agent === site(i).agent.agentKey;
+  return new DurabilityView(source.ledger, source.facts, { ...everybodyStays, isFailing });
+}
+
 function snapshot(packs: readonly PackEntry[] = [data, metadata]): Promise<ManifestRecord> {
   return signSnapshot(source, packs);
 }
@@ -90,6 +97,18 @@ describe('what is known of a snapshot', () => {
       lostPacks: 1,
       sites: ['site-0'],
     });
+  });
+
+  test('does not rest on a host that is failing, which may be asked all the same', async () => {
+    const record = await snapshot();
+    await signAll(record, [0, 1, 2, 3, 4]);
+    const view = viewDoubting(4);
+    expect(await view.assess(record)).toMatchObject({
+      ...{ state: 'committed', sitesMayFail: 1, degradedPacks: 2 },
+      sites: [0, 1, 2, 3].map((i) => `site-${i}`),
+    });
+    expect(await view.missingSites(record)).toEqual(['site-4']);
+    expect((await view.holders(record)).get(data.pack)?.holders).toHaveLength(5);
   });
 
   test('is nothing while the list of packs has not arrived', async () => {

@@ -89,6 +89,15 @@ describe('what a pack lacks', () => {
     expect(siteTolerance(3, resultOf(condition, tasks, 4))).toBe(2);
   });
 
+  test('goes beside others when the hosts of the one site without a shard can take none', () => {
+    const failing = { agent: agentAt(4), site: 'site-4', mask: 16, isGone: false };
+    const sites = [...sitesUpTo(4), siteAt(4, { canTake: false })];
+    const condition = conditionOf(entryOf(3, 2), [1, 2, 4, 8], { departing: [failing] });
+    const tasks = tasksOf(planRepair(condition, { sites, surviveSites: 2 }));
+    expect(tasks.filter(({ takers }) => takers.length === 0)).toEqual([]);
+    expect(siteTolerance(3, resultOf(condition, tasks, 5))).toBe(2);
+  });
+
   test('is said to be lost when fewer than k different shards are anywhere', () => {
     const gone = { agent: agentAt(9), site: 'gone', mask: 12, isGone: true };
     const condition = conditionOf(entryOf(3, 2), [1, 1, 2], { departing: [gone] });
@@ -113,7 +122,7 @@ describe('what a pack lacks', () => {
   });
 
   test('has no taker where no site has room', () => {
-    const sites = [0, 1, 2, 3].map((i) => siteAt(i)).concat(siteAt(4, { canTake: false }));
+    const sites = [0, 1, 2, 3, 4].map((i) => siteAt(i, { canTake: false }));
     const condition = conditionOf(entryOf(3, 2), [1, 2, 4, 8, 0]);
     const tasks = tasksOf(planRepair(condition, { sites, surviveSites: 2 }));
     expect(tasks).toMatchObject([{ index: 4, takers: [] }]);

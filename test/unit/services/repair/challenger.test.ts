@@ -1,16 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dayMs, minuteMs } from '../../../../src/base/units.ts';
-import { HoldfastError } from '../../../../src/core/errors.ts';
-import type { PackEntry } from '../../../../src/core/format/facts.ts';
-import type { AgentKey } from '../../../../src/core/ids.ts';
+import { dayMs, hourMs, minuteMs } from '../../../../src/base/units.ts';
+import { type ErrorCode, HoldfastError } from '../../../../src/core/errors.ts';
+import { idOf, type PackId } from '../../../../src/core/ids.ts';
 import type { Member } from '../../../../src/core/protocol/roster.ts';
 import type { Alarm } from '../../../../src/services/alarms.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
 import {
   Challenger,
   confirmMs,
-  leavesPerDay,
   readChallenges,
+  unansweredMax,
 } from '../../../../src/services/repair/challenger.ts';
 import { surveyPacks } from '../../../../src/services/repair/pack-survey.ts';
 import { everybodyStays } from '../../../../src/services/standing.ts';
@@ -166,52 +165,75 @@ describe('a storage peer that is asked for leaves', () => {
       await challenger.round();
       await cluster.clock.advance(confirmMs);
     }
-    expect(challenger.report(memberAt(1))).toMatchObject({ state: 'unknown', silent: 3 });
+    const { state, silent } = challenger.report(memberAt(1));
+    expect(state).toBe('unknown');
+    // Once each time, and again for what it was asked for before.
+    expect(silent).toBeGreaterThan(3);
+    expect(alarms).toEqual([]);
   });
 });
 
-describe('a peer that has lost one leaf in a hundred', () => {
-  test('is caught within a day in at least 99 of 100 cases', async () => {
-    const entry: PackEntry = { pack: 'ab'.repeat(32) as never, k: 1, m: 0, type: 'data', size: 1 };
-    const lost = 'cd'.repeat(32);
-    const words = new Map([[memberAt(1).agentKey as AgentKey, { sequence: 1, mask: 1 }]]);
-    const record = {} as never;
-    const surveyed = Array.from({ length: 100 }, (_, i) => {
-      const pack = (i === 0 ? lost : i.toString(16).padStart(64, '0')) as never;
-      return [pack, { entry: { ...entry, pack }, record, words }] as const;
+describe('a storage peer that shows some leaves, and gives no answer for others', () => {
+  /** Of two packs: one is shown, and the other is answered for with this code. */
+  function hide(code: ErrorCode): void {
+    const { network, shards } = site(1);
+    network.servePulls(async (_, request) => {
+      const pack = idOf<PackId>(request.pack);
+      if (pack === packs[0]?.entry.pack) throw new HoldfastError(code, 'not now');
+      const { index, leaf, count } = request;
+      const head = await shards.store.head(pack, index);
+      return { bytes: await shards.store.read(pack, index, leaf, count), head };
     });
-    const survey = {
-      packs: new Map(surveyed),
-      usersOf: () => [],
-      missingLists: 0,
-      freeBytes: new Map(),
-    };
-    const { ledger, peers, clock, logger: log } = site(0);
-    const others = {
-      isReachable: (peer: string) => peer === memberAt(1).peerKey && peers !== undefined,
-    };
-    let caught = 0;
-    const trials = 200;
-    for (let trial = 0; trial < trials; trial++) {
-      let isCaught = false;
-      const pull = async ({ pack }: { pack: Uint8Array }): Promise<never> => {
-        isCaught ||= Buffer.from(pack).toString('hex') === lost;
-        throw new HoldfastError('timeout', 'only who is asked counts here');
-      };
-      const one = Challenger.open(
-        {
-          ...{ ledger, clock, log, records, entropy, standing: everybodyStays },
-          ...{ peers: others, alarms: { raise: async () => {} } },
-          network: { pull: (_: unknown, request: { pack: Uint8Array }) => pull(request) } as never,
-          survey: async () => survey as never,
-          self: site(0).agent.agentKey,
-        },
-        undefined,
-      );
-      for (let i = 0; i < leavesPerDay && !isCaught; i++) await one.round();
-      if (isCaught) caught++;
+  }
+
+  async function ask(rounds: number, everyMs = confirmMs): Promise<void> {
+    for (let i = 0; i < rounds; i++) {
+      await challenger.round();
+      await cluster.clock.advance(everyMs);
     }
-    // The chance is 99.34 % each: ten of 200 are missed once in a million runs.
-    expect(caught).toBeGreaterThan(190);
+  }
+
+  test.each(['timeout', 'limit-exceeded', 'not-permitted', 'peer-unreachable'] as const)(
+    'is failing when that goes on: %s',
+    async (code) => {
+      hide(code);
+      await ask(unansweredMax - 10);
+      expect([stateOf(1), alarms.length]).toEqual(['good', 0]);
+      expect(challenger.report(memberAt(1)).unanswered).toHaveLength(1);
+      await ask(30);
+      expect([stateOf(1), stateOf(2)]).toEqual(['failing', 'good']);
+      expect(alarms[0]?.text).toContain('shows other leaves');
+      expect(challenger.report(memberAt(1))).toMatchObject({ unanswered: [] });
+    },
+  );
+
+  test('is not failing when it shows at last what it was asked for', async () => {
+    hide('timeout');
+    await ask(unansweredMax - 10);
+    site(1).network.servePulls((_, request) => site(1).storage.serve(request));
+    await ask(30);
+    expect([stateOf(1), alarms.length]).toEqual(['good', 0]);
+    expect(challenger.report(memberAt(1)).unanswered).toEqual([]);
+  });
+
+  test('is believed for a day when it says that its cold store is away', async () => {
+    hide('store-unreachable');
+    await ask(unansweredMax * 2);
+    expect([stateOf(1), alarms.length]).toEqual(['unknown', 0]);
+    await ask(unansweredMax, hourMs);
+    expect(stateOf(1)).toBe('failing');
+  });
+
+  test('is no longer called good when it hides so much that little can be shown', async () => {
+    const { network, shards } = site(1);
+    let count = 0;
+    network.servePulls(async (_, request) => {
+      const pack = idOf<PackId>(request.pack);
+      if (++count > 2) throw new HoldfastError('timeout', 'not now');
+      const head = await shards.store.head(pack, request.index);
+      return { bytes: await shards.store.read(pack, request.index, request.leaf, 1), head };
+    });
+    await ask(unansweredMax + 10);
+    expect([stateOf(1), alarms.length]).toEqual(['unknown', 0]);
   });
 });

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AgentKey } from '../../../../src/core/ids.ts';
 import type { BackupsUnderWay } from '../../../../src/services/backups-under-way.ts';
 import { DrainWatch } from '../../../../src/services/repair/drain-watch.ts';
+import { everybodyStays } from '../../../../src/services/standing.ts';
 import { BackupCluster, type BackupSite, signSnapshot } from '../../../support/backup-site.ts';
 
 let cluster: BackupCluster;
@@ -10,7 +11,7 @@ let watch: DrainWatch;
 let underWay: BackupsUnderWay;
 const leaving = new Set<AgentKey>();
 const standing = {
-  isLost: () => false,
+  ...everybodyStays,
   isLeaving: ({ agentKey }: { agentKey: AgentKey }) => leaving.has(agentKey),
 };
 

@@ -5,6 +5,7 @@ import type { AgentKey } from '../../../../src/core/ids.ts';
 import type { WrittenPack } from '../../../../src/services/pack-writer.ts';
 import { type DatasetForecast, forecastOf } from '../../../../src/services/repair/loss-forecast.ts';
 import { RepairView } from '../../../../src/services/repair/repair-view.ts';
+import { everybodyStays } from '../../../../src/services/standing.ts';
 import {
   BackupCluster,
   type BackupSite,
@@ -19,10 +20,9 @@ let view: RepairView;
 beforeEach(async () => {
   cluster = await BackupCluster.open(6, { surviveSites: 2 });
   const { ledger, facts, peers, clock, agent } = site(1);
-  const standing = { isLost: () => false, isLeaving: () => false };
   const { agentKey: self } = agent;
-  const around = { ledger, facts, peers, clock, self, standing };
-  view = new RepairView({ ...around, isFailing: () => false, isDiscarded: () => false });
+  const around = { ledger, facts, peers, clock, self, standing: everybodyStays };
+  view = new RepairView({ ...around, isDiscarded: () => false });
 });
 
 afterEach(() => cluster[Symbol.asyncDispose]());

@@ -47,9 +47,10 @@ async function keeperOf(at: BackupSite): Promise<RepairKeeper> {
   const standing = {
     isLost: (name: string) => lost.has(name),
     isLeaving: (member: { site: string }) => leaving.has(member.site),
+    isFailing: () => false,
   };
   const shared = { ledger, facts, peers, clock, network, self, log, standing };
-  const view = new RepairView({ ...shared, isFailing: () => false, isDiscarded: () => false });
+  const view = new RepairView({ ...shared, isDiscarded: () => false });
   const pace = new Pace(clock, () => 0);
   const repairReads = new RepairReads(clock);
   const reading = { ...shared, store, pace, repairReads };

@@ -10,6 +10,7 @@ import { RepairKeeper } from '../../../../src/services/repair/repair-keeper.ts';
 import { RepairReads } from '../../../../src/services/repair/repair-reads.ts';
 import { RepairView } from '../../../../src/services/repair/repair-view.ts';
 import { ShardRebuilder } from '../../../../src/services/repair/shard-rebuilder.ts';
+import { everybodyStays } from '../../../../src/services/standing.ts';
 import {
   BackupCluster,
   type BackupSite,
@@ -55,13 +56,13 @@ async function watched(at: BackupSite): Promise<RepairKeeper> {
     has: (hash) => at.facts.has(hash),
     put: (...fact) => at.facts.put(...fact),
   };
-  const standing = { isLost: (name: string) => lost.has(name), isLeaving: () => false };
+  const standing = { ...everybodyStays, isLost: (name: string) => lost.has(name) };
   const shared = { ledger, facts, peers, clock, network, self: at.agent.agentKey, log, standing };
   const reading = { store, pace: new Pace(clock, () => 0), repairReads: new RepairReads(clock) };
   const records = new MemoryStepStore();
   return new RepairKeeper({
     ...{ ...shared, store, storage, records, isEnabled: true },
-    view: new RepairView({ ...shared, isFailing: () => false, isDiscarded: () => false }),
+    view: new RepairView({ ...shared, isDiscarded: () => false }),
     rebuilder: new ShardRebuilder({ ...shared, ...reading, compute: inlineCompute() }),
     badPacks: await BadPacks.read(records),
     alarms: { raise: async () => {} },

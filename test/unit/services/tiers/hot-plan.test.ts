@@ -66,8 +66,11 @@ function options(hotSites = ['ams1']): HotPlanOptions {
     ruleFor: () => ({ match: '*', tiers: { hot: { sites: hotSites } } }),
     sinceMs: () => 0,
     nowMs: () => 0,
-    standing: { isLost: () => false, isLeaving: ({ agentKey }) => agentKey === leaving },
-    isFailing: (agent) => agent === failing,
+    standing: {
+      isLost: () => false,
+      isLeaving: ({ agentKey }) => agentKey === leaving,
+      isFailing: (agent) => agent === failing,
+    },
     isPolicyKnown: () => true,
     store: { indexes: () => held, trash: () => [] },
     extras: { packs: () => (extraMask === 0 ? [] : [pack]), maskOf: () => extraMask },
