@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { basename, dirname, join } from 'node:path';
 import { isSocketPathTooLong, pathThroughDirectory } from '../base/socket-path.ts';
 import { HoldfastError, isErrorCode } from '../core/errors.ts';
@@ -17,7 +17,8 @@ export function openExchange(
   const fd = isSocketPathTooLong(socketPath) ? openDirectory(socketPath) : undefined;
   const address = fd === undefined ? socketPath : pathThroughDirectory(fd, basename(socketPath));
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  const request = httpRequest({
+  // Not before it is needed: Node loads WebSockets with it, a tenth of a second in which a restore may have begun.
+  const request = process.getBuiltinModule('node:http').request({
     socketPath: address,
     method,
     path,

@@ -1,15 +1,17 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { noiseCrypto } from './noise-crypto.ts';
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2';
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
-import type { Libp2p } from '@libp2p/interface';
+import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
+import { concat } from '../../base/bytes.ts';
 import { MiB, secondMs } from '../../base/units.ts';
+import { publicKeyOf } from '../../core/crypto/signature.ts';
 import { limits } from '../../core/limits.ts';
 import type { Admission } from './admission.ts';
 import type { BulkDoor } from './bulk-door.ts';
@@ -77,6 +79,11 @@ export type NodeParts = {
   readonly door: Pick<BulkDoor, 'guard'>;
 };
 
+/** OpenSSL works out the public key; libp2p's own way takes a hundred times as long when a command begins. */
+function keyPairOf(secret: Uint8Array): PrivateKey {
+  return privateKeyFromRaw(concat([secret, publicKeyOf(secret)]));
+}
+
 /** Makes the node, not started. */
 export async function createNode(
   options: NodeOptions,
@@ -86,7 +93,7 @@ export async function createNode(
   const listen = options.usesRelays === true ? [...options.listen, relaySearch] : options.listen;
   const settings: Libp2pOptions<Services> = {
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', options.transportSecret),
+    privateKey: keyPairOf(options.transportSecret),
     nodeInfo: { name: 'holdfast', version: '1', userAgent: 'holdfast' },
     addresses: { listen: [...listen], announce: [...announce] },
     // Everybody may have to dial through a relay.

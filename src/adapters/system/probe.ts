@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
-import { get as getPlain } from 'node:http';
-import { get as getSecure } from 'node:https';
 import { connect } from 'node:net';
 import { assertNever } from '../../base/assert.ts';
 import { printable, utf8 } from '../../base/bytes.ts';
@@ -60,7 +58,9 @@ function askHttp(
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {
-    const get = url.startsWith('https:') ? getSecure : getPlain;
+    // Loaded for the few who ask, since it takes a tenth of a second.
+    const protocol = url.startsWith('https:') ? 'node:https' : 'node:http';
+    const { get } = process.getBuiltinModule(protocol);
     // Without an agent no connection stays open behind the answer.
     const request = get(url, { signal, agent: false }, (response) => {
       const { statusCode = 0, headers } = response;

@@ -157,9 +157,8 @@ export function openIndexSegment(bytes: Uint8Array): IndexSegment {
   const count = reader.uint32();
   const records = reader.take(count * indexRecordSize);
   reader.end();
-  const segment = { packs, records, count };
-  for (let i = 0; i < count; i++) checkRecord(segment, i);
-  return segment;
+  checkRecords(packs, records);
+  return { packs, records, count };
 }
 
 function packTableFrom(reader: LayoutReader): IndexPack {
@@ -171,28 +170,57 @@ function packTableFrom(reader: LayoutReader): IndexPack {
   return { pack, frames };
 }
 
-function checkRecord(segment: IndexSegment, i: number): void {
-  const { records } = segment;
-  const at = i * indexRecordSize;
-  if (i > 0 && compareIds(records, at - indexRecordSize, records.subarray(at, at + 32)) >= 0) {
-    throw malformed('the records of an index segment do not ascend');
-  }
-  const { frameOffset, frameSize: size, offset, length } = indexRecordAt(segment, i);
-  if (size === 0 || frameOffset + size > limits.packSizeMax) {
-    throw malformed('a record of an index segment names an unknown frame');
-  }
-  if (length === 0 || offset + length > limits.frameSizeMax) {
-    throw malformed('a record of an index segment lies outside its frame');
+/** Without an object for each: a large snapshot has tens of millions. */
+function checkRecords(packs: readonly IndexPack[], records: Uint8Array): void {
+  const view = new DataView(records.buffer, records.byteOffset, records.length);
+  for (let at = 0; at < records.length; at += indexRecordSize) {
+    if (at > 0 && compareIds(records, at - indexRecordSize, records, at) >= 0) {
+      throw malformed('the records of an index segment do not ascend');
+    }
+    const frames = packs[view.getUint32(at + 32)]?.frames;
+    if (frames === undefined) throw unknownPack();
+    const frame = 2 * view.getUint16(at + 36);
+    const size = frames[frame + 1] ?? 0;
+    if (size === 0 || (frames[frame] ?? 0) + size > limits.packSizeMax) {
+      throw malformed('a record of an index segment names an unknown frame');
+    }
+    const length = view.getUint32(at + 42);
+    if (length === 0 || view.getUint32(at + 38) + length > limits.frameSizeMax) {
+      throw malformed('a record of an index segment lies outside its frame');
+    }
   }
 }
 
-/** Order of the id that starts at `at` and another id. */
-export function compareIds(bytes: Uint8Array, at: number, id: Uint8Array): number {
+function unknownPack(): Error {
+  return malformed('a record of an index segment names an unknown pack');
+}
+
+/** Order of the id that starts at `at` and another, which starts at `otherAt`. */
+export function compareIds(
+  bytes: Uint8Array,
+  at: number,
+  other: Uint8Array,
+  otherAt: number,
+): number {
   for (let i = 0; i < 32; i++) {
-    const difference = (bytes[at + i] as number) - (id[i] as number);
+    const difference = (bytes[at + i] as number) - (other[otherAt + i] as number);
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/** Which record is of a chunk; undefined: none. `id` has 32 bytes. */
+export function positionOf({ records, count }: IndexSegment, id: Uint8Array): number | undefined {
+  let low = 0;
+  let high = count - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const order = compareIds(records, middle * indexRecordSize, id, 0);
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
 }
 
 /** Record `i`; its id is a copy. @throws HoldfastError bad-encoding (it names no pack of the table) */
@@ -200,7 +228,7 @@ export function indexRecordAt({ packs, records }: IndexSegment, i: number): Inde
   const at = i * indexRecordSize;
   const view = new DataView(records.buffer, records.byteOffset + at, indexRecordSize);
   const table = packs[view.getUint32(32)];
-  if (table === undefined) throw malformed('a record of an index segment names an unknown pack');
+  if (table === undefined) throw unknownPack();
   const frame = view.getUint16(36);
   return {
     id: records.slice(at, at + 32),

@@ -6,13 +6,16 @@ import {
   indexRecordAt,
   indexRecordSize,
   openIndexSegment,
+  positionOf,
 } from './index-segment.ts';
 
 const slotsMin = 1024;
+/** So many are looked for in one segment after another: to make the table takes as long as some hundred such searches. */
+const searchesMax = 256;
 
 /**
- * Finds chunks by id in many segments. Keeps the segments' bytes and one hash table of record numbers:
- * about 55 bytes a record and no object for it, since a large snapshot has tens of millions.
+ * Finds chunks by id in many segments. Keeps the segments' bytes and, once more than a few chunks were asked for, one
+ * hash table of record numbers: about 55 bytes a record and no object for it, since a large snapshot has tens of millions.
  */
 export class IndexTable {
   readonly #segments: IndexSegment[] = [];
@@ -22,9 +25,13 @@ export class IndexTable {
   #slots = new Uint32Array(slotsMin);
   #recordCount = 0;
   #count = 0;
+  /** Segments whose records are in the table. */
+  #placed = 0;
+  #searches = 0;
 
   /** Distinct chunks. */
   get count(): number {
+    this.#place();
     return this.#count;
   }
 
@@ -41,13 +48,20 @@ export class IndexTable {
     this.#segments.push(segment);
     this.#starts.push(start);
     this.#recordCount += segment.count;
-    this.#grow(this.#count + segment.count);
-    for (let i = 0; i < segment.count; i++) {
-      const at = i * indexRecordSize;
-      const slot = this.#slotOf(segment.records.subarray(at, at + 32));
-      if (this.#slots[slot] !== 0) continue;
-      this.#slots[slot] = start + i + 1;
-      this.#count++;
+  }
+
+  #place(): void {
+    if (this.#placed === this.#segments.length) return;
+    this.#grow(this.#recordCount);
+    for (; this.#placed < this.#segments.length; this.#placed++) {
+      const { records, count } = this.#segments[this.#placed] as IndexSegment;
+      const first = (this.#starts[this.#placed] as number) + 1;
+      for (let i = 0; i < count; i++) {
+        const slot = this.#slotOf(records, i * indexRecordSize);
+        if (this.#slots[slot] !== 0) continue;
+        this.#slots[slot] = first + i;
+        this.#count++;
+      }
     }
   }
 
@@ -59,8 +73,20 @@ export class IndexTable {
 
   /** The number of a chunk's record, below `recordCount` and the same from then on; undefined when no segment says. */
   numberOf(id: Uint8Array): number | undefined {
-    const entry = this.#slots[this.#slotOf(id)] as number;
+    if (this.#placed < this.#segments.length && this.#searches++ < searchesMax) {
+      return this.#search(id);
+    }
+    this.#place();
+    const entry = this.#slots[this.#slotOf(id, 0)] as number;
     return entry === 0 ? undefined : entry - 1;
+  }
+
+  #search(id: Uint8Array): number | undefined {
+    for (const [at, segment] of this.#segments.entries()) {
+      const position = positionOf(segment, id);
+      if (position !== undefined) return (this.#starts[at] as number) + position;
+    }
+    return undefined;
   }
 
   /** Records of all segments: of a chunk that several locate, each counts. */
@@ -74,14 +100,14 @@ export class IndexTable {
     return indexRecordAt(segment, i);
   }
 
-  /** The slot that holds the id, or the free one where it belongs. */
-  #slotOf(id: Uint8Array): number {
+  /** The slot that holds the id which starts at `at`, or the free one where it belongs. */
+  #slotOf(bytes: Uint8Array, at: number): number {
     const mask = this.#slots.length - 1;
-    for (let slot = hashOf(id, 0) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = hashOf(bytes, at) & mask; ; slot = (slot + 1) & mask) {
       const entry = this.#slots[slot] as number;
       if (entry === 0) return slot;
       const { segment, i } = this.#locate(entry - 1);
-      if (compareIds(segment.records, i * indexRecordSize, id) === 0) return slot;
+      if (compareIds(segment.records, i * indexRecordSize, bytes, at) === 0) return slot;
     }
   }
 

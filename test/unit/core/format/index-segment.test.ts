@@ -131,6 +131,9 @@ describe('an index table', () => {
     const records = wholePacks(20_000, { perFrame: 50, frames: 30 });
     const table = new IndexTable();
     for (const { bytes } of encodeIndexSegments(records)) table.add(bytes);
+    // A few are looked for in the segments themselves, the others in a table.
+    for (const one of records.slice(0, 40)) expect(table.find(one.id)).toEqual(one);
+    expect(table.find(filled(9))).toBeUndefined();
     expect(table.count).toBe(20_000);
     for (let i = 0; i < records.length; i += 97) {
       const one = records[i] as IndexRecord;
@@ -149,6 +152,16 @@ describe('an index table', () => {
     );
     expect(table.count).toBe(2);
     expect(table.find(first.id)).toEqual(first);
+  });
+
+  test('finds what was added after it was asked, and asked often', () => {
+    const table = new IndexTable();
+    table.add(encodeIndexSegment([record(1, { pack: 1, frame: 0 })]));
+    const later = record(2, { pack: 2, frame: 0 });
+    for (let i = 0; i < 1000; i++) expect(table.find(later.id)).toBeUndefined();
+    table.add(encodeIndexSegment([later]));
+    expect(table.find(later.id)).toEqual(later);
+    expect([table.count, table.recordCount]).toEqual([2, 2]);
   });
 
   test('owns its bytes', () => {
