@@ -22,8 +22,8 @@ const listedMax = 1000;
 
 export function upkeepApi(agent: Agent): UpkeepApi {
   return {
-    repairs: async ({ isNow }) => {
-      if (isNow) agent.upkeep.repairs.begin();
+    repairs: async ({ isNow, isAll = false }) => {
+      if (isNow) agent.upkeep.repairs.begin({ isAll });
       return repairReport(agent);
     },
     drains: () => drainReports(agent),

@@ -19,7 +19,8 @@ export async function trouble(
 ): Promise<string | undefined> {
   for (const site of sites) {
     const api = cluster.api(site);
-    const looks = [api.repairs({ isNow: isEverything }), api.status()] as const;
+    const asked = { isNow: isEverything, isAll: isEverything };
+    const looks = [api.repairs(asked), api.status()] as const;
     const found = await Promise.all(looks).catch(() => undefined);
     if (found === undefined) return `${site} does not answer`;
     const [{ taskCount, dueCount, awaitedPacks, lost, wrong }, { datasets }] = found;

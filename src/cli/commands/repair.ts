@@ -11,7 +11,7 @@ import { startProgress } from '../start-progress.ts';
 import { clean, counted } from '../terminal-text.ts';
 import type { CliContext } from '../world.ts';
 
-type RepairFlags = { index?: true; dryRun?: true };
+type RepairFlags = { index?: true; dryRun?: true; all?: true };
 
 const pollMs = secondMs;
 /** Rows for people; JSON has all. */
@@ -22,12 +22,13 @@ export function addRepair(program: Command, register: Register): void {
   const command = program
     .command('repair')
     .description('Make lost shards anew, and wait until nothing that is due is missing.')
+    .option('--all', 'of what this host makes also that which may wait for a day')
     .option('--dry-run', 'list what is missing, why, and who makes it; begin nothing')
     .option('--index', 'rebuild the index of the shards and statements from their files');
   register<RepairFlags>(command, async (context, { options }) => {
     if (options.index === true) await reportIndex(context, await repairIndex(context));
     else if (options.dryRun === true) await list(context);
-    else await repair(context);
+    else await repair(context, { isAll: options.all === true });
   });
 }
 
@@ -96,6 +97,11 @@ async function printSummary(
       `  ${counted(awaitedPacks, 'pack')} may still be on the way from the source`,
     );
   }
+  const makers = [...new Set(report.tasks.flatMap(({ isDue, by }) => (isDue || !by ? [] : by)))];
+  if (makers.length > 0) {
+    const where = clean(makers.join(', '));
+    await output.print(`  the others may wait for a day; now: holdfast repair --all, on ${where}`);
+  }
   if (isBraked) {
     await output.print(
       '  more than a tenth of all shards went within an hour: only what is urgent is made anew',
@@ -113,10 +119,10 @@ function wrongWords({ source, pack, from, index }: WrongPackReport): string {
 }
 
 /** The hosts repair by themselves; this makes the host at hand begin now, and looks on. */
-async function repair(context: CliContext): Promise<void> {
+async function repair(context: CliContext, which: { isAll: boolean }): Promise<void> {
   const agent = context.backend.control(context.stateDir);
   const progress = startProgress(context);
-  let report = await agent.repairs({ isNow: true });
+  let report = await agent.repairs({ isNow: true, ...which });
   let most = report.dueCount;
   while (report.dueCount > report.stuckCount) {
     most = Math.max(most, report.dueCount);
@@ -130,7 +136,7 @@ async function repair(context: CliContext): Promise<void> {
     });
     await sleep(pollMs, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) throw new HoldfastError('interrupted', 'interrupted');
-    report = await agent.repairs({ isNow: true });
+    report = await agent.repairs({ isNow: true, ...which });
   }
   await progress.end();
   if (context.output.isJson) await context.output.json(message('summary', totals(report)));

@@ -14,8 +14,10 @@ export type OrderFacts = {
   readonly tasks: readonly RepairTask[];
   /** For how long a pack has been known to lack something. */
   readonly ageMs: (pack: PackId) => number;
-  /** A repair of this pack has begun: it goes on until nothing is missing, or it would begin again and again. */
-  readonly hasBegun: (pack: PackId) => boolean;
+  /** This host has begun to repair the pack and goes on with its part, or it would begin again and again. */
+  readonly hasBegun: (task: RepairTask) => boolean;
+  /** Somebody has asked for what may wait, too. */
+  readonly isAskedFor?: (task: RepairTask) => boolean;
   /** Shards in all, those that are missing included. */
   readonly shardCount: number;
 };
@@ -37,14 +39,13 @@ export function isUrgent({ spare }: Pick<RepairTask, 'spare'>): boolean {
 
 /** Which repairs are to be done now, and in which order. */
 export function orderRepairs(facts: OrderFacts): RepairOrder {
-  const { tasks, ageMs, hasBegun } = facts;
+  const { tasks, ageMs, hasBegun, isAskedFor = () => false } = facts;
   const gone = tasks.filter(({ entry, isMove }) => !isMove && ageMs(entry.pack) < brakeMs);
   const isBraked = gone.length > brakeShare * facts.shardCount;
   const isDue = (task: RepairTask): boolean => {
-    if (isUrgent(task)) return true;
+    if (isUrgent(task) || isAskedFor(task)) return true;
     if (isBraked) return false;
-    const { pack } = task.entry;
-    return task.isMove || hasBegun(pack) || ageMs(pack) >= lazyAfterMs;
+    return task.isMove || hasBegun(task) || ageMs(task.entry.pack) >= lazyAfterMs;
   };
   const sorted = tasks.toSorted((a, b) => a.spare - b.spare || compareIds(a, b));
   const waiting = sorted.filter((task) => !isDue(task));

@@ -92,6 +92,8 @@ export class RepairKeeper {
   /** On the steady clock: when the next round is due, if nothing but the time changes. */
   #dueMs = Number.NEGATIVE_INFINITY;
   #isAsked = false;
+  /** Asked for what may wait, too: until this host has done its part. */
+  #isHurried = false;
   /** What the last round has acted on: others look, too. */
   #actedOn: Judgement | undefined;
   /** No round before this unless somebody asks for one: looking must not be all that this host does. */
@@ -128,9 +130,10 @@ export class RepairKeeper {
     return Math.max(this.#dueMs, this.#restUntilMs);
   }
 
-  /** Does at once, in the background, what the next round would do. */
-  begin(): void {
+  /** Does at once, in the background, what the next round would do; `isAll`: and what may wait, of its own part. */
+  begin({ isAll = false } = {}): void {
     this.#isAsked = true;
+    this.#isHurried ||= isAll;
     this.round(this.#cancel).catch((error: unknown) => {
       const code = codeOf(error);
       if (code === undefined) throw error;
@@ -219,13 +222,21 @@ export class RepairKeeper {
     const short = new Set(judgement.tasks.map(({ entry }) => entry.pack));
     this.#turns.note(short);
     for (const pack of this.#begun) if (!short.has(pack)) this.#begun.delete(pack);
+    this.#isHurried &&= judgement.tasks.some((task) => this.#isOwn(task));
     this.#order = orderRepairs({
       tasks: judgement.tasks,
       shardCount: judgement.shardCount,
       ageMs: (pack) => this.#turns.ageMs(pack),
-      hasBegun: (pack) => this.#begun.has(pack),
+      // What is left for others is not begun: they may know nothing of it.
+      hasBegun: (task) => this.#begun.has(task.entry.pack) && this.#isOwn(task),
+      isAskedFor: (task) => this.#isHurried && this.#isOwn(task),
     });
     return judgement;
+  }
+
+  /** It may fall to this host. */
+  #isOwn({ takers }: RepairTask): boolean {
+    return takers.includes(this.#options.self);
   }
 
   /** Signed for, and not here any more: whatever has become of it, others must know. */

@@ -11,14 +11,17 @@ function taskOf(i: number, spare: number, isMove = false): RepairTask {
 
 function order(
   tasks: readonly RepairTask[],
-  more: { ageMs?: number; begun?: number; shardCount?: number } = {},
+  more: { ageMs?: number; begun?: number; asked?: number; shardCount?: number } = {},
 ) {
-  const { ageMs = 2 * hourMs, begun, shardCount = 1000 } = more;
+  const { ageMs = 2 * hourMs, begun, asked, shardCount = 1000 } = more;
+  const isOf = ({ entry }: RepairTask, i: number | undefined): boolean =>
+    i !== undefined && entry.pack === packIdAt(i);
   return orderRepairs({
     tasks,
     shardCount,
     ageMs: () => ageMs,
-    hasBegun: (pack) => begun !== undefined && pack === packIdAt(begun),
+    hasBegun: (task) => isOf(task, begun),
+    isAskedFor: (task) => isOf(task, asked),
   });
 }
 
@@ -37,6 +40,11 @@ describe('the order of repairs', () => {
   test('goes on with a pack once begun, though more is left to spare by now', () => {
     const tasks = [taskOf(1, 2), taskOf(2, 2)];
     expect(order(tasks, { begun: 2 }).due).toEqual([tasks[1]]);
+  });
+
+  test('does not let wait what somebody has asked for, whatever has gone', () => {
+    const tasks = [taskOf(1, 2), taskOf(2, 2)];
+    expect(order(tasks, { asked: 2, ageMs: minuteMs, shardCount: 2 }).due).toEqual([tasks[1]]);
   });
 
   test('does not let wait who has been asked to leave', () => {

@@ -295,6 +295,31 @@ describe('a shard that is gone', () => {
   });
 });
 
+describe('what may wait for a day', () => {
+  test('is due for nobody who cannot make it, and made when somebody asks who can', async () => {
+    const pack = await writtenPack(1, { k: 2, m: 3 });
+    await backUp([pack]);
+    await site(4).shards.store.remove(pack.entry.pack, 4);
+    await everybodyRepairs();
+    await everybodyRepairs();
+    const dueAt = (i: number): number => keepers[i]?.state.order.due.length ?? 0;
+    keepers[0]?.begin({ isAll: true });
+    await everybodyRepairs();
+    expect(keepers[0]?.state.judgement?.tasks).toMatchObject([{ index: 4, spare: 2 }]);
+    expect([0, 1, 4, 5].map(dueAt)).toEqual([0, 0, 0, 0]);
+    expect(made()).toBe(0);
+
+    for (const i of [4, 5]) keepers[i]?.begin({ isAll: true });
+    for (let i = 0; i < 4; i++) {
+      await everybodyRepairs();
+      await cluster.clock.advance(minuteMs);
+    }
+    expect(made()).toBe(1);
+    await everybodyRepairs();
+    expect(keepers[4]?.state.judgement?.tasks).toEqual([]);
+  });
+});
+
 describe('who leaves', () => {
   test('hands over what it has: copied, not computed', async () => {
     const pack = await writtenPack(1, { k: 3, m: 2, size: 600_000 });
