@@ -176,13 +176,9 @@ export class Agent implements AsyncDisposable {
       store === undefined
         ? undefined
         : new StoragePeer({
-            network,
-            ledger,
-            store,
-            facts,
+            ...{ network, ledger, store, facts, budgets, extras, log },
             bytesMax: options.config.storage.limit,
             isDiscarded: (record) => packUse.isDiscarded(record),
-            ...{ budgets, extras, log },
           });
     const storage = this.#storage;
     const shared = { ledger, self, peers: this.peers, view: this.view, clock, log };

@@ -78,6 +78,9 @@ describe('the life of a cluster of five sites that survives any two', () => {
 
   it('says in the status of every site that the dataset outlives any two more losses', async () => {
     for (const { name } of fiveSites) {
+      await until(`${name} has heard of the newest snapshot`, 30_000, async () =>
+        (await cluster.snapshots(name)).some(({ id }) => id === latest.snapshot_id),
+      );
       const { out } = await cluster.expect(0, ['status', '--json'], name);
       const dataset = messages(out).find(({ message_type }) => message_type === 'dataset');
       expect(dataset, name).toMatchObject({

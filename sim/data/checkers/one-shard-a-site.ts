@@ -1,3 +1,5 @@
+import { receiptStream } from '../../../src/core/format/statement.ts';
+import type { DataAgent } from '../agent.ts';
 import type { DataCluster } from '../cluster.ts';
 import { extrasOn } from '../extras.ts';
 import type { DataChecker } from '../observation.ts';
@@ -10,7 +12,7 @@ export class OneShardASite implements DataChecker {
 
   look(cluster: DataCluster): string | undefined {
     // Who lies may be found out, and who is gone be given up: then others get what they should have had.
-    const siteCount = cluster.honest().length;
+    const siteCount = cluster.honest().filter((one) => !isForked(cluster, one)).length;
     for (const { record, source } of cluster.snapshots.values()) {
       for (const { pack, k, m } of packsOn(source, record) ?? []) {
         if (k === 1 || k + m > Math.min(siteCount, cluster.plan.siteCount)) continue;
@@ -27,4 +29,11 @@ export class OneShardASite implements DataChecker {
     }
     return undefined;
   }
+}
+
+/** Its disk went back in time, so that it has signed two histories: what it says it has is made anew elsewhere. */
+function isForked(cluster: DataCluster, { person }: DataAgent): boolean {
+  return cluster
+    .running()
+    .some(({ agent }) => agent?.ledger.isFrozen(person.agentKey, receiptStream) === true);
 }
