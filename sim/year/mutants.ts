@@ -86,8 +86,8 @@ export const yearMutants: readonly YearMutant[] = [
     patches: [
       service(
         'challenger.ts',
-        '    known.doubts.set(name, { ...claim, sinceMs, unanswered, passedBefore });',
-        "    await this.#catch(member, { ...claim, sinceMs, unanswered, passedBefore }, 'failed');",
+        '    known.doubts.set(name, { ...claim, leaf, sinceMs, unanswered, passedBefore });',
+        "    await this.#catch(member, { ...claim, leaf }, 'failed');",
       ),
     ],
   },

@@ -68,8 +68,10 @@ export type PossessionReport = {
 };
 
 type Claim = { readonly entry: PackEntry; readonly index: number };
+/** A leaf that was not shown is itself asked for again: who has lost one of a hundred would show another. */
+type Question = Claim & { readonly leaf: number };
 /** `unanswered`: in a row; `passedBefore`: leaves that the peer had shown by then. */
-type Doubt = Claim & {
+type Doubt = Question & {
   readonly sinceMs: number;
   unanswered: number;
   readonly passedBefore: number;
@@ -81,7 +83,8 @@ type Known = {
   silent: number;
   passedMs: number | undefined;
   readonly doubts: Map<string, Doubt>;
-  readonly caught: Map<string, Claim>;
+  /** By shard. */
+  readonly caught: Map<string, Question>;
 };
 
 /** Answers that say that the peer does not have what it has signed for. */
@@ -105,9 +108,11 @@ export class Challenger {
   /** @throws HoldfastError corrupt | io-error */
   static open(options: ChallengerOptions, record: unknown): Challenger {
     const challenger = new Challenger(options);
-    for (const [agent, claims] of Object.entries((record ?? {}) as Record<string, Claim[]>)) {
+    // Of an older version's no leaf was noted.
+    const noted = Object.entries((record ?? {}) as Record<string, (Claim & { leaf?: number })[]>);
+    for (const [agent, claims] of noted) {
       const known = challenger.#of(agent as AgentKey);
-      for (const claim of claims) known.caught.set(nameOf(claim), claim);
+      for (const claim of claims) known.caught.set(nameOf(claim), { leaf: 0, ...claim });
     }
     return challenger;
   }
@@ -123,11 +128,11 @@ export class Challenger {
 
   report(member: Member): PossessionReport {
     const { passed, failed, silent, caught, doubts } = this.#of(member.agentKey);
-    const unanswered = [...doubts].filter(([, doubt]) => doubt.unanswered > 0);
+    const unanswered = [...doubts.values()].filter((doubt) => doubt.unanswered > 0);
     return {
       ...{ state: this.#state(member), passed, failed, silent },
       caught: [...caught.keys()],
-      unanswered: unanswered.map(([name]) => name),
+      unanswered: [...new Set(unanswered.map(nameOf))],
     };
   }
 
@@ -192,23 +197,23 @@ export class Challenger {
 
   async #challenge(member: Member, claim: Claim, signal: AbortSignal): Promise<void> {
     const known = this.#of(member.agentKey);
-    const name = nameOf(claim);
+    const leaf = this.#below(leavesOf(claim.entry));
+    const name = `${nameOf(claim)}/${leaf}`;
     const passedBefore = known.passed;
-    const answer = await this.#ask(member, claim, signal);
-    if (answer === 'passed' || known.caught.has(name) || known.doubts.has(name)) return;
+    const answer = await this.#ask(member, { ...claim, leaf }, signal);
+    if (answer === 'passed' || known.caught.has(nameOf(claim)) || known.doubts.has(name)) return;
     const unanswered = answer === 'failed' ? 0 : 1;
     if (unanswered > 0 && isFull(known.doubts)) return;
     const sinceMs = this.#options.clock.monotonicMs();
-    known.doubts.set(name, { ...claim, sinceMs, unanswered, passedBefore });
+    known.doubts.set(name, { ...claim, leaf, sinceMs, unanswered, passedBefore });
   }
 
   async #ask(
     { agentKey, peerKey, site }: Member,
-    { entry, index }: Claim,
+    { entry, index, leaf }: Question,
     signal: AbortSignal,
   ): Promise<Answer> {
     const known = this.#of(agentKey);
-    const leaf = this.#below(leavesOf(entry));
     const { clock, log } = this.#options;
     const timeout = new AbortController();
     const late = clock.sleep(askTimeoutMs, { signal: timeout.signal }).then(() => timeout.abort());
@@ -280,11 +285,11 @@ export class Challenger {
 
   async #catch(
     { agentKey, name, site }: Member,
-    { entry, index }: Claim,
+    { entry, index, leaf }: Question,
     answer: Answer,
   ): Promise<void> {
-    const claim = { entry, index };
-    this.#of(agentKey).caught.set(nameOf(claim), claim);
+    const question = { entry, index, leaf };
+    this.#of(agentKey).caught.set(nameOf(question), question);
     await this.#save();
     const shard = `shard ${index} of pack ${shortId(entry.pack)}`;
     const problem =

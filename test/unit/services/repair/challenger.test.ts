@@ -32,14 +32,7 @@ let challenger: Challenger;
 beforeEach(async () => {
   cluster = await BackupCluster.open(3, { surviveSites: 1 });
   packs = [await writtenPack(1, { k: 2, m: 1 }), await writtenPack(2, { k: 2, m: 1 })];
-  for (const pack of packs) {
-    const assignments = [0, 1, 2].map((i) => ({
-      index: i,
-      agent: site(i).agent.agentKey,
-      site: `site-${i}`,
-    }));
-    await site(0).distributor.place(pack, home.id, assignments);
-  }
+  for (const pack of packs) await place(pack);
   const manifest = await prepareManifest(
     site(0),
     packs.map(({ entry }) => entry),
@@ -52,6 +45,15 @@ beforeEach(async () => {
 });
 
 afterEach(() => cluster[Symbol.asyncDispose]());
+
+async function place(pack: WrittenPack): Promise<void> {
+  const assignments = [0, 1, 2].map((i) => ({
+    index: i,
+    agent: site(i).agent.agentKey,
+    site: `site-${i}`,
+  }));
+  await site(0).distributor.place(pack, home.id, assignments);
+}
 
 function site(i: number): BackupSite {
   return cluster.sites[i] as BackupSite;
@@ -171,6 +173,28 @@ describe('a storage peer that is asked for leaves', () => {
     expect(silent).toBeGreaterThan(3);
     expect(alarms).toEqual([]);
   });
+});
+
+test('a storage peer that lacks one leaf of a shard is asked for that leaf again, and is failing', async () => {
+  const large = await writtenPack(3, { k: 2, m: 1, size: 8_000_000 });
+  await place(large);
+  const manifest = await prepareManifest(site(0), [large.entry]);
+  await site(0).committer.commit(manifest);
+  await cluster.sync();
+  const { network, storage } = site(1);
+  let lost: { pack: Uint8Array; leaf: number } | undefined;
+  network.servePulls(async (_, request) => {
+    const { pack, leaf } = request;
+    lost ??= { pack, leaf };
+    const isLost = leaf === lost.leaf && idOf<PackId>(pack) === idOf<PackId>(lost.pack);
+    if (isLost) throw new HoldfastError('not-found', 'there is no such shard');
+    return storage.serve(request);
+  });
+  for (let i = 0; i < 2; i++) {
+    await challenger.round();
+    await cluster.clock.advance(confirmMs);
+  }
+  expect(stateOf(1)).toBe('failing');
 });
 
 describe('a storage peer that shows some leaves, and gives no answer for others', () => {
