@@ -101,6 +101,12 @@ export class DataCluster {
     return this.agents.filter((one) => one.isMember && !one.isGone && this.isHonest(one));
   }
 
+  /** Of which it has signed two histories, since its disk went back in time: nobody builds on them any more. */
+  forkedStreams({ agentKey }: DataAgent): string[] {
+    const forks = this.running().flatMap(({ agent }) => agent?.ledger.forks() ?? []);
+    return forks.filter(({ writer }) => writer === agentKey).map(({ stream }) => stream);
+  }
+
   /** Of those, the ones whose program runs. */
   running(): DataAgent[] {
     return this.honest().filter(({ agent }) => agent !== undefined);

@@ -1,3 +1,4 @@
+import { receiptStream } from '../../src/core/format/statement.ts';
 import { chooseCode } from '../../src/core/policy/code-choice.ts';
 import type { DataAgent } from './agent.ts';
 import { DataCluster, type DataViolation } from './cluster.ts';
@@ -151,17 +152,22 @@ function canCommit(cluster: DataCluster): boolean {
   return left >= Math.min(surviveSites + 1, siteCount) && left >= Math.min(k + 1, siteCount, sites);
 }
 
-/** Sites that no longer keep what they said, or never did. */
+/** Sites that no longer keep what they said, or never did, or whose word counts no more. */
 function lossesOf(cluster: DataCluster): number {
   return cluster.agents.filter((one) => isLost(cluster, one)).length;
 }
 
 function isLost(cluster: DataCluster, agent: DataAgent): boolean {
-  return agent.isGone || !cluster.isHonest(agent);
+  const isForked = cluster.forkedStreams(agent).includes(receiptStream);
+  return agent.isGone || !cluster.isHonest(agent) || isForked;
 }
 
+/** Those that can back up: who has signed two histories of snapshots waits for a person. */
 function sources(cluster: DataCluster): typeof cluster.agents {
-  return cluster.honest().filter(({ isSource }) => isSource);
+  return cluster
+    .honest()
+    .filter(({ isSource }) => isSource)
+    .filter((one) => cluster.forkedStreams(one).every((stream) => stream === receiptStream));
 }
 
 /** On a blank machine, everything that any honest member has ever called committed. */

@@ -51,9 +51,12 @@ async function saidOfWhatWent(cluster: DataCluster): Promise<string | undefined>
 
 function missing(cluster: DataCluster, host: DataAgent): string | undefined {
   const { harmed } = host.disk.shards;
-  for (const { record, stated, hash } of cluster.snapshots.values()) {
+  const { awaited } = host.agent?.upkeep.repairs.state.judgement ?? {};
+  for (const { record, source, stated, hash } of cluster.snapshots.values()) {
     if (stated === undefined) continue;
     for (const entry of packsOn(host, record) ?? []) {
+      // A shard that nobody has signed for is waited for, and its source will not come back.
+      if (source.isGone && awaited?.has(entry.pack) === true) continue;
       const good = new Set(goodIndexes(host, entry));
       for (let index = 0; index < entry.k; index++) {
         if (good.has(index) || harmed.has(shardName({ pack: entry.pack, index }))) continue;

@@ -1,5 +1,4 @@
 import { receiptStream } from '../../../src/core/format/statement.ts';
-import type { DataAgent } from '../agent.ts';
 import type { DataCluster } from '../cluster.ts';
 import { extrasOn } from '../extras.ts';
 import type { DataChecker } from '../observation.ts';
@@ -11,8 +10,10 @@ export class OneShardASite implements DataChecker {
   readonly name = 'one-shard-a-site';
 
   look(cluster: DataCluster): string | undefined {
-    // Who lies may be found out, and who is gone be given up: then others get what they should have had.
-    const siteCount = cluster.honest().filter((one) => !isForked(cluster, one)).length;
+    // Who lies may be found out, and who is gone be given up: then others get what they should have had. So is it with whose receipts count no more.
+    const siteCount = cluster
+      .honest()
+      .filter((one) => !cluster.forkedStreams(one).includes(receiptStream)).length;
     for (const { record, source } of cluster.snapshots.values()) {
       for (const { pack, k, m } of packsOn(source, record) ?? []) {
         if (k === 1 || k + m > Math.min(siteCount, cluster.plan.siteCount)) continue;
@@ -29,11 +30,4 @@ export class OneShardASite implements DataChecker {
     }
     return undefined;
   }
-}
-
-/** Its disk went back in time, so that it has signed two histories: what it says it has is made anew elsewhere. */
-function isForked(cluster: DataCluster, { person }: DataAgent): boolean {
-  return cluster
-    .running()
-    .some(({ agent }) => agent?.ledger.isFrozen(person.agentKey, receiptStream) === true);
 }
