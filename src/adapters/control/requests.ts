@@ -54,7 +54,12 @@ export const bandwidthBody = z.strictObject({
   download: rate.exactOptional(),
 });
 
-export const repairsBody = z.strictObject({ isNow: z.boolean() });
+/** Only look, or begin as well. */
+export const beginBody = z.strictObject({ isNow: z.boolean() });
+export const repairsBody = z.strictObject({
+  isNow: z.boolean(),
+  isAll: z.boolean().default(false),
+});
 
 export const statsBody = z.strictObject({ dataset: text.exactOptional() });
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { AgentApi } from '../../agent/api.ts';
-import { bandwidthBody, checked, repairsBody, lossBody, statsBody } from './requests.ts';
+import { bandwidthBody, beginBody, checked, repairsBody, lossBody, statsBody } from './requests.ts';
 
 /** Data that mends itself. */
 export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
@@ -14,6 +14,6 @@ export function addUpkeep(app: FastifyInstance, api: AgentApi): void {
   app.post('/v1/layout/loss', (request) =>
     api.forecastLoss(checked(lossBody, request.body, 'the body')),
   );
-  app.post('/v1/stores', (request) => api.stores(checked(repairsBody, request.body, 'the body')));
-  app.post('/v1/scrub', (request) => api.scrub(checked(repairsBody, request.body, 'the body')));
+  app.post('/v1/stores', (request) => api.stores(checked(beginBody, request.body, 'the body')));
+  app.post('/v1/scrub', (request) => api.scrub(checked(beginBody, request.body, 'the body')));
 }
