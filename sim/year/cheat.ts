@@ -1,14 +1,11 @@
 import { dayMs, hourMs } from '../../src/base/units.ts';
-import { shardSizeOf } from '../../src/core/format/shard.ts';
-import { chooseCode } from '../../src/core/policy/code-choice.ts';
 import { leavesPerDay } from '../../src/services/repair/challenger.ts';
-import { packSize, YearBackups } from './backups.ts';
-import { siteCount, surviveSites, YearCluster } from './cluster.ts';
+import type { YearCluster } from './cluster.ts';
 import type { YearHost } from './host.ts';
 import { shippedParts, type YearParts } from './parts.ts';
 import { YearPlay } from './play.ts';
 import { type Lie, lies } from './shards.ts';
-import { type YearViolation, YearWatch } from './watch.ts';
+import type { YearViolation, YearWatch } from './watch.ts';
 
 export type CheatOptions = {
   /** In the place of what is shipped: a mutant. */
@@ -41,11 +38,8 @@ const mendMs = 2 * dayMs;
 export async function runCheat(seed: number, options: CheatOptions = {}): Promise<CheatRun> {
   const { parts = shippedParts, packs = 100, spanMs = dayMs } = options;
   const { lie = lies[seed % lies.length] as Lie } = options;
-  const { k } = chooseCode({ siteCount, surviveSites });
-  const cluster = await YearCluster.open({ seed, parts, shardSize: shardSizeOf({ k, packSize }) });
-  const backups = new YearBackups(cluster);
-  const watch = new YearWatch(cluster, backups);
-  const play = new YearPlay(cluster, backups, watch);
+  const play = await YearPlay.open({ seed, parts });
+  const { cluster, backups, watch } = play;
   await backups.begin(packs);
   for (let hours = 0; hours < 12; hours++) await play.pass(hourMs);
   const [cheat, unlucky, ...others] = shuffled(cluster);

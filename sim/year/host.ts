@@ -244,9 +244,10 @@ export class YearHost {
 
   /** Asks each of the others for a leaf, as it does all day long. */
   async challenge(): Promise<void> {
-    const before = this.failing.join();
+    const names = (): string => this.failing.map(({ name }) => name).join();
+    const before = names();
     await this.run?.challenger.round();
-    if (this.failing.join() !== before) this.lookSoon();
+    if (names() !== before) this.lookSoon();
   }
 
   /** Who has not shown it what they have signed for. */

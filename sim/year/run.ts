@@ -1,14 +1,10 @@
 import { dayMs } from '../../src/base/units.ts';
-import { shardSizeOf } from '../../src/core/format/shard.ts';
-import { chooseCode } from '../../src/core/policy/code-choice.ts';
-import { packSize, YearBackups } from './backups.ts';
-import { surviveSites, YearCluster } from './cluster.ts';
 import { type FaultKind, YearFaults } from './faults.ts';
 import { shippedParts, type YearParts } from './parts.ts';
 import { YearPlay } from './play.ts';
 import type { YearRates } from './rates.ts';
 import { stepMs } from './steps.ts';
-import { type Harm, type YearViolation, YearWatch } from './watch.ts';
+import type { Harm, YearViolation } from './watch.ts';
 
 export type YearOptions = {
   readonly rates: YearRates;
@@ -43,17 +39,14 @@ const changedPerMille = 5;
 /** A year of backups, trouble and care of one cluster; then none, and everything must be whole. */
 export async function runYear(seed: number, options: YearOptions): Promise<YearRun> {
   const { rates, parts = shippedParts, days = 365, packs = 1280, settleDays = 35 } = options;
-  const { k } = chooseCode({ siteCount: 8, surviveSites });
-  const cluster = await YearCluster.open({ seed, parts, shardSize: shardSizeOf({ k, packSize }) });
-  const backups = new YearBackups(cluster);
-  const watch = new YearWatch(cluster, backups);
+  const play = await YearPlay.open({ seed, parts });
+  const { cluster, backups, watch } = play;
   backups.onChange = () => {
     watch.isDirty = true;
   };
   const faults = new YearFaults({ cluster, backups, watch, rates });
   const changed = Math.max(1, Math.round((packs * changedPerMille) / 1000));
   await backups.begin(packs);
-  const play = new YearPlay(cluster, backups, watch);
   const goesOn = (): boolean => watch.violation === undefined;
   while (goesOn() && cluster.nowMs < days * dayMs) {
     faults.step();

@@ -17,7 +17,7 @@ export function openExchange(
   const fd = isSocketPathTooLong(socketPath) ? openDirectory(socketPath) : undefined;
   const address = fd === undefined ? socketPath : pathThroughDirectory(fd, basename(socketPath));
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  // Not before it is needed: Node loads WebSockets with it, a tenth of a second in which a restore may have begun.
+  // Not before it is needed: Node loads WebSockets with it, which takes some 60 ms.
   const request = process.getBuiltinModule('node:http').request({
     socketPath: address,
     method,

@@ -22,8 +22,8 @@ const listedMax = 1000;
 
 export function upkeepApi(agent: Agent): UpkeepApi {
   return {
-    repairs: async ({ isNow, isAll = false }) => {
-      if (isNow) agent.upkeep.repairs.begin({ isAll });
+    repairs: async ({ begin }) => {
+      if (begin !== 'nothing') agent.upkeep.repairs.begin({ isAll: begin === 'all' });
       return repairReport(agent);
     },
     drains: () => drainReports(agent),

@@ -1,10 +1,9 @@
+import type { RepairPart } from '../core/policy/repair-part.ts';
+
 /** The part of the agent's API that is about data that mends itself. */
 export interface UpkeepApi {
-  /**
-   * What is missing where, and who makes it. `isNow`: this host also begins with its part at once; `isAll`: and with what
-   * of it may wait.
-   */
-  repairs(request: { isNow: boolean; isAll?: boolean }): Promise<RepairReport>;
+  /** What is missing where, and who makes it. `begin`: what of its own part this host begins with at once. */
+  repairs(request: { begin: RepairPart }): Promise<RepairReport>;
   /** Who has been asked to leave, and what still depends on them. */
   drains(): Promise<DrainReport[]>;
   /** What losing these sites, maybe none, would do; changes nothing. @throws not-found */

@@ -133,12 +133,6 @@ describe('damage that the code outlives', () => {
     expect(await restore()).toMatchObject({ code: 0, differences: [] });
   });
 
-  it('is made anew by nobody who may not, whatever is asked for', async () => {
-    for (const options of [[], ['--all'], ['--dry-run']]) {
-      await cluster.expect(0, ['repair', ...options], 'fra1');
-    }
-  });
-
   it('is still known to a check that reads nothing', async () => {
     const outcome = await cluster.run(['check', '--json'], origin);
     expect(outcome.code, told(outcome)).toBe(22);

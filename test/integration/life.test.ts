@@ -96,6 +96,15 @@ describe('the life of a cluster of five sites that survives any two', () => {
     }
   });
 
+  it('finds nothing to make anew, whoever is asked and for however much', async () => {
+    for (const options of [[], ['--all'], ['--dry-run']]) {
+      const { out } = await cluster.expect(0, ['repair', ...options], 'fra1');
+      expect(out).toContain('every shard is where it should be');
+    }
+    const both = await cluster.expect(2, ['repair', '--all', '--dry-run'], 'fra1');
+    expect(both.err).toContain('--dry-run');
+  });
+
   it('shows with the kit what the snapshots hold, which the sites themselves cannot', async () => {
     const kit = await cluster.recovery('sin1');
     const listed = await cluster.expect(0, ['snapshots', '--json', ...kit]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { MiB } from '../../src/base/units.ts';
-import { Cluster, fiveSites, told, until } from '../support/cluster.ts';
+import { Cluster, fiveSites, summaryOf, told, until } from '../support/cluster.ts';
 import { dropLeaves } from '../support/dropped-leaves.ts';
 import { heldShards } from '../support/held-shards.ts';
 import { writeFiles } from '../support/sample-files.ts';
@@ -25,11 +25,6 @@ beforeAll(async () => {
 
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-async function restart(site: string, bent: Parameters<Cluster['start']>[1]): Promise<void> {
-  expect(await cluster.stop(site)).toBe(0);
-  await cluster.start(site, bent);
-}
-
 describe('two hosts that throw away one leaf in a hundred, and lie about it', () => {
   it('have thrown away no more than that', async () => {
     for (const [site, lie] of Object.entries(cheats)) {
@@ -40,7 +35,10 @@ describe('two hosts that throw away one leaf in a hundred, and lie about it', ()
       expect(dropped / leaves).toBeLessThan(0.015);
       await cluster.start(site, lie);
     }
-    for (const site of honest) await restart(site, 'hurries');
+    for (const site of honest) {
+      expect(await cluster.stop(site)).toBe(0);
+      await cluster.start(site, 'hurries');
+    }
     await cluster.untilConnected();
   });
 
@@ -67,10 +65,20 @@ describe('two hosts that throw away one leaf in a hundred, and lie about it', ()
   it('count no more: what they have is made anew at the others', async () => {
     for (const site of honest) {
       await until(`nothing is missing, says ${site}`, catchMs, async () => {
-        const { taskCount, awaitedPacks, lost } = await cluster.api(site).repairs({ isNow: false });
+        const { taskCount, awaitedPacks, lost } = await cluster
+          .api(site)
+          .repairs({ begin: 'nothing' });
         return taskCount === 0 && awaitedPacks === 0 && lost.length === 0;
       });
     }
+    const { restorable } = (await cluster.api('fra1').status()).datasets[0] ?? {};
+    expect(restorable).toMatchObject({ sitesMayFail: 2, sites: honest });
+    const next = await cluster.run(['backup', source, '--json'], origin);
+    expect(summaryOf(next)).toMatchObject({
+      state: 'committed',
+      missing_sites: Object.keys(cheats),
+    });
+    console.log(`the next backup ended with ${next.code}`);
     for (const site of [...Object.keys(cheats), origin]) await cluster.kill(site);
     const target = join(cluster.root, 'restored');
     const restored = await cluster.restore('latest', target, 'fra1');

@@ -27,7 +27,7 @@ async function untilWhole(site: string, sites: number): Promise<void> {
   await until(`nothing is missing, says ${site}`, mendMs, async () => {
     const [{ datasets }, repairs] = await Promise.all([
       cluster.api(site).status(),
-      cluster.api(site).repairs({ isNow: false }),
+      cluster.api(site).repairs({ begin: 'nothing' }),
     ]);
     const { sitesMayFail, sites: from } = datasets[0]?.restorable ?? {};
     const isAll =

@@ -19,8 +19,8 @@ export async function trouble(
 ): Promise<string | undefined> {
   for (const site of sites) {
     const api = cluster.api(site);
-    const asked = { isNow: isEverything, isAll: isEverything };
-    const looks = [api.repairs(asked), api.status()] as const;
+    const begin = isEverything ? 'all' : 'nothing';
+    const looks = [api.repairs({ begin }), api.status()] as const;
     const found = await Promise.all(looks).catch(() => undefined);
     if (found === undefined) return `${site} does not answer`;
     const [{ taskCount, dueCount, awaitedPacks, lost, wrong }, { datasets }] = found;
@@ -41,7 +41,7 @@ export async function trouble(
 function repairsKnownTo(cluster: Cluster, site: string): Promise<RepairReport | undefined> {
   return cluster
     .api(site)
-    .repairs({ isNow: false })
+    .repairs({ begin: 'nothing' })
     .catch(() => undefined);
 }
 

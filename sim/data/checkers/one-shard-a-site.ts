@@ -10,7 +10,8 @@ export class OneShardASite implements DataChecker {
   readonly name = 'one-shard-a-site';
 
   look(cluster: DataCluster): string | undefined {
-    // Who lies may be found out, and who is gone be given up: then others get what they should have had. So is it with whose receipts count no more.
+    // Who lies may be found out, and who is gone be given up: then others get what they should have had. So it is with
+    // what those have whose receipts count no more.
     const siteCount = cluster
       .honest()
       .filter((one) => !cluster.forkedStreams(one).includes(receiptStream)).length;

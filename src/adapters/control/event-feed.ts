@@ -19,7 +19,7 @@ const topics: readonly {
   { name: 'suspects', read: (api) => api.tripwires() },
   { name: 'alarm', read: async (api) => newsworthy(await api.alerts()) },
   { name: 'datasets', read: (api) => api.datasets() },
-  { name: 'repairs', read: (api) => api.repairs({ isNow: false }) },
+  { name: 'repairs', read: (api) => api.repairs({ begin: 'nothing' }) },
 ];
 
 // A person sees a second; what is asked costs a few milliseconds of the agent's thread.

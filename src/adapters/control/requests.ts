@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { compressionModes } from '../../core/policy/compression.ts';
 import { partsMax } from '../../core/policy/data-subset.ts';
+import { repairParts } from '../../core/policy/repair-part.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 
@@ -56,10 +57,7 @@ export const bandwidthBody = z.strictObject({
 
 /** Only look, or begin as well. */
 export const beginBody = z.strictObject({ isNow: z.boolean() });
-export const repairsBody = z.strictObject({
-  isNow: z.boolean(),
-  isAll: z.boolean().default(false),
-});
+export const repairsBody = z.strictObject({ begin: z.enum(repairParts) });
 
 export const statsBody = z.strictObject({ dataset: text.exactOptional() });
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { RepairReport, RepairTaskReport, WrongPackReport } from '../../agent/upkeep-types.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import type { RepairPart } from '../../core/policy/repair-part.ts';
 import type { Register } from '../action.ts';
 import type { RepairReport as IndexReport } from '../backend.ts';
 import { message } from '../json-fields.ts';
@@ -23,18 +24,28 @@ export function addRepair(program: Command, register: Register): void {
     .command('repair')
     .description('Make lost shards anew, and wait until nothing that is due is missing.')
     .option('--all', 'of what this host makes also that which may wait for a day')
-    .option('--dry-run', 'list what is missing, why, and who makes it; begin nothing')
-    .option('--index', 'rebuild the index of the shards and statements from their files');
+    .addOption(
+      new Option(
+        '--dry-run',
+        'list what is missing, why, and who makes it; begin nothing',
+      ).conflicts('all'),
+    )
+    .addOption(
+      new Option(
+        '--index',
+        'rebuild the index of the shards and statements from their files',
+      ).conflicts(['all', 'dryRun']),
+    );
   register<RepairFlags>(command, async (context, { options }) => {
     if (options.index === true) await reportIndex(context, await repairIndex(context));
     else if (options.dryRun === true) await list(context);
-    else await repair(context, { isAll: options.all === true });
+    else await repair(context, options.all === true ? 'all' : 'due');
   });
 }
 
 async function list(context: CliContext): Promise<void> {
   const agent = context.backend.control(context.stateDir);
-  const report = await agent.repairs({ isNow: false });
+  const report = await agent.repairs({ begin: 'nothing' });
   const { output } = context;
   if (output.isJson) {
     for (const task of report.tasks) await output.json(message('repair', task));
@@ -119,10 +130,10 @@ function wrongWords({ source, pack, from, index }: WrongPackReport): string {
 }
 
 /** The hosts repair by themselves; this makes the host at hand begin now, and looks on. */
-async function repair(context: CliContext, which: { isAll: boolean }): Promise<void> {
+async function repair(context: CliContext, begin: RepairPart): Promise<void> {
   const agent = context.backend.control(context.stateDir);
   const progress = startProgress(context);
-  let report = await agent.repairs({ isNow: true, ...which });
+  let report = await agent.repairs({ begin });
   let most = report.dueCount;
   while (report.dueCount > report.stuckCount) {
     most = Math.max(most, report.dueCount);
@@ -136,7 +147,7 @@ async function repair(context: CliContext, which: { isAll: boolean }): Promise<v
     });
     await sleep(pollMs, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) throw new HoldfastError('interrupted', 'interrupted');
-    report = await agent.repairs({ isNow: true, ...which });
+    report = await agent.repairs({ begin });
   }
   await progress.end();
   if (context.output.isJson) await context.output.json(message('summary', totals(report)));

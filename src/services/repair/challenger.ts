@@ -291,11 +291,11 @@ export class Challenger {
     const question = { entry, index, leaf };
     this.#of(agentKey).caught.set(nameOf(question), question);
     await this.#save();
-    const shard = `shard ${index} of pack ${shortId(entry.pack)}`;
+    const what = `leaf ${leaf} of shard ${index} of pack ${shortId(entry.pack)}`;
     const problem =
       answer === 'failed'
-        ? `does not have ${shard}`
-        : `shows other leaves and, asked ${unansweredMax} times, none of ${shard}`;
+        ? `does not have ${what}`
+        : `shows other leaves and, asked ${unansweredMax} times, not ${what}`;
     void this.#options.alarms.raise({
       kind: 'peer-failing',
       subject: name,

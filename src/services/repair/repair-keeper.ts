@@ -3,6 +3,7 @@ import { minuteMs, secondMs } from '../../base/units.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type AgentKey, type PackId, shortId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
+import { maskOf } from '../../core/policy/durability.ts';
 import { orderRepairs, type RepairOrder } from '../../core/policy/repair-order.ts';
 import type { RepairTask } from '../../core/policy/repair-plan.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
@@ -245,8 +246,7 @@ export class RepairKeeper {
     if (store === undefined || storage === undefined) return;
     for (const [pack, { words }] of survey.packs) {
       const mask = words.get(self)?.mask ?? 0;
-      const held = store.indexes(pack);
-      const gone = mask & ~held.reduce((all, index) => all | (1 << index), 0);
+      const gone = mask & ~maskOf(store.indexes(pack));
       if (gone === 0) continue;
       log.log('error', storageMessages.signedShardGone, { pack, mask: gone >>> 0 });
       for (const record of survey.usersOf(pack)) this.#owed.addSoon(record);

@@ -7,6 +7,7 @@ import type { CheckEvent, CheckSummary } from '../../../src/agent/check-types.ts
 import { loadConfig, parseConfig } from '../../../src/agent/config.ts';
 import type { RepairReport, ScrubReport } from '../../../src/agent/upkeep-types.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
+import type { RepairPart } from '../../../src/core/policy/repair-part.ts';
 import { fakeBackend, jsonLines, run, stream, withAgent } from './fake-world.ts';
 
 const nowMs = Date.UTC(2025, 5, 1, 3);
@@ -381,9 +382,9 @@ describe('repair', () => {
   } as const;
 
   it('lists what is missing, why and who makes it, and begins nothing', async () => {
-    const asked: boolean[] = [];
-    const repairs = async ({ isNow }: { isNow: boolean }): Promise<RepairReport> => {
-      asked.push(isNow);
+    const asked: RepairPart[] = [];
+    const repairs = async ({ begin }: { begin: RepairPart }): Promise<RepairReport> => {
+      asked.push(begin);
       return { ...report, tasks: [task], taskCount: 1, dueCount: 1 };
     };
     const backend = withAgent({ repairs });
@@ -396,7 +397,31 @@ describe('repair', () => {
       { message_type: 'repair', index: 2, by: 'ber-1', is_due: true },
       { message_type: 'summary', due_count: 1 },
     ]);
-    expect([code, json.code, ...asked]).toEqual([0, 0, false, false]);
+    expect([code, json.code, ...asked]).toEqual([0, 0, 'nothing', 'nothing']);
+  });
+
+  it('says where what may wait for a day can be made now, and begins with it when asked', async () => {
+    const asked: RepairPart[] = [];
+    const waiting = { ...task, spare: 2, isUrgent: false, isDue: false };
+    const repairs = async ({ begin }: { begin: RepairPart }): Promise<RepairReport> => {
+      asked.push(begin);
+      return { ...report, tasks: [waiting], taskCount: 1 };
+    };
+    const backend = withAgent({ repairs });
+    const { out, code } = await run(['repair'], { backend });
+    expect(out).toContain('holdfast repair --all, on ber-1');
+    const all = await run(['repair', '--all'], { backend });
+    expect([code, all.code, ...asked]).toEqual([0, 0, 'due', 'all']);
+  });
+
+  it.each([
+    ['--all', '--dry-run'],
+    ['--index', '--dry-run'],
+    ['--all', '--index'],
+  ])('refuses %s with %s, and begins nothing', async (...flags) => {
+    const { code, err } = await run(['repair', ...flags], { backend: withAgent({}) });
+    expect(code).toBe(2);
+    for (const flag of flags) expect(err).toContain(flag);
   });
 
   it('begins, and is over when nothing that can be made is missing', async () => {
