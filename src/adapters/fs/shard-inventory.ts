@@ -1,6 +1,7 @@
 import { type FileHandle, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Semaphore } from '../../base/concurrency.ts';
+import { codeOf, HoldfastError } from '../../core/errors.ts';
 import { type ShardHead, shardSizeOf } from '../../core/format/shard.ts';
 import type { PackId } from '../../core/ids.ts';
 import { storageMessages } from '../../core/log-messages/storage.ts';
@@ -9,7 +10,7 @@ import type { Log } from '../../ports/runtime.ts';
 import { makeDirectory, syncDirectory, syncOnce } from './atomic-write.ts';
 import { isFile } from './file-access.ts';
 import { bucketOf, fileNameOf, partialSuffix, type ShardName, shardPath } from './shard-file.ts';
-import { type PackHolding, ShardListing } from './shard-listing.ts';
+import { indexesOf, type PackHolding, ShardListing } from './shard-listing.ts';
 import { ShardTrash } from './shard-trash.ts';
 import { inspectFile, quarantineName, surveyBucket } from './shard-survey.ts';
 import { errnoOf, systemError } from './system-error.ts';
@@ -120,8 +121,9 @@ export class ShardInventory {
     }
     try {
       await this.#change(async () => {
-        this.#dirty.add(join(this.#directory, bucketOf(head.pack)));
         await rename(path + partialSuffix, path);
+        // Afterwards: a sync that runs meanwhile would take the mark away, and not see the name.
+        this.#dirty.add(join(this.#directory, bucketOf(head.pack)));
         await this.listing.add(head, shardSizeOf(head));
       });
     } catch (error) {
@@ -137,14 +139,30 @@ export class ShardInventory {
     const release = await this.#syncs.acquire();
     try {
       this.refuseAfterFailedSync();
-      const dirty = this.#dirty;
-      this.#dirty = new Set();
-      for (const directory of dirty) await syncDirectory(directory);
-    } catch (error) {
-      this.#fatal ??= error;
-      throw error;
+      for (const directory of [...this.#dirty]) {
+        this.#dirty.delete(directory);
+        await syncDirectory(directory).catch((error: unknown) => this.#notSynced(directory, error));
+      }
     } finally {
       release();
+    }
+  }
+
+  /** Only a disk that did not take what was written ends all writing. */
+  async #notSynced(directory: string, error: unknown): Promise<void> {
+    if (error instanceof HoldfastError && error.details.fatal === true) {
+      this.#fatal ??= error;
+      throw error;
+    }
+    if (codeOf(error) !== 'not-found' || directory === this.#directory) {
+      this.#dirty.add(directory);
+      throw error;
+    }
+    // Somebody has removed it, and with it the shards that were there: nobody may sign for them now.
+    const first = Number.parseInt(basename(directory), 16);
+    if (Number.isNaN(first)) return;
+    for await (const { pack, holding } of this.listing.packs(first)) {
+      for (const index of indexesOf(holding.mask)) await this.isHeld({ pack, index });
     }
   }
 
@@ -260,6 +278,7 @@ export class ShardInventory {
   async #moveAside({ pack, index }: ShardName, problem: string): Promise<void> {
     const path = shardPath(this.#directory, { pack, index });
     await this.#unlist({ pack, index });
+    await makeDirectory(this.#quarantine);
     const kept = await quarantineName(this.#quarantine, { pack, index }, quarantineCountMax);
     try {
       if (kept === undefined) await rm(path);

@@ -1,5 +1,5 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeDirectory } from './atomic-write.ts';
 import { fileNameOf, parseFileName, type ShardName } from './shard-file.ts';
 import { errnoOf } from './system-error.ts';
@@ -37,6 +37,7 @@ export class ShardTrash {
   async take(name: ShardName, path: string): Promise<boolean> {
     try {
       const { size } = await stat(path);
+      await makeDirectory(this.directory);
       await rename(path, join(this.directory, fileNameOf(name)));
       this.#sizes.set(fileNameOf(name), size);
       return true;
@@ -49,6 +50,7 @@ export class ShardTrash {
   /** Moves a file out. @returns false when it is not there any more. */
   async give(name: ShardName, path: string): Promise<boolean> {
     this.#sizes.delete(fileNameOf(name));
+    await makeDirectory(dirname(path));
     try {
       await rename(join(this.directory, fileNameOf(name)), path);
       return true;

@@ -3,8 +3,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   utimesSync,
@@ -101,6 +103,51 @@ describe('shard files', () => {
     unlinkSync(shardFile(scratch.path, first.head));
     await storeShard(opened.store, first);
     expect(await opened.store.verify(pack, 0)).toBeUndefined();
+  });
+
+  test('a directory that goes before its names are durable takes its shards along, and nothing else', async () => {
+    await using scratch = scratchDirectory();
+    await using opened = await openStore(scratch.path);
+    for (const shard of [first, second, other]) await storeShard(opened.store, shard);
+    rmSync(dirname(shardFile(scratch.path, first.head)), { recursive: true });
+    await opened.store.sync();
+    expect(opened.store.indexes(pack)).toEqual([]);
+    expect(opened.store.indexes(other.head.pack)).toEqual([0]);
+    await storeShard(opened.store, first);
+    await opened.store.sync();
+    expect(await opened.store.verify(pack, 0)).toBeUndefined();
+  });
+
+  test('the trash and the quarantine are made again when somebody has removed them', async () => {
+    await using scratch = scratchDirectory();
+    await using opened = await openStore(scratch.path);
+    for (const shard of [first, second]) await storeShard(opened.store, shard);
+    for (const name of ['trash', 'quarantine'])
+      rmSync(join(scratch.path, name), { recursive: true });
+    await opened.store.discard(pack, 0);
+    rmSync(dirname(shardFile(scratch.path, first.head)), { recursive: true });
+    expect(await opened.store.recover(pack, 0)).toBe(true);
+    rmSync(join(scratch.path, 'trash'), { recursive: true });
+    await opened.store.sync();
+    flipBit(shardFile(scratch.path, first.head), headSize);
+    await opened.store.verify(pack, 0);
+    expect(readdirSync(join(scratch.path, 'quarantine'))).toEqual([`${pack}.0.0`]);
+  });
+
+  test('a directory that cannot be opened for a while is made durable later', async () => {
+    await using scratch = scratchDirectory();
+    await using opened = await openStore(scratch.path);
+    await storeShard(opened.store, first);
+    const bucket = dirname(shardFile(scratch.path, first.head));
+    renameSync(bucket, `${bucket}.away`);
+    symlinkSync(`${bucket}.loop`, `${bucket}.loop`);
+    symlinkSync(`${bucket}.loop`, bucket);
+    await expect(opened.store.sync()).rejects.toMatchObject({ details: {} });
+    rmSync(bucket);
+    renameSync(`${bucket}.away`, bucket);
+    await opened.store.sync();
+    await storeShard(opened.store, second);
+    expect(opened.store.indexes(pack)).toEqual([0, 1]);
   });
 
   test('the quarantine keeps each damaged file, up to a bound', async () => {
@@ -261,15 +308,24 @@ describe('room on the disk', () => {
 });
 
 describe('a directory that cannot be synced', () => {
-  test('ends all claims that anything is durable', async () => {
-    await using scratch = scratchDirectory();
-    const directory = join(scratch.path, 'shards');
-    mkdirSync(directory);
-    const { store } = await openStore(directory);
-    await storeShard(store, first);
-    rmSync(join(directory, pack.slice(0, 2)), { recursive: true });
-    await expect(store.sync()).rejects.toMatchObject({ code: 'not-found' });
-    await expect(store.sync()).rejects.toMatchObject({ code: 'not-found' });
-    await expect(store.write(other.head)).rejects.toMatchObject({ code: 'not-found' });
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'ends all claims that anything is durable',
+    async () => {
+      await using scratch = scratchDirectory();
+      const directory = join(scratch.path, 'shards');
+      mkdirSync(directory);
+      const { store } = await openStore(directory);
+      await storeShard(store, first);
+      const bucket = join(directory, pack.slice(0, 2));
+      renameSync(bucket, `${bucket}.away`);
+      // It can be opened, and no sync of it succeeds.
+      symlinkSync('/proc/self', bucket);
+      const failure = { code: 'io-error', details: { fatal: true } };
+      await expect(store.sync()).rejects.toMatchObject(failure);
+      rmSync(bucket);
+      renameSync(`${bucket}.away`, bucket);
+      await expect(store.sync()).rejects.toMatchObject(failure);
+      await expect(store.write(other.head)).rejects.toMatchObject(failure);
+    },
+  );
 });
