@@ -1,6 +1,8 @@
 import { encodePack } from '../../src/core/coding/pack-coding.ts';
 import { reconstruct } from '../../src/core/coding/reed-solomon.ts';
 import { openFrame, sealFrame } from '../../src/core/format/frame.ts';
+import { openFrameWithIds } from '../../src/core/format/opened-frame.ts';
+import { checkLeaves } from '../../src/core/format/shard-leaves.ts';
 import type { Compute } from '../../src/ports/compute.ts';
 
 /** What does the work of the compute port: shipped, or of a copy with a bug in it. */
@@ -21,7 +23,8 @@ export function simCompute(parts: ComputeParts, pause: () => Promise<void>): Com
   };
   return {
     sealFrame: (job) => later(job, parts.sealFrame),
-    openFrame: (job) => later(job, parts.openFrame),
+    openFrame: (job) => later(job, (one) => openFrameWithIds(one, parts.openFrame)),
+    checkLeaves: (job) => later(job, checkLeaves),
     encode: (job) => later(job, parts.encodePack),
     reconstruct: (job) => later(job, parts.reconstruct),
     [Symbol.asyncDispose]: async () => {},

@@ -1,5 +1,7 @@
 import type { EncodedPack } from '../core/coding/pack-coding.ts';
 import type { FrameContext } from '../core/format/frame.ts';
+import type { OpenedFrame, OpenFrameJob } from '../core/format/opened-frame.ts';
+import type { CheckedLeaves, LeavesToCheck } from '../core/format/shard-leaves.ts';
 
 export type { EncodedPack } from '../core/coding/pack-coding.ts';
 
@@ -13,15 +15,12 @@ export interface Compute extends AsyncDisposable {
     level: number;
   }): Promise<Uint8Array>;
   /**
-   * Opens a frame; its chunks are still to be checked against their ids. `plainSizeMax` bounds inflation.
+   * Opens a frame; that its chunks are those of their ids is still to be seen. `plainSizeMax` bounds inflation.
    * @throws HoldfastError corrupt
    */
-  openFrame(job: {
-    sealed: Uint8Array;
-    key: Uint8Array;
-    context: FrameContext;
-    plainSizeMax: number;
-  }): Promise<Uint8Array>;
+  openFrame(job: OpenFrameJob): Promise<OpenedFrame>;
+  /** @returns the bytes again, and which of their leaves is not what its hash says */
+  checkLeaves(job: LeavesToCheck): Promise<CheckedLeaves>;
   /** Splits a pack, given in pieces of any size, into k data shards, adds m parity shards, hashes leaves. */
   encode(job: { parts: readonly Uint8Array[]; k: number; m: number }): Promise<EncodedPack>;
   /**

@@ -5,6 +5,7 @@ import { Semaphore } from '../base/concurrency.ts';
 import { KiB, MiB } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { FrameContext } from '../core/format/frame.ts';
+import type { ChunkPlace, WantedChunks } from '../core/format/opened-frame.ts';
 import { decodePackHeader, packHeaderSizeMax } from '../core/format/pack.ts';
 import { type DatasetId, idBytes, type PackId, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -38,11 +39,24 @@ export type FrameReaderOptions = {
 
 type PackKey = Pick<FrameContext, 'type' | 'dataset' | 'salt'> & { readonly key: Uint8Array };
 
+/** A frame that will be asked for soon; and, where it is known already, for which of its chunks. */
+export type FrameAhead = FrameRef & Partial<ChunkPlace>;
+
+/** A frame to be read, and the chunks of it that will be asked for. */
+type Wanted = { readonly ref: FrameRef; readonly places: ChunkPlace[] };
+
 /** Neighbouring frames, read as one range. */
-type Range = { readonly refs: FrameRef[]; readonly offset: number; end: number };
+type Range = { readonly wanted: Wanted[]; readonly offset: number; end: number };
+
+export type OpenFrame = {
+  /** Shared: callers only read it. */
+  readonly plain: Uint8Array;
+  /** The ids of chunks that were announced, as they came out of it: by their offsets. */
+  readonly ids: ReadonlyMap<number, { readonly length: number; readonly id: Uint8Array }>;
+};
 
 /** An opened frame, and whether it is a part of file contents. */
-type Opened = { readonly plain: Uint8Array; readonly isData: boolean };
+type Opened = OpenFrame & { readonly isData: boolean };
 
 /** Reading this many bytes for nothing costs less than another round trip. */
 const gapMax = 256 * KiB;
@@ -62,7 +76,7 @@ export class FrameReader implements AsyncDisposable {
   #retired: Uint8Array[] = [];
   readonly #keys = new BoundedCache<PackId, Promise<PackKey>>(packKeysMax);
   /** Being read now: whoever asks for the same frame shares the promise. */
-  readonly #pending = new Map<string, Promise<Uint8Array>>();
+  readonly #pending = new Map<string, Promise<OpenFrame>>();
   readonly #ranges = new Semaphore(rangesUnderWayMax);
   readonly #closed = new AbortController();
 
@@ -84,23 +98,36 @@ export class FrameReader implements AsyncDisposable {
    * @throws HoldfastError too-few-shards | not-found | corrupt | wrong-key
    */
   async frame(ref: FrameRef, options: Cancel = {}): Promise<Uint8Array> {
+    return (await this.opened(ref, options)).plain;
+  }
+
+  /** As `frame`, with what is known of its chunks. */
+  async opened(ref: FrameRef, options: Cancel = {}): Promise<OpenFrame> {
     const cached = this.#frames.get(nameOf(ref));
-    if (cached !== undefined) return cached.plain;
+    if (cached !== undefined) return cached;
     const pending = this.#pending.get(nameOf(ref)) ?? this.#start(ref, this.#readAlone(ref));
     return abortable(pending, options.signal);
   }
 
-  /** Starts to read frames that will be asked for soon. Failures show when they are asked for. */
-  prefetch(refs: readonly FrameRef[]): void {
-    const fresh = new Map<string, FrameRef>();
-    for (const ref of refs) {
+  /**
+   * Starts to read frames that will be asked for soon. Failures show when they are asked for.
+   * @param idKey makes ids of the chunks that are announced with them: they are hashed where frames are opened
+   */
+  prefetch(ahead: readonly FrameAhead[], idKey?: Uint8Array): void {
+    const fresh = new Map<string, Wanted>();
+    for (const ref of ahead) {
       const name = nameOf(ref);
-      if (!this.#pending.has(name) && this.#frames.get(name) === undefined) fresh.set(name, ref);
+      if (this.#pending.has(name) || this.#frames.get(name) !== undefined) continue;
+      const wanted = fresh.get(name) ?? { ref, places: [] };
+      fresh.set(name, wanted);
+      const { offset, length } = ref;
+      if (offset !== undefined && length !== undefined) wanted.places.push({ offset, length });
     }
     for (const range of rangesOf([...fresh.values()])) {
       const reading = this.#readRange(range);
-      for (const [i, ref] of range.refs.entries()) {
-        void this.#start(ref, this.#openFrom(ref, i, range, reading));
+      for (const [i, { ref, places }] of range.wanted.entries()) {
+        const chunks = idKey === undefined ? undefined : { idKey, places };
+        void this.#start(ref, this.#openFrom({ ref, at: i, range, chunks }, reading));
       }
     }
   }
@@ -118,14 +145,14 @@ export class FrameReader implements AsyncDisposable {
     };
   }
 
-  #start(ref: FrameRef, work: Promise<Uint8Array>): Promise<Uint8Array> {
+  #start(ref: FrameRef, work: Promise<OpenFrame>): Promise<OpenFrame> {
     const name = nameOf(ref);
     const pending = work
       .finally(() => this.#pending.delete(name))
-      .then((plain) => {
+      .then((opened) => {
         const isData = this.#options.packs.entry(ref.pack).type === 'data';
-        this.#frames.set(name, { plain, isData }, plain.length);
-        return plain;
+        this.#frames.set(name, { ...opened, isData }, opened.plain.length);
+        return opened;
       });
     // A prefetched frame that nobody asks for may fail unseen.
     pending.catch(() => {});
@@ -133,56 +160,64 @@ export class FrameReader implements AsyncDisposable {
     return pending;
   }
 
-  async #readAlone(ref: FrameRef): Promise<Uint8Array> {
+  async #readAlone(ref: FrameRef, chunks?: WantedChunks): Promise<OpenFrame> {
     if (ref.frameSize > sealedSizeMax) {
       throw new HoldfastError('corrupt', `frame ${ref.frame} of ${packName(ref)} is too large`);
     }
-    return this.#open(ref, await this.#read(ref.pack, ref.frameOffset, ref.frameSize));
+    return this.#open(ref, await this.#read(ref.pack, ref.frameOffset, ref.frameSize), chunks);
   }
 
   /** @returns the sealed frames, in order */
-  async #readRange({ refs }: Range): Promise<Uint8Array[]> {
+  async #readRange({ wanted }: Range): Promise<Uint8Array[]> {
     const leave = await this.#ranges.acquire();
     try {
-      const parts = refs.map((ref) => ({ offset: ref.frameOffset, size: ref.frameSize }));
+      const parts = wanted.map(({ ref }) => ({ offset: ref.frameOffset, size: ref.frameSize }));
       const cancel = { signal: this.#closed.signal };
-      return await this.#options.packs.readParts((refs[0] as FrameRef).pack, parts, cancel);
+      return await this.#options.packs.readParts((wanted[0] as Wanted).ref.pack, parts, cancel);
     } finally {
       leave();
     }
   }
 
   async #openFrom(
-    ref: FrameRef,
-    at: number,
-    range: Range,
+    frame: {
+      readonly ref: FrameRef;
+      readonly at: number;
+      readonly range: Range;
+      readonly chunks: WantedChunks | undefined;
+    },
     reading: Promise<Uint8Array[]>,
-  ): Promise<Uint8Array> {
+  ): Promise<OpenFrame> {
+    const { ref, at, range, chunks } = frame;
     let sealed: Uint8Array;
     try {
       sealed = (await reading)[at] as Uint8Array;
     } catch (error) {
       // One lost shard must not take the frames beside it along.
-      if (range.refs.length > 1 && codeOf(error) !== undefined) return this.#readAlone(ref);
+      if (range.wanted.length > 1 && codeOf(error) !== undefined) {
+        return this.#readAlone(ref, chunks);
+      }
       throw error;
     }
-    return this.#open(ref, sealed);
+    return this.#open(ref, sealed, chunks);
   }
 
   #read(pack: PackId, offset: number, size: number): Promise<Uint8Array> {
     return this.#options.packs.read(pack, offset, size, { signal: this.#closed.signal });
   }
 
-  async #open(ref: FrameRef, sealed: Uint8Array): Promise<Uint8Array> {
+  async #open(ref: FrameRef, sealed: Uint8Array, chunks?: WantedChunks): Promise<OpenFrame> {
     const { key, ...pack } = await this.#packKey(ref.pack);
     const context = { ...pack, index: BigInt(ref.frame) };
     try {
-      return await this.#options.compute.openFrame({
-        sealed,
-        key,
-        context,
-        plainSizeMax: limits.frameSizeMax,
-      });
+      const job = { sealed, key, context, plainSizeMax: limits.frameSizeMax, chunks };
+      const { plain, ids } = await this.#options.compute.openFrame(job);
+      const places = chunks?.places ?? [];
+      const known = places.map(
+        ({ offset, length }, i) =>
+          [offset, { length, id: ids.subarray(i * 32, i * 32 + 32) }] as const,
+      );
+      return { plain, ids: new Map(known) };
     } catch (cause) {
       if (codeOf(cause) !== 'corrupt') throw cause;
       const what = `frame ${ref.frame} of ${packName(ref)} does not open`;
@@ -245,11 +280,12 @@ export class FrameReader implements AsyncDisposable {
 }
 
 /** Merges frames of one pack that lie close together. */
-function rangesOf(refs: readonly FrameRef[]): Range[] {
+function rangesOf(frames: readonly Wanted[]): Range[] {
   const ranges: Range[] = [];
-  for (const ofPack of Map.groupBy(refs, ({ pack }) => pack).values()) {
+  for (const ofPack of Map.groupBy(frames, ({ ref }) => ref.pack).values()) {
     let last: Range | undefined;
-    for (const ref of ofPack.sort((a, b) => a.frameOffset - b.frameOffset)) {
+    for (const one of ofPack.sort((a, b) => a.ref.frameOffset - b.ref.frameOffset)) {
+      const { ref } = one;
       const end = ref.frameOffset + ref.frameSize;
       if (ref.frameSize > sealedSizeMax) continue;
       if (
@@ -257,10 +293,10 @@ function rangesOf(refs: readonly FrameRef[]): Range[] {
         ref.frameOffset - last.end < gapMax &&
         end - last.offset <= rangeSizeMax
       ) {
-        last.refs.push(ref);
+        last.wanted.push(one);
         last.end = Math.max(last.end, end);
       } else {
-        last = { refs: [ref], offset: ref.frameOffset, end };
+        last = { wanted: [one], offset: ref.frameOffset, end };
         ranges.push(last);
       }
     }

@@ -1,16 +1,12 @@
 import { BoundedCache } from '../base/bounded-cache.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { PackEntry } from '../core/format/facts.ts';
-import {
-  checkLeaf,
-  decodeShardHead,
-  encodeShardHead,
-  leafSizeAt,
-  type ShardHead,
-} from '../core/format/shard.ts';
+import { type ShardHead, soundHead } from '../core/format/shard.ts';
+import { checkLeaves, leafRange } from '../core/format/shard-leaves.ts';
 import { idBytes, type PeerKey, shortId, type TraceId } from '../core/ids.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
 import type { ReadPurpose } from '../core/policy/read-purpose.ts';
+import type { Compute } from '../ports/compute.ts';
 import type { Network } from '../ports/network.ts';
 import type { Span, Tracer } from '../ports/tracer.ts';
 import type { Clock, Log } from '../ports/runtime.ts';
@@ -20,6 +16,8 @@ import { HolderHistory, type ShardHolder } from './holder-history.ts';
 /** Neighbouring leaves of one shard. */
 export type LeafRange = { readonly leaf: number; readonly count: number };
 
+/** Hashing fewer takes no longer than to hand them to another thread. */
+const leavesForThread = 4;
 /** Heads kept: 11 KiB each at most. */
 const headsMax = 512;
 
@@ -29,6 +27,8 @@ export type LeafFetcherOptions = {
   readonly network: Pick<Network, 'pull'>;
   /** Undefined on a host that holds no shards. */
   readonly store: ShardSource | undefined;
+  /** Checks many leaves at once. Undefined where only single ones are read. */
+  readonly compute?: Pick<Compute, 'checkLeaves'> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Said to whoever is asked. */
@@ -62,7 +62,7 @@ export class LeafFetcher {
     const span = this.#span(entry, holder, range);
     try {
       const answer = await this.#ask(entry, holder, { ...range, span: span?.id }, signal);
-      const bytes = this.#verified(entry, holder, range, answer);
+      const bytes = await this.#verified(entry, holder, range, answer);
       ended('good');
       span?.end({ facts: { bytes: bytes.length } });
       if (holder.peer === 'self') this.stats.bytesLocal += bytes.length;
@@ -108,27 +108,33 @@ export class LeafFetcher {
     const range = { index: holder.index, leaf, count };
     const request = { pack, ...range, withHead: known === undefined, purpose, trace, span };
     const reply = await this.#options.network.pull(holder.peer, request, { signal });
-    return { bytes: reply.bytes, head: known ?? reply.head };
+    // Others have asked for leaves of it meanwhile.
+    return { bytes: reply.bytes, head: this.#heads.get(nameOf(entry, holder)) ?? reply.head };
   }
 
-  #verified(
+  async #verified(
     entry: PackEntry,
     holder: ShardHolder,
     range: LeafRange,
     answer: { bytes: Uint8Array; head: ShardHead | undefined },
-  ): Uint8Array {
+  ): Promise<Uint8Array> {
     if (answer.head === undefined) throw this.#corrupt(entry, holder, 'the shard head is missing');
     const head = this.#checkedHead(entry, holder, answer.head);
-    let at = 0;
-    for (let leaf = range.leaf; leaf < range.leaf + range.count; leaf++) {
-      const size = leafSizeAt(head, leaf);
-      if (!checkLeaf(head, leaf, answer.bytes.subarray(at, at + size))) {
-        throw this.#corrupt(entry, holder, `leaf ${leaf} does not match its hash`);
-      }
-      at += size;
+    const { compute } = this.#options;
+    const { leaf, count } = range;
+    const { size } = leafRange(head, leaf, count);
+    if (answer.bytes.length !== size || size === 0) {
+      const got = `${answer.bytes.length} bytes instead of ${size}`;
+      throw this.#corrupt(entry, holder, `leaf ${leaf} and those after it have ${got}`);
     }
-    if (at !== answer.bytes.length) throw this.#corrupt(entry, holder, 'more bytes than asked for');
-    return answer.bytes;
+    const job = {
+      bytes: answer.bytes,
+      hashes: head.leaves.subarray(leaf * 32, (leaf + count) * 32),
+    };
+    const isLong = count >= leavesForThread && compute !== undefined;
+    const { bytes, bad } = isLong ? await compute.checkLeaves(job) : checkLeaves(job);
+    if (bad === undefined) return bytes;
+    throw this.#corrupt(entry, holder, `leaf ${leaf + bad} does not match its hash`);
   }
 
   /** Nothing of a head counts before its hashes lead to the id of the pack that was asked for. */
@@ -140,8 +146,7 @@ export class LeafFetcher {
       throw this.#corrupt(entry, holder, 'the shard head is of another shard');
     }
     try {
-      // The decoder holds the rules for heads; passing through it applies them all.
-      this.#heads.set(name, decodeShardHead(encodeShardHead(head)));
+      this.#heads.set(name, soundHead(head));
     } catch (error) {
       throw this.#corrupt(entry, holder, 'the shard head does not lead to its pack id', error);
     }

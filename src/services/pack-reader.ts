@@ -104,8 +104,7 @@ export class PackReader {
 
   constructor(options: PackReaderOptions) {
     this.#options = options;
-    const { network, store, clock, log, purpose, trace, watch } = options;
-    this.#leaves = new LeafFetcher({ network, store, clock, log, purpose, trace, watch });
+    this.#leaves = new LeafFetcher({ ...options, store: options.store });
     this.#stripes = new StripeReader({
       compute: options.compute,
       leaves: this.#leaves,

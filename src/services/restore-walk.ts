@@ -2,7 +2,7 @@ import { MiB } from '../base/units.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { kindOf, type TreeEntry } from '../core/format/tree.ts';
 import type { TargetDirectory } from '../ports/target.ts';
-import type { FrameRef } from './frame-reader.ts';
+import type { FrameAhead } from './frame-reader.ts';
 import type { FilterVerdict, RestoreFilter } from './restore-filter.ts';
 import {
   joinPath,
@@ -67,7 +67,9 @@ type Level = {
 export class RestoreWalk {
   readonly #options: RestoreWalkOptions;
   readonly #recent = new Set<string>();
-  #batch: FrameRef[] = [];
+  /** Chunks, those of one frame beside each other for the most part. */
+  #batch: FrameAhead[] = [];
+  readonly #batchFrames = new Set<string>();
   /** Of the files met so far. */
   files = 0;
   bytes = 0;
@@ -150,10 +152,14 @@ export class RestoreWalk {
       if (bytes >= prefetchBytesMax) break;
       bytes += length;
       const ref = id === undefined ? undefined : this.#options.reader.find(id);
-      if (ref === undefined || this.#isRecent(`${ref.pack}/${ref.frame}`)) continue;
-      this.#batch.push(ref);
-      fresh++;
-      if (this.#batch.length >= batchFrames) this.#flush();
+      if (ref === undefined) continue;
+      const frame = `${ref.pack}/${ref.frame}`;
+      const isFresh = !this.#isRecent(frame);
+      // Not with the last frame's first chunk: the others are hashed along with it.
+      if (isFresh && this.#batchFrames.size >= batchFrames) this.#flush();
+      if (isFresh) this.#batchFrames.add(frame);
+      if (this.#batchFrames.has(frame)) this.#batch.push(ref);
+      if (isFresh) fresh++;
     }
     return fresh;
   }
@@ -173,5 +179,6 @@ export class RestoreWalk {
   #flush(): void {
     this.#options.reader.prefetch(this.#batch);
     this.#batch = [];
+    this.#batchFrames.clear();
   }
 }

@@ -13,7 +13,7 @@ import {
   type TreeEntry,
 } from '../core/format/tree.ts';
 import type { Cancel } from '../ports/runtime.ts';
-import type { FrameReader, FrameRef } from './frame-reader.ts';
+import type { FrameAhead, FrameReader } from './frame-reader.ts';
 import type { SnapshotHead } from './statement-index.ts';
 
 /** Names from the root of the snapshot down. */
@@ -109,8 +109,8 @@ export class SnapshotReader {
   }
 
   /** Begins to read frames whose chunks will be asked for soon. */
-  prefetch(refs: readonly FrameRef[]): void {
-    this.#frames.prefetch(refs);
+  prefetch(ahead: readonly FrameAhead[]): void {
+    this.#frames.prefetch(ahead, this.root.idKey);
   }
 
   /**
@@ -122,9 +122,11 @@ export class SnapshotReader {
     if (record === undefined) {
       throw new HoldfastError('corrupt', 'the index of the snapshot lacks a chunk of it');
     }
-    const frame = await this.#frames.frame(record, options);
-    const bytes = frame.subarray(record.offset, record.offset + record.length);
-    if (bytes.length !== record.length || !equal(this.#hasher.hash(bytes), id)) {
+    const { plain, ids } = await this.#frames.opened(record, options);
+    const bytes = plain.subarray(record.offset, record.offset + record.length);
+    const known = ids.get(record.offset);
+    const found = known?.length === record.length ? known.id : this.#hasher.hash(bytes);
+    if (bytes.length !== record.length || !equal(found, id)) {
       throw new HoldfastError('corrupt', 'a chunk does not match its id', {
         details: { pack: record.pack, frame: record.frame },
       });
@@ -155,7 +157,7 @@ export class SnapshotReader {
     for (const [i, id] of ids.entries()) {
       if (ids.length > 1 && i % aheadStep === 0) {
         const soon = ids.slice(i, i + 2 * aheadStep);
-        this.#frames.prefetch(soon.flatMap((next) => this.#index.find(next) ?? []));
+        this.prefetch(soon.flatMap((next) => this.#index.find(next) ?? []));
       }
       yield await this.chunk(id, options);
     }

@@ -1,9 +1,11 @@
 import { encodePack } from '../../core/coding/pack-coding.ts';
 import { reconstruct } from '../../core/coding/reed-solomon.ts';
-import { openFrame, sealFrame } from '../../core/format/frame.ts';
+import { sealFrame } from '../../core/format/frame.ts';
+import { openFrameWithIds } from '../../core/format/opened-frame.ts';
+import { checkLeaves } from '../../core/format/shard-leaves.ts';
 import type { Compute } from '../../ports/compute.ts';
 
-export type JobKind = 'sealFrame' | 'openFrame' | 'encode' | 'reconstruct';
+export type JobKind = 'sealFrame' | 'openFrame' | 'checkLeaves' | 'encode' | 'reconstruct';
 export type JobInput<Kind extends JobKind> = Parameters<Compute[Kind]>[0];
 export type JobOutput<Kind extends JobKind> = Awaited<ReturnType<Compute[Kind]>>;
 
@@ -22,7 +24,9 @@ export function runJob(request: JobRequest): JobResult {
     case 'sealFrame':
       return { kind: 'sealFrame', output: sealFrame(request.input) };
     case 'openFrame':
-      return { kind: 'openFrame', output: openFrame(request.input) };
+      return { kind: 'openFrame', output: openFrameWithIds(request.input) };
+    case 'checkLeaves':
+      return { kind: 'checkLeaves', output: checkLeaves(request.input) };
     case 'encode':
       return { kind: 'encode', output: encodePack(request.input) };
     case 'reconstruct':

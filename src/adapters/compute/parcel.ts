@@ -1,4 +1,5 @@
 import { isMarkedAsUntransferable } from 'node:worker_threads';
+import type { ChunkPlace } from '../../core/format/opened-frame.ts';
 import type { JobRequest, JobResult } from './job.ts';
 
 /** A message for another thread and the memory that moves with it. */
@@ -24,9 +25,17 @@ function movedRequest(request: JobRequest, mover: Mover): JobRequest {
       return { kind: 'sealFrame', input: { ...bound, level, plain: mover.move(plain) } };
     }
     case 'openFrame': {
-      const { sealed, key, context, plainSizeMax } = request.input;
-      const bound = { key: copy(key), context: copyContext(context) };
-      return { kind: 'openFrame', input: { ...bound, plainSizeMax, sealed: mover.move(sealed) } };
+      const { sealed, key, context, plainSizeMax, chunks } = request.input;
+      const bound = { key: copy(key), context: copyContext(context), plainSizeMax };
+      const wanted = chunks && { idKey: copy(chunks.idKey), places: placesOnly(chunks.places) };
+      return {
+        kind: 'openFrame',
+        input: { ...bound, chunks: wanted, sealed: mover.move(sealed) },
+      };
+    }
+    case 'checkLeaves': {
+      const { bytes, hashes } = request.input;
+      return { kind: 'checkLeaves', input: { bytes: mover.move(bytes), hashes: copy(hashes) } };
     }
     case 'encode': {
       const { parts, k, m } = request.input;
@@ -45,8 +54,15 @@ function movedResult(result: JobResult, mover: Mover): JobResult {
   const moveAll = (arrays: readonly Uint8Array[]) => arrays.map((bytes) => mover.move(bytes));
   switch (result.kind) {
     case 'sealFrame':
-    case 'openFrame':
-      return { kind: result.kind, output: mover.move(result.output) };
+      return { kind: 'sealFrame', output: mover.move(result.output) };
+    case 'openFrame': {
+      const { plain, ids } = result.output;
+      return { kind: 'openFrame', output: { plain: mover.move(plain), ids: mover.move(ids) } };
+    }
+    case 'checkLeaves': {
+      const { bytes, bad } = result.output;
+      return { kind: 'checkLeaves', output: { bytes: mover.move(bytes), bad } };
+    }
     case 'encode': {
       const { shards, leaves, roots } = result.output;
       const output = {
@@ -85,6 +101,11 @@ class Mover {
 /** Cloning a part of a buffer would send all of it. */
 function copy(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
+}
+
+/** Index records are such places, too: what else they hold stays here. */
+function placesOnly(places: readonly ChunkPlace[]): ChunkPlace[] {
+  return places.map(({ offset, length }) => ({ offset, length }));
 }
 
 /** Shared memory stays where it is, so that whoever erases it erases it in every thread. */

@@ -23,6 +23,7 @@ export function openComputePool(options: ComputePoolOptions): Compute {
   return {
     sealFrame: (input) => pool.run('sealFrame', input),
     openFrame: (input) => pool.run('openFrame', input),
+    checkLeaves: (input) => pool.run('checkLeaves', input),
     encode: (input) => pool.run('encode', input),
     reconstruct: (input) => pool.run('reconstruct', input),
     [Symbol.asyncDispose]: () => pool.close(),

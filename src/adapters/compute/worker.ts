@@ -32,6 +32,9 @@ function ownedBy(request: JobRequest): readonly Uint8Array[] {
       return [request.input.plain];
     case 'openFrame':
       return [request.input.sealed];
+    case 'checkLeaves':
+      // They go back.
+      return [];
     case 'encode':
       return request.input.parts;
     case 'reconstruct':

@@ -1,3 +1,5 @@
+import { equal } from '../../base/bytes.ts';
+import { leafHashes } from '../coding/merkle.ts';
 import { HoldfastError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { checkLeaf, leafCountOf, leafSizeAt, type ShardHead, shardSizeOf } from './shard.ts';
@@ -34,6 +36,22 @@ export function takeLeaves(
     at += size;
   }
   return next;
+}
+
+/** Leaves one after another, and what each must hash to (32 bytes each): all there is to checking them. */
+export type LeavesToCheck = { readonly bytes: Uint8Array; readonly hashes: Uint8Array };
+
+/** `bad`: which of the leaves is the first that is wrong. */
+export type CheckedLeaves = { readonly bytes: Uint8Array; readonly bad: number | undefined };
+
+/** Of the right sizes: all but the last leaf of a shard are full. */
+export function checkLeaves({ bytes, hashes }: LeavesToCheck): CheckedLeaves {
+  const found = leafHashes(bytes, limits.leafSize);
+  for (let at = 0; at < Math.max(found.length, hashes.length); at += 32) {
+    if (equal(found.subarray(at, at + 32), hashes.subarray(at, at + 32))) continue;
+    return { bytes, bad: at / 32 };
+  }
+  return { bytes, bad: undefined };
 }
 
 /** The first of the leaves in `bytes`, which begin with leaf `leaf`, that is not what it must be; undefined: all good. */

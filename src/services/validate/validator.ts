@@ -141,7 +141,8 @@ export class Validator {
   #packs(): DecodeCheck {
     const { ledger, peers, standing, self, store, compute, entropy } = this.#options;
     const { network, clock, log } = this.#options;
-    const leaves = new LeafFetcher({ network, store, clock, log, purpose: { kind: 'audit' } });
+    const purpose = { kind: 'audit' } as const;
+    const leaves = new LeafFetcher({ network, store, compute, clock, log, purpose });
     const holderOf = (agent: AgentKey): Pick<ShardHolder, 'peer' | 'site'> | undefined => {
       const member = ledger.roster.member(agent);
       if (member === undefined) return undefined;

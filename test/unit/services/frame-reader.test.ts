@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PackEntry } from '../../../src/core/format/facts.ts';
+import type { IndexRecord } from '../../../src/core/format/index-segment.ts';
 import type { DatasetId } from '../../../src/core/ids.ts';
 import type { FrameRef } from '../../../src/services/frame-reader.ts';
 import {
@@ -16,7 +17,12 @@ const frameCount = 6;
 const frameBytes = 100_000;
 
 /** One file of six frames, two chunks each. */
-async function sample(): Promise<{ snapshot: SampleSnapshot; refs: FrameRef[] }> {
+async function sample(): Promise<{
+  snapshot: SampleSnapshot;
+  refs: FrameRef[];
+  chunks: IndexRecord[];
+  idKey: Uint8Array;
+}> {
   const clock = new ManualClock();
   const tree = { big: file(frameCount * frameBytes, 9) };
   const snapshot = await buildSnapshot(tree, { clock, frameChunks: 2 });
@@ -25,7 +31,7 @@ async function sample(): Promise<{ snapshot: SampleSnapshot; refs: FrameRef[] }>
   const found = entry.content.flatMap(({ id }) => (id && reader.find(id)) ?? []);
   const refs = [...new Map(found.map((record) => [record.frame, record])).values()];
   snapshot.network.pulls.length = 0;
-  return { snapshot, refs };
+  return { snapshot, refs, chunks: found, idKey: reader.root.idKey };
 }
 
 function plainOf(frame: number): Uint8Array {
@@ -80,6 +86,19 @@ describe('FrameReader', () => {
     for (const ref of refs) expectSame(await frames.frame(ref), plainOf(ref.frame));
     expect(snapshot.network.pulls.length).toBeLessThan(alone.snapshot.network.pulls.length);
     expect(leavesPulled(snapshot)).toBeLessThan(leavesPulled(alone.snapshot));
+  });
+
+  test('chunks that are announced are hashed where their frame is opened, others are not', async () => {
+    const { snapshot, chunks, idKey } = await sample();
+    const frames = snapshot.frameReader();
+    const announced = chunks.slice(0, 3);
+    frames.prefetch(announced, idKey);
+    for (const record of chunks) {
+      const { ids } = await frames.opened(record);
+      const found = ids.get(record.offset);
+      if (announced.includes(record)) expect(found).toMatchObject({ length: record.length });
+      expect(found?.id).toEqual(announced.includes(record) ? record.id : undefined);
+    }
   });
 
   test('the cache keeps its bound, and what it dropped is read again', async () => {

@@ -62,11 +62,11 @@ async function readBack(pack: WrittenPack, type: PackType = 'data'): Promise<Chu
   const header = decodePackHeader(bytes);
   expect(header).toMatchObject({ type, dataset });
   const key = await sealer.open(identity, header.sealedKey);
-  const open = (at: number, length: number, index: bigint): Promise<Uint8Array> => {
+  const open = async (at: number, length: number, index: bigint): Promise<Uint8Array> => {
     const context = { type, dataset: idBytes(dataset), salt: header.salt, index };
     const sealed = new Uint8Array(bytes.subarray(at, at + length));
     const plainSizeMax = index === footerIndex ? limits.packSizeMax : limits.frameSizeMax;
-    return compute.openFrame({ sealed, key, context, plainSizeMax });
+    return (await compute.openFrame({ sealed, key, context, plainSizeMax })).plain;
   };
   const place = findFooter(bytes, size);
   const frames = decodeFooter(await open(place.offset, place.size, footerIndex));

@@ -1,8 +1,9 @@
-import { Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ageSealer } from '../../../../src/adapters/age/sealer.ts';
 import { utf8 } from '../../../../src/base/bytes.ts';
 import { codeOf } from '../../../../src/core/errors.ts';
+import { byteStream } from '../../../support/byte-stream.ts';
 
 const sealer = ageSealer();
 const secret = utf8('thirty-two bytes of a pack key..');
@@ -58,6 +59,24 @@ describe('a sealed secret', () => {
     const stock = new Decrypter();
     stock.addIdentity(own.identity);
     expect(await stock.decrypt(sealed)).toEqual(secret);
+  });
+
+  test('may come from any age writer', async () => {
+    for (let length = 0; length < 10; length++) {
+      const stock = new Encrypter();
+      stock.addRecipient(length % 2 === 0 ? own.recipient : other.recipient);
+      stock.addRecipient(length % 2 === 0 ? other.recipient : own.recipient);
+      const bytes = secret.subarray(0, length);
+      const file = await stock.encrypt(bytes);
+      expect(await sealer.open(own.identity, file)).toEqual(bytes);
+      expect(await sealer.open(other.identity, file)).toEqual(bytes);
+    }
+  });
+
+  test('of several pieces is opened whole', async () => {
+    const large = byteStream('large', 200_000);
+    const file = await sealer.seal([own.recipient], large);
+    expect(await sealer.open(own.identity, file)).toEqual(large);
   });
 
   test('is opened by each of its recipients and by nobody else', async () => {

@@ -3,7 +3,10 @@ import { inlineCompute } from '../../../../src/adapters/compute/inline.ts';
 import { openComputePool } from '../../../../src/adapters/compute/pool.ts';
 import { concat, utf8 } from '../../../../src/base/bytes.ts';
 import { encodePack } from '../../../../src/core/coding/pack-coding.ts';
+import { leafHashes } from '../../../../src/core/coding/merkle.ts';
+import { KeyedHasher } from '../../../../src/core/crypto/hash.ts';
 import { HoldfastError } from '../../../../src/core/errors.ts';
+import { limits } from '../../../../src/core/limits.ts';
 import { type FrameContext, sealFrame } from '../../../../src/core/format/frame.ts';
 import { byteStream } from '../../../support/byte-stream.ts';
 
@@ -26,7 +29,45 @@ describe.each([
     const sealed = await compute.sealFrame({ plain: text.slice(), key, context, level: 3 });
     expect(sealed).toEqual(sealFrame({ plain: text, key, context, level: 3 }));
     const job = { sealed: sealed.slice(), key, context, plainSizeMax: text.length };
-    expect(await compute.openFrame(job)).toEqual(text);
+    expect(await compute.openFrame(job)).toEqual({ plain: text, ids: new Uint8Array(0) });
+  });
+
+  test('hashes the chunks of a frame that are asked for, and no others', async () => {
+    const idKey = byteStream('ids', 32);
+    const hasher = new KeyedHasher(idKey);
+    const sealed = sealFrame({ plain: text, key, context, level: 3 });
+    const places = [
+      { offset: 100, length: 5000 },
+      { offset: 0, length: 100 },
+      // Leads outside: what is there is not so long.
+      { offset: text.length - 10, length: 50 },
+    ];
+    const job = { sealed, key, context, plainSizeMax: text.length, chunks: { idKey, places } };
+    const { ids } = await compute.openFrame(job);
+    const expected = [text.slice(100, 5100), text.slice(0, 100), text.slice(-10)];
+    expect(ids).toEqual(concat(expected.map((bytes) => hasher.hash(bytes))));
+  });
+
+  test.each([
+    ['that are right', undefined, 0],
+    ['of which the first is wrong', 0, 5],
+    ['of which the last, a short one, is wrong', 3, 3 * limits.leafSize + 7],
+  ])('checks leaves %s', async (_words, bad, at) => {
+    const bytes = byteStream('leaves', 3 * limits.leafSize + 100);
+    const hashes = leafHashes(bytes, limits.leafSize);
+    const sent = bytes.slice();
+    if (bad !== undefined) sent[at] = (sent[at] as number) ^ 1;
+    const expected = sent.slice();
+    expect(await compute.checkLeaves({ bytes: sent, hashes })).toEqual({ bytes: expected, bad });
+  });
+
+  test('counts a leaf for which there is no hash as wrong, and a hash without a leaf', async () => {
+    const bytes = byteStream('leaves', 2 * limits.leafSize);
+    const hashes = leafHashes(bytes, limits.leafSize);
+    const fewer = { bytes: bytes.slice(), hashes: hashes.slice(0, 32) };
+    expect((await compute.checkLeaves(fewer)).bad).toBe(1);
+    const more = { bytes: bytes.slice(0, limits.leafSize), hashes };
+    expect((await compute.checkLeaves(more)).bad).toBe(1);
   });
 
   test.each([
