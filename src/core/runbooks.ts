@@ -48,6 +48,7 @@ const ofAlarms: Readonly<Record<string, Runbook>> = {
   'peer-failing': 'corrupt-peer',
   'shard-damaged': 'corrupt-peer',
   'shards-gone': 'corrupt-peer',
+  'disk-failed': 'corrupt-peer',
   'wrong-encoding': 'corrupt-peer',
   quarantined: 'ransomware',
   'deletion-frozen': 'clock-jump',

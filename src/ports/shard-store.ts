@@ -36,8 +36,17 @@ export interface ShardStore extends AsyncDisposable {
   rebuild(): Promise<{ shards: number; quarantined: number }>;
   /** All shards held, or those of packs whose id begins with a byte. */
   list(first?: number): AsyncIterable<{ pack: PackId; index: number; size: number }>;
-  usage(): { shards: number; bytes: number; freeBytes: number };
+  usage(): ShardUsage;
 }
+
+export type ShardUsage = {
+  readonly shards: number;
+  readonly bytes: number;
+  /** What more may be stored. */
+  readonly freeBytes: number;
+  /** Why nothing more is stored until the store is opened again: the disk has lost something that it had taken. */
+  readonly failure?: string | undefined;
+};
 
 /** Shards that can be read. Whoever asks checks the leaves that come. */
 export type ShardSource = Pick<ShardStore, 'indexes' | 'head' | 'read'>;

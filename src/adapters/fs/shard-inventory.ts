@@ -79,6 +79,12 @@ export class ShardInventory {
     await this.#change(() => this.listing.close());
   }
 
+  /** Of the sync that failed. */
+  get failure(): string | undefined {
+    if (this.#fatal === undefined) return undefined;
+    return this.#fatal instanceof Error ? this.#fatal.message : String(this.#fatal);
+  }
+
   /** @throws the error of the sync that failed, once one has. */
   refuseAfterFailedSync(): void {
     if (this.#fatal !== undefined) throw this.#fatal;

@@ -13,7 +13,7 @@ import {
 import type { PackId } from '../../core/ids.ts';
 import type { KeyValue } from '../../ports/key-value.ts';
 import type { Log } from '../../ports/runtime.ts';
-import type { ShardStore, ShardWriter } from '../../ports/shard-store.ts';
+import type { ShardStore, ShardUsage, ShardWriter } from '../../ports/shard-store.ts';
 import { makeDirectory } from './atomic-write.ts';
 import { writeFully } from './file-access.ts';
 import { RecentMap } from './recent-map.ts';
@@ -191,10 +191,11 @@ class FileShardStore implements ShardStore {
     }
   }
 
-  usage(): { shards: number; bytes: number; freeBytes: number } {
+  usage(): ShardUsage {
     if (performance.now() - this.#free.measuredMs > freeBytesAgeMaxMs) this.#measureFree();
     const { shards, bytes } = this.#inventory.listing;
-    return { shards, bytes, freeBytes: Math.max(0, this.#free.bytes) };
+    const { failure } = this.#inventory;
+    return { shards, bytes, freeBytes: Math.max(0, this.#free.bytes), failure };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

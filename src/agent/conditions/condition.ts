@@ -9,6 +9,7 @@ export const conditionKinds = [
   'site-lost',
   'no-quorum',
   'disk-full',
+  'disk-failed',
   'clock-wrong',
 ] as const;
 

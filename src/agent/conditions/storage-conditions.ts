@@ -1,5 +1,6 @@
 import { formatSize } from '../../base/quantity.ts';
 import { GiB, MiB } from '../../base/units.ts';
+import type { ShardUsage } from '../../ports/shard-store.ts';
 import type { Condition } from './condition.ts';
 import type { Patience } from './patience.ts';
 
@@ -9,7 +10,7 @@ const roomMinBytes = 16 * MiB;
 const roomMaxBytes = 1 * GiB;
 const roomShare = 1 / 20;
 
-export type Room = { readonly bytes: number; readonly freeBytes: number };
+export type Room = Pick<ShardUsage, 'bytes' | 'freeBytes' | 'failure'>;
 
 /** So little room that this host will soon take nothing more. */
 export function isNearlyFull({ bytes, freeBytes }: Room): boolean {
@@ -17,7 +18,12 @@ export function isNearlyFull({ bytes, freeBytes }: Room): boolean {
 }
 
 export function roomConditions(room: Room | undefined, host: string): Condition[] {
-  if (room === undefined || !isNearlyFull(room)) return [];
+  if (room === undefined) return [];
+  if (room.failure !== undefined) {
+    const text = `${host} stores nothing any more, until its agent is started again: ${room.failure}. Next: look at the disk (dmesg, smartctl -a), then start the agent again`;
+    return [{ kind: 'disk-failed', subject: host, text, facts: { peer: host } }];
+  }
+  if (!isNearlyFull(room)) return [];
   const text = `${host} has ${formatSize(room.freeBytes)} left for shards, and holds ${formatSize(room.bytes)}: soon it takes nothing more, and backups are committed with one site less. Next: holdfast peer show ${host}`;
   return [{ kind: 'disk-full', subject: host, text, facts: { peer: host } }];
 }

@@ -16,6 +16,8 @@ const once = (file: string): Shown => ({ raised: file, over: 'unit/services/alar
 /** In which test each alarm is caused by its fault. */
 const shown: Readonly<Record<string, Shown>> = {
   ...Object.fromEntries(conditionKinds.map((kind) => [kind, both('unit/sim/data/alarms')])),
+  // No disk fails on demand: that a store says so is shown in unit/adapters/fs/shard-store.
+  'disk-failed': both('unit/agent/conditions/conditions'),
   'drill-missed': both('integration/drills'),
   'drill-overdue': both('integration/drills'),
   'drill-blocked': both('integration/drills'),

@@ -326,6 +326,10 @@ describe('a directory that cannot be synced', () => {
       renameSync(`${bucket}.away`, bucket);
       await expect(store.sync()).rejects.toMatchObject(failure);
       await expect(store.write(other.head)).rejects.toMatchObject(failure);
+      expect(store.usage().failure).toContain('did not take');
+      // Started again, it goes by what is there.
+      await using again = await openStore(directory);
+      expect(again.store.usage().failure).toBeUndefined();
     },
   );
 });

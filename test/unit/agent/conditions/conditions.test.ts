@@ -274,6 +274,14 @@ test.each([
   expect(await bench.look()).toEqual([]);
 });
 
+test('a disk that has failed is told of, and nothing is said of its room', async () => {
+  const room = { bytes: 1000, freeBytes: 0, failure: 'the disk did not take it' };
+  const bench = await started({ room: () => room });
+  expect(await bench.look()).toEqual(['disk-failed']);
+  bench.change.room = () => ({ bytes: 1000, freeBytes: 2 * GiB });
+  expect(await bench.look()).toEqual([]);
+});
+
 test('packs that cannot be rebuilt are told of until a look at all packs finds them again', async () => {
   const bench = await started({ lostPacks: () => 3 });
   expect(await bench.look()).toEqual(['data-lost']);
