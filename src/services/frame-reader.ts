@@ -1,11 +1,11 @@
 import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
-import { release } from '../base/bytes.ts';
+import { equal, release } from '../base/bytes.ts';
 import { Semaphore } from '../base/concurrency.ts';
 import { KiB, MiB } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import type { FrameContext } from '../core/format/frame.ts';
-import type { ChunkPlace, WantedChunks } from '../core/format/opened-frame.ts';
+import type { ChunkPlace, OpenedFrame, WantedChunks } from '../core/format/opened-frame.ts';
 import { decodePackHeader, packHeaderSizeMax } from '../core/format/pack.ts';
 import { type DatasetId, idBytes, type PackId, shortId } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -48,15 +48,31 @@ type Wanted = { readonly ref: FrameRef; readonly places: ChunkPlace[] };
 /** Neighbouring frames, read as one range. */
 type Range = { readonly wanted: Wanted[]; readonly offset: number; end: number };
 
-export type OpenFrame = {
+export class OpenFrame {
   /** Shared: callers only read it. */
   readonly plain: Uint8Array;
-  /** The ids of chunks that were announced, as they came out of it: by their offsets. */
-  readonly ids: ReadonlyMap<number, { readonly length: number; readonly id: Uint8Array }>;
-};
+  readonly #idKey: Uint8Array | undefined;
+  /** Of chunks that were announced, by their offsets. */
+  readonly #ids = new Map<number, { readonly length: number; readonly id: Uint8Array }>();
+
+  constructor({ plain, ids }: OpenedFrame, chunks: WantedChunks | undefined) {
+    this.plain = plain;
+    this.#idKey = chunks?.idKey;
+    for (const [i, { offset, length }] of (chunks?.places ?? []).entries()) {
+      this.#ids.set(offset, { length, id: ids.subarray(i * 32, i * 32 + 32) });
+    }
+  }
+
+  /** The id that this key makes of these bytes, where it is known: of a chunk that was announced. */
+  idOf({ offset, length }: ChunkPlace, idKey: Uint8Array): Uint8Array | undefined {
+    const known = this.#ids.get(offset);
+    if (known?.length !== length || this.#idKey === undefined) return undefined;
+    return equal(this.#idKey, idKey) ? known.id : undefined;
+  }
+}
 
 /** An opened frame, and whether it is a part of file contents. */
-type Opened = OpenFrame & { readonly isData: boolean };
+type Kept = { readonly frame: OpenFrame; readonly isData: boolean };
 
 /** Reading this many bytes for nothing costs less than another round trip. */
 const gapMax = 256 * KiB;
@@ -71,7 +87,7 @@ const sealedSizeMax = limits.frameSizeMax + 64;
 /** Opens frames of one dataset's packs, each once as far as the cache allows. */
 export class FrameReader implements AsyncDisposable {
   readonly #options: FrameReaderOptions;
-  readonly #frames: BoundedCache<string, Opened>;
+  readonly #frames: BoundedCache<string, Kept>;
   /** Of file contents, no longer in the cache; someone may still be using them. */
   #retired: Uint8Array[] = [];
   readonly #keys = new BoundedCache<PackId, Promise<PackKey>>(packKeysMax);
@@ -83,8 +99,8 @@ export class FrameReader implements AsyncDisposable {
   constructor(options: FrameReaderOptions) {
     this.#options = options;
     const bytesMax = options.cacheBytesMax ?? limits.restoreCacheBytesMax;
-    this.#frames = new BoundedCache(bytesMax, ({ plain, isData }) => {
-      if (isData) this.#retired.push(plain);
+    this.#frames = new BoundedCache(bytesMax, ({ frame, isData }) => {
+      if (isData) this.#retired.push(frame.plain);
     });
   }
 
@@ -104,7 +120,7 @@ export class FrameReader implements AsyncDisposable {
   /** As `frame`, with what is known of its chunks. */
   async opened(ref: FrameRef, options: Cancel = {}): Promise<OpenFrame> {
     const cached = this.#frames.get(nameOf(ref));
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return cached.frame;
     const pending = this.#pending.get(nameOf(ref)) ?? this.#start(ref, this.#readAlone(ref));
     return abortable(pending, options.signal);
   }
@@ -151,7 +167,7 @@ export class FrameReader implements AsyncDisposable {
       .finally(() => this.#pending.delete(name))
       .then((opened) => {
         const isData = this.#options.packs.entry(ref.pack).type === 'data';
-        this.#frames.set(name, { ...opened, isData }, opened.plain.length);
+        this.#frames.set(name, { frame: opened, isData }, opened.plain.length);
         return opened;
       });
     // A prefetched frame that nobody asks for may fail unseen.
@@ -211,13 +227,7 @@ export class FrameReader implements AsyncDisposable {
     const context = { ...pack, index: BigInt(ref.frame) };
     try {
       const job = { sealed, key, context, plainSizeMax: limits.frameSizeMax, chunks };
-      const { plain, ids } = await this.#options.compute.openFrame(job);
-      const places = chunks?.places ?? [];
-      const known = places.map(
-        ({ offset, length }, i) =>
-          [offset, { length, id: ids.subarray(i * 32, i * 32 + 32) }] as const,
-      );
-      return { plain, ids: new Map(known) };
+      return new OpenFrame(await this.#options.compute.openFrame(job), chunks);
     } catch (cause) {
       if (codeOf(cause) !== 'corrupt') throw cause;
       const what = `frame ${ref.frame} of ${packName(ref)} does not open`;

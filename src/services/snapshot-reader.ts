@@ -122,10 +122,9 @@ export class SnapshotReader {
     if (record === undefined) {
       throw new HoldfastError('corrupt', 'the index of the snapshot lacks a chunk of it');
     }
-    const { plain, ids } = await this.#frames.opened(record, options);
-    const bytes = plain.subarray(record.offset, record.offset + record.length);
-    const known = ids.get(record.offset);
-    const found = known?.length === record.length ? known.id : this.#hasher.hash(bytes);
+    const frame = await this.#frames.opened(record, options);
+    const bytes = frame.plain.subarray(record.offset, record.offset + record.length);
+    const found = frame.idOf(record, this.root.idKey) ?? this.#hasher.hash(bytes);
     if (bytes.length !== record.length || !equal(found, id)) {
       throw new HoldfastError('corrupt', 'a chunk does not match its id', {
         details: { pack: record.pack, frame: record.frame },

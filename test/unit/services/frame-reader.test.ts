@@ -94,10 +94,11 @@ describe('FrameReader', () => {
     const announced = chunks.slice(0, 3);
     frames.prefetch(announced, idKey);
     for (const record of chunks) {
-      const { ids } = await frames.opened(record);
-      const found = ids.get(record.offset);
-      if (announced.includes(record)) expect(found).toMatchObject({ length: record.length });
-      expect(found?.id).toEqual(announced.includes(record) ? record.id : undefined);
+      const frame = await frames.opened(record);
+      const known = announced.includes(record) ? record.id : undefined;
+      expect(frame.idOf(record, idKey)).toEqual(known);
+      expect(frame.idOf({ ...record, length: record.length - 1 }, idKey)).toBeUndefined();
+      expect(frame.idOf(record, new Uint8Array(32))).toBeUndefined();
     }
   });
 
