@@ -1,6 +1,4 @@
-import { availableParallelism } from 'node:os';
 import { ageSealer } from '../../adapters/age/sealer.ts';
-import { openComputePool } from '../../adapters/compute/pool.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { openLog } from '../../adapters/system/log.ts';
 import { systemClock } from '../../adapters/system/runtime.ts';
@@ -24,6 +22,7 @@ import { collectPackKeys } from '../../services/plan/pack-keys.ts';
 import { SnapshotSession } from '../../services/snapshot-session.ts';
 import type { AgentApi } from '../api.ts';
 import type { PlanRecipient } from '../plan-types.ts';
+import { commandCompute } from './command-compute.ts';
 import { submitAsOperator } from './operator.ts';
 import { RecoveryPeers } from './recovery-peers.ts';
 
@@ -59,7 +58,7 @@ async function collect(
   const kit = parseKit(options.kitText);
   const { signal } = options;
   const cluster = stack.use(await RecoveryPeers.open(kit, options.peers, { log, signal }));
-  const compute = stack.use(openComputePool({ threads: Math.min(4, availableParallelism()) }));
+  const compute = stack.use(commandCompute(4));
   const { network, ledger, peers, facts } = cluster;
   const view = new DurabilityView(ledger, facts);
   const clock = systemClock();

@@ -1,7 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { ageSealer } from '../../adapters/age/sealer.ts';
-import { openComputePool } from '../../adapters/compute/pool.ts';
 import { openShardReader } from '../../adapters/fs/shard-reader.ts';
 import { shardDirectoryOf } from '../../adapters/fs/state-directory.ts';
 import { openTarget } from '../../adapters/fs/target.ts';
@@ -50,6 +48,7 @@ import { keepingBy } from '../keeping-report.ts';
 import { operatorNameBy } from '../operator-name.ts';
 import { snapshotReport } from '../snapshot-report.ts';
 import { stagedDrill } from '../staged-drill.ts';
+import { commandCompute } from './command-compute.ts';
 import { type HostHooks, hostHooks } from './host-hooks.ts';
 import type { DatasetUse } from '../stats-types.ts';
 import { suspicionReport } from '../tripwire-api.ts';
@@ -71,7 +70,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const { signal, without = [] } = options;
   const around = { log, signal, without };
   const cluster = opening.use(await RecoveryPeers.open(kit, options.peers, around));
-  const compute = opening.use(openComputePool({ threads: Math.min(8, availableParallelism()) }));
+  const compute = opening.use(commandCompute(8));
   const proven = await cluster.provenLog({ signal });
   const { stateDir } = options;
   const store = stateDir === undefined ? undefined : openShardReader(shardDirectoryOf(stateDir));

@@ -1,6 +1,4 @@
-import { availableParallelism } from 'node:os';
 import { ageSealer } from '../../adapters/age/sealer.ts';
-import { openComputePool } from '../../adapters/compute/pool.ts';
 import { boundMemory } from '../../adapters/system/allocator.ts';
 import { mapLimit } from '../../base/concurrency.ts';
 import type { GrantRestoreOptions, GrantRestoreReport } from '../../cli/backend.ts';
@@ -25,6 +23,7 @@ import type { PackReader } from '../../services/pack-reader.ts';
 import { sealGrant } from '../../services/plan/grant.ts';
 import type { AgentApi } from '../api.ts';
 import type { GrantMaterial } from '../grant-types.ts';
+import { commandCompute } from './command-compute.ts';
 import { submitAsOperator } from './operator.ts';
 
 /** Facts in one request to the agent: they must fit its body limit. */
@@ -47,7 +46,7 @@ export async function grantRestore(
   const { clusterId } = await api.identity();
   const { manifest, writer } = openManifest(material, clusterId as ClusterId);
   const entries = entriesOf(material, manifest);
-  const compute = stack.use(openComputePool({ threads: Math.min(4, availableParallelism()) }));
+  const compute = stack.use(commandCompute(4));
   const sealer = ageSealer();
   const identities = await epochIdentities(options, api, { manifest, writer });
   const packs = new NotingPacks(remotePacks(options.id, entries, api));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openComputePool } from '../../../../src/adapters/compute/pool.ts';
+import type { HoldfastError } from '../../../../src/core/errors.ts';
 import type { FrameContext } from '../../../../src/core/format/frame.ts';
 import { byteStream } from '../../../support/byte-stream.ts';
 
@@ -50,6 +51,21 @@ describe('memory', () => {
     expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
     expect((await pool.encode(encodeJob())).shards).toHaveLength(1);
   });
+});
+
+test('the first short jobs are done without a thread, and long ones never', async () => {
+  const entry = new URL('./fragile-worker.ts', import.meta.url);
+  await using pool = openComputePool({ threads: 1, entry, firstHere: 2 });
+  // The thread's ending is what a job meets there; here it meets its own damage.
+  const codes: unknown[] = [];
+  for (let i = 0; i < 3; i++) {
+    await pool.openFrame(openJob()).catch(({ code }: HoldfastError) => codes.push(code));
+  }
+  expect(codes).toEqual(['corrupt', 'corrupt', 'failed']);
+  await using other = openComputePool({ threads: 1, entry, firstHere: 2 });
+  // The thread gives a pack back as it is.
+  const { shards } = await other.encode({ ...encodeJob(), k: 3 });
+  expect(shards).toEqual(encodeJob().parts);
 });
 
 describe('a thread that ends', () => {
