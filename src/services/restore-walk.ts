@@ -102,9 +102,13 @@ export class RestoreWalk {
         if (level !== start) yield { kind: 'leave', node: level.node };
         continue;
       }
-      const below = [...level.below, next.name];
+      const { filter } = this.#options;
       const isDirectory = kindOf(next.mode) === 'directory';
-      const verdict = this.#options.filter.judge(joinPath(below), isDirectory, level.verdict);
+      // Without patterns nobody looks at paths.
+      const below = filter.takesAll ? [] : [...level.below, next.name];
+      const verdict = filter.takesAll
+        ? 'take'
+        : filter.judge(joinPath(below), isDirectory, level.verdict);
       if (verdict === 'leave') continue;
       const path = [...level.node.path, next.name];
       if (!isDirectory) {

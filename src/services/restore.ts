@@ -163,8 +163,9 @@ class Restore {
     try {
       this.#signal.throwIfAborted();
       yield* this.#options.order.dryRun ? this.#list(step) : this.#perform(step);
-      yield* this.#settle(() => this.#underWay.isFull);
-      yield* this.#dueStatus(step);
+      // Passing through a generator of one's own costs more than most files do: only when there is something.
+      if (this.#underWay.isFull) yield* this.#settle(() => this.#underWay.isFull);
+      for (const event of this.#dueStatus(step)) yield event;
       isDone = true;
     } finally {
       if (!isDone) this.#stop.abort();
@@ -224,8 +225,9 @@ class Restore {
     problems,
   }: UnderWay & { kind: 'file' }): AsyncGenerator<RestoreEvent> {
     try {
-      yield* this.#watched(problems, step);
-      yield* this.#written(step, await problems);
+      while (!(await this.#isDone(problems)))
+        for (const event of this.#dueStatus(step)) yield event;
+      for (const event of this.#written(step, await problems)) yield event;
     } catch (error) {
       yield this.#failed(step.path, error);
     }
@@ -242,11 +244,13 @@ class Restore {
   async *#entry(step: RestoreStep & { kind: 'entry' }): AsyncGenerator<RestoreEvent> {
     const { entry, path } = step;
     const bytesBefore = this.#bytesDone;
-    if (yield* this.#enter(step.parent)) {
+    if (step.parent.directory !== undefined || (yield* this.#enter(step.parent))) {
       try {
-        this.#writing = this.#writer.write(step.parent, entry);
-        yield* this.#watched(this.#writing, step);
-        yield* this.#taken(step, await this.#writing);
+        const writing = this.#writer.write(step.parent, entry);
+        this.#writing = writing;
+        while (!(await this.#isDone(writing)))
+          for (const event of this.#dueStatus(step)) yield event;
+        for (const event of this.#taken(step, await writing)) yield event;
       } catch (error) {
         if (error instanceof ContentLost) yield this.#lost(path, error.reason);
         else yield this.#failed(path, error);
@@ -257,13 +261,10 @@ class Restore {
     this.#bytesDone = bytesBefore + entry.size;
   }
 
-  /** Status events while an entry is written, however long its bytes take to come. */
-  async *#watched(writing: Promise<unknown>, step: RestoreStep): AsyncGenerator<RestoreEvent> {
-    const done = writing.then(
-      () => true,
-      () => true,
-    );
-    while (!(await Promise.race([done, this.#nextTick()]))) yield* this.#dueStatus(step);
+  /** False when a status is due first: the bytes of an entry may take long to come. */
+  #isDone(writing: Promise<unknown>): Promise<boolean> {
+    const yes = (): true => true;
+    return Promise.race([writing.then(yes, yes), this.#nextTick()]);
   }
 
   /** One timer at a time for all entries: a timer for each small file would cost more than the file. */
