@@ -7,9 +7,13 @@ export type { EncodedPack } from '../core/coding/pack-coding.ts';
 
 /** Heavy, pure work, done off the main thread. Buffers given are taken over: the caller must not use them again. */
 export interface Compute extends AsyncDisposable {
-  /** zstd, then AES-256-GCM. @returns the sealed frame. */
+  /**
+   * zstd, then AES-256-GCM. `givesBuffer`: with `plain` all memory is given that it is a part of, so that nothing of it
+   * has to be copied. @returns the sealed frame.
+   */
   sealFrame(job: {
     plain: Uint8Array;
+    givesBuffer?: boolean;
     key: Uint8Array;
     context: FrameContext;
     level: number;

@@ -173,7 +173,8 @@ export class PackWriter {
     this.#bytesInProgress += plainSize;
     const job = this.#options.compute
       .sealFrame({
-        plain: shrink(frame.bytes, frame.used),
+        plain: frame.bytes.subarray(0, frame.used),
+        givesBuffer: true,
         key: pack.key,
         context: this.#context(pack, BigInt(pack.frames.length)),
         level: this.#options.compressionLevel,
@@ -271,11 +272,6 @@ export class PackWriter {
     while (this.#finishing.size > 0) await Promise.all(this.#finishing);
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-/** The first `size` bytes in a buffer of their own, which can be moved to another thread; takes `bytes` over. */
-function shrink(bytes: Uint8Array, size: number): Uint8Array {
-  return new Uint8Array((bytes.buffer as ArrayBuffer).transfer(size));
 }
 
 /** Where each chunk lies, now that the sizes of the sealed frames before it are known. */

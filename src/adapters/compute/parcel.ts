@@ -20,9 +20,12 @@ export function wrapResult(result: JobResult): Parcel<JobResult> {
 function movedRequest(request: JobRequest, mover: Mover): JobRequest {
   switch (request.kind) {
     case 'sealFrame': {
-      const { plain, key, context, level } = request.input;
+      const { plain, key, context, level, givesBuffer } = request.input;
       const bound = { key: shared(key), context: copyContext(context) };
-      return { kind: 'sealFrame', input: { ...bound, level, plain: mover.move(plain) } };
+      return {
+        kind: 'sealFrame',
+        input: { ...bound, level, plain: mover.move(plain, givesBuffer) },
+      };
     }
     case 'openFrame': {
       const { sealed, key, context, plainSizeMax, chunks } = request.input;
@@ -85,12 +88,15 @@ class Mover {
     return [...this.#buffers];
   }
 
-  /** The array itself when it has its memory to itself; else a copy, since the rest is someone else's. */
-  move(bytes: Uint8Array): Uint8Array {
+  /**
+   * The array itself when it has its memory to itself; else a copy, since the rest is someone else's.
+   * @param givesBuffer the rest is given, too
+   */
+  move(bytes: Uint8Array, givesBuffer = false): Uint8Array {
     const { buffer } = bytes;
     const isMovable =
       buffer instanceof ArrayBuffer &&
-      buffer.byteLength === bytes.byteLength &&
+      (givesBuffer || buffer.byteLength === bytes.byteLength) &&
       !isMarkedAsUntransferable(buffer);
     if (!isMovable) return this.move(copy(bytes));
     this.#buffers.add(buffer);

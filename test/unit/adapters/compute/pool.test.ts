@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openComputePool } from '../../../../src/adapters/compute/pool.ts';
 import type { HoldfastError } from '../../../../src/core/errors.ts';
-import type { FrameContext } from '../../../../src/core/format/frame.ts';
+import { type FrameContext, sealFrame } from '../../../../src/core/format/frame.ts';
 import { byteStream } from '../../../support/byte-stream.ts';
 
 const context: FrameContext = {
@@ -42,6 +42,16 @@ describe('memory', () => {
     const whole = byteStream('pack', 1000);
     await pool.encode({ parts: [whole.subarray(0, 999)], k: 2, m: 1 });
     expect(whole).toHaveLength(1000);
+  });
+
+  test('around a part of an array moves along when it is given', async () => {
+    await using pool = openComputePool({ threads: 1 });
+    const whole = byteStream('frame', 1000);
+    const job = { ...frame, plain: whole.subarray(100, 900), level: 0 };
+    const expected = sealFrame({ ...job, plain: job.plain.slice() });
+    const sealed = pool.sealFrame({ ...job, givesBuffer: true });
+    expect(whole).toHaveLength(0);
+    expect(await sealed).toEqual(expected);
   });
 
   test('given to two jobs fails the second one only', async () => {
