@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { reportText } from './report.ts';
 import { Soak } from './soak.ts';
 
-const usage = `npm run soak -- [--minutes N] [--seed N] [--json FILE]
+const usage = `npm run soak -- [--minutes N] [--seed N] [--json FILE] [--logs DIR]
   Five real agents on this host, one of which backs up every half minute. They are killed, cut off and stopped, their
   shards are deleted and bits in them flipped, one or two sites at a time: every fault must be noticed and made good,
   every restore must give the same files, and everything must be whole in the end. Linux only.
@@ -11,6 +11,7 @@ const usage = `npm run soak -- [--minutes N] [--seed N] [--json FILE]
   --minutes N   no fault is drawn after this long (default: 60)
   --seed N      draws the faults (default: 1); what the agents make of them depends on the machine, too
   --json FILE   the report for programs
+  --logs DIR    what the agents have said so far is copied there at each complaint
 
   Ctrl-C: no more faults are drawn; it looks whether all is whole, and reports.
 `;
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
+    logs: { type: 'string' },
   },
 });
 
@@ -34,7 +36,7 @@ async function main(): Promise<number> {
   }
   const early = new AbortController();
   process.once('SIGINT', () => early.abort());
-  await using soak = new Soak({ minutes, seed, signal: early.signal });
+  await using soak = new Soak({ minutes, seed, logs: values.logs, signal: early.signal });
   const report = await soak.run();
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2));
   console.log(`\n${reportText(report)}`);

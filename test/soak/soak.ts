@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareTrees } from '../../src/adapters/fs/compare.ts';
 import { SeededRandom } from '../partitions/seeded-random.ts';
@@ -24,6 +24,8 @@ import {
 export type SoakOptions = {
   readonly seed: number;
   readonly minutes: number;
+  /** Where to keep what the agents have said, at each complaint. */
+  readonly logs: string | undefined;
   /** Ends it early, and in order. */
   readonly signal: AbortSignal;
 };
@@ -75,6 +77,12 @@ export class Soak implements AsyncDisposable {
   #fail(text: string): void {
     this.#failures.push(text);
     this.#say(`FAILED: ${text}`);
+    const { logs } = this.#options;
+    if (logs === undefined) return;
+    const to = join(logs, `complaint-${this.#failures.length}`);
+    mkdirSync(to, { recursive: true });
+    for (const site of sites)
+      copyFileSync(join(this.#cluster.root, `${site}.log`), join(to, `${site}.log`));
   }
 
   async run(): Promise<SoakReport> {
@@ -226,7 +234,8 @@ export class Soak implements AsyncDisposable {
   async #lookAtTheEnd(): Promise<void> {
     const what = await this.#untilWhole(async () => true, true);
     if (what !== undefined) this.#fail(`not whole at the end: ${what}`);
-    await this.#cluster.expect(0, ['backup', this.#tree, '--json'], source);
+    const last = await this.#cluster.run(['backup', this.#tree, '--json'], source);
+    if (last.code !== 0) this.#fail(`the last backup: ${told(last).slice(-600)}`);
     const check = await this.#cluster.run(['check', '--read-data', '--json'], 'fra1');
     if (check.code !== 0) this.#fail(`check --read-data: ${told(check).slice(-600)}`);
     await this.#restore();
