@@ -36,7 +36,7 @@ export type RepairKeeperOptions = {
   readonly extras?: Pick<ExtraShards, 'isExtra' | 'keep'> | undefined;
   readonly badPacks: BadPacks;
   readonly records: RecordStore;
-  /** False: this host makes nothing anew, by its configuration. What it has lost it says all the same. */
+  /** False: this host makes nothing anew, by its configuration. */
   readonly isEnabled: boolean;
   readonly alarms: Pick<Alarms, 'raise'>;
   readonly clock: Clock;
@@ -144,6 +144,7 @@ export class RepairKeeper {
 
   /** One look, and everything that is due here; a second one asked for meanwhile is the same. */
   round(options: Cancel = {}): Promise<void> {
+    if (!this.#options.isEnabled) return Promise.resolve();
     this.#running ??= this.#round(options).finally(() => {
       this.#running = undefined;
     });
@@ -271,8 +272,8 @@ export class RepairKeeper {
 
   /** Tasks that are due, for what this host does not keep and may make some time. */
   #makeable(): RepairTask[] {
-    const { store, badPacks, extras, isEnabled } = this.#options;
-    if (store === undefined || !isEnabled) return [];
+    const { store, badPacks, extras } = this.#options;
+    if (store === undefined) return [];
     const isKept = ({ entry: { pack }, index }: RepairTask): boolean =>
       store.indexes(pack).includes(index) && extras?.isExtra(pack, index) !== true;
     return this.#order.due.filter((task) => !badPacks.has(task.entry.pack) && !isKept(task));
