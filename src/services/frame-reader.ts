@@ -48,6 +48,7 @@ type Wanted = { readonly ref: FrameRef; readonly places: ChunkPlace[] };
 /** Neighbouring frames, read as one range. */
 type Range = { readonly wanted: Wanted[]; readonly offset: number; end: number };
 
+/** An opened frame, and what is known of its chunks. */
 export class OpenFrame {
   /** Shared: callers only read it. */
   readonly plain: Uint8Array;

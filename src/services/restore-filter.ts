@@ -1,4 +1,5 @@
 import type { PathPattern } from '../core/policy/path-pattern.ts';
+import { joinPath, type SnapshotPath } from './snapshot-reader.ts';
 
 /** 'take': it and, unless excluded, what is below. 'pass': a directory that may lead to something taken. */
 export type FilterVerdict = 'take' | 'pass' | 'leave';
@@ -26,8 +27,11 @@ export class RestoreFilter {
     return isOpen && this.#draws === undefined;
   }
 
-  /** `above`: the verdict on the directory that the entry is in. */
-  judge(path: Uint8Array, isDirectory: boolean, above: 'take' | 'pass'): FilterVerdict {
+  /** `below`: names from the start of the restore down; `above`: the verdict on the directory that the entry is in. */
+  judge(below: SnapshotPath, isDirectory: boolean, above: 'take' | 'pass'): FilterVerdict {
+    // Without patterns nobody looks at paths.
+    if (this.takesAll) return 'take';
+    const path = joinPath(below);
     if (this.#exclude.some((pattern) => pattern.matches(path, isDirectory))) return 'leave';
     if (!isDirectory && this.#draws?.(path) === false) return 'leave';
     if (above === 'take') return 'take';

@@ -5,7 +5,6 @@ import type { TargetDirectory } from '../ports/target.ts';
 import type { FrameAhead } from './frame-reader.ts';
 import type { FilterVerdict, RestoreFilter } from './restore-filter.ts';
 import {
-  joinPath,
   type SnapshotPath,
   type SnapshotReader,
   tooDeep,
@@ -102,13 +101,9 @@ export class RestoreWalk {
         if (level !== start) yield { kind: 'leave', node: level.node };
         continue;
       }
-      const { filter } = this.#options;
+      const below = [...level.below, next.name];
       const isDirectory = kindOf(next.mode) === 'directory';
-      // Without patterns nobody looks at paths.
-      const below = filter.takesAll ? [] : [...level.below, next.name];
-      const verdict = filter.takesAll
-        ? 'take'
-        : filter.judge(joinPath(below), isDirectory, level.verdict);
+      const verdict = this.#options.filter.judge(below, isDirectory, level.verdict);
       if (verdict === 'leave') continue;
       const path = [...level.node.path, next.name];
       if (!isDirectory) {
@@ -158,12 +153,13 @@ export class RestoreWalk {
       const ref = id === undefined ? undefined : this.#options.reader.find(id);
       if (ref === undefined) continue;
       const frame = `${ref.pack}/${ref.frame}`;
-      const isFresh = !this.#isRecent(frame);
-      // Not with the last frame's first chunk: the others are hashed along with it.
-      if (isFresh && this.#batchFrames.size >= batchFrames) this.#flush();
-      if (isFresh) this.#batchFrames.add(frame);
+      if (!this.#isRecent(frame)) {
+        // Not with the last frame's first chunk: the others are hashed along with it.
+        if (this.#batchFrames.size >= batchFrames) this.#flush();
+        this.#batchFrames.add(frame);
+        fresh++;
+      }
       if (this.#batchFrames.has(frame)) this.#batch.push(ref);
-      if (isFresh) fresh++;
     }
     return fresh;
   }

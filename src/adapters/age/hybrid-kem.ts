@@ -23,10 +23,10 @@ const mlkemCiphertextSize = 1088;
 const label = utf8('\\.//^\\');
 
 // DER before the raw keys: draft-ietf-lamps-kyber-certificates (ML-KEM, the seed alone) and RFC 8410 (X25519).
-const mlkemPrivateHead = fromHex('3054020100300b06096086480165030404020442' + '8040');
-const mlkemPublicHead = fromHex('308204b2300b0609608648016503040402038204a100');
-const x25519PrivateHead = fromHex('302e020100300506032b656e04220420');
-const x25519PublicHead = fromHex('302a300506032b656e032100');
+const mlkemPrivateHead = Buffer.from('3054020100300b060960864801650304040204428040', 'hex');
+const mlkemPublicHead = Buffer.from('308204b2300b0609608648016503040402038204a100', 'hex');
+const x25519PrivateHead = Buffer.from('302e020100300506032b656e04220420', 'hex');
+const x25519PublicHead = Buffer.from('302a300506032b656e032100', 'hex');
 
 export type HybridKey = { readonly mlkem: KeyObject; readonly x25519: KeyObject };
 
@@ -115,8 +115,4 @@ function publicFrom(head: Uint8Array, raw: Uint8Array): KeyObject {
 
 function rawPublic(key: KeyObject, size: number): Uint8Array {
   return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-size);
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'));
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
-import { bech32 } from '@scure/base';
+import { base64nopad, bech32 } from '@scure/base';
 import { type Identity, type Recipient, Stanza } from 'age-encryption';
 import { concat, utf8 } from '../../base/bytes.ts';
 import {
@@ -34,12 +34,9 @@ export function hybridIdentity(text: string): Identity {
     unwrapFileKey: (stanzas) => {
       for (const { args, body } of stanzas) {
         if (args[0] !== stanzaType) continue;
-        const share = Buffer.from(args[1] ?? '', 'base64');
-        const isWhole =
-          args.length === 2 && share.toString('base64').replace(/=+$/, '') === args[1];
-        if (!isWhole || share.length !== hybridCiphertextSize || body.length !== bodySize) {
-          throw new Error(`invalid ${stanzaType} stanza`);
-        }
+        const share = base64nopad.decode(args[1] ?? '');
+        const isWhole = args.length === 2 && share.length === hybridCiphertextSize;
+        if (!isWhole || body.length !== bodySize) throw new Error(`invalid ${stanzaType} stanza`);
         const fileKey = opened(hybridDecapsulate(key, share), body);
         if (fileKey !== undefined) return fileKey;
       }
@@ -58,7 +55,7 @@ export function hybridRecipient(text: string): Recipient {
   return {
     wrapFileKey: (fileKey) => {
       const { ciphertext, shared } = hybridEncapsulate(publicKey);
-      const share = Buffer.from(ciphertext).toString('base64').replace(/=+$/, '');
+      const share = base64nopad.encode(ciphertext);
       return [new Stanza([stanzaType, share], sealed(shared, fileKey))];
     },
   };

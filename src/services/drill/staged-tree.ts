@@ -83,7 +83,7 @@ export class StagedTree {
         }
         const below = [...level.below, entry.name];
         const isDirectory = kindOf(entry.mode) === 'directory';
-        const verdict = filter.judge(joinPath(below), isDirectory, level.verdict);
+        const verdict = filter.judge(below, isDirectory, level.verdict);
         if (verdict === 'leave') continue;
         const at = [...level.path, entry.name];
         if (!isDirectory) yield* this.#entry(level.directory, entry, at);
