@@ -40,6 +40,8 @@ const graceMs = minuteMs;
  */
 export class CatchUp {
   readonly #options: CatchUpOptions;
+  /** Came here and are not signed for yet with all snapshots that need them: after a failure, too. */
+  readonly #fetched = new Set<PackId>();
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -64,24 +66,36 @@ export class CatchUp {
   /** @returns how many packs were fetched. */
   async round(): Promise<number> {
     const { ledger, clock, storage, isDiscarded } = this.#options;
-    const fetched = new Set<PackId>();
-    for (const record of ledger.manifests().reverse()) {
-      if (clock.nowMs() - record.statement.timeMs < graceMs || isDiscarded(record)) continue;
+    const newestFirst = ledger.manifests().toReversed();
+    const records = newestFirst.filter((record) => !isDiscarded(record));
+    const before = this.#fetched.size;
+    for (const record of records) {
+      if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
       for (const { pack, peers } of await this.#missing(record)) {
-        if (await this.#fetch(pack, peers)) fetched.add(pack);
+        if (await this.#fetch(pack, peers)) this.#fetched.add(pack);
       }
-      if (await this.#isToBeSigned(record, fetched)) await storage.sign(record);
+      if (await this.#isUnsigned(record)) await storage.sign(record);
     }
-    return fetched.size;
+    const count = this.#fetched.size - before;
+    if (this.#fetched.size > 0) await this.#signForFetched(records);
+    return count;
   }
 
-  /** It has a pack that came just now, for itself or for a newer snapshot; or came before a failure to sign. */
-  async #isToBeSigned(record: ManifestRecord, fetched: ReadonlySet<PackId>): Promise<boolean> {
+  async #isUnsigned(record: ManifestRecord): Promise<boolean> {
     const { ledger, view, store, self } = this.#options;
+    if (ledger.receipts(record.hash).some(({ agent }) => agent === self)) return false;
     const packs = (await view.packs(record)) ?? [];
-    if (packs.some(({ pack }) => fetched.has(pack))) return true;
-    const isSigned = ledger.receipts(record.hash).some(({ agent }) => agent === self);
-    return !isSigned && packs.some(({ pack }) => store.indexes(pack).length > 0);
+    return packs.some(({ pack }) => store.indexes(pack).length > 0);
+  }
+
+  /** Fresh snapshots are signed for again, too: what they need may have come for an older one. */
+  async #signForFetched(records: readonly ManifestRecord[]): Promise<void> {
+    const { view, storage } = this.#options;
+    for (const record of records) {
+      const packs = (await view.packs(record)) ?? [];
+      if (packs.some(({ pack }) => this.#fetched.has(pack))) await storage.sign(record);
+    }
+    this.#fetched.clear();
   }
 
   /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */

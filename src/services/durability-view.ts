@@ -11,6 +11,7 @@ import type { Code } from '../core/policy/code-choice.ts';
 import { chooseCode } from '../core/policy/code-choice.ts';
 import type { Durability, Holding } from '../core/policy/durability.ts';
 import { assessDurability, bitCount, sitesNeeded } from '../core/policy/durability.ts';
+import { repairGoal } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { FactStore } from '../ports/statement-log.ts';
 import type { Ledger, ManifestRecord, ReceiptRecord } from './ledger.ts';
@@ -156,12 +157,15 @@ export class DurabilityView {
     );
     const of = datasetOf(record);
     const siteCount = this.storageSites(of).length;
+    const { surviveSites } = this.#ledger.roster.policy;
     const durability = assessDurability({
       packs: packs ?? [],
       holdings: packs === undefined ? [] : holdings,
       siteCount,
       surviveSites: record.manifest.surviveSites,
       wantedSites: this.#wantedSites(of),
+      // What repairs bring it to in the end: where that is reached, nothing is owed.
+      wantedTolerance: (pack) => repairGoal(pack, { surviveSites, siteCount }),
     });
     return { ...durability, packs: packs ?? [] };
   }
@@ -192,7 +196,7 @@ export class DurabilityView {
     return oldCodeOf((await this.packs(record)) ?? [], this.code(datasetOf(record)));
   }
 
-  /** Storage sites that do not hold everything that the others do: where something is still to be delivered. */
+  /** While fewer sites may fail than the policy asks for: those where something is still to be delivered. */
   async missingSites(record: ManifestRecord): Promise<string[]> {
     const { degradedPacks, sites } = await this.assess(record);
     const silent = this.storageSites(datasetOf(record)).filter((site) => !sites.includes(site));

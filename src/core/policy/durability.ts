@@ -22,7 +22,7 @@ export type Durability = {
   readonly sitesMayFail: number;
   /** Packs that cannot be rebuilt from these holdings. */
   readonly lostPacks: number;
-  /** Packs held at fewer sites than wanted. */
+  /** Packs of which fewer sites may fail than the policy asks for. */
   readonly degradedPacks: number;
   /** Sites with a peer that has signed that it holds the manifest. */
   readonly sites: readonly string[];
@@ -100,8 +100,10 @@ export function assessDurability(options: {
   /** Sites with storage in the cluster. */
   siteCount: number;
   surviveSites: number;
-  /** Sites wanted for a coded or replicated data pack. */
+  /** Sites at which a pack should lie. */
   wantedSites: (pack: PackEntry) => number;
+  /** Sites that it should outlive the loss of, whichever they are. */
+  wantedTolerance: (pack: PackEntry) => number;
 }): Durability {
   const sites = [...new Set(options.holdings.map((holding) => holding.site))].sort();
   let lostPacks = 0;
@@ -109,13 +111,21 @@ export function assessDurability(options: {
   let weakPacks = 0;
   let sitesMayFail = sites.length - 1;
   const masks = new Array<number>(sites.length);
+  /** Without what is there only as part of a full copy: no promise rests on that. */
+  const kept = new Array<number>(sites.length);
   for (const [i, pack] of options.packs.entries()) {
     masks.fill(0);
+    kept.fill(0);
+    let isSomeExtra = false;
     // What a peer claims beyond the code is no shard of this pack.
     const known = (2 ** (pack.k + pack.m) - 1) >>> 0;
     for (const holding of options.holdings) {
       const at = sites.indexOf(holding.site);
-      masks[at] = ((masks[at] as number) | ((holding.masks[i] ?? 0) & known)) >>> 0;
+      const mask = ((holding.masks[i] ?? 0) & known) >>> 0;
+      const extra = holding.extras?.[i] ?? 0;
+      isSomeExtra ||= (mask & extra) !== 0;
+      masks[at] = ((masks[at] as number) | mask) >>> 0;
+      kept[at] = ((kept[at] as number) | (mask & ~extra)) >>> 0;
     }
     const holders = masks.filter((mask) => mask !== 0).length;
     const survives = siteTolerance(pack.k, masks);
@@ -123,7 +133,8 @@ export function assessDurability(options: {
     const wanted = options.wantedSites(pack);
     const needed = sitesNeeded(pack, { siteCount: options.siteCount, wanted });
     if (holders < needed || (needed > pack.k && survives < 1)) weakPacks++;
-    if (holders < wanted) degradedPacks++;
+    const outlives = isSomeExtra ? siteTolerance(pack.k, kept) : survives;
+    if (outlives < options.wantedTolerance(pack)) degradedPacks++;
     sitesMayFail = Math.min(sitesMayFail, survives);
   }
   const isRecoverable = sites.length > 0 && lostPacks === 0;

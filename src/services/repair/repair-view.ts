@@ -49,7 +49,7 @@ const shortWork = 50;
 /** What is missing where, of all packs that snapshots need, as this host knows it. */
 export class RepairView {
   readonly #options: RepairViewOptions;
-  /** When a snapshot was met here first; clocks of others count for nothing. */
+  /** On the steady clock: when a snapshot was met here first. Clocks of others count for nothing, but see `#recall`. */
   readonly #metMs = new Map<StatementHash, number>();
   readonly #takenBack = new TakenBack();
   readonly #survey: FreshSurvey;
@@ -58,6 +58,19 @@ export class RepairView {
   constructor(options: RepairViewOptions) {
     this.#options = options;
     this.#survey = new FreshSurvey(options);
+    this.#recall();
+  }
+
+  /**
+   * What was here when this agent started has been met before; how long ago, only the snapshots themselves say.
+   * Where that is wrong, a shard is made that is on its way as well, or one is waited for as if it were new.
+   */
+  #recall(): void {
+    const { ledger, clock } = this.#options;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    for (const { hash, statement } of ledger.manifests()) {
+      this.#metMs.set(hash, monotonicMs - Math.max(0, nowMs - statement.timeMs));
+    }
   }
 
   async judge(): Promise<Judgement> {

@@ -102,6 +102,19 @@ describe('a storage peer that came late', () => {
     }
   });
 
+  test('signs again for a fresh snapshot that needs what came for an older one', async () => {
+    await later();
+    const manifest = await prepareManifest(site(0), [old.entry]);
+    const { record } = await site(0).committer.commit(manifest);
+    const sites = async () => {
+      await cluster.sync();
+      return (await site(0).view.holders(record)).get(old.entry.pack)?.holders;
+    };
+    expect(await sites()).toHaveLength(2);
+    expect(await site(2).catchUp.round()).toBe(2);
+    expect(await sites()).toHaveLength(3);
+  });
+
   test('leaves fresh snapshots to their source', async () => {
     expect(await site(2).catchUp.round()).toBe(0);
     expect(holds(2, old)).toBe(false);

@@ -21,7 +21,8 @@ function leftOver(
     site: `site-${site}`,
     masks: Uint32Array.of(k === 1 ? 1 : 1 << site),
   })).filter((_, site) => isLeft(site));
-  return assessDurability({ packs, holdings, ...options, wantedSites: () => sites });
+  const wanted = { wantedSites: () => sites, wantedTolerance: () => code.survives };
+  return assessDurability({ packs, holdings, ...options, ...wanted });
 }
 
 describe.each(cases)('$siteCount sites that shall survive $surviveSites', (options) => {

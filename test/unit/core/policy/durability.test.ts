@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PackEntry } from '../../../../src/core/format/facts.ts';
 import type { AgentKey } from '../../../../src/core/ids.ts';
-import { assessDurability, type Holding } from '../../../../src/core/policy/durability.ts';
+import {
+  assessDurability,
+  type Durability,
+  type Holding,
+} from '../../../../src/core/policy/durability.ts';
+import { repairGoal } from '../../../../src/core/policy/repair-plan.ts';
 import { packIdAt } from '../format/samples.ts';
 
 function packOf(k: number, m: number, i = 0): PackEntry {
@@ -22,7 +27,7 @@ function assess(
   packs: readonly PackEntry[],
   holdings: readonly Holding[],
   more: { siteCount?: number; surviveSites?: number; wanted?: number } = {},
-) {
+): Durability {
   const { siteCount = holdings.length, surviveSites = 1, wanted } = more;
   return assessDurability({
     packs,
@@ -30,6 +35,7 @@ function assess(
     siteCount,
     surviveSites,
     wantedSites: (pack) => wanted ?? Math.min(siteCount, pack.k + pack.m),
+    wantedTolerance: (pack) => repairGoal(pack, { surviveSites, siteCount }),
   });
 }
 
@@ -177,6 +183,29 @@ describe('a snapshot', () => {
   test('is committed at one site when the policy asks to survive nothing', () => {
     const more = { siteCount: 3, surviveSites: 0, wanted: 1 };
     expect(assess([packOf(1, 0)], heldBy([1]), more).state).toBe('committed');
+  });
+
+  test('lacks nothing where as many sites may fail as the policy asks for, whoever holds nothing', () => {
+    const policy = { siteCount: 5, surviveSites: 2 };
+    const copies = packOf(1, 0);
+    expect(assess([copies], heldBy([1], [1], [1], [0], [0]), policy).degradedPacks).toBe(0);
+    expect(assess([copies], heldBy([1], [1], [0], [0], [0]), policy).degradedPacks).toBe(1);
+    // Copies that a repair has made while the fifth site was lost.
+    const moved = heldBy([0b00011], [0b01100], [0b10001], [0b01010], [0]);
+    expect(assess([pack], moved, policy)).toMatchObject({ sitesMayFail: 2, degradedPacks: 0 });
+    const crowded = heldBy([0b00001], [0b00010], [0b00100], [0b01000], [0b01000]);
+    expect(assess([pack], crowded, policy)).toMatchObject({ sitesMayFail: 1, degradedPacks: 1 });
+  });
+
+  test('does not rest on what is there only as part of a full copy', () => {
+    const full = heldBy([0b11111], [0b11111], [0b11111], [0b01000], [0]);
+    const policy = { siteCount: 5, surviveSites: 2 };
+    expect(assess([pack], full, policy)).toMatchObject({ sitesMayFail: 2, degradedPacks: 0 });
+    const holdings = full.map((one, i) => ({
+      ...one,
+      extras: Uint8Array.of(i < 3 ? 0b11111 & ~(1 << i) : 0),
+    }));
+    expect(assess([pack], holdings, policy)).toMatchObject({ sitesMayFail: 2, degradedPacks: 1 });
   });
 
   test('that is committed can lose a site, when the policy asks for that', () => {

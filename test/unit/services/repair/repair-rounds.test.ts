@@ -69,10 +69,12 @@ async function watched(at: BackupSite): Promise<RepairKeeper> {
   });
 }
 
-/** Shard i of the pack at site i. */
-async function backUp(pack: WrittenPack): Promise<ManifestRecord> {
-  const { k, m } = pack.entry;
-  const assignments = Array.from({ length: k + m }, (_, index) => ({
+/** Shard i of the pack at site i, as many as are placed: all. */
+async function backUp(
+  pack: WrittenPack,
+  placed = pack.entry.k + pack.entry.m,
+): Promise<ManifestRecord> {
+  const assignments = Array.from({ length: placed }, (_, index) => ({
     index,
     agent: site(index).agent.agentKey,
     site: `site-${index}`,
@@ -155,6 +157,21 @@ describe('a repair round', () => {
     await keeper.look();
     await rounds(keeper, minuteMs);
     expect(site(5).shards.store.indexes(pack.entry.pack)).toEqual([3]);
+  });
+
+  test('waits no longer for a delivery because it has been started again', async () => {
+    const pack = await writtenPack(1, { k: 3, m: 2 });
+    await backUp(pack, 4);
+    const before = await watched(site(5));
+    await before.round();
+    expect(before.state.judgement?.awaited.size).toBe(1);
+    await cluster.clock.advance(3 * minuteMs);
+    const after = await watched(site(5));
+    await after.round();
+    expect(after.state.judgement?.awaited.size).toBe(0);
+    expect(after.state.order.due).toHaveLength(1);
+    await rounds(after, 5 * minuteMs);
+    expect(site(5).shards.store.indexes(pack.entry.pack)).toEqual([4]);
   });
 
   test('rests after a look that took long, unless it is asked for', async () => {
