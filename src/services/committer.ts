@@ -8,7 +8,7 @@ import { backupMessages } from '../core/log-messages/backup.ts';
 import type { Durability } from '../core/policy/durability.ts';
 import type { Cancel, Clock, Log } from '../ports/runtime.ts';
 import type { Distributor } from './distributor.ts';
-import type { DurabilityView } from './durability-view.ts';
+import { type DurabilityView, isAsWanted } from './durability-view.ts';
 import type { Ledger, ManifestRecord } from './ledger.ts';
 import type { Outbox } from './outbox.ts';
 import { readdress } from './outbox-recovery.ts';
@@ -172,7 +172,7 @@ export class Committer {
     const signers = this.#storagePeers().length + (this.#options.storage === undefined ? 0 : 1);
     for (const record of own.slice(-unfinishedMax)) {
       const isSilent = ledger.receipts(record.hash).length < signers;
-      if (isSilent || (await view.assess(record)).degradedPacks > 0) unfinished.push(record);
+      if (isSilent || !isAsWanted(await view.assess(record))) unfinished.push(record);
     }
     return unfinished;
   }

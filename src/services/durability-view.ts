@@ -196,11 +196,12 @@ export class DurabilityView {
     return oldCodeOf((await this.packs(record)) ?? [], this.code(datasetOf(record)));
   }
 
-  /** While fewer sites may fail than the policy asks for: those where something is still to be delivered. */
+  /** Of a snapshot that is not committed, or below policy: sites where something is still to be delivered. */
   async missingSites(record: ManifestRecord): Promise<string[]> {
-    const { degradedPacks, sites } = await this.assess(record);
+    const durability = await this.assess(record);
+    if (isAsWanted(durability)) return [];
+    const { sites } = durability;
     const silent = this.storageSites(datasetOf(record)).filter((site) => !sites.includes(site));
-    if (degradedPacks === 0) return [];
     return silent.length > 0 ? silent : this.#sitesWithGaps(record);
   }
 
@@ -267,6 +268,11 @@ export class DurabilityView {
     }
     return located;
   }
+}
+
+/** Committed, and as many sites may fail as the policy asks for. */
+export function isAsWanted({ state, degradedPacks }: Durability): boolean {
+  return state === 'committed' && degradedPacks === 0;
 }
 
 function datasetOf({ statement, manifest }: ManifestRecord): DatasetOf {

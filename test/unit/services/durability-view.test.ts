@@ -111,6 +111,14 @@ describe('what is known of a snapshot', () => {
     expect((await view.holders(record)).get(data.pack)?.holders).toHaveLength(5);
   });
 
+  test('names who is missing for a commit, though as many sites may fail as shall', async () => {
+    const record = await snapshot();
+    for (const i of [0, 1, 2]) await sign(i, record, [0b111, 1]);
+    const durability = await source.view.assess(record);
+    expect(durability).toMatchObject({ state: 'placed', sitesMayFail: 2, degradedPacks: 0 });
+    expect(await source.view.missingSites(record)).toEqual(['site-3', 'site-4']);
+  });
+
   test('is nothing while the list of packs has not arrived', async () => {
     const record = await snapshot();
     await signAll(record, [0, 1, 2, 3, 4]);
