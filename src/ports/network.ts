@@ -88,4 +88,9 @@ export type PullRequest = {
   readonly span?: string | undefined;
 };
 
-export type PullReply = { readonly bytes: Uint8Array; readonly head?: ShardHead };
+export type PullReply = {
+  readonly bytes: Uint8Array;
+  readonly head?: ShardHead;
+  /** Of an answer that is served: nobody else uses its bytes, whose memory may be given back once they are sent. */
+  readonly isGivenAway?: boolean;
+};

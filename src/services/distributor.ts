@@ -249,7 +249,7 @@ export class Distributor {
     const { outbox } = this.#options;
     if (!outbox.has(pack, index)) return undefined;
     const head = await outbox.head({ pack, index });
-    return { bytes: await outbox.read(pack, index, leaf, count), head };
+    return { bytes: await outbox.read(pack, index, leaf, count), head, isGivenAway: true };
   }
 }
 

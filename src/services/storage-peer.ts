@@ -253,7 +253,8 @@ export class StoragePeer {
     const pack = idOf<PackId>(request.pack);
     const { store } = this.#options;
     const bytes = await store.read(pack, request.index, request.leaf, request.count);
-    return request.withHead ? { bytes, head: await store.head(pack, request.index) } : { bytes };
+    const reply = { bytes, isGivenAway: true };
+    return request.withHead ? { ...reply, head: await store.head(pack, request.index) } : reply;
   }
 
   /** Which of these packs' shards are here and whole. */

@@ -1,4 +1,5 @@
 import { type FileHandle, stat } from 'node:fs/promises';
+import { uncleared } from '../../base/uncleared.ts';
 
 /** What the file has of this range: fewer than `size` bytes only at its end. */
 export async function readFully(
@@ -6,7 +7,7 @@ export async function readFully(
   position: number,
   size: number,
 ): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
+  const bytes = uncleared(size);
   let filled = 0;
   while (filled < size) {
     const { bytesRead } = await file.read(bytes, filled, size - filled, position + filled);

@@ -17,4 +17,6 @@ export type ByteStream = Pick<
 > & {
   /** Nobody else uses the bytes that it gives out: their memory may be given back once they are read. */
   readonly isGivingAway?: boolean;
+  /** Bytes that it was told to send are the sender's again at once. */
+  readonly isCopying?: boolean;
 };

@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts';
+import { releaseOwn } from '../../base/bytes.ts';
 import { Semaphore } from '../../base/concurrency.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { PeerKey } from '../../core/ids.ts';
@@ -24,7 +25,7 @@ export type PullHandler = (
   options: Cancel,
 ) => Promise<PullReply>;
 
-type Answer = { readonly header: Uint8Array; readonly bytes: Uint8Array };
+type Answer = Pick<PullReply, 'bytes' | 'isGivenAway'> & { readonly header: Uint8Array };
 
 /** Serves the pulls of others: each stream in the order of its requests, the next one read while one is sent. */
 export class PullServer {
@@ -87,7 +88,7 @@ export class PullServer {
       if (this.#handler === undefined) throw new HoldfastError('not-found', 'nothing is held here');
       const reply = await this.#handler(peer, request, { signal });
       assert(reply.bytes.length <= request.count * limits.leafSize, 'a pull reply is too long');
-      return { header: encodePullReply(reply), bytes: reply.bytes };
+      return { ...reply, header: encodePullReply(reply) };
     } catch (error) {
       if (error instanceof HoldfastError) return failure(error);
       rethrowBug(error);
@@ -123,9 +124,12 @@ class Patience implements Disposable {
   }
 }
 
-async function write(stream: ByteStream, { header, bytes }: Answer): Promise<void> {
+async function write(stream: ByteStream, answer: Answer): Promise<void> {
+  const { header, bytes, isGivenAway } = answer;
   await writeFrame(stream, header, limits.pullIdleTimeoutMs);
   await writeAll(stream, bytes, limits.pullIdleTimeoutMs);
+  // The next one lies in memory that is warm.
+  if (isGivenAway === true && stream.isCopying === true) releaseOwn(bytes);
 }
 
 function failure(error: HoldfastError): Answer {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
+import { releaseResult } from '../../base/bytes.ts';
 import { MiB } from '../../base/units.ts';
 import type { ByteStream } from './byte-stream.ts';
 import { RecordOpener, RecordSealer, recordSizeMax } from './sealed-records.ts';
@@ -25,6 +26,7 @@ export class SealedSocket implements ByteStream {
   status: ByteStream['status'] = 'open';
   readableEnded = false;
   readonly isGivingAway = true;
+  readonly isCopying = true;
   /** What has arrived is given out at once, or waits in the socket. */
   readonly readBufferLength = 0;
 
@@ -69,9 +71,11 @@ export class SealedSocket implements ByteStream {
     const pieces = this.#sealer.seal(content);
     this.#socket.cork();
     for (const piece of pieces.slice(0, -1)) this.#socket.write(piece);
-    this.#socket.write(pieces.at(-1) as Uint8Array, () =>
-      this.#events.dispatchEvent(new Event('drain')),
-    );
+    this.#socket.write(pieces.at(-1) as Uint8Array, (error) => {
+      // After a failure the system may still be reading them.
+      if (!error) for (const piece of pieces) releaseResult(piece);
+      this.#events.dispatchEvent(new Event('drain'));
+    });
     this.#socket.uncork();
   }
 

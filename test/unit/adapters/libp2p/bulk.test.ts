@@ -58,6 +58,24 @@ async function connected(
   return { left, right, wire: { sockets, address }, messages };
 }
 
+test.each([
+  ['a socket of its own gives', 0, 0],
+  ['the connection, which sends it later, does not give', 'refuse', MiB],
+] as const)('%s the memory back of what was given away', async (_, verdict, left) => {
+  await using cluster = new SampleCluster();
+  const { left: asker, right } = await connected(cluster, (_, number) =>
+    verdict === 'refuse' && number > 1 ? verdict : undefined,
+  );
+  const [own, shared] = [content.slice(), content.slice()];
+  const answers = [{ bytes: own, isGivenAway: true }, { bytes: shared }];
+  right.servePulls(async () => answers.shift() ?? { bytes: content });
+  for (let i = 0; i < 3; i++) {
+    const { bytes } = await asker.pull(right.self, request);
+    expect(Buffer.compare(bytes, content)).toBe(0);
+  }
+  expect([own.length, shared.length]).toEqual([left, MiB]);
+});
+
 const withoutLine = 'bulk data goes through the connection: no line of its own could be opened';
 
 test('bulk data comes on a socket of its own, through the same port', async () => {
