@@ -2,6 +2,7 @@ import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
 import { release } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
+import { copyOf } from '../base/uncleared.ts';
 import { MiB } from '../base/units.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
@@ -181,11 +182,15 @@ export class StripeReader {
     );
     const found = await this.#first(attempts, k);
     const wanted = dataShards(entry).filter((index) => !holders.has(index));
-    // Copies: what goes to another thread is gone here.
-    const present = found.map(({ index, bytes }) => ({ index, bytes: bytes.slice() }));
+    // What goes to another thread is gone here. Nobody else asks for parity; of data it is a copy.
+    const present = found.map(({ index, bytes }) => {
+      if (index < k) return { index, bytes: copyOf(bytes) };
+      stripe.shards.delete(index);
+      return { index, bytes };
+    });
     const made = await this.#options.compute.reconstruct({ k, m, present, wanted });
     this.#options.onDecoded(entry);
-    // Nobody asks for these any more.
+    // Came too late to be used.
     for (const index of indexes) {
       if (index < k) continue;
       stripe.shards.get(index)?.then(release, () => {});
