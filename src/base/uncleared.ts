@@ -8,10 +8,3 @@ export function uncleared(size: number): Uint8Array<ArrayBuffer> {
   const { buffer } = Buffer.allocUnsafeSlow(size);
   return new Uint8Array(buffer);
 }
-
-/** As `slice` gives it, which clears the memory before it fills it. */
-export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = uncleared(bytes.length);
-  copy.set(bytes);
-  return copy;
-}

@@ -8,7 +8,6 @@ import { idBytes, idOf } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type DataSubset, subsetOf } from '../core/policy/data-subset.ts';
 import { maskOf, siteTolerance } from '../core/policy/durability.ts';
-import { repairGoal } from '../core/policy/repair-plan.ts';
 import type { Member } from '../core/protocol/roster.ts';
 import type { Clock, Entropy } from '../ports/runtime.ts';
 import type { DurabilityView } from './durability-view.ts';
@@ -72,8 +71,8 @@ export type CheckResult = {
 type Wanted = {
   readonly entry: PackEntry;
   readonly dataset: string;
-  /** Sites that are there for it. */
-  readonly siteCount: number;
+  /** Site losses that it should outlive. */
+  readonly tolerance: number;
   readonly good: Map<string, Set<number>>;
 };
 
@@ -186,10 +185,10 @@ export class Check {
       }
       const { writer } = record.statement;
       const of = { writer, dataset: record.manifest.dataset };
-      const siteCount = this.#options.view.storageSites(of).length;
+      const toleranceOf = this.#options.view.wantedTolerance(of);
       for (const entry of packs) {
         if (wanted.has(entry.pack)) continue;
-        wanted.set(entry.pack, { entry, dataset, siteCount, good: new Map() });
+        wanted.set(entry.pack, { entry, dataset, tolerance: toleranceOf(entry), good: new Map() });
       }
     }
     return wanted;
@@ -293,12 +292,11 @@ export class Check {
   #tally(wanted: Map<PackId, Wanted>): { lost: number; degraded: number } {
     let lost = 0;
     let degraded = 0;
-    const { surviveSites } = this.#options.ledger.roster.policy;
-    for (const { entry, siteCount, good } of wanted.values()) {
+    for (const { entry, tolerance, good } of wanted.values()) {
       const masks = [...good.values()].map(maskOf);
       const survives = siteTolerance(entry.k, masks);
       if (survives < 0) lost++;
-      else if (survives < repairGoal(entry, { surviveSites, siteCount })) degraded++;
+      else if (survives < tolerance) degraded++;
     }
     return { lost, degraded };
   }

@@ -78,6 +78,13 @@ export class DurabilityView {
     };
   }
 
+  /** Site losses that packs of a dataset should outlive: what repairs bring them to in the end. */
+  wantedTolerance(of: DatasetOf): (pack: PackEntry) => number {
+    const { surviveSites } = this.#ledger.roster.policy;
+    const siteCount = this.storageSites(of).length;
+    return (pack) => repairGoal(pack, { surviveSites, siteCount });
+  }
+
   /** The packs of a snapshot, or undefined while a segment of the list has not arrived. */
   async packs(record: ManifestRecord): Promise<readonly PackEntry[] | undefined> {
     const known = this.#packs.get(record.hash);
@@ -157,15 +164,13 @@ export class DurabilityView {
     );
     const of = datasetOf(record);
     const siteCount = this.storageSites(of).length;
-    const { surviveSites } = this.#ledger.roster.policy;
     const durability = assessDurability({
       packs: packs ?? [],
       holdings: packs === undefined ? [] : holdings,
       siteCount,
       surviveSites: record.manifest.surviveSites,
       wantedSites: this.#wantedSites(of),
-      // What repairs bring it to in the end: where that is reached, nothing is owed.
-      wantedTolerance: (pack) => repairGoal(pack, { surviveSites, siteCount }),
+      wantedTolerance: this.wantedTolerance(of),
     });
     return { ...durability, packs: packs ?? [] };
   }

@@ -2,7 +2,6 @@ import { abortable } from '../base/abortable.ts';
 import { BoundedCache } from '../base/bounded-cache.ts';
 import { release } from '../base/bytes.ts';
 import type { Semaphore } from '../base/concurrency.ts';
-import { copyOf } from '../base/uncleared.ts';
 import { MiB } from '../base/units.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import { shardSizeOf } from '../core/format/shard.ts';
@@ -184,7 +183,7 @@ export class StripeReader {
     const wanted = dataShards(entry).filter((index) => !holders.has(index));
     // What goes to another thread is gone here. Nobody else asks for parity; of data it is a copy.
     const present = found.map(({ index, bytes }) => {
-      if (index < k) return { index, bytes: copyOf(bytes) };
+      if (index < k) return { index, bytes: bytes.slice() };
       stripe.shards.delete(index);
       return { index, bytes };
     });

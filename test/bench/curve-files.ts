@@ -1,8 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { openKeyValue } from '../../src/adapters/level/key-value.ts';
+import { collect } from '../../src/adapters/system/allocator.ts';
 import { systemClock } from '../../src/adapters/system/runtime.ts';
 import { Semaphore } from '../../src/base/concurrency.ts';
 import { type DatasetId, idOf } from '../../src/core/ids.ts';
@@ -97,8 +96,6 @@ async function scan(
 
 /** Bytes that a collection leaves: what a scan has thrown away lies around for long in a heap that was large. */
 function heapInUse(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  setFlagsFromString('--no-expose-gc');
+  collect();
   return process.memoryUsage().heapUsed;
 }

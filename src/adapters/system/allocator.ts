@@ -51,7 +51,8 @@ function tuneAllocator(): () => void {
   }
 }
 
-function collect(): void {
+/** Collects all that is garbage now. */
+export function collect(): void {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as (options?: { type: 'major' }) => void;
   setFlagsFromString('--no-expose-gc');

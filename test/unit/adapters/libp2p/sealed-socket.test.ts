@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { PassThrough } from 'node:stream';
 import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { SealedSocket } from '../../../../src/adapters/libp2p/sealed-socket.ts';
 import { KiB } from '../../../../src/base/units.ts';
