@@ -1,11 +1,10 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { noiseCrypto } from './noise-crypto.ts';
-import { circuitRelayServer } from '@libp2p/circuit-relay-v2';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
-import { type GossipSub, gossipsub } from '@libp2p/gossipsub';
+import type { GossipSub, gossipsub } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
 import type { Libp2p, PrivateKey } from '@libp2p/interface';
-import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
+import type { KadDHT } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
@@ -118,16 +117,17 @@ export async function createNode(
     },
     // See heartbeat.ts.
     connectionMonitor: { enabled: false },
-    services: services(options, prefix),
+    services: await services(options, prefix),
     ...(options.metrics === undefined ? {} : { metrics: options.metrics.factory }),
   };
   return createLibp2p(settings);
 }
 
-function services(
+/** Code of what only agents run is loaded by agents alone: a command that restores one file waits for its own. */
+async function services(
   options: NodeOptions,
   prefix: string,
-): NonNullable<Libp2pOptions<Services>['services']> {
+): Promise<NonNullable<Libp2pOptions<Services>['services']>> {
   return {
     identify: identify({ protocolPrefix: 'holdfast', runOnLimitedConnection: true }),
     ping: ping({
@@ -136,9 +136,9 @@ function services(
       maxOutboundStreams: pingStreamsMax,
     }),
     ownAddresses: (components) => new OwnAddresses(components as never),
-    ...(options.isRelay === true ? { relay: circuitRelayServer(relaySettings) } : {}),
-    ...(options.dht ? { dht: kadDHT(dhtSettings(prefix)) } : {}),
-    ...(options.gossip ? { pubsub: gossipsub(gossipSettings(prefix)) } : {}),
+    ...(options.isRelay === true && { relay: await relayServer() }),
+    ...(options.dht && { dht: await routing(prefix) }),
+    ...(options.gossip && { pubsub: await announcing(prefix) }),
   };
 }
 
@@ -147,9 +147,15 @@ export function topicOf(prefix: string): string {
   return `${prefix}/announce/1`;
 }
 
+async function relayServer() {
+  const { circuitRelayServer } = await import('@libp2p/circuit-relay-v2');
+  return circuitRelayServer(relaySettings);
+}
+
 /** Only routes to peers: members' addresses are often private, and no value is ever stored. */
-function dhtSettings(prefix: string): Parameters<typeof kadDHT>[0] {
-  return {
+async function routing(prefix: string) {
+  const { kadDHT, passthroughMapper } = await import('@libp2p/kad-dht');
+  return kadDHT({
     protocol: `${prefix}/kad/1.0.0`,
     clientMode: false,
     peerInfoMapper: passthroughMapper,
@@ -160,7 +166,12 @@ function dhtSettings(prefix: string): Parameters<typeof kadDHT>[0] {
       },
     },
     selectors: { holdfast: () => 0 },
-  };
+  });
+}
+
+async function announcing(prefix: string) {
+  const { gossipsub } = await import('@libp2p/gossipsub');
+  return gossipsub(gossipSettings(prefix));
 }
 
 function gossipSettings(prefix: string): Parameters<typeof gossipsub>[0] {
