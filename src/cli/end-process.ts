@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 
 /**
  * Ends this process at once with an exit code. What must last has been written and what must be closed has been
@@ -7,6 +8,8 @@ import { flushCompileCache } from 'node:module';
  * work stood still for ever.
  */
 export async function endProcess(code: number): Promise<never> {
+  // V8 takes compiled code only where its flags are those that it was kept with, here those of a start.
+  setFlagsFromString('--heap-growing-percent=0');
   flushCompileCache();
   try {
     const { default: koffi } = await import('koffi');

@@ -11,9 +11,7 @@ import { bundlePlace } from './bundle-place.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
-  // V8 lets a small heap grow by so little that the buffers of a backup, which count too, make it collect all of
-  // the heap a hundred times: more processor time than the backup itself. For all threads.
-  setFlagsFromString('--heap-growing-percent=150');
+  // Of all threads. V8 takes this one for no reason to compile kept code anew; see growFreely for one that is.
   setFlagsFromString('--max-semi-space-size=16');
   // Compiled code is kept beside the dependencies: half the start-up time, and no TypeScript compiler in the
   // memory of each thread. Where that place is not writable, all goes on without.

@@ -22,6 +22,8 @@ export type ComputePoolOptions = {
   readonly threads: number;
   /** So many short jobs are done by the caller before threads are started, which takes as long as some fifty. */
   readonly firstHere?: number;
+  /** Called before each thread starts: there is much to do. */
+  readonly beforeThreads?: () => void;
   /** Entry of a thread; tests pass one that fails. */
   readonly entry?: URL;
 };
@@ -51,6 +53,7 @@ type QueuedJob = {
 class ComputePool {
   readonly #threadCount: number;
   readonly #entry: URL;
+  readonly #beforeThreads: () => void;
   /** All live threads; those in `#idle` have no job. */
   readonly #threads = new Set<ComputeThread>();
   readonly #idle: ComputeThread[] = [];
@@ -58,8 +61,9 @@ class ComputePool {
   #isClosed = false;
   #leftHere: number;
 
-  constructor({ threads, entry, firstHere = 0 }: ComputePoolOptions) {
+  constructor({ threads, entry, firstHere = 0, beforeThreads }: ComputePoolOptions) {
     this.#leftHere = firstHere;
+    this.#beforeThreads = beforeThreads ?? (() => {});
     assert(Number.isInteger(threads) && threads >= 1, 'a pool has a thread');
     this.#threadCount = threads;
     this.#entry = entry ?? new URL('./worker.ts', import.meta.url);
@@ -112,6 +116,7 @@ class ComputePool {
       this.#threads.delete(idle);
     }
     if (this.#threads.size >= this.#threadCount) return undefined;
+    this.#beforeThreads();
     const thread = new ComputeThread(this.#entry);
     this.#threads.add(thread);
     return thread;

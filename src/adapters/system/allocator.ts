@@ -18,16 +18,14 @@ const arenas = 2;
 const trimPeriodMs = 5 * secondMs;
 
 /**
- * Makes the C allocator and the collector keep what a backup or a restore is about to use again, and give the rest
- * back, until disposed. Both turn over gigabytes in buffers of up to a megabyte on several threads. By default glibc
- * asks the system for each large buffer and returns it: a third of the processor time of a restore went into pages
- * that were new each time. And it keeps what was freed in an arena for each thread: the process stays several times
- * as large as what it needs.
+ * Makes the C allocator keep what a backup or a restore is about to use again, and give the rest back, until
+ * disposed. Both turn over gigabytes in buffers of up to a megabyte on several threads. By default glibc asks the
+ * system for each large buffer and returns it: a third of the processor time of a restore went into pages that were
+ * new each time. And it keeps what was freed in an arena for each thread: the process stays several times as large
+ * as what it needs.
  */
 export function boundMemory(): Disposable {
   const trim = tuneAllocator();
-  collect();
-  trim();
   const timer = setInterval(trim, trimPeriodMs);
   timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -49,6 +47,16 @@ function tuneAllocator(): () => void {
   } catch {
     return () => {};
   }
+}
+
+/**
+ * Lets the heaps of all threads grow to two and a half times their size. V8 lets a small one grow by so little that
+ * the buffers of a backup, which count too, make it collect all of the heap a hundred times: more processor time than
+ * the backup itself. Only once the work has begun: while the flag is set, V8 rejects code that was compiled without
+ * it, also Node's own, and compiles it anew (see cli/end-process.ts).
+ */
+export function growFreely(): void {
+  setFlagsFromString('--heap-growing-percent=150');
 }
 
 /** Collects all that is garbage now. */

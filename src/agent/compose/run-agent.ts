@@ -21,7 +21,7 @@ import { openStateDirectory } from '../../adapters/fs/state-directory.ts';
 import { openStatementLog } from '../../adapters/fs/statement-log.ts';
 import { openKeyValue } from '../../adapters/level/key-value.ts';
 import { openNetwork } from '../../adapters/libp2p/node.ts';
-import { boundMemory } from '../../adapters/system/allocator.ts';
+import { boundMemory, collect, growFreely } from '../../adapters/system/allocator.ts';
 import { systemHooks } from '../../adapters/system/hook.ts';
 import { hostName } from '../../adapters/system/host.ts';
 import { systemLoad } from '../../adapters/system/host-load.ts';
@@ -187,7 +187,9 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
     const { address } = stack.use(await serveMetrics({ listen, texts, log }));
     log.log('info', agentMessages.metricsServed, { address });
   }
+  collect();
   using _memory = boundMemory();
+  growFreely();
   log.log('info', agentMessages.agentStarted, {
     cluster: decodeGenesis(genesisBytes).name,
     name: agent.member().name,
