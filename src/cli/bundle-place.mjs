@@ -11,15 +11,21 @@ export const bundles = join(root, 'node_modules/.cache/holdfast/bundle');
 
 /** The folder of the bundle of the sources as they are now; whether it has been made is for the caller to see. */
 export function bundlePlace() {
-  const sources = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|mjs)$/.test(entry.name))
-    .map(({ parentPath, name }) => join(parentPath, name))
-    .sort();
-  const hash = createHash('sha256');
-  for (const file of [...sources, join(root, 'package-lock.json')]) {
-    // A packed installation has no lock file, and its dependencies never change.
-    const stat = statSync(file, { throwIfNoEntry: false });
-    hash.update(`${file}\0${stat?.mtimeMs}\0${stat?.size}\n`);
-  }
-  return join(bundles, hash.digest('hex').slice(0, 16));
+  const state = [...sourcesIn(join(root, 'src')).sort(), join(root, 'package-lock.json')]
+    .map((file) => {
+      // A packed installation has no lock file, and its dependencies never change.
+      const stat = statSync(file, { throwIfNoEntry: false });
+      return `${file}\0${stat?.mtimeMs}\0${stat?.size}\n`;
+    })
+    .join('');
+  return join(bundles, createHash('sha256').update(state).digest('hex').slice(0, 16));
+}
+
+/** Each start waits for it: Node's own recursive listing takes twice as long. */
+function sourcesIn(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return sourcesIn(path);
+    return entry.isFile() && /\.(ts|mjs)$/.test(entry.name) ? [path] : [];
+  });
 }

@@ -27,8 +27,8 @@ const kept = 8;
 /** Packages with native code stay where they are, and what is large and hardly ever loaded. */
 const apart = [/^koffi/, /^classic-level/, /^@napi-rs\/blake-hash/, /^@aws-sdk\//];
 
-/** A module finds the threads that it starts beside it in the bundle, and all other files where its source lies. */
-const places = {
+/** A module finds the threads that it starts in the bundle, and all other files where its source lies. */
+const places = (threads) => ({
   name: 'places',
   transform: {
     filter: { id: /\/src\/.*\.ts$/ },
@@ -40,29 +40,36 @@ const places = {
         .map((part, i) =>
           i % 2 === 0
             ? part.replaceAll('import.meta.url', own)
-            : `new URL('./${part}.js', import.meta.url)`,
+            : `new URL('${threads}${part}.js', import.meta.url)`,
         )
         .join('');
     },
   },
-};
+});
 
+/** What agents, threads and children run, and beside it the program once more for commands (see kept-code.mjs). */
 async function build(target) {
-  const { rolldown } = await import('rolldown');
   const src = fileURLToPath(new URL('..', import.meta.url));
   const input = Object.fromEntries(
     entries.map((entry) => [entry.replace(/.*\//, ''), join(src, `${entry}.ts`)]),
   );
-  const bundle = await rolldown({ input, platform: 'node', external: apart, plugins: [places] });
   const draft = `${target}.${process.pid}`;
-  const names = { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' };
-  await bundle.write({ dir: draft, format: 'esm', ...names });
-  await bundle.close();
-  // Without it Node reads each file twice, to find out what it is.
-  writeFileSync(join(draft, 'package.json'), '{"type":"module"}');
+  await write({ input, plugins: [places('./')] }, { dir: draft, format: 'esm' });
+  const commands = { input: { main: input.main }, plugins: [places('../')] };
+  await write(commands, { dir: join(draft, 'commands'), format: 'cjs' });
   // Another may have been as quick; its bundle is the same.
   if (existsSync(target)) rmSync(draft, { recursive: true });
   else renameSync(draft, target);
+}
+
+async function write(from, to) {
+  const { rolldown } = await import('rolldown');
+  const bundle = await rolldown({ platform: 'node', external: apart, ...from });
+  await bundle.write({ entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', ...to });
+  await bundle.close();
+  // Without it Node reads each file twice, to find out what it is.
+  const type = to.format === 'esm' ? 'module' : 'commonjs';
+  writeFileSync(join(to.dir, 'package.json'), JSON.stringify({ type }));
 }
 
 /** An agent that runs from an older bundle still loads parts of it. */

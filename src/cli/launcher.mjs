@@ -8,6 +8,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { bundlePlace } from './bundle-place.mjs';
 
+/** A command is over before compiling its functions has paid; what it calls is kept by its name. */
+async function start(bundle) {
+  const words = process.argv.slice(2);
+  const commands = join(bundle, 'commands');
+  if (!words.includes('agent') && existsSync(commands)) {
+    const { runBundle } = await import('./kept-code.mjs');
+    const file = join(commands, 'code', /^[a-z]{1,20}$/.test(words[0]) ? words[0] : 'other');
+    const { exports, keep } = runBundle(commands, file);
+    await exports.main(keep);
+  }
+  const bundled = join(bundle, 'main.js');
+  const { main } = await import(existsSync(bundled) ? pathToFileURL(bundled).href : './main.ts');
+  await main();
+}
+
 const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
@@ -18,8 +33,7 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
   const cache = process.env.NODE_COMPILE_CACHE ?? join(here, '../../node_modules/.cache/holdfast');
   module.enableCompileCache(cache);
   process.env.NODE_COMPILE_CACHE = cache;
-  const bundled = join(bundlePlace(), 'main.js');
-  await import(existsSync(bundled) ? pathToFileURL(bundled).href : './main.ts');
+  await start(bundlePlace());
 } else {
   let node;
   try {

@@ -11,8 +11,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-await endProcess(
-  await runCli(process.argv.slice(2), {
+/** Runs the command line of this process, then ends it. `keepCode` is called between, see endProcess. */
+export async function main(keepCode?: () => void): Promise<never> {
+  const code = await runCli(process.argv.slice(2), {
     backend: lazyBackend(async () => (await import('../agent/backend.ts')).createBackend()),
     stdout: process.stdout,
     stderr: process.stderr,
@@ -21,5 +22,6 @@ await endProcess(
     isTty: process.stdout.isTTY === true,
     signal: interrupt.signal,
     columns: () => process.stdout.columns ?? 80,
-  }),
-);
+  });
+  return await endProcess(code, keepCode);
+}

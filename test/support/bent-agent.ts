@@ -42,4 +42,5 @@ function cheat(lie: string | undefined): void {
 const { BENT: bent } = process.env;
 if (bent === 'hurries') hurry();
 else cheat(bent);
-await import('../../src/cli/main.ts');
+const { main } = await import('../../src/cli/main.ts');
+await main();

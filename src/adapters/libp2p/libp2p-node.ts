@@ -1,5 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { noiseCrypto } from './noise-crypto.ts';
+import { circuitRelayServer } from '@libp2p/circuit-relay-v2';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { GossipSub, gossipsub } from '@libp2p/gossipsub';
 import { type Identify, identify } from '@libp2p/identify';
@@ -136,7 +137,7 @@ async function services(
       maxOutboundStreams: pingStreamsMax,
     }),
     ownAddresses: (components) => new OwnAddresses(components as never),
-    ...(options.isRelay === true && { relay: await relayServer() }),
+    ...(options.isRelay === true && { relay: circuitRelayServer(relaySettings) }),
     ...(options.dht && { dht: await routing(prefix) }),
     ...(options.gossip && { pubsub: await announcing(prefix) }),
   };
@@ -145,11 +146,6 @@ async function services(
 /** The topic that all members follow. */
 export function topicOf(prefix: string): string {
   return `${prefix}/announce/1`;
-}
-
-async function relayServer() {
-  const { circuitRelayServer } = await import('@libp2p/circuit-relay-v2');
-  return circuitRelayServer(relaySettings);
 }
 
 /** Only routes to peers: members' addresses are often private, and no value is ever stored. */
