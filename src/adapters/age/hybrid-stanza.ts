@@ -3,12 +3,14 @@ import { base64nopad, bech32 } from '@scure/base';
 import { type Identity, type Recipient, Stanza } from 'age-encryption';
 import { concat, utf8 } from '../../base/bytes.ts';
 import {
+  type HybridKey,
   hybridCiphertextSize,
   hybridDecapsulate,
   hybridEncapsulate,
   hybridKey,
   hybridPublicKeySize,
   hybridSeedSize,
+  publicOf,
 } from './hybrid-kem.ts';
 
 // Stanzas of age's hybrid recipients (C2SP age.md, "The mlkem768x25519 recipient type"): HPKE (RFC 9180) in base mode
@@ -25,11 +27,7 @@ const bodySize = 16 + tagSize;
 
 /** For identities of this kind alone (AGE-SECRET-KEY-PQ-1...). @throws Error when it is no such text */
 export function hybridIdentity(text: string): Identity {
-  const { prefix, bytes } = bech32.decodeToBytes(text);
-  const isHybrid = prefix.toUpperCase() === 'AGE-SECRET-KEY-PQ-' && text === text.toUpperCase();
-  if (!isHybrid || bytes.length !== hybridSeedSize) throw new Error('invalid identity');
-  const key = hybridKey(bytes);
-  bytes.fill(0);
+  const key = keyOf(text);
   return {
     unwrapFileKey: (stanzas) => {
       for (const { args, body } of stanzas) {
@@ -43,6 +41,20 @@ export function hybridIdentity(text: string): Identity {
       return null;
     },
   };
+}
+
+/** Of identities of this kind alone. @throws Error when it is no such text */
+export function hybridRecipientOf(identity: string): string {
+  return bech32.encode('age1pq', bech32.toWords(publicOf(keyOf(identity))), false);
+}
+
+function keyOf(text: string): HybridKey {
+  const { prefix, bytes } = bech32.decodeToBytes(text);
+  const isHybrid = prefix.toUpperCase() === 'AGE-SECRET-KEY-PQ-' && text === text.toUpperCase();
+  if (!isHybrid || bytes.length !== hybridSeedSize) throw new Error('invalid identity');
+  const key = hybridKey(bytes);
+  bytes.fill(0);
+  return key;
 }
 
 /** For recipients of this kind alone (age1pq1...). @throws Error when it is no such text */

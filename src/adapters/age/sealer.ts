@@ -11,7 +11,7 @@ import { concat } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Sealer } from '../../ports/sealer.ts';
 import { hasHybridKem } from './hybrid-kem.ts';
-import { hybridIdentity, hybridRecipient } from './hybrid-stanza.ts';
+import { hybridIdentity, hybridRecipient, hybridRecipientOf } from './hybrid-stanza.ts';
 
 /** age v1 files (C2SP age.md) with hybrid post-quantum recipients; stock age and rage open them. */
 export function ageSealer(): Sealer {
@@ -20,12 +20,12 @@ export function ageSealer(): Sealer {
 
 async function generate(): Promise<{ identity: string; recipient: string }> {
   const identity = await generateHybridIdentity();
-  return { identity, recipient: await identityToRecipient(identity) };
+  return { identity, recipient: await recipientOf(identity) };
 }
 
 async function recipientOf(identity: string): Promise<string> {
   try {
-    return await identityToRecipient(identity);
+    return isHybrid(identity) ? hybridRecipientOf(identity) : await identityToRecipient(identity);
   } catch (cause) {
     throw noIdentity(cause);
   }
@@ -63,7 +63,11 @@ async function open(identity: string, sealed: Uint8Array): Promise<Uint8Array> {
 
 /** Of the kinds that the library knows: it is slow for hybrid ones. */
 function identityFrom(text: string): string | Identity {
-  return text.startsWith('AGE-SECRET-KEY-PQ-1') && hasHybridKem() ? hybridIdentity(text) : text;
+  return isHybrid(text) ? hybridIdentity(text) : text;
+}
+
+function isHybrid(identity: string): boolean {
+  return identity.startsWith('AGE-SECRET-KEY-PQ-1') && hasHybridKem();
 }
 
 function recipientFrom(text: string): string | Recipient {

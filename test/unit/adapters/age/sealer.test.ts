@@ -29,6 +29,7 @@ describe('identities', () => {
     expect(own.identity).toMatch(/^AGE-SECRET-KEY-PQ-1[0-9A-Z]{58}$/);
     expect(own.recipient).toMatch(/^age1pq1[0-9a-z]{1952}$/);
     expect(await sealer.recipientOf(own.identity)).toBe(own.recipient);
+    expect(await identityToRecipient(own.identity)).toBe(own.recipient);
     expect(own.identity).not.toBe(other.identity);
   });
 
