@@ -6,7 +6,7 @@ import type { AgentOptions, Backend, ConfigOptions } from '../cli/backend.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { AgentApi } from './api.ts';
 import type { Config } from './config.ts';
-import { loadConfig, locateConfig } from './config.ts';
+import { locateConfig } from './config-place.ts';
 import { connectControl } from './control-client.ts';
 
 const startWithinMs = 20_000;
@@ -20,7 +20,7 @@ const escrow = () => import('./compose/escrow.ts');
 export function createBackend(): Backend {
   return {
     initCluster: async (options) =>
-      (await cluster()).initCluster(options, configOf(options).config),
+      (await cluster()).initCluster(options, (await configOf(options)).config),
     invite: async (options) =>
       (await import('./compose/invite.ts')).invite(options, controlOf(options)),
     submitAsOperator: async (options) =>
@@ -38,9 +38,9 @@ export function createBackend(): Backend {
     readDecree: async (text) => (await decree()).readDecree(text),
     signDecree: async (options) => (await decree()).signDecree(options),
     decreeEnvelope: async (text) => (await decree()).decreeEnvelope(text),
-    join: async (options) => (await cluster()).join(options, configOf(options).config),
+    join: async (options) => (await cluster()).join(options, (await configOf(options)).config),
     runAgent: async (options, { signal }) => {
-      const { config: configured } = configOf(options);
+      const { config: configured } = await configOf(options);
       const { cold } = configured;
       const config =
         options.cold === undefined
@@ -75,10 +75,13 @@ export function createBackend(): Backend {
     repairIndex: async ({ stateDir }) =>
       (await import('./compose/repair-index.ts')).repairIndex(stateDir),
     checkTarget: async (request) =>
-      (await import('./compose/store-check.ts')).checkTarget(request, configOf(request).config),
+      (await import('./compose/store-check.ts')).checkTarget(
+        request,
+        (await configOf(request)).config,
+      ),
     demo: async (options, { signal }) =>
       (await import('./compose/demo.ts')).runDemo(options, signal),
-    loadConfig: (options) => Promise.resolve(configOf(options)),
+    loadConfig: configOf,
   };
 }
 
@@ -90,10 +93,10 @@ function socketOf(stateDir: string): string {
   return join(stateDir, 'control.sock');
 }
 
-function configOf(options: ConfigOptions & { configFile?: string }): {
-  file: string | undefined;
-  config: Config;
-} {
+async function configOf(
+  options: ConfigOptions & { configFile?: string },
+): Promise<{ file: string | undefined; config: Config }> {
+  const { loadConfig } = await import('./config.ts');
   const given = options.configFile ?? options.file;
   const asked = given === undefined ? {} : { file: given };
   const file = locateConfig({ stateDir: options.stateDir, ...asked });

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parsePrice } from '../core/policy/cold-estimate.ts';
 import { compressionModes } from '../core/policy/compression.ts';
@@ -14,6 +13,9 @@ import { absolutePath, argv } from './config-terms.ts';
 import { hooksSchema, stageSchema } from './hook-config.ts';
 import { alertsSchema, webUrl } from './alert-config.ts';
 import { parseStoreAddress } from './store-address.ts';
+
+// One configuration is read: compiling code for it takes longer.
+z.config({ jitless: true });
 
 /** Explains a section to its reader; allowed in every object, and left out of what is loaded. */
 const commentKey = '$comment';
@@ -176,13 +178,6 @@ type Immutable<T> = T extends object ? { readonly [Key in keyof T]: Immutable<T[
 
 export type Config = Immutable<z.output<typeof schema>>;
 export type DatasetConfig = Immutable<z.output<typeof dataset>>;
-
-/** The file to load: the one asked for, else the state directory's, else none. */
-export function locateConfig(options: { file?: string; stateDir: string }): string | undefined {
-  if (options.file !== undefined) return options.file;
-  const own = join(options.stateDir, 'config.json');
-  return existsSync(own) ? own : undefined;
-}
 
 /** Reads the file once and freezes the result; no path means the defaults. @throws HoldfastError config-invalid */
 export function loadConfig(path: string | undefined): Config {

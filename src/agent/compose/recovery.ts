@@ -75,7 +75,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const { stateDir } = options;
   const store = stateDir === undefined ? undefined : openShardReader(shardDirectoryOf(stateDir));
   if (store !== undefined) opening.use(store);
-  const hooks = hostHooks(options.hooks, log);
+  const hooks = await hostHooks(options.hooks, log);
   const parts = { cluster, compute, proven, store, log, signal, beganMs, hooks, tracer };
   return new Session({ ...parts, stack: opening.move() });
 }

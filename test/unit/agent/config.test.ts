@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { loadConfig, locateConfig, parseConfig } from '../../../src/agent/config.ts';
+import { loadConfig, parseConfig } from '../../../src/agent/config.ts';
+import { locateConfig } from '../../../src/agent/config-place.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
 
 const example = fileURLToPath(new URL('../../../config.example.json', import.meta.url));
