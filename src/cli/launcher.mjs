@@ -26,7 +26,7 @@ async function start(bundle) {
 const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
-  // Of all threads. V8 takes this one for no reason to compile kept code anew; see growFreely for one that is.
+  // For all threads. Unlike the flag of growFreely, it leaves kept code valid.
   setFlagsFromString('--max-semi-space-size=16');
   // Compiled code is kept beside the dependencies: half the start-up time, and no TypeScript compiler in the
   // memory of each thread. Where that place is not writable, all goes on without.
