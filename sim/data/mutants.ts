@@ -81,7 +81,7 @@ export const dataMutants: readonly DataMutant[] = [
   mutant(
     'takes a time for settled that may still hide a change',
     { by: 'faithful', within: 20, plan: { tickMs: 40, faults: [] } },
-    service('tree-scan.ts', 'const settleNs = 100_000_000n;', 'const settleNs = -100_000_000n;'),
+    service('scan-ahead.ts', 'const settleNs = 100_000_000n;', 'const settleNs = -100_000_000n;'),
   ),
   mutant(
     'reuses what it knows of a file whatever its time says',

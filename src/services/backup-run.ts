@@ -272,8 +272,7 @@ export class BackupRun implements Disposable {
   /** Everything selected, stored and durable. @returns the root directory's stream. */
   async #store(): Promise<readonly Uint8Array[]> {
     const top = await this.#o.source.open(Uint8Array.of(0x2f));
-    const { stored } = await this.#scan.walk(top, new Uint8Array(0), undefined);
-    const tree = await stored;
+    const tree = await this.#scan.run(top);
     for (const path of this.#job.selection.missing()) this.#problem(path, 'not found', false);
     if (this.#job.selection.missing().length === this.#job.paths.length) {
       const names = this.#job.paths.map((path) => printable(path)).join(', ');

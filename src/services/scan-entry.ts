@@ -15,8 +15,6 @@ export type Visit = {
   readonly before: CatalogEntry | undefined;
   /** Nanoseconds: a ctime from then on may still hide a change. */
   readonly settledBefore: bigint;
-  /** To stay on. */
-  readonly device: bigint | undefined;
 };
 
 export type EntryParts = {

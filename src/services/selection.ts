@@ -54,6 +54,14 @@ export class Selection {
     return true;
   }
 
+  /** True only if `takes` is true for every file right in the directory: then nobody need ask for each. */
+  takesAllFilesIn(directory: Uint8Array): boolean {
+    const { excludes, excludeLargerThan, leaves = [] } = this.#options;
+    if (excludes.length > 0 || excludeLargerThan !== undefined) return false;
+    if (!this.#isInside(directory)) return false;
+    return ![...this.#missing, ...leaves].some((path) => isWithin(directory, path));
+  }
+
   /** Inside one of the paths, or a directory on the way to one. */
   #isSelected(path: Uint8Array, isDirectory: boolean): boolean {
     return this.#options.paths.some(

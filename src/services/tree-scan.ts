@@ -8,11 +8,12 @@ import { RecordCutter } from '../core/format/record-cutter.ts';
 import { encodeExtent, kindOf } from '../core/format/tree.ts';
 import { limits } from '../core/limits.ts';
 import type { Clock } from '../ports/runtime.ts';
-import type { FileFacts, Source, SourceDirectory, SourceEntry } from '../ports/source.ts';
+import type { FileFacts, Source, SourceDirectory } from '../ports/source.ts';
 import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
+import { type Below, type Listing, type Place, ScanAhead } from './scan-ahead.ts';
 import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
 import { buildEntry, hasContentOf, isUntouched, recordOf } from './scan-entry.ts';
@@ -57,8 +58,6 @@ export type FinishedDirectory = { readonly path: Uint8Array; readonly record: Ca
 /** The chunk ids of a directory's stream. */
 export type StoredTree = readonly Uint8Array[];
 
-/** ctime has the granularity of the kernel's tick: a later change within it would not show. */
-const settleNs = 100_000_000n;
 const slash = Uint8Array.of(0x2f);
 const none: ReadonlyMap<number, number> = new Map();
 
@@ -69,6 +68,7 @@ const none: ReadonlyMap<number, number> = new Map();
 export class TreeScan {
   readonly #options: ScanOptions;
   readonly #hasher: KeyedHasher;
+  readonly #ahead: ScanAhead;
   readonly #links = new Map<string, Promise<FileContent>>();
   readonly counts: ScanCounts = {
     files: 0,
@@ -91,81 +91,82 @@ export class TreeScan {
 
   constructor(options: ScanOptions) {
     this.#options = options;
+    this.#ahead = new ScanAhead(options);
     this.#hasher = new KeyedHasher(options.idKey);
     this.changes = new ScanChanges({ index: options.index, canaries: options.canaries ?? [] });
   }
 
+  /** Everything that is selected, from the top on. @returns the top directory's stream */
+  async run(top: SourceDirectory): Promise<StoredTree> {
+    await using ahead = this.#ahead;
+    const below = ahead.begin(top);
+    const { stored } = await this.#walk(await ahead.place(below), await ahead.listing(below));
+    return await stored;
+  }
+
   /** Resolves when the directory has been walked; the inner promise when it has been stored. */
-  async walk(
-    directory: SourceDirectory,
-    path: Uint8Array,
-    device: bigint | undefined,
-  ): Promise<{ stored: Promise<StoredTree> }> {
-    this.#options.signal.throwIfAborted();
-    this.#options.onProgress(path);
-    const known = this.#options.force ? undefined : this.#options.index.directory(path);
+  async #walk(place: Place, listing: Listing): Promise<{ stored: Promise<StoredTree> }> {
+    const { signal, onProgress, onProblem, selection, clock } = this.#options;
+    const { path, directory } = place;
+    const { known, entries, settledBefore, problem } = listing;
+    signal.throwIfAborted();
+    onProgress(path);
+    // A directory that cannot be read does not end the backup of the others.
+    if (problem === undefined) this.changes.listed(path, known, entries);
+    else onProblem(path, problem.message, false);
     const earlier = new CatalogCursor(known);
-    const settledBefore = BigInt(this.#options.clock.nowMs()) * 1_000_000n - settleNs;
     const records: (Listed | Promise<Listed>)[] = [];
-    for (const entry of await this.#list(directory, path, known)) {
-      const child = concat([path, slash, entry.name]);
-      if (!this.#options.selection.takes(child, entry)) continue;
+    const turn = new Turn(clock);
+    const takesAll = selection.takesAllFilesIn(path);
+    for (const entry of entries) {
+      if (turn.isOver) await turn.end();
       const before = earlier.find(entry.name);
-      const visit = { directory, entry, path: child, before, settledBefore, device };
-      records.push((await this.#visit(visit)).record);
+      const around = { directory, entry, before, settledBefore };
+      if (kindOf(entry.facts.mode) === 'directory') {
+        const below = listing.below.get(entry);
+        if (below !== undefined) records.push((await this.#directory(around, below)).record);
+      } else if (takesAll && this.#isReusable(before, entry.facts)) {
+        records.push(this.#reuse(before, entry.facts));
+      } else {
+        const visit = { ...around, path: concat([path, slash, entry.name]) };
+        if (selection.takes(visit.path, entry)) records.push((await this.#visit(visit)).record);
+      }
     }
     const release = await this.#options.pendingDirectories.acquire();
-    const stored = this.#storeAndClose(directory, path, records, known).finally(release);
+    const stored = this.#storeAndClose(place, records, known).finally(release);
     stored.catch(() => {});
     return { stored };
   }
 
   async #storeAndClose(
-    directory: SourceDirectory,
-    path: Uint8Array,
+    place: Place,
     records: readonly (Listed | Promise<Listed>)[],
     known: CatalogRecord | undefined,
   ): Promise<StoredTree> {
-    await using _ = directory;
-    return await this.#store(path, records, known);
-  }
-
-  /** A directory that cannot be read does not end the backup of the others. */
-  async #list(
-    directory: SourceDirectory,
-    path: Uint8Array,
-    known: CatalogRecord | undefined,
-  ): Promise<readonly SourceEntry[]> {
     try {
-      const entries = await directory.list();
-      this.changes.listed(path, known, entries);
-      return entries;
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
-      this.#options.onProblem(path, error.message, false);
-      return [];
+      return await this.#store(place.path, records, known);
+    } finally {
+      await this.#ahead.close(place);
     }
   }
 
   async #visit(visit: Visit): Promise<{ record: Listed | Promise<Listed> }> {
-    const kind = kindOf(visit.entry.facts.mode);
-    if (kind === 'directory') return this.#directory(visit);
     const { before, entry } = visit;
-    if (before !== undefined && this.#isReusable(before, entry.facts)) {
-      return this.#reuse(visit, before, kind);
-    }
+    if (this.#isReusable(before, entry.facts)) return { record: this.#reuse(before, entry.facts) };
+    const kind = kindOf(entry.facts.mode);
     if (kind === 'file') return this.#file(visit);
     if (kind === undefined) {
       this.#options.onProblem(visit.path, 'of a type that cannot be stored', false);
-      return { record: Promise.resolve(undefined) };
+      return { record: undefined };
     }
     this.counts.others++;
     return { record: this.#special(visit, kind === 'symlink') };
   }
 
   /** Unchanged on disk, and everything that it needs is still known to be durable. */
-  #isReusable(before: CatalogEntry, facts: FileFacts): boolean {
+  #isReusable(before: CatalogEntry | undefined, facts: FileFacts): before is CatalogEntry {
     return (
+      before !== undefined &&
       isUntouched(before, facts) &&
       before.packs.every((ordinal) => this.#options.index.isUsable(ordinal))
     );
@@ -183,15 +184,15 @@ export class TreeScan {
     return this.#areKnown(before.packs) ? before : undefined;
   }
 
-  #reuse(visit: Visit, before: CatalogEntry, kind: string | undefined): { record: Listed } {
-    if (kind === 'file') {
+  #reuse(before: CatalogEntry, { mode, size }: FileFacts): CatalogEntry {
+    if (kindOf(mode) === 'file') {
       this.counts.files++;
       this.counts.filesUnmodified++;
-      this.counts.bytes += visit.entry.facts.size;
+      this.counts.bytes += size;
     } else {
       this.counts.others++;
     }
-    return { record: before };
+    return before;
   }
 
   async #special(visit: Visit, isLink: boolean): Promise<Listed> {
@@ -207,35 +208,32 @@ export class TreeScan {
     }
   }
 
-  async #directory(visit: Visit): Promise<{ record: Promise<Listed> }> {
-    const { directory, entry } = visit;
-    let child: SourceDirectory;
+  async #directory(
+    around: Omit<Visit, 'path'>,
+    below: Below,
+  ): Promise<{ record: Listed | Promise<Listed> }> {
+    const visit = { ...around, path: below.path };
+    let place: Place;
     try {
-      child = await directory.enter(entry.name);
+      place = await this.#ahead.place(below);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#options.onProblem(visit.path, error.message, false);
-      return { record: Promise.resolve(undefined) };
+      return { record: undefined };
     }
+    const listing = await this.#ahead.listing(below);
     this.counts.directories++;
-    const facts = child.ownFacts();
-    const device = this.#options.selection.deviceBelow(visit.device, facts, visit.path);
-    const isSkipped = device === 'other' || this.#options.selection.isCache(child, visit.path);
-    if (isSkipped) {
-      const record = recordOf(
-        visit,
-        buildEntry(this.#options.source, visit, facts, { xattrs: child.ownXattrs() }),
-        none,
-      );
-      await child[Symbol.asyncDispose]();
-      return { record: Promise.resolve(record) };
+    const { directory, facts } = place;
+    const { source } = this.#options;
+    const xattrs = directory.ownXattrs();
+    if (place.isSkipped) {
+      await this.#ahead.close(place);
+      return { record: recordOf(visit, buildEntry(source, visit, facts, { xattrs }), none) };
     }
-    const xattrs = child.ownXattrs();
-    const { stored } = await this.walk(child, visit.path, device);
+    const { stored } = await this.#walk(place, listing);
     const record = stored.then((tree) => {
-      const entry = buildEntry(this.#options.source, visit, facts, { xattrs, tree });
+      const now = recordOf(visit, buildEntry(source, visit, facts, { xattrs, tree }), none);
       const { before } = visit;
-      const now = recordOf(visit, entry, none);
       // The same object says to the directory above that nothing in it has changed.
       return before !== undefined && equal(before.record, now.record) ? before : now;
     });
@@ -274,7 +272,7 @@ export class TreeScan {
     }
     const stored = this.#stored(visit);
     if (content.outcome === 'failed') {
-      if (stored !== undefined) return this.#reuse(visit, stored, 'file').record;
+      if (stored !== undefined) return this.#reuse(stored, visit.entry.facts);
       this.#options.onProblem(visit.path, content.reason, false);
       return undefined;
     }

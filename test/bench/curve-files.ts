@@ -84,7 +84,7 @@ async function scan(
   });
   const started = performance.now();
   const top = await source.open();
-  await (await tree.walk(top, new Uint8Array(0), undefined)).stored;
+  await tree.run(top);
   const entry = { pack: source.packOf(ordinal), k: 1, m: 0, type: 'data', size: 1000 } as const;
   if (index.pack(ordinal) === undefined) await index.addPack(ordinal, entry, []);
   for (let i = 0; i < tree.finished.length; i += 256) {

@@ -171,7 +171,7 @@ export class ScanBench {
     });
     const before = this.source.reads.length;
     const top = await this.source.open(utf8('/'));
-    const tree = await (await scan.walk(top, new Uint8Array(0), undefined)).stored;
+    const tree = await scan.run(top);
     await sink.flush('data');
     await sink.flush('metadata');
     await index.rememberDirectories(scan.finished);

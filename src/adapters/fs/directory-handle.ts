@@ -36,6 +36,12 @@ export class DirectoryHandle {
     return this.#fd;
   }
 
+  /** What the paths of all entries begin with. */
+  get prefix(): Uint8Array {
+    assert(this.#userCount > 0, 'directory used after it was closed');
+    return this.#prefix;
+  }
+
   /** The path of one entry, for calls that do not follow a link in the last component. */
   child(name: Uint8Array): Buffer {
     assert(this.#userCount > 0, 'directory used after it was closed');

@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Xattr } from '../../core/format/tree.ts';
 import type { Chunking, FileFacts, ReadBatch, ReadResult, SlabExtent } from '../../ports/source.ts';
+import { factsAt, factsSize, putFacts } from './packed-facts.ts';
 
 // What passes between the main thread and a read worker. Facts, extents and chunk ids travel in a few arrays of
 // numbers: an object for each file would be cloned one by one.
@@ -46,7 +47,8 @@ export type PackedOutcomes = {
   readonly reasons: ReadonlyMap<number, string>;
 };
 
-const rowSize = 13;
+const factsPlace = 3;
+const rowSize = factsPlace + factsSize;
 /** How it ended. */
 const [stable, unstable, vanished, failed] = [0n, 1n, 2n, 3n];
 const atEnd = -1n;
@@ -58,7 +60,7 @@ export function packOutcomes(outcomes: readonly FileOutcome[]): PackedOutcomes {
   const reasons = new Map<number, string>();
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.outcome === 'read') {
-      rows.set(rowOf(outcome), i * rowSize);
+      putOutcome(rows, i * rowSize, outcome);
       if (outcome.xattrs.length > 0) xattrs.set(i, outcome.xattrs);
     } else {
       rows[i * rowSize] = outcome.outcome === 'failed' ? failed : vanished;
@@ -69,14 +71,12 @@ export function packOutcomes(outcomes: readonly FileOutcome[]): PackedOutcomes {
   return { rows, lengths: Float64Array.from(lengths), xattrs, reasons };
 }
 
-function rowOf({ facts, isStable, lengths, next }: FileRead): bigint[] {
-  return [
-    isStable ? stable : unstable,
-    BigInt(lengths.length),
-    next === undefined ? atEnd : BigInt(next),
-    ...[facts.mode, facts.uid, facts.gid, facts.size, facts.linkCount].map(BigInt),
-    ...[facts.mtimeNs, facts.ctimeNs, facts.inode, facts.device, facts.rdev],
-  ];
+function putOutcome(rows: BigInt64Array, at: number, outcome: FileRead): void {
+  const { facts, isStable, lengths, next } = outcome;
+  rows[at] = isStable ? stable : unstable;
+  rows[at + 1] = BigInt(lengths.length);
+  rows[at + 2] = next === undefined ? atEnd : BigInt(next);
+  putFacts(rows, at + factsPlace, facts);
 }
 
 /** Gives every extent its place in the slab and its id. */
@@ -102,7 +102,7 @@ export function batchOf({ slab, ids, ...packed }: ReadAnswer): ReadBatch {
     const next = rows[at + 2] as bigint;
     return {
       outcome: 'read',
-      facts: factsAt(rows, at + 3),
+      facts: factsAt(rows, at + factsPlace),
       xattrs: xattrs.get(i) ?? [],
       isStable: how === stable,
       extents,
@@ -115,20 +115,4 @@ export function batchOf({ slab, ids, ...packed }: ReadAnswer): ReadBatch {
     'every byte of a read batch has its extent',
   );
   return { slab, results };
-}
-
-function factsAt(rows: BigInt64Array, at: number): FileFacts {
-  return {
-    mode: Number(rows[at]),
-    uid: Number(rows[at + 1]),
-    gid: Number(rows[at + 2]),
-    size: Number(rows[at + 3]),
-    linkCount: Number(rows[at + 4]),
-    mtimeNs: rows[at + 5] as bigint,
-    ctimeNs: rows[at + 6] as bigint,
-    // What the kernel says without a sign.
-    inode: BigInt.asUintN(64, rows[at + 7] as bigint),
-    device: BigInt.asUintN(64, rows[at + 8] as bigint),
-    rdev: BigInt.asUintN(64, rows[at + 9] as bigint),
-  };
 }

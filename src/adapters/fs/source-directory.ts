@@ -1,61 +1,37 @@
-import { closeSync, promises, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { compare, printable } from '../../base/bytes.ts';
-import { Turn } from '../../base/turn.ts';
-import { KiB } from '../../base/units.ts';
+import { closeSync, readlinkSync, readSync } from 'node:fs';
+import { printable } from '../../base/bytes.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Xattr } from '../../core/format/tree.ts';
 import type { FileFacts, SourceDirectory, SourceEntry } from '../../ports/source.ts';
 import type { DirectoryHandle } from './directory-handle.ts';
-import { factsOf, statOf, statOfFd } from './file-facts.ts';
+import { factsOf, statOfFd } from './file-facts.ts';
+import type { Lister } from './listing.ts';
 import { fileFlags, openQuietly } from './quiet-open.ts';
 import { errnoOf, systemError } from './system-error.ts';
-import { threadTime } from './thread-time.ts';
 import { readXattrs } from './xattrs.ts';
-
-/** Shared by all directories: a tree of many small ones would hold everybody else up as a large one does. */
-const turn = new Turn(threadTime);
-/** A directory file of this size holds some thousand names: worth a thread instead of blocking. */
-const largeDirectorySize = 64 * KiB;
 
 /** An open directory of the source. Errors name what failed and why, not the path: the caller knows it. */
 export class FsSourceDirectory implements SourceDirectory {
   /** For the reads that go through this directory. */
   readonly handle: DirectoryHandle;
+  readonly #lister: Lister;
+  /** As they were when it was listed. */
+  #xattrs: readonly Xattr[] | undefined;
 
-  constructor(handle: DirectoryHandle) {
+  constructor(handle: DirectoryHandle, lister: Lister) {
     this.handle = handle;
+    this.#lister = lister;
   }
 
   async list(): Promise<readonly SourceEntry[]> {
-    const release = this.handle.retain();
-    try {
-      const names = await this.#names();
-      const entries: SourceEntry[] = [];
-      for (const name of names) {
-        if (turn.isOver) await turn.end();
-        const stats = statOf(this.handle.child(name));
-        if (stats !== undefined) entries.push({ name, facts: factsOf(stats) });
-      }
-      return entries;
-    } catch (error) {
-      throw systemError(error, 'list the directory');
-    } finally {
-      release();
-    }
-  }
-
-  async #names(): Promise<Buffer[]> {
-    const isLarge = statOfFd(this.handle.fd).size > largeDirectorySize;
-    const path = this.handle.self();
-    const names = isLarge
-      ? await promises.readdir(path, { encoding: 'buffer' })
-      : readdirSync(path, { encoding: 'buffer' });
-    return names.sort(compare);
+    const { entries, xattrs } = await this.#lister(this.handle);
+    this.#xattrs = xattrs;
+    return entries;
   }
 
   async enter(name: Uint8Array): Promise<FsSourceDirectory> {
     try {
-      return new FsSourceDirectory(this.handle.enter(name));
+      return new FsSourceDirectory(this.handle.enter(name), this.#lister);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === 'ENOTDIR' || errno === 'ELOOP') {
@@ -90,6 +66,7 @@ export class FsSourceDirectory implements SourceDirectory {
   }
 
   ownXattrs(): readonly Xattr[] {
+    if (this.#xattrs !== undefined) return this.#xattrs;
     try {
       return readXattrs(this.handle.self());
     } catch (error) {

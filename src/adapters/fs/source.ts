@@ -11,13 +11,14 @@ import type {
 } from '../../ports/source.ts';
 import { AccountNames } from './account-names.ts';
 import { DirectoryHandle } from './directory-handle.ts';
+import { ListingQueue } from './listing.ts';
 import { batchOf, type FileRequest } from './read-job.ts';
 import { ReadPool } from './read-pool.ts';
 import { FsSourceDirectory } from './source-directory.ts';
 import { errnoOf, systemError } from './system-error.ts';
 
-// Directories live on the main thread as open descriptors; file content is read by worker threads through the same
-// descriptors (directory-handle.ts). A batch of files goes to one worker and comes back as one slab.
+// Directories live on the main thread as open descriptors; worker threads list them and read file content through the
+// same descriptors (directory-handle.ts). A batch of files goes to one worker and comes back as one slab.
 
 /** The files of this host. `threads` read at once; they start with the first read. */
 export function openSource(options: { threads: number }): Source {
@@ -29,8 +30,15 @@ class FsSource implements Source {
   readonly #pool: ReadPool;
   readonly #accounts = new AccountNames();
 
+  readonly #listings: ListingQueue;
+
   constructor(threads: number) {
     this.#pool = new ReadPool(threads);
+    this.#listings = new ListingQueue({
+      run: (job, options) => this.#pool.list(job, options),
+      // The next job waits at the thread when it has done one.
+      lanes: threads,
+    });
   }
 
   async open(path: Uint8Array): Promise<SourceDirectory> {
@@ -42,7 +50,8 @@ class FsSource implements Source {
     const parent = parentOf(path);
     try {
       // Links on the way were named by a person (/var/run): only the last component is taken as it is.
-      return new FsSourceDirectory(DirectoryHandle.open(parent, { followLast: true }));
+      const handle = DirectoryHandle.open(parent, { followLast: true });
+      return new FsSourceDirectory(handle, this.#listings.list);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === 'ENOTDIR' || errno === 'ELOOP') {
@@ -67,18 +76,21 @@ class FsSource implements Source {
     chunking: Chunking,
     options: Cancel = {},
   ): Promise<ReadBatch> {
-    const files: FileRequest[] = [];
-    const releases: (() => void)[] = [];
-    for (const { directory, name, offset, sizeMax } of requests) {
+    const directories = requests.map(({ directory }) => {
       assert(directory instanceof FsSourceDirectory, 'a directory of this source');
-      releases.push(directory.handle.retain());
+      return directory.handle;
+    });
+    const files = requests.map(({ name, offset, sizeMax }, i): FileRequest => {
       // A view of the Buffer pool would be cloned with the whole pool.
-      files.push({ path: new Uint8Array(directory.handle.child(name)), offset, sizeMax });
-    }
+      const path = new Uint8Array((directories[i] as DirectoryHandle).child(name));
+      return { path, offset, sizeMax };
+    });
+    // All are open, as their paths have shown.
+    const releases = directories.map((handle) => handle.retain());
     const onDone = (): void => {
       for (const release of releases) release();
     };
-    return batchOf(await this.#pool.run({ requests: files, chunking }, { ...options, onDone }));
+    return batchOf(await this.#pool.read({ requests: files, chunking }, { ...options, onDone }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

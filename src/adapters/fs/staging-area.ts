@@ -13,6 +13,7 @@ import type { RestoreTarget } from '../../ports/target.ts';
 import { DirectoryHandle } from './directory-handle.ts';
 import { factsOf, statOf } from './file-facts.ts';
 import { fileFlags } from './quiet-open.ts';
+import { listHere } from './listing.ts';
 import { FsSourceDirectory } from './source-directory.ts';
 import { systemError } from './system-error.ts';
 import { openTarget } from './target.ts';
@@ -97,7 +98,10 @@ class FsStagingArea implements StagingArea {
   }
 
   async look(): Promise<SourceDirectory> {
-    return new FsSourceDirectory(DirectoryHandle.open(utf8(this.path), { followLast: false }));
+    return new FsSourceDirectory(
+      DirectoryHandle.open(utf8(this.path), { followLast: false }),
+      listHere,
+    );
   }
 
   facts(directory: SourceDirectory, name: Uint8Array): FileFacts | undefined {

@@ -122,6 +122,41 @@ function holding(files: Readonly<Record<string, string>>): SourceDirectory {
   return { peek } as unknown as SourceDirectory;
 }
 
+describe('a directory whose files are all taken', () => {
+  const all = (one: Selection, path: string): boolean => one.takesAllFilesIn(utf8(path));
+
+  test('lies inside a path that was asked for', () => {
+    const one = selection(['/home/ada']);
+    takes(one, '/home/ada', directory);
+    expect(all(one, '/home')).toBe(false);
+    expect(all(one, '/home/ada')).toBe(true);
+    expect(all(one, '/home/ada/notes/old')).toBe(true);
+    expect(all(one, '/home/adam')).toBe(false);
+    expect(all(selection(['/']), '')).toBe(true);
+    expect(all(selection(['/']), '/etc')).toBe(true);
+  });
+
+  test('holds nothing that the walk has not come across and must', () => {
+    const one = selection(['/home', '/home/ada/file']);
+    expect(all(one, '/home/ada')).toBe(false);
+    takes(one, '/home', directory);
+    expect(all(one, '/home/bob')).toBe(true);
+    expect(all(one, '/home/ada')).toBe(false);
+    takes(one, '/home/ada/file');
+    expect(all(one, '/home/ada')).toBe(true);
+  });
+
+  test('is none where anything is left out that could be in it', () => {
+    const excluding = selection(['/home'], { excludes: [PathPattern.parse('*.tmp')] });
+    expect(all(excluding, '/home')).toBe(false);
+    expect(all(selection(['/home'], { excludeLargerThan: 10 }), '/home')).toBe(false);
+    const leaving = selection(['/'], { leaves: [utf8('/var/lib/holdfast')] });
+    expect(all(leaving, '/var/lib')).toBe(false);
+    expect(all(leaving, '/var/lib/holdfast')).toBe(false);
+    expect(all(leaving, '/var/log')).toBe(true);
+  });
+});
+
 describe('a cache', () => {
   const tag = 'Signature: 8a477f597d28d172789f06886806bc55';
 
