@@ -168,7 +168,7 @@ export class BackupRun implements Disposable {
       selection,
       idKey: own.chunking.idKey,
       clock,
-      pendingFiles: new Semaphore(4096),
+      pendingFiles: new Semaphore(1024),
       pendingDirectories: new Semaphore(512),
       force,
       canaries: this.#job.canaries,
