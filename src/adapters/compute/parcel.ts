@@ -1,14 +1,35 @@
 import { isMarkedAsUntransferable } from 'node:worker_threads';
+import { assert } from '../../base/assert.ts';
 import type { ChunkPlace } from '../../core/format/opened-frame.ts';
 import type { JobRequest, JobResult } from './job.ts';
 
 /** A message for another thread and the memory that moves with it. */
 export type Parcel<Content> = { readonly content: Content; readonly transfer: ArrayBuffer[] };
 
+/** Jobs on their way to a thread, and why some cannot go: by their place among all. */
+export type WrappedRequests = Parcel<readonly JobRequest[]> & {
+  readonly refused: ReadonlyMap<number, unknown>;
+};
+
 /** Bulk bytes move; keys and ids are copied, since the caller uses them for the next frame too. */
-export function wrapRequest(request: JobRequest): Parcel<JobRequest> {
-  const mover = new Mover();
-  return { content: movedRequest(request, mover), transfer: mover.transfer };
+export function wrapRequests(requests: readonly JobRequest[]): WrappedRequests {
+  const moved = new Set<ArrayBuffer>();
+  const content: JobRequest[] = [];
+  const refused = new Map<number, unknown>();
+  for (const [i, request] of requests.entries()) {
+    const mover = new Mover();
+    try {
+      const wrapped = movedRequest(request, mover);
+      // One that fails by itself: in a message it would take the others along.
+      const isFree = mover.transfer.every((buffer) => !buffer.detached && !moved.has(buffer));
+      assert(isFree, 'memory is given to one job and no other');
+      for (const buffer of mover.transfer) moved.add(buffer);
+      content.push(wrapped);
+    } catch (error) {
+      refused.set(i, error);
+    }
+  }
+  return { content, transfer: [...moved], refused };
 }
 
 /** All bytes of a result are its own, so all of them move. */
@@ -60,7 +81,10 @@ function movedResult(result: JobResult, mover: Mover): JobResult {
       return { kind: 'sealFrame', output: mover.move(result.output) };
     case 'openFrame': {
       const { plain, ids } = result.output;
-      return { kind: 'openFrame', output: { plain: mover.move(plain), ids: mover.move(ids) } };
+      return {
+        kind: 'openFrame',
+        output: { plain: mover.move(plain, true), ids: mover.move(ids) },
+      };
     }
     case 'checkLeaves': {
       const { bytes, bad } = result.output;

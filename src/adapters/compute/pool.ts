@@ -9,7 +9,7 @@ import {
   type JobResult,
   runJob,
 } from './job.ts';
-import { ComputeThread } from './thread.ts';
+import { ComputeThread, type Outcome } from './thread.ts';
 
 /**
  * Jobs that wait, each with up to a pack of memory. Callers bound the bytes they have in flight, far below
@@ -27,6 +27,9 @@ export type ComputePoolOptions = {
   /** Entry of a thread; tests pass one that fails. */
   readonly entry?: URL;
 };
+
+/** Of short jobs, in one message: what a thread has in hand, others cannot do, and its answer waits for the last. */
+const togetherMax = 8;
 
 /** Of at most a mebibyte. */
 const shortKinds: ReadonlySet<JobKind> = new Set(['openFrame', 'checkLeaves']);
@@ -59,6 +62,7 @@ class ComputePool {
   readonly #idle: ComputeThread[] = [];
   readonly #queue: QueuedJob[] = [];
   #isClosed = false;
+  #isDispatchDue = false;
   #leftHere: number;
 
   constructor({ threads, entry, firstHere = 0, beforeThreads }: ComputePoolOptions) {
@@ -90,6 +94,20 @@ class ComputePool {
     }
     return new Promise<JobResult>((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
+      if (shortKinds.has(request.kind)) this.#dispatchSoon();
+      else this.#dispatch();
+    });
+  }
+
+  /**
+   * Short jobs that come in one turn of the event loop go out together: sending one, and being woken for what it
+   * gave, costs this thread as much as all else that it does for a leaf.
+   */
+  #dispatchSoon(): void {
+    if (this.#isDispatchDue) return;
+    this.#isDispatchDue = true;
+    setImmediate(() => {
+      this.#isDispatchDue = false;
       this.#dispatch();
     });
   }
@@ -105,9 +123,16 @@ class ComputePool {
     while (this.#queue.length > 0 && !this.#isClosed) {
       const thread = this.#freeThread();
       if (thread === undefined) return;
-      const job = this.#queue.shift();
-      if (job !== undefined) void this.#serve(thread, job);
+      void this.#serve(thread, this.#queue.splice(0, this.#countTogether()));
     }
+  }
+
+  /** How many of those that wait go to one thread: its share, so that the last of them are spread over all. */
+  #countTogether(): number {
+    const share = Math.ceil(this.#queue.length / this.#threadCount);
+    const short = this.#queue.findIndex(({ request }) => !shortKinds.has(request.kind));
+    const together = short < 0 ? this.#queue.length : short;
+    return Math.max(1, Math.min(share, together, togetherMax));
   }
 
   #freeThread(): ComputeThread | undefined {
@@ -122,12 +147,17 @@ class ComputePool {
     return thread;
   }
 
-  /** Never rejects: the outcome is the job's. */
-  async #serve(thread: ComputeThread, job: QueuedJob): Promise<void> {
+  /** Never rejects: the outcomes are the jobs'. */
+  async #serve(thread: ComputeThread, jobs: readonly QueuedJob[]): Promise<void> {
     try {
-      job.resolve(await thread.run(job.request));
+      const outcomes = await thread.run(jobs.map(({ request }) => request));
+      for (const [i, { resolve, reject }] of jobs.entries()) {
+        const outcome = outcomes[i] as Outcome;
+        if ('result' in outcome) resolve(outcome.result);
+        else reject(outcome.error);
+      }
     } catch (error) {
-      job.reject(this.#isClosed ? closedError(error) : error);
+      for (const { reject } of jobs) reject(this.#isClosed ? closedError(error) : error);
     }
     if (thread.isAlive) this.#idle.push(thread);
     else this.#threads.delete(thread);

@@ -4,18 +4,21 @@ import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { errorOf } from './failure.ts';
 import type { JobRequest, JobResult } from './job.ts';
-import { wrapRequest } from './parcel.ts';
+import { wrapRequests } from './parcel.ts';
 import type { JobAnswer } from './worker.ts';
 
+/** What became of a job. */
+export type Outcome = { readonly result: JobResult } | { readonly error: unknown };
+
 type Waiting = {
-  readonly resolve: (result: JobResult) => void;
+  readonly resolve: (answers: readonly JobAnswer[]) => void;
   readonly reject: (error: unknown) => void;
 };
 
 /** Ending takes milliseconds; see cli/end-process.ts for what can stand in its way. */
 const endTimeoutMs = 5 * secondMs;
 
-/** One worker thread, which does one job at a time. */
+/** One worker thread, which does what it was given, and then is given more. */
 export class ComputeThread implements AsyncDisposable {
   readonly #worker: Worker;
   #waiting: Waiting | undefined;
@@ -23,7 +26,7 @@ export class ComputeThread implements AsyncDisposable {
 
   constructor(entry: URL) {
     this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb: 8 } });
-    this.#worker.on('message', (answer: JobAnswer) => this.#receive(answer));
+    this.#worker.on('message', (answers: readonly JobAnswer[]) => this.#receive(answers));
     this.#worker.on('messageerror', (error) => this.#die(error));
     this.#worker.on('error', (error) => this.#die(error));
     this.#worker.on('exit', (code) => this.#die(new Error(`exit code ${code}`)));
@@ -34,12 +37,25 @@ export class ComputeThread implements AsyncDisposable {
     return this.#isAlive;
   }
 
-  /** @throws HoldfastError of the job itself, or failed when the thread ends first. */
-  run(request: JobRequest): Promise<JobResult> {
-    assert(this.#isAlive && this.#waiting === undefined, 'a thread does one job at a time');
+  /** Does jobs one after another. @returns what became of each. @throws HoldfastError failed when the thread ends first */
+  async run(requests: readonly JobRequest[]): Promise<Outcome[]> {
+    assert(this.#isAlive && this.#waiting === undefined, 'a thread is given more when it is done');
+    const { content, transfer, refused } = wrapRequests(requests);
+    const answers = content.length === 0 ? [] : await this.#ask(content, transfer);
+    let next = 0;
+    return requests.map((_, i) => {
+      if (refused.has(i)) return { error: refused.get(i) };
+      const answer = answers[next++];
+      assert(answer !== undefined, 'a thread answers each job that it was given');
+      return answer.isDone ? { result: answer.result } : { error: errorOf(answer.failure) };
+    });
+  }
+
+  #ask(
+    content: readonly JobRequest[],
+    transfer: readonly ArrayBuffer[],
+  ): Promise<readonly JobAnswer[]> {
     return new Promise((resolve, reject) => {
-      // Throws, and so rejects, when memory of the request was given away before.
-      const { content, transfer } = wrapRequest(request);
       this.#worker.postMessage(content, transfer);
       this.#waiting = { resolve, reject };
     });
@@ -53,11 +69,10 @@ export class ComputeThread implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  #receive(answer: JobAnswer): void {
+  #receive(answers: readonly JobAnswer[]): void {
     const waiting = this.#takeWaiting();
     assert(waiting !== undefined, 'a thread answers what it was asked');
-    if (answer.isDone) waiting.resolve(answer.result);
-    else waiting.reject(errorOf(answer.failure));
+    waiting.resolve(answers);
   }
 
   #die(cause: unknown): void {

@@ -16,9 +16,12 @@ const port = parentPort;
 
 standBack();
 
-port.on('message', (request: JobRequest) => {
-  const { content, transfer } = answer(request);
-  port.postMessage(content, transfer);
+port.on('message', (requests: readonly JobRequest[]) => {
+  const answers = requests.map(answer);
+  port.postMessage(
+    answers.map(({ content }) => content),
+    answers.flatMap(({ transfer }) => transfer),
+  );
 });
 
 /** The pool has moved these to this thread: they are of no further use to anybody. */

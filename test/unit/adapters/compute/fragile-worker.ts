@@ -3,7 +3,7 @@ import type { JobRequest } from '../../../../src/adapters/compute/job.ts';
 import type { JobAnswer } from '../../../../src/adapters/compute/worker.ts';
 
 /** Ends when asked to open a frame, never answers when asked to seal one, gives packs back otherwise. */
-parentPort?.on('message', (request: JobRequest) => {
+parentPort?.on('message', ([request]: readonly [JobRequest]) => {
   if (request.kind === 'openFrame') process.exit(3);
   if (request.kind === 'reconstruct') throw new Error('thrown outside of any job');
   if (request.kind !== 'encode') return;
@@ -12,5 +12,5 @@ parentPort?.on('message', (request: JobRequest) => {
     isDone: true,
     result: { kind: 'encode', output: { shards: parts, leaves: [], roots: [] } },
   };
-  parentPort?.postMessage(answer);
+  parentPort?.postMessage([answer]);
 });

@@ -78,6 +78,36 @@ test('the first short jobs are done without a thread, and long ones never', asyn
   expect(shards).toEqual(encodeJob().parts);
 });
 
+describe('short jobs that come at once', () => {
+  const checkJob = () => ({ bytes: byteStream('leaf', 100), hashes: new Uint8Array(0) });
+
+  test('go to a thread together, each time its share of what is left, and have outcomes of their own', async () => {
+    const entry = new URL('./counting-worker.ts', import.meta.url);
+    await using pool = openComputePool({ threads: 2, entry });
+    // What a job brings back is how many came with it.
+    const all = await Promise.all(Array.from({ length: 9 }, () => pool.checkLeaves(checkJob())));
+    expect(all.map(({ bad }) => bad)).toEqual([5, 5, 5, 5, 5, 2, 2, 1, 1]);
+    await using real = openComputePool({ threads: 1 });
+    const jobs = [
+      real.openFrame(openJob()),
+      real.checkLeaves(checkJob()),
+      real.encode(encodeJob()),
+    ];
+    const [opened, checked, encoded] = await Promise.allSettled(jobs);
+    expect(opened).toMatchObject({ reason: { code: 'corrupt' } });
+    expect(checked).toMatchObject({ value: { bad: 0 } });
+    expect(encoded?.status).toBe('fulfilled');
+  });
+
+  test('with memory that another one has been given fail alone', async () => {
+    await using pool = openComputePool({ threads: 1 });
+    const job = checkJob();
+    const jobs = [job, job, checkJob()].map((one) => pool.checkLeaves(one));
+    const outcomes = await Promise.allSettled(jobs);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+});
+
 describe('a thread that ends', () => {
   test.each([
     ['by exiting', (pool: ReturnType<typeof fragilePool>) => pool.openFrame(openJob())],
