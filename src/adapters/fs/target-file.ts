@@ -1,4 +1,4 @@
-import { ftruncateSync, write } from 'node:fs';
+import { ftruncateSync, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import { assert } from '../../base/assert.ts';
 import { printable } from '../../base/bytes.ts';
@@ -9,14 +9,19 @@ import type { Inherited } from './metadata.ts';
 import type { PartialFile } from './partial-file.ts';
 import { systemError } from './system-error.ts';
 
-const writeAt = promisify(write);
+const writeAt = promisify(writev);
 
-/** A file written in pieces, which may be under way at the same time. */
+type Piece = { readonly offset: number; readonly bytes: Uint8Array };
+
+/** A file written in pieces, which may be under way at the same time; those that come at once go out together. */
 export class FsTargetFile implements TargetFile {
   readonly #partial: PartialFile;
   readonly #entry: TreeEntry;
   readonly #inherited: Inherited;
   readonly #writing = new Set<Promise<void>>();
+  #pieces: Piece[] = [];
+  /** Of `#pieces`. */
+  #next: Promise<void> | undefined;
 
   constructor(partial: PartialFile, entry: TreeEntry, inherited: Inherited) {
     this.#partial = partial;
@@ -32,15 +37,25 @@ export class FsTargetFile implements TargetFile {
     if (offset < 0 || offset + bytes.length > this.#entry.size) {
       throw new HoldfastError('corrupt', `the content of ${name} is longer than its size`);
     }
-    const writing = writeAll(this.#partial.fd, offset, bytes);
-    this.#writing.add(writing);
+    this.#pieces.push({ offset, bytes });
+    const writing = (this.#next ??= this.#flushSoon());
     try {
       await writing;
     } catch (error) {
       throw systemError(error, `write ${name}`);
-    } finally {
-      this.#writing.delete(writing);
     }
+  }
+
+  #flushSoon(): Promise<void> {
+    // After whoever gives several has given them all.
+    const writing = Promise.resolve().then(() => {
+      const pieces = this.#pieces;
+      this.#pieces = [];
+      this.#next = undefined;
+      return writeAll(this.#partial.fd, pieces);
+    });
+    this.#writing.add(writing);
+    return writing.finally(() => this.#writing.delete(writing));
   }
 
   async finish(): Promise<readonly TargetProblem[]> {
@@ -64,9 +79,39 @@ export class FsTargetFile implements TargetFile {
   }
 }
 
-async function writeAll(fd: number, offset: number, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await writeAt(fd, bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
+async function writeAll(fd: number, pieces: readonly Piece[]): Promise<void> {
+  const results = await Promise.allSettled(runsOf(pieces).map((run) => writeRun(fd, run)));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Pieces of which each begins where the one before ends. */
+function runsOf(pieces: readonly Piece[]): Piece[][] {
+  const runs: Piece[][] = [];
+  let end = -1;
+  for (const piece of pieces.toSorted((a, b) => a.offset - b.offset)) {
+    if (piece.offset === end) runs.at(-1)?.push(piece);
+    else runs.push([piece]);
+    end = piece.offset + piece.bytes.length;
   }
+  return runs;
+}
+
+async function writeRun(fd: number, run: readonly Piece[]): Promise<void> {
+  let offset = run[0]?.offset ?? 0;
+  let left = run.map(({ bytes }) => bytes);
+  while (left.length > 0) {
+    const { bytesWritten } = await writeAt(fd, left, offset);
+    offset += bytesWritten;
+    left = rest(left, bytesWritten);
+  }
+}
+
+/** What is left of all the bytes after so many of them; nothing empty. */
+function rest(parts: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  return parts.flatMap((part) => {
+    const skipped = Math.min(skip, part.length);
+    skip -= skipped;
+    return skipped < part.length ? [part.subarray(skipped)] : [];
+  });
 }

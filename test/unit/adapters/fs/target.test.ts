@@ -22,6 +22,7 @@ import { KiB, MiB } from '../../../../src/base/units.ts';
 import { HoldfastError } from '../../../../src/core/errors.ts';
 import type { TreeEntry } from '../../../../src/core/format/tree.ts';
 import type { Overwrite, RestoreTarget, TargetDirectory } from '../../../../src/ports/target.ts';
+import { byteStream } from '../../../support/byte-stream.ts';
 import { aclBytes } from '../../../support/posix-acl.ts';
 import { scratchDirectory } from '../../../support/scratch-directory.ts';
 import { entryWith } from '../../../support/tree-entries.ts';
@@ -270,6 +271,20 @@ describe('files', () => {
     expect(content.equals(expected)).toBe(true);
     expect(lstatSync(join(scratch.path, 'big')).blocks * 512).toBeLessThan(MiB);
     expect(lstatSync(join(scratch.path, 'big'), { bigint: true }).mtimeNs).toBe(mtimeNs);
+  });
+
+  test('that come in many pieces at once are whole, whatever follows what', async () => {
+    await using scratch = scratchDirectory();
+    await using restore = await target(scratch.path);
+    const content = byteStream('content', 3 * MiB);
+    const open = restore.root.createFile(file('big', { size: content.length }));
+    // More pieces than the system takes in one call, the last first, some empty.
+    const cuts = Array.from({ length: 1500 }, (_, i) => i * 2000);
+    const pieces = cuts.map((at) => [at, content.subarray(at, at + 2000)] as const);
+    pieces.push([3_000_000, content.subarray(3_000_000)], [5, new Uint8Array(0)]);
+    await Promise.all(pieces.reverse().map(([at, bytes]) => open.write(at, bytes)));
+    await open.finish();
+    expect(readFileSync(join(scratch.path, 'big')).equals(content)).toBe(true);
   });
 
   test('that are abandoned, or given more than their size, leave nothing', async () => {
