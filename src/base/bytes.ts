@@ -134,7 +134,7 @@ export function releaseOwn(bytes: Uint8Array): void {
 }
 
 /** Node keeps small results of native code in pools of at most this size. */
-const pooledSizeMax = 64 * 1024;
+export const pooledSizeMax = 64 * 1024;
 
 /**
  * Gives the memory of a large result of native code back, of which nobody uses anything any more: the next one then

@@ -1,8 +1,9 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '../../base/assert.ts';
-import { releaseResult, utf8 } from '../../base/bytes.ts';
+import { pooledSizeMax, releaseResult, utf8 } from '../../base/bytes.ts';
 import { openAead, sealAead } from '../crypto/aead.ts';
 import { HoldfastError } from '../errors.ts';
+import { zstdContentSize } from './zstd-header.ts';
 
 /** What a frame is bound to: a frame moved to another place, pack, dataset or type does not open. */
 export type FrameContext = {
@@ -28,6 +29,8 @@ const domain = utf8('holdfast-frame-1');
 const levelMax = 22;
 /** Bounds the memory of inflating: 8 MiB, more than the largest footer. */
 const windowLogMax = 23;
+/** zlib takes no less. */
+const inflateSlack = 64;
 /** Smaller frames are compressed outright: looking first would cost as much. */
 const probeFrom = 64 * 1024;
 const probeSampleCount = 8;
@@ -56,7 +59,7 @@ export function sealFrame(job: {
 /**
  * Decrypts, then inflates one frame.
  * @param job.plainSizeMax the most bytes that may come out; more is treated as damage.
- * @returns a fresh array that shares its memory with nothing.
+ * @returns an array whose memory is used by nothing else, and is larger by some bytes at most.
  * @throws HoldfastError corrupt
  */
 export function openFrame(job: {
@@ -71,7 +74,7 @@ export function openFrame(job: {
     throw damaged(job.context, 'is damaged or does not belong to this place of this pack');
   }
   const opened = decode(plain, job);
-  releaseResult(plain);
+  if (opened.buffer !== plain.buffer) releaseResult(plain);
   if (opened.length > job.plainSizeMax) throw damaged(job.context, 'is larger than it may be');
   return opened;
 }
@@ -134,23 +137,34 @@ function decode(
   job: { readonly context: FrameContext; readonly plainSizeMax: number },
 ): Uint8Array {
   const data = plain.subarray(1);
-  if (plain[0] === codecStored) return data.slice();
+  if (plain[0] === codecStored) return data;
   if (plain[0] !== codecZstd) throw damaged(job.context, 'has an unknown codec');
   // Node takes no bound below 1; openFrame checks the true one.
   const sizeMax = Math.max(1, job.plainSizeMax);
+  const size = Math.min(zstdContentSize(data) ?? sizeMax, sizeMax);
   try {
     const inflated = zstdDecompressSync(data, {
-      chunkSize: Math.max(64, sizeMax),
+      // Were it full, zlib would fetch memory for more.
+      chunkSize: size + inflateSlack,
       maxOutputLength: sizeMax,
       params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
     });
-    // Copied: it is a part of a larger buffer.
-    const opened = new Uint8Array(inflated);
-    releaseResult(inflated);
-    return opened;
+    return ownBytes(inflated);
   } catch (cause) {
     throw damaged(job.context, 'does not inflate within its bound', cause);
   }
+}
+
+/** A view of the result's memory where that is hardly larger and nobody else's; else a copy. */
+function ownBytes(result: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, length } = result;
+  const isPooled = buffer.byteLength <= pooledSizeMax;
+  if (!isPooled && buffer.byteLength <= length + inflateSlack) {
+    return new Uint8Array(buffer, byteOffset, length);
+  }
+  const copy = new Uint8Array(result);
+  releaseResult(result);
+  return copy;
 }
 
 function damaged(context: FrameContext, what: string, cause?: unknown): HoldfastError {

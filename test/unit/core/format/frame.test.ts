@@ -1,4 +1,4 @@
-import { zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { concat, utf8 } from '../../../../src/base/bytes.ts';
 import { KiB, MiB } from '../../../../src/base/units.ts';
@@ -10,6 +10,7 @@ import {
   openFrame,
   sealFrame,
 } from '../../../../src/core/format/frame.ts';
+import { zstdContentSize } from '../../../../src/core/format/zstd-header.ts';
 import { byteStream } from '../../../support/byte-stream.ts';
 
 const key = byteStream('key', 32);
@@ -154,9 +155,36 @@ describe('openFrame', () => {
 
   test('gives arrays with memory of their own, as sealing does', () => {
     const stored = sealFrame({ plain: utf8('short'), key, context, level: 0 });
-    for (const bytes of [sealed, stored, open(sealed), open(stored)]) {
-      expect(bytes.constructor).toBe(Uint8Array);
+    const long = sealFrame({ plain: text, key, context, level: 0 });
+    for (const bytes of [sealed, stored, long]) {
       expect(bytes.buffer.byteLength).toBe(bytes.length);
     }
+    for (const frame of [sealed, stored, long]) {
+      const [bytes, again] = [open(frame), open(frame)];
+      expect(bytes.constructor).toBe(Uint8Array);
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(bytes.length + 64);
+      again.fill(0);
+      expect(bytes).toEqual(open(frame));
+    }
+  });
+
+  test('does not trust what a frame says about how long it will be', () => {
+    const whole = new Uint8Array(zstdCompressSync(text, { pledgedSrcSize: text.length }));
+    expect(zstdContentSize(whole)).toBe(text.length);
+    expect(open(sealExactly(concat([Uint8Array.of(1), whole])))).toEqual(text);
+    // Behind the window, unless there is a single segment.
+    const at = ((whole[4] as number) & 0x20) === 0 ? 6 : 5;
+    for (const said of [text.length - 1, text.length + 1, 0xffff_ffff]) {
+      const wrong = whole.slice();
+      new DataView(wrong.buffer).setUint32(at, said, true);
+      expect(zstdContentSize(wrong)).toBe(said);
+      expect(codeOfOpening(sealExactly(concat([Uint8Array.of(1), wrong])))).toBe('corrupt');
+    }
+  });
+
+  test('inflates what does not say how long it will be', () => {
+    const unsaid = zstdCompressSync(text, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } });
+    expect(zstdContentSize(unsaid)).toBeUndefined();
+    expect(open(sealExactly(concat([Uint8Array.of(1), unsaid])))).toEqual(text);
   });
 });
