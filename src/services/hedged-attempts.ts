@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import { AssertionError } from '../base/assert.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { Clock } from '../ports/runtime.ts';
 
 /** One way to get a value; stops when the signal says so. */
@@ -27,6 +28,9 @@ export class AttemptsFailed<T> extends Error {
     this.failures = failures;
   }
 }
+
+/** Made once: an error that is made for each attempt given up costs more than the rest of it. */
+const over = new HoldfastError('interrupted', 'another attempt has been faster');
 
 type Outcome<T> = { at: number; value: T } | { at: number; error: unknown };
 
@@ -103,7 +107,7 @@ class Race<T> {
       if (first !== 'slow') this.#running.delete(first.at);
       return first;
     } finally {
-      this.#timer?.abort();
+      this.#timer?.abort(over);
     }
   }
 
@@ -117,8 +121,8 @@ class Race<T> {
   }
 
   stop(): void {
-    this.#timer?.abort();
-    for (const controller of this.#controllers) controller.abort();
+    this.#timer?.abort(over);
+    for (const at of this.#running.keys()) this.#controllers[at]?.abort(over);
   }
 }
 

@@ -74,6 +74,8 @@ type Search = {
 /** A range that could not be had is not searched for again for this long: whole trees lie in one lost pack. */
 const lostMs = 10 * secondMs;
 const lostMax = 4096;
+/** Made once, not for each range. */
+const over = new HoldfastError('interrupted', 'the range has been read');
 /** Members are asked once in this time who holds a pack. */
 const probeMs = 30 * secondMs;
 const probesMax = 1024;
@@ -186,7 +188,7 @@ export class PackReader {
       });
       return wanted.map(({ bytes }) => bytes);
     } finally {
-      stop.abort();
+      stop.abort(over);
       release();
     }
   }
