@@ -6,6 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
+import { concat } from '../../base/bytes.ts';
 import { KiB } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 
@@ -18,6 +19,9 @@ const tagSize = 16;
 const nonceSize = 12;
 /** Of the content of one record, in bytes. */
 export const recordSizeMax = 256 * KiB;
+
+/** Up to this size sending a record in pieces costs more than to join them: requests, for the most part. */
+const smallSizeMax = 4 * KiB;
 
 /** Seals what one side of a line says. The key (32 bytes) must be used for nothing else. */
 export class RecordSealer {
@@ -37,7 +41,8 @@ export class RecordSealer {
     cipher.setAAD(length);
     const sealed = cipher.update(content);
     cipher.final();
-    return [length, sealed, cipher.getAuthTag()];
+    const pieces = [length, sealed, cipher.getAuthTag()];
+    return content.length <= smallSizeMax ? [concat(pieces)] : pieces;
   }
 }
 

@@ -69,14 +69,14 @@ export class SealedSocket implements ByteStream {
 
   #write(content: Uint8Array): void {
     const pieces = this.#sealer.seal(content);
-    this.#socket.cork();
+    if (pieces.length > 1) this.#socket.cork();
     for (const piece of pieces.slice(0, -1)) this.#socket.write(piece);
     this.#socket.write(pieces.at(-1) as Uint8Array, (error) => {
       // After a failure the system may still be reading them.
       if (!error) for (const piece of pieces) releaseResult(piece);
       this.#events.dispatchEvent(new Event('drain'));
     });
-    this.#socket.uncork();
+    if (pieces.length > 1) this.#socket.uncork();
   }
 
   pause(): void {

@@ -38,6 +38,12 @@ test('a record is what proto/README.md says: length, AES-256-GCM with the number
   );
 });
 
+test('a small record is one piece, a large one is not copied to be that', () => {
+  const sealer = new RecordSealer(key);
+  const counts = [0, 4096, 4097].map((size) => sealer.seal(new Uint8Array(size)).length);
+  expect(counts).toEqual([1, 1, 3]);
+});
+
 test.each([
   ['a bit of the length', 3],
   ['a bit of the content', 4],
