@@ -51,6 +51,11 @@ export type RestoreWalkOptions = {
 const prefetchBytesMax = 4 * MiB;
 /** Frames gathered before they are asked for, so that neighbours become one request. */
 const batchFrames = 8;
+/**
+ * Chunks after which frames are not gathered any further: those of small files hold hundreds, and a writer that
+ * catches up reads its frame alone, waits for it, and hashes all of it itself.
+ */
+const batchChunks = 512;
 /** Frames that count as known: as many as a look-ahead may hold. */
 const recentFramesMax = 64;
 
@@ -155,7 +160,8 @@ export class RestoreWalk {
       const frame = `${ref.pack}/${ref.frame}`;
       if (!this.#isRecent(frame)) {
         // Not with the last frame's first chunk: the others are hashed along with it.
-        if (this.#batchFrames.size >= batchFrames) this.#flush();
+        const isFull = this.#batchFrames.size >= batchFrames || this.#batch.length >= batchChunks;
+        if (isFull) this.#flush();
         this.#batchFrames.add(frame);
         fresh++;
       }
