@@ -74,7 +74,7 @@ const slash = Uint8Array.of(0x2f);
 const entriesAheadMax = 16_384;
 const directoriesAheadMax = 512;
 /** More at once would be neighbours that the walk comes to long after what is below these. */
-const listingsUnderWayMax = 32;
+const listingsUnderWayMax = 48;
 /** What is older when the walk comes is listed again. */
 const ageMaxMs = 5000;
 
@@ -179,14 +179,11 @@ export class ScanAhead implements AsyncDisposable {
     below.listedAtMs = clock.monotonicMs();
     const nothing = { settledBefore, known: undefined, entries: [], below: new Map() };
     if (place.isSkipped || below.isDropped || this.#isDisposed) return nothing;
-    try {
-      const entries = await place.directory.list();
-      const known = force ? undefined : index.directory(place.path);
-      return { settledBefore, known, entries, below: this.#lookBelow(below, place, entries) };
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
-      return { ...nothing, problem: error };
-    }
+    const listed = await place.directory.list().catch(asProblem);
+    const known = force ? undefined : index.directory(place.path);
+    if (listed instanceof HoldfastError) return { ...nothing, known, problem: listed };
+    const found = this.#lookBelow(below, place, listed);
+    return { settledBefore, known, entries: listed, below: found };
   }
 
   #lookBelow(of: Below, place: Place, entries: readonly SourceEntry[]): Map<SourceEntry, Below> {
@@ -251,6 +248,11 @@ export class ScanAhead implements AsyncDisposable {
     this.#isDisposed = true;
     for (const place of this.#open) await this.close(place);
   }
+}
+
+function asProblem(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  throw error;
 }
 
 /** Which of two paths a walk in name order comes to first: a directory's entries before its next neighbour. */

@@ -37,7 +37,7 @@ class FsSource implements Source {
     this.#listings = new ListingQueue({
       run: (job, options) => this.#pool.list(job, options),
       // The next job waits at the thread when it has done one.
-      lanes: threads,
+      lanes: threads + 1,
     });
   }
 
