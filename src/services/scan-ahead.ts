@@ -195,9 +195,17 @@ export class ScanAhead implements AsyncDisposable {
       if (!selection.takes(path, entry)) continue;
       found.set(entry, new Below(path, of, () => this.#enterBelow(place, entry.name, path)));
     }
-    const next = [...found.values()].reverse();
-    if (next[0] !== undefined) this.#next.splice(this.#placeOf(next[0]), 0, ...next);
+    this.#insert([...found.values()].reverse());
     return found;
+  }
+
+  /** Neighbours, the last first, among those not begun. What comes before them is little: it lies at the end. */
+  #insert(neighbours: readonly Below[]): void {
+    const [last] = neighbours;
+    if (last === undefined) return;
+    const before = this.#next.splice(this.#placeOf(last));
+    for (const one of neighbours) this.#next.push(one);
+    for (const one of before) this.#next.push(one);
   }
 
   /** Among those not begun: behind all that the walk comes to later. */

@@ -69,6 +69,8 @@ export class TreeScan {
   readonly #options: ScanOptions;
   readonly #hasher: KeyedHasher;
   readonly #ahead: ScanAhead;
+  /** Shared by all directories: many small ones hold everybody else up as a large one does. */
+  readonly #turn: Turn;
   readonly #links = new Map<string, Promise<FileContent>>();
   readonly counts: ScanCounts = {
     files: 0,
@@ -92,6 +94,7 @@ export class TreeScan {
   constructor(options: ScanOptions) {
     this.#options = options;
     this.#ahead = new ScanAhead(options);
+    this.#turn = new Turn(options.clock);
     this.#hasher = new KeyedHasher(options.idKey);
     this.changes = new ScanChanges({ index: options.index, canaries: options.canaries ?? [] });
   }
@@ -106,7 +109,7 @@ export class TreeScan {
 
   /** Resolves when the directory has been walked; the inner promise when it has been stored. */
   async #walk(place: Place, listing: Listing): Promise<{ stored: Promise<StoredTree> }> {
-    const { signal, onProgress, onProblem, selection, clock } = this.#options;
+    const { signal, onProgress, onProblem, selection } = this.#options;
     const { path, directory } = place;
     const { known, entries, settledBefore, problem } = listing;
     signal.throwIfAborted();
@@ -116,10 +119,9 @@ export class TreeScan {
     else onProblem(path, problem.message, false);
     const earlier = new CatalogCursor(known);
     const records: (Listed | Promise<Listed>)[] = [];
-    const turn = new Turn(clock);
     const takesAll = selection.takesAllFilesIn(path);
     for (const entry of entries) {
-      if (turn.isOver) await turn.end();
+      if (this.#turn.isOver) await this.#turn.end();
       const before = earlier.find(entry.name);
       const around = { directory, entry, before, settledBefore };
       if (kindOf(entry.facts.mode) === 'directory') {
@@ -351,9 +353,8 @@ export class TreeScan {
     const tree: Uint8Array[] = [];
     const packs = new Map<number, number>();
     const cutter = new RecordCutter();
-    const turn = new Turn(this.#options.clock);
     for (const { record } of entries) {
-      if (turn.isOver) await turn.end();
+      if (this.#turn.isOver) await this.#turn.end();
       const chunk = cutter.add(record, () => hash('path', nameIn(record)));
       if (chunk !== undefined) tree.push(this.#storeMetadata(chunk, packs));
     }

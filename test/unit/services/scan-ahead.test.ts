@@ -172,6 +172,15 @@ describe('directories ahead of a walk', () => {
     expect(Math.max(...ready)).toBeLessThan(600);
   });
 
+  test('may be two hundred thousand in one directory', async () => {
+    const names = Array.from({ length: 200_000 }, (_, i) => [`d${i}`, {}] as const);
+    const disk = new Disk(Object.fromEntries(names));
+    const { ahead } = aheadOf();
+    const { below } = await ahead.listing(ahead.begin(disk.directory('', disk.tree)));
+    expect(below.size).toBe(200_000);
+    await ahead[Symbol.asyncDispose]();
+  });
+
   test('are listed again when the walk comes late, and sees what is there by then', async () => {
     const late: Tree = { old: { file: 1 } };
     const disk = new Disk({ a: { file: 1 }, late });
