@@ -29,26 +29,33 @@ export async function macro(options: BenchArguments, signal: AbortSignal): Promi
   const { against, settleS, work } = options;
   const wants = (step: string): boolean => wanted.has(step);
   const session = new Session({ corpus, work, against, wants, settleS, sftp, progress, signal });
-  for (let run = 0; run < options.runs; run++) await session.run();
-  progress.end();
-  const bytes = { tree: corpus.treeBytes, file: corpus.fileBytes };
-  const lines = linesOf(session.results, against, bytes).filter(({ row }) =>
-    row.steps.every(wants),
-  );
-  const text = [
-    tableOf(lines),
+  const facts = [
     `Measured on ${machineWords(work)}; ${[...versions.values()].join('; ')}.`,
     corpusWords(corpus),
     sftp === undefined ? '' : `restic to several sites: ${sftp.words}.`,
-    `Medians of ${options.runs} interleaved runs, smallest and largest beside them; ${loadWords(session)}.`,
-    delayWords(session),
-  ]
-    .filter((part) => part !== '')
-    .join('\n\n');
+  ];
+  const report = (runs: number): string => {
+    const bytes = { tree: corpus.treeBytes, file: corpus.fileBytes };
+    const lines = linesOf(session.results, against, bytes).filter(({ row }) =>
+      row.steps.every(wants),
+    );
+    const text = [tableOf(lines), ...facts, runWords(session, runs), delayWords(session)]
+      .filter((part) => part !== '')
+      .join('\n\n');
+    if (options.report !== undefined) {
+      writePart(options.report, 'macro', `${text}\n\n![ratios](performance.svg)`);
+      writePlot(options.report, lines);
+    }
+    return text;
+  };
+  let text = '';
+  for (let run = 1; run <= options.runs; run++) {
+    await session.run();
+    // After each of them: a session that is cut off leaves what its runs have shown.
+    text = report(run);
+  }
+  progress.end();
   console.log(text);
-  if (options.report === undefined) return;
-  writePart(options.report, 'macro', `${text}\n\n![ratios](performance.svg)`);
-  writePlot(options.report, lines);
 }
 
 function list(): void {
@@ -67,9 +74,12 @@ function corpusWords({ treeFiles, treeBytes, fileBytes }: Corpus): string {
   return `Tree: ${files} files, ${formatSize(treeBytes)}. File: ${formatSize(fileBytes)}.`;
 }
 
-function loadWords({ results }: Session): string {
+function runWords({ results }: Session, runs: number): string {
   const foreign = [...results.values()].flat().map(({ foreignCores }) => foreignCores);
-  return `others used ${short(median(foreign))} cores meanwhile (at most ${short(Math.max(...foreign))})`;
+  const load = `others used ${short(median(foreign))} cores meanwhile (at most ${short(Math.max(...foreign))})`;
+  return runs === 1
+    ? `One run; ${load}.`
+    : `Medians of ${runs} interleaved runs, smallest and largest beside them; ${load}.`;
 }
 
 function delayWords({ results }: Session): string {

@@ -44,21 +44,28 @@ function valuesOf(results: Results, row: Row, contender: string, bytes: SourceBy
   );
 }
 
+/** The goals are set against this one. */
+const measure: Opponent = 'restic';
+
 /** One table an opponent. */
 export function tableOf(lines: readonly Line[]): string {
   const parts: string[] = [];
   for (const [opponent, some] of Map.groupBy(lines, (line) => line.opponent)) {
-    const body = some.map(({ row, ours, theirs, ratio }) => {
-      const unit = row.unit;
-      const verdict = row.goal === undefined ? '' : ratio <= row.goal ? 'met' : 'not met';
-      const goal = row.goal?.toFixed(2) ?? '';
-      const cells = [`${row.title}, ${unit}`, withSpread(ours), withSpread(theirs)];
-      return [...cells, ratio.toFixed(2), goal, verdict];
-    });
-    const head = ['work', 'Holdfast', opponent, 'ratio', 'goal', ''];
-    parts.push(markdownTable([head, ...body]));
+    const head = ['work', 'Holdfast', opponent, 'ratio'];
+    const body = some.map(({ row: { title, unit }, ours, theirs, ratio }) => [
+      ...[`${title}, ${unit}`, withSpread(ours), withSpread(theirs), ratio.toFixed(2)],
+    ]);
+    const goals = opponent === measure ? some.map(goalCells) : [];
+    const table = opponent === measure ? [[...head, 'goal', '']] : [head];
+    parts.push(
+      markdownTable([...table, ...body.map((cells, i) => [...cells, ...(goals[i] ?? [])])]),
+    );
   }
   return parts.join('\n');
+}
+
+function goalCells({ row: { goal }, ratio }: Line): string[] {
+  return goal === undefined ? ['', ''] : [goal.toFixed(2), ratio <= goal ? 'met' : 'not met'];
 }
 
 export function markdownTable(cells: readonly (readonly string[])[]): string {
