@@ -38,7 +38,8 @@ export class FsTargetFile implements TargetFile {
       throw new HoldfastError('corrupt', `the content of ${name} is longer than its size`);
     }
     this.#pieces.push({ offset, bytes });
-    const writing = (this.#next ??= this.#flushSoon());
+    this.#next ??= this.#flushSoon();
+    const writing = this.#next;
     try {
       await writing;
     } catch (error) {
