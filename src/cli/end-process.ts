@@ -7,13 +7,11 @@ import { setFlagsFromString } from 'node:v8';
  * them may wait for a collection that the main thread, which waits for it, will never make (nodejs/node#54918): a
  * restore that had done all of its work stood still for ever.
  */
-export async function endProcess(
-  code: number,
-  keepCode: () => void = flushCompileCache,
-): Promise<never> {
+export async function endProcess(code: number, keepCode?: () => void): Promise<never> {
   // V8 takes compiled code only where its flags are those that it was kept with, here those of a start.
   setFlagsFromString('--heap-growing-percent=0');
-  keepCode();
+  flushCompileCache();
+  keepCode?.();
   try {
     const { default: koffi } = await import('koffi');
     koffi.load('libc.so.6').func('void _exit(int code)')(code);

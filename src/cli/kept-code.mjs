@@ -1,7 +1,7 @@
 // Runs a bundle of scripts with what V8 has compiled of them in earlier runs. Node's own compile cache is filled before
 // a module runs, and so lacks each function that is compiled when it is first called: a fifth of the processor time
 // of a short command went into these.
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
@@ -69,8 +69,12 @@ function write(file, scripts) {
   try {
     mkdirSync(dirname(file), { recursive: true });
     if (readdirSync(dirname(file)).length >= filesMax) return;
-    writeFileSync(draft, Buffer.concat([check, content]), { mode: 0o600 });
-    renameSync(draft, file);
+    try {
+      writeFileSync(draft, Buffer.concat([check, content]), { mode: 0o600 });
+      renameSync(draft, file);
+    } finally {
+      rmSync(draft, { force: true });
+    }
   } catch {
     // Another user's installation, or a full disk: all goes on without.
   }

@@ -11,10 +11,11 @@ import { bundlePlace } from './bundle-place.mjs';
 /** A command is over before compiling its functions has paid; what it calls is kept by its name. */
 async function start(bundle) {
   const words = process.argv.slice(2);
+  const [first = ''] = words;
   const commands = join(bundle, 'commands');
   if (!words.includes('agent') && existsSync(commands)) {
     const { runBundle } = await import('./kept-code.mjs');
-    const file = join(commands, 'code', /^[a-z]{1,20}$/.test(words[0]) ? words[0] : 'other');
+    const file = join(commands, 'code', /^[a-z]{1,20}$/.test(first) ? first : 'other');
     const { exports, keep } = runBundle(commands, file);
     await exports.main(keep);
   }

@@ -22,13 +22,17 @@ ${bars}
 `;
 }
 
-function bar({ row, opponent, ratio }: Line, y: number, x: (ratio: number) => number): string {
-  const isGood = row.goal === undefined ? ratio <= 1 : ratio <= row.goal;
+function bar(
+  { row, opponent, ratio, goal }: Line,
+  y: number,
+  x: (ratio: number) => number,
+): string {
+  const isGood = ratio <= (goal ?? 1);
   const title = `${row.title} (${opponent})`.replaceAll('&', '&amp;');
   const mark =
-    row.goal === undefined
+    goal === undefined
       ? ''
-      : `<line x1="${x(row.goal)}" y1="${y}" x2="${x(row.goal)}" y2="${y + 18}" stroke="#000" stroke-width="2"/>`;
+      : `<line x1="${x(goal)}" y1="${y}" x2="${x(goal)}" y2="${y + 18}" stroke="#000" stroke-width="2"/>`;
   return `<text x="${left - 8}" y="${y + 14}" text-anchor="end">${title}</text>
 <rect x="${left}" y="${y + 2}" width="${x(ratio) - left}" height="14" fill="${isGood ? '#3a7d44' : '#c0722e'}"/>
 ${mark}

@@ -13,7 +13,11 @@ export type Line = {
   readonly opponent: Opponent;
   /** Median of the ratios of runs that were neighbours. */
   readonly ratio: number;
+  readonly goal: number | undefined;
 };
+
+/** The goals are set against this one. */
+const measure: Opponent = 'restic';
 
 export function linesOf(
   results: Results,
@@ -28,7 +32,9 @@ export function linesOf(
         const their = theirs[i];
         return their === undefined ? [] : [our / their];
       });
-      return pairs.length === 0 ? [] : [{ row, ours, theirs, opponent, ratio: median(pairs) }];
+      if (pairs.length === 0) return [];
+      const goal = opponent === measure ? row.goal : undefined;
+      return [{ row, ours, theirs, opponent, ratio: median(pairs), goal }];
     }),
   );
 }
@@ -44,28 +50,20 @@ function valuesOf(results: Results, row: Row, contender: string, bytes: SourceBy
   );
 }
 
-/** The goals are set against this one. */
-const measure: Opponent = 'restic';
-
 /** One table an opponent. */
 export function tableOf(lines: readonly Line[]): string {
   const parts: string[] = [];
   for (const [opponent, some] of Map.groupBy(lines, (line) => line.opponent)) {
-    const head = ['work', 'Holdfast', opponent, 'ratio'];
-    const body = some.map(({ row: { title, unit }, ours, theirs, ratio }) => [
-      ...[`${title}, ${unit}`, withSpread(ours), withSpread(theirs), ratio.toFixed(2)],
-    ]);
-    const goals = opponent === measure ? some.map(goalCells) : [];
-    const table = opponent === measure ? [[...head, 'goal', '']] : [head];
-    parts.push(
-      markdownTable([...table, ...body.map((cells, i) => [...cells, ...(goals[i] ?? [])])]),
-    );
+    const body = some.map(({ row: { title, unit }, ours, theirs, ratio, goal }) => {
+      const verdict = goal === undefined ? '' : ratio <= goal ? 'met' : 'not met';
+      const values = [withSpread(ours), withSpread(theirs), ratio.toFixed(2)];
+      return [`${title}, ${unit}`, ...values, goal?.toFixed(2) ?? '', verdict];
+    });
+    const head = ['work', 'Holdfast', opponent, 'ratio', 'goal', ''];
+    const columns = some.some(({ goal }) => goal !== undefined) ? head.length : 4;
+    parts.push(markdownTable([head, ...body].map((cells) => cells.slice(0, columns))));
   }
   return parts.join('\n');
-}
-
-function goalCells({ row: { goal }, ratio }: Line): string[] {
-  return goal === undefined ? ['', ''] : [goal.toFixed(2), ratio <= goal ? 'met' : 'not met'];
 }
 
 export function markdownTable(cells: readonly (readonly string[])[]): string {

@@ -47,7 +47,8 @@ export function listAll({ prefixes }: ListJob): ListAnswer {
     }
   });
   const all = found.flatMap(({ names }) => names);
-  const packed = new PackedEntries(all.length, sum(all.map((name) => name.length)));
+  const nameBytes = all.reduce((total, name) => total + name.length, 0);
+  const packed = new PackedEntries(all.length, nameBytes);
   const counts = Uint32Array.from(found, (directory, i) => {
     try {
       return packed.add(directory);
@@ -100,10 +101,6 @@ class PackedEntries {
   taken(): Pick<ListAnswer, 'names' | 'nameSizes' | 'rows'> {
     return { names: this.#names, nameSizes: this.#nameSizes, rows: this.#rows };
   }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
 }
 
 /** @throws what is no failed system call */

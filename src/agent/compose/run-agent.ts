@@ -86,6 +86,7 @@ export async function runAgent(options: RunOptions, signal: AbortSignal): Promis
   const statementLog = stack.use(await openStatementLog(state.paths.statements, log));
   const threads = Math.min(threadsMax, config.threads ?? availableParallelism());
   const compute = stack.use(openComputePool({ threads }));
+  // One reads while another lists ahead, also where there are few processors.
   const source = stack.use(openSource({ threads: Math.max(2, Math.ceil(threads / 2)) }));
   const admission: { admits: (peer: PeerKey) => boolean } = { admits: () => false };
   // Loaded only where somebody reads them: they cost memory.
