@@ -25,6 +25,7 @@ import type { ManifestRecord } from './ledger.ts';
 import { PackPlacer } from './pack-placer.ts';
 import type { WrittenPack } from './pack-writer.ts';
 import { blobOf, PackWriter } from './pack-writer.ts';
+import { nothingToBackUp } from './path-exists.ts';
 import { Recoder } from './recoder.ts';
 import { Repacker } from './repacker.ts';
 import { StalePacks } from './stale-packs.ts';
@@ -275,8 +276,7 @@ export class BackupRun implements Disposable {
     const tree = await this.#scan.run(top);
     for (const path of this.#job.selection.missing()) this.#problem(path, 'not found', false);
     if (this.#job.selection.missing().length === this.#job.paths.length) {
-      const names = this.#job.paths.map((path) => printable(path)).join(', ');
-      throw new HoldfastError('not-found', `nothing to back up: ${names} not found`);
+      throw nothingToBackUp(this.#job.paths);
     }
     await this.#sink.flush('data');
     await this.#sink.flush('metadata');

@@ -18,6 +18,13 @@ export async function pathExists(source: Source, path: Uint8Array): Promise<bool
 /** A mistyped path must not found a dataset that then shows as never backed up. @throws HoldfastError not-found */
 export async function requireSomePath(source: Source, paths: readonly Uint8Array[]): Promise<void> {
   for (const path of paths) if (await pathExists(source, path)) return;
+  throw nothingToBackUp(paths);
+}
+
+/** None of the paths is there. */
+export function nothingToBackUp(paths: readonly Uint8Array[]): HoldfastError {
   const names = paths.map((path) => printable(path)).join(', ');
-  throw new HoldfastError('not-found', `nothing to back up: ${names} not found`);
+  return new HoldfastError('not-found', `nothing to back up: ${names} not found`, {
+    next: "name what is on the agent's host: holdfast backup PATH",
+  });
 }

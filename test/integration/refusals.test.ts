@@ -136,6 +136,7 @@ describe('the command line', () => {
     expect(failure).toMatchObject({
       code: 'not-found',
       message: 'nothing to back up: /no/such/path not found',
+      next: expect.stringMatching(/^name what is on the agent's host: holdfast backup /),
     });
     const { datasets } = await cluster.api(origin).status();
     expect(datasets.map(({ name }) => name)).not.toContain('typo');
