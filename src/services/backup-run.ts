@@ -318,9 +318,10 @@ export class BackupRun implements Disposable {
     const { ledger, clock, facts } = this.#o;
     const before = this.#before();
     const ordinals = new Set(this.#scan.neededPacks);
-    const wanted = new Set(segments.map((segment) => segment.blob.pack));
-    for (const pack of own.index.packs())
-      if (wanted.has(pack.entry.pack)) ordinals.add(pack.ordinal);
+    for (const { blob } of segments) {
+      const ordinal = own.index.ordinalOf(blob.pack);
+      if (ordinal !== undefined) ordinals.add(ordinal);
+    }
     const keyEpochs = new Set([own.dataset.keyEpoch]);
     const entries = [...ordinals].map((ordinal) => {
       const pack = own.index.pack(ordinal);

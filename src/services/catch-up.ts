@@ -1,7 +1,7 @@
 import { minuteMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { shardHeadFrom } from '../core/format/shard.ts';
-import type { AgentKey, PackId, PeerKey } from '../core/ids.ts';
+import type { AgentKey, PackId, PeerKey, StatementHash } from '../core/ids.ts';
 import { idBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { backupMessages } from '../core/log-messages/backup.ts';
@@ -31,6 +31,8 @@ export type CatchUpOptions = {
 };
 
 const periodMs = 20 * secondMs;
+/** Of the snapshots that lacked nothing when they were last looked at: more would keep a host busy that has thousands. */
+const settledPerRound = 512;
 /** A snapshot this fresh is still being delivered by its source. */
 const graceMs = minuteMs;
 
@@ -42,6 +44,10 @@ export class CatchUp {
   readonly #options: CatchUpOptions;
   /** Came here and are not signed for yet with all snapshots that need them: after a failure, too. */
   readonly #fetched = new Set<PackId>();
+  /** Lacked nothing. */
+  readonly #settled = new Set<StatementHash>();
+  /** Of these: where the next round begins. */
+  #next = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -69,16 +75,29 @@ export class CatchUp {
     const newestFirst = ledger.manifests().toReversed();
     const records = newestFirst.filter((record) => !isDiscarded(record));
     const before = this.#fetched.size;
-    for (const record of records) {
+    for (const record of this.#due(records)) {
       if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
-      for (const { pack, peers } of await this.#missing(record)) {
+      const missing = await this.#missing(record);
+      for (const { pack, peers } of missing) {
         if (await this.#fetch(pack, peers)) this.#fetched.add(pack);
       }
-      if (await this.#isUnsigned(record)) await storage.sign(record);
+      const isUnsigned = await this.#isUnsigned(record);
+      if (isUnsigned) await storage.sign(record);
+      if (missing.length > 0 || isUnsigned) this.#settled.delete(record.hash);
+      else this.#settled.add(record.hash);
     }
     const count = this.#fetched.size - before;
     if (this.#fetched.size > 0) await this.#signForFetched(records);
     return count;
+  }
+
+  #due(records: readonly ManifestRecord[]): ManifestRecord[] {
+    const settled = records.filter(({ hash }) => this.#settled.has(hash));
+    if (settled.length <= settledPerRound) return [...records];
+    const begin = this.#next % settled.length;
+    this.#next = begin + settledPerRound;
+    const turn = [...settled.slice(begin), ...settled.slice(0, begin)].slice(0, settledPerRound);
+    return [...records.filter(({ hash }) => !this.#settled.has(hash)), ...turn];
   }
 
   async #isUnsigned(record: ManifestRecord): Promise<boolean> {
@@ -98,7 +117,7 @@ export class CatchUp {
     this.#fetched.clear();
   }
 
-  /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of. */
+  /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of; who can give them. */
   async #missing(record: ManifestRecord): Promise<{ pack: PackId; peers: PeerKey[] }[]> {
     const { view, store, peers, self, standing = everybodyStays } = this.#options;
     const { roster } = this.#options.ledger;
@@ -116,7 +135,7 @@ export class CatchUp {
     return lacking.flatMap(({ pack }) => {
       const holders = (located.get(pack)?.holders ?? []).filter(({ agent }) => agent !== self);
       const reachable = holders.filter(({ peer }) => peers.isReachable(peer));
-      if (holders.length >= limits.metadataCopiesMax || reachable.length === 0) return [];
+      if (holders.length >= limits.metadataCopiesMax) return [];
       return [{ pack, peers: reachable.map(({ peer }) => peer) }];
     });
   }

@@ -2,8 +2,7 @@ import { assert } from '../base/assert.ts';
 import { concat } from '../base/bytes.ts';
 import { hash } from '../core/crypto/hash.ts';
 import { codeOf } from '../core/errors.ts';
-import type { CatalogRecord } from '../core/format/catalog-record.ts';
-import { decodeCatalogRecord, encodeCatalogRecord } from '../core/format/catalog-record.ts';
+import { type CatalogRecord, decodeCatalogRecord } from '../core/format/catalog-record.ts';
 import type { PackEntry } from '../core/format/facts.ts';
 import type { IndexRecord } from '../core/format/index-segment.ts';
 import {
@@ -139,6 +138,8 @@ export class DatasetIndex {
   pack(ordinal: number): KnownPack | undefined {
     return this.#packs.get(ordinal);
   }
+
+  readonly ordinalOf = (pack: PackId): number | undefined => this.#ordinals.get(pack);
 
   packs(): Iterable<KnownPack> {
     return this.#packs.values();
@@ -383,15 +384,15 @@ export class DatasetIndex {
     }
   }
 
-  /** Every pack that the records name must have been added before. */
+  /** @param directories `encoded`: their records. Every pack that these name must have been added before. */
   async rememberDirectories(
-    directories: readonly { path: Uint8Array; record: CatalogRecord }[],
+    directories: readonly { path: Uint8Array; encoded: Uint8Array }[],
   ): Promise<void> {
     await this.#store.batch(
-      directories.map(({ path, record }) => ({
+      directories.map(({ path, encoded }) => ({
         type: 'put',
         key: this.#key(bounds.catalog, hash('path', path)),
-        value: encodeCatalogRecord(record),
+        value: encoded,
       })),
     );
   }

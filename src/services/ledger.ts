@@ -276,11 +276,15 @@ export class Ledger {
 
   /** Of one dataset, or all; newest last. */
   manifests(dataset?: DatasetId): ManifestRecord[] {
-    return this.#index
-      .manifests(dataset)
-      .filter(({ statement, manifest }) =>
-        this.roster.log.isCounted(statement.writer, manifest.dataset, manifest.sequence),
-      );
+    // Most of one line stand beside each other.
+    let line: { writer: AgentKey; dataset: DatasetId; cut: number | undefined } | undefined;
+    return this.#index.manifests(dataset).filter(({ statement: { writer }, manifest }) => {
+      if (line?.writer !== writer || line.dataset !== manifest.dataset) {
+        const cut = this.roster.log.cut(writer, manifest.dataset);
+        line = { writer, dataset: manifest.dataset, cut };
+      }
+      return line.cut === undefined || manifest.sequence <= line.cut;
+    });
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {

@@ -60,8 +60,9 @@ export class PackUse {
     const reason = this.objection(dataset);
     if (reason !== undefined) return { unknown: reason };
     const records = this.#options.ledger.manifests(dataset);
-    const live = await this.#segmentsOfAll(records.filter((record) => !this.isDiscarded(record)));
     const dead = records.filter((record) => this.isDiscarded(record));
+    if (dead.length === 0) return { packs: new Map() };
+    const live = await this.#segmentsOfAll(records.filter((record) => !this.isDiscarded(record)));
     const found = new Map<
       PackId,
       Omit<UnneededPack, 'users'> & { readonly users: Set<ManifestRecord> }

@@ -35,8 +35,9 @@ export class Below {
   readonly path: Uint8Array;
   readonly enter: () => Promise<Place>;
   readonly #above: Below | undefined;
-  /** Set once it has begun. */
+  /** Set once it has begun, and until the walk has come: what lies behind it is let go. */
   ahead: { readonly place: Promise<Place>; readonly listing: Promise<Listing> } | undefined;
+  isWalked = false;
   /** Monotonic, of the listing. */
   listedAtMs = 0;
   /** Counted as ahead of the walk. */
@@ -111,6 +112,8 @@ export class ScanAhead implements AsyncDisposable {
   async listing(below: Below): Promise<Listing> {
     const { place, listing } = this.#begun(below);
     const first = await listing;
+    below.isWalked = true;
+    below.ahead = undefined;
     this.#isAheadNoMore(below);
     const ageMs = this.#options.clock.monotonicMs() - below.listedAtMs;
     if (ageMs > ageMaxMs) this.#dropAll(first);
@@ -130,7 +133,7 @@ export class ScanAhead implements AsyncDisposable {
     while (this.#isFilling && !this.#isDisposed && this.#listingsUnderWay < listingsUnderWayMax) {
       const below = this.#next.pop();
       if (below === undefined) return;
-      if (!below.isDropped) this.#begun(below);
+      if (!below.isDropped && !below.isWalked) this.#begun(below);
       if (this.#share() >= 1) this.#isFilling = false;
     }
   }

@@ -28,8 +28,8 @@ export class StalePacks {
   /** Packs that only discarded snapshots name are about to be deleted. @returns how many there were */
   async forgetExpired(): Promise<number> {
     const { index, dataset } = this.#own;
-    const known = new Set([...index.packs()].map(({ entry }) => entry.pack));
-    const found = await this.#options.packUse.unneeded(dataset.id, (pack) => known.has(pack));
+    const isKnown = (pack: PackId): boolean => index.ordinalOf(pack) !== undefined;
+    const found = await this.#options.packUse.unneeded(dataset.id, isKnown);
     if ('unknown' in found || found.packs.size === 0) return 0;
     await index.forgetPacks([...found.packs.keys()]);
     return found.packs.size;
@@ -101,7 +101,7 @@ export class StalePacks {
     const weak = await view.weakPacks(newest, reachable);
     const packs = [...new Set([...lost, ...weak])].filter((pack) => !distributor.isWaiting(pack));
     // What is still on its way there is no use either.
-    const stale = index.stalePacks(isKeyGone);
+    const stale = index.stalePacks(askedOnce(isKeyGone));
     if (stale.length > 0) await index.forgetPacks(stale);
     if (packs.length === 0) return;
     log.log('warn', backupMessages.contentStoredAnew, {
@@ -110,4 +110,14 @@ export class StalePacks {
     });
     await index.forgetPacks(packs);
   }
+}
+
+/** There are many packs, and few key epochs. */
+function askedOnce<Key, Answer>(ask: (key: Key) => Answer): (key: Key) => Answer {
+  const known = new Map<Key, Answer>();
+  return (key) => {
+    const answer = known.has(key) ? (known.get(key) as Answer) : ask(key);
+    known.set(key, answer);
+    return answer;
+  };
 }

@@ -40,10 +40,38 @@ export type DrillRecord = {
  */
 const shortListMax = 8;
 
+/** Smallest key first, equals as they came. Nearly everything comes in order, and is asked for much more often. */
+class InOrder<Item> {
+  readonly #key: (item: Item) => number;
+  readonly #items: Item[] = [];
+  #isInOrder = true;
+
+  constructor(key: (item: Item) => number) {
+    this.#key = key;
+  }
+
+  add(item: Item): void {
+    const last = this.#items.at(-1);
+    if (last !== undefined && this.#key(last) > this.#key(item)) this.#isInOrder = false;
+    this.#items.push(item);
+  }
+
+  all(): readonly Item[] {
+    if (!this.#isInOrder) this.#items.sort((a, b) => this.#key(a) - this.#key(b));
+    this.#isInOrder = true;
+    return this.#items;
+  }
+}
+
+function bySequence({ manifest }: ManifestRecord): number {
+  return manifest.sequence;
+}
+
 /** Manifests, receipts and drill reports that have been accepted, by what they are asked for. */
 export class StatementIndex {
   readonly #manifests = new Map<StatementHash, ManifestRecord>();
-  readonly #byDataset = new Map<DatasetId, ManifestRecord[]>();
+  readonly #inTime = new InOrder<ManifestRecord>(({ statement }) => statement.timeMs);
+  readonly #byDataset = new Map<DatasetId, InOrder<ManifestRecord>>();
   readonly #receipts = new Map<StatementHash, Map<AgentKey, ReceiptRecord>>();
   /** When each agent first signed for a manifest, by its clock. */
   readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
@@ -68,9 +96,10 @@ export class StatementIndex {
     const manifest = { ...rest, dataset, host, program };
     const record = { hash, statement, manifest, shortList: ifShort(packSegments) };
     this.#manifests.set(hash, record);
-    const records = this.#byDataset.get(dataset);
-    if (records === undefined) this.#byDataset.set(dataset, [record]);
-    else records.push(record);
+    this.#inTime.add(record);
+    const records = this.#byDataset.get(dataset) ?? new InOrder(bySequence);
+    records.add(record);
+    this.#byDataset.set(dataset, records);
   }
 
   #addReceipt(statement: StatementPlace, body: Receipt, hash: StatementHash): void {
@@ -87,13 +116,9 @@ export class StatementIndex {
   }
 
   /** Of one dataset in their sequence, or of all by the writers' clocks; newest last. */
-  manifests(dataset?: DatasetId): ManifestRecord[] {
-    if (dataset !== undefined) {
-      return (this.#byDataset.get(dataset) ?? []).toSorted(
-        (a, b) => a.manifest.sequence - b.manifest.sequence,
-      );
-    }
-    return [...this.#manifests.values()].sort((a, b) => a.statement.timeMs - b.statement.timeMs);
+  manifests(dataset?: DatasetId): readonly ManifestRecord[] {
+    if (dataset === undefined) return this.#inTime.all();
+    return this.#byDataset.get(dataset)?.all() ?? [];
   }
 
   /** How many there are. */

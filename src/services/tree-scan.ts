@@ -13,6 +13,7 @@ import { CatalogCursor, nameIn } from './catalog-cursor.ts';
 import type { ContentSink } from './content-sink.ts';
 import type { DatasetIndex } from './dataset-index.ts';
 import type { FileContent, FileReader } from './file-reader.ts';
+import { type FinishedDirectory, finishedDirectory } from './finished-directories.ts';
 import { type Below, type Listing, type Place, ScanAhead } from './scan-ahead.ts';
 import { ScanChanges } from './scan-changes.ts';
 import type { Listed, Visit } from './scan-entry.ts';
@@ -51,9 +52,6 @@ export type ScanOptions = {
   readonly onProblem: (path: Uint8Array, reason: string, isUnstable: boolean) => void;
   readonly onProgress: (path: Uint8Array) => void;
 };
-
-/** A directory whose stream is stored, and what the catalog shall remember of it. */
-export type FinishedDirectory = { readonly path: Uint8Array; readonly record: CatalogRecord };
 
 /** The chunk ids of a directory's stream. */
 export type StoredTree = readonly Uint8Array[];
@@ -361,7 +359,7 @@ export class TreeScan {
     const last = cutter.finish();
     if (last !== undefined) tree.push(this.#storeMetadata(last, packs));
     for (const pack of packs.keys()) this.neededPacks.add(pack);
-    this.finished.push({ path, record: { entries, tree, packs: [...packs.keys()] } });
+    this.finished.push(finishedDirectory(path, { entries, tree, packs: [...packs.keys()] }));
     return tree;
   }
 

@@ -165,6 +165,27 @@ test('a site that has everything fetches nothing', async () => {
   expect(await site(1).catchUp.round()).toBe(0);
 });
 
+test('of thousands that lack nothing a round looks at some, and in the end at each', async () => {
+  const count = 600;
+  for (let i = records.length; i < count; i++) {
+    await site(0).committer.sign(await prepareManifest(site(0), [old.entry]));
+  }
+  await later();
+  await cluster.sync();
+  const looked = vi.spyOn(site(1).view, 'packs');
+  const ofRound = async (): Promise<number> => {
+    looked.mockClear();
+    expect(await site(1).catchUp.round()).toBe(0);
+    return new Set(looked.mock.calls.map(([record]) => record.hash)).size;
+  };
+  // Signed for in the first, found whole in the second.
+  expect([await ofRound(), await ofRound()]).toEqual([count, count]);
+  expect(await ofRound()).toBe(512);
+  await site(1).shards.store.remove(recent.entry.pack, 0);
+  expect((await site(1).catchUp.round()) + (await site(1).catchUp.round())).toBe(1);
+  expect(holds(1, recent)).toBe(true);
+});
+
 test('the run goes on after a round that failed, until it is stopped', async () => {
   await later();
   const round = vi.spyOn(site(2).catchUp, 'round');

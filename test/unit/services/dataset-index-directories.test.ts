@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
-import type { CatalogRecord } from '../../../src/core/format/catalog-record.ts';
+import {
+  type CatalogRecord,
+  encodeCatalogRecord,
+} from '../../../src/core/format/catalog-record.ts';
 import { encodeEntry } from '../../../src/core/format/tree.ts';
 import type { DatasetId } from '../../../src/core/ids.ts';
 import { DatasetIndex } from '../../../src/services/dataset-index.ts';
@@ -36,14 +39,15 @@ describe('directories', () => {
     tree: [new Uint8Array(32).fill(1)],
     packs: [2],
   };
+  const encoded = encodeCatalogRecord(record);
   const empty: CatalogRecord = { entries: [], tree: [], packs: [] };
 
   test('are remembered by their paths, the newest record of each', async () => {
     await index.rememberDirectories([
-      { path: utf8('/a'), record },
-      { path: utf8('/b'), record },
+      { path: utf8('/a'), encoded },
+      { path: utf8('/b'), encoded },
     ]);
-    await index.rememberDirectories([{ path: utf8('/a'), record: empty }]);
+    await index.rememberDirectories([{ path: utf8('/a'), encoded: encodeCatalogRecord(empty) }]);
     const again = await DatasetIndex.open(store, home);
     expect(again.directory(utf8('/a'))).toEqual(empty);
     expect(again.directory(utf8('/b'))).toEqual(record);
@@ -52,7 +56,7 @@ describe('directories', () => {
   });
 
   test('whose record is damaged count as never seen', async () => {
-    await index.rememberDirectories([{ path: utf8('/a'), record }]);
+    await index.rememberDirectories([{ path: utf8('/a'), encoded }]);
     const all = [new Uint8Array(0), new Uint8Array(60).fill(0xff)] as const;
     for await (const { key, value } of store.range(...all)) {
       await store.batch([{ type: 'put', key, value: value.subarray(0, -3) }]);

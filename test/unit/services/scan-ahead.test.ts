@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { collect } from '../../../src/adapters/system/allocator.ts';
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
 import { PathPattern } from '../../../src/core/policy/path-pattern.ts';
@@ -17,6 +18,7 @@ class Disk {
   open = 0;
   /** Entries listed. */
   entries = 0;
+  readonly listings: WeakRef<object>[] = [];
   listing: (path: string) => Promise<void> = async () => {};
   entering: (path: string) => void = () => {};
 
@@ -41,6 +43,7 @@ class Disk {
             : [entry(name, 0o040755)],
         );
         this.entries += all.length;
+        this.listings.push(new WeakRef(all));
         return all;
       },
       enter: async (bytes) => {
@@ -158,6 +161,23 @@ describe('directories ahead of a walk', () => {
     expect(most).toBeLessThan(20_000);
     expect(disk.listed).toHaveLength(4001);
     expect(disk.open).toBe(0);
+  });
+
+  test('are let go once the walk has been there, while it goes on', async () => {
+    const disk = new Disk(wide(300, 5));
+    const { ahead } = aheadOf();
+    const top = ahead.begin(disk.directory('', disk.tree));
+    const kept = (): number => disk.listings.filter((one) => one.deref() !== undefined).length;
+    const atEnd = { listed: 0, kept: 0 };
+    await walk(ahead, top, async (path) => {
+      if (path !== '/d00299/inner') return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      collect();
+      Object.assign(atEnd, { listed: disk.listings.length, kept: kept() });
+    });
+    expect(atEnd.listed).toBe(601);
+    expect(atEnd.kept).toBeLessThan(20);
+    expect(top.path).toHaveLength(0);
   });
 
   test('that lie deep are listed before neighbours that come long after them', async () => {
