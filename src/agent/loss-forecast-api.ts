@@ -5,6 +5,7 @@ import { type DatasetForecast, forecastOf } from '../services/repair/loss-foreca
 import type { Agent } from './agent.ts';
 import type { DatasetLossReport, LossReport } from './upkeep-types.ts';
 import { lossWords } from './loss-words.ts';
+import { silentHosts } from './silent-hosts.ts';
 
 /** What losing these sites would do. @throws HoldfastError not-found | usage */
 export async function forecastLoss(agent: Agent, wanted: readonly string[]): Promise<LossReport> {
@@ -22,6 +23,7 @@ export async function forecastLoss(agent: Agent, wanted: readonly string[]): Pro
     sites: [...lost].sort(),
     hosts: sites.hosts,
     sitesLeft: sites.left,
+    silentHosts: silentHosts(agent, lost),
     voters: votersLeft(agent, lost),
     datasets: await datasetReports(agent, byId, lost),
     repair: {

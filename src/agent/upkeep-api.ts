@@ -16,6 +16,7 @@ import type {
   UpkeepApi,
 } from './upkeep-types.ts';
 import { forecastLoss } from './loss-forecast-api.ts';
+import { silentHosts } from './silent-hosts.ts';
 
 /** Tasks that a report lists: after a site is lost there may be a million. */
 const listedMax = 1000;
@@ -126,6 +127,8 @@ async function repairReport(agent: Agent): Promise<RepairReport> {
     stuckCount: order.due.filter((task) => isStuck(agent, task)).length,
     lost: judgement.lost.slice(0, listedMax).map(({ pack, had, k }) => ({ pack, had, needed: k })),
     awaitedPacks: judgement.awaited.size,
+    silentHosts: silentHosts(agent),
+    lostAfterMs: agent.control.log.state.policy.current.failover.siteLostAfterMs,
     packs: judgement.survey.packs.size,
     isBraked: order.isBraked,
     ...{ made, failed, bytesRead },

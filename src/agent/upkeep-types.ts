@@ -38,6 +38,8 @@ export type LossReport = {
   hosts: string[];
   /** Storage sites that would be left. */
   sitesLeft: string[];
+  /** Hosts at these that cannot be reached now: they count as there. */
+  silentHosts: string[];
   voters: {
     count: number;
     left: number;
@@ -134,6 +136,9 @@ export type RepairReport = {
   lost: { pack: string; had: number; needed: number }[];
   /** Packs of which shards may be on their way from their source. */
   awaitedPacks: number;
+  /** Hosts that cannot be reached now: what they hold counts as there until their sites have been silent for long. */
+  silentHosts: string[];
+  lostAfterMs: number;
   packs: number;
   /** So much has gone at once that only what is urgent is repaired. */
   isBraked: boolean;

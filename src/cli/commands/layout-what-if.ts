@@ -26,9 +26,12 @@ export async function showLoss(context: CliContext, sites: string[]): Promise<vo
   const { output } = context;
   const report = await context.backend.control(context.stateDir).forecastLoss({ sites });
   if (output.isJson) return output.json(message('loss_forecast', report));
-  const { hosts, sitesLeft, datasets } = report;
+  const { hosts, sitesLeft, silentHosts, datasets } = report;
   await output.print(
     `Without ${clean(report.sites.join(', '))} (${counted(hosts.length, 'host')}), ${counted(sitesLeft.length, 'site')} with storage would be left${sitesLeft.length === 0 ? '' : `: ${clean(sitesLeft.join(', '))}`}.`,
+    ...(silentHosts.length === 0
+      ? []
+      : [`Counted as there, though not reached now: ${clean(silentHosts.join(', '))}.`]),
     '',
   );
   await output.table(

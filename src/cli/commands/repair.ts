@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { RepairReport, RepairTaskReport, WrongPackReport } from '../../agent/upkeep-types.ts';
-import { formatSize } from '../../base/quantity.ts';
+import { formatSize, formatSpan } from '../../base/quantity.ts';
 import { secondMs } from '../../base/units.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { RepairPart } from '../../core/policy/repair-part.ts';
@@ -94,13 +94,20 @@ async function printSummary(
   { output, stateFlag }: CliContext,
   report: RepairReport,
 ): Promise<void> {
-  const { packs, taskCount, dueCount, lost, awaitedPacks, isBraked, wrong } = report;
+  const { packs, taskCount, dueCount, lost, awaitedPacks, isBraked, wrong, silentHosts } = report;
   if (taskCount === 0 && lost.length === 0) {
     await output.print(`${counted(packs, 'pack')}: every shard is where it should be.`);
   } else {
     await output.print(
       `${counted(packs, 'pack')}: ${counted(taskCount, 'shard')} missing, ${dueCount} due now;` +
         ` ${lost.length} packs cannot be rebuilt.`,
+    );
+  }
+  if (silentHosts.length > 0) {
+    await output.print(
+      `  ${clean(silentHosts.join(', '))} cannot be reached now: what lies there counts` +
+        ` until the site has been silent for ${formatSpan(report.lostAfterMs)}`,
+      `  next: holdfast peer list${stateFlag}`,
     );
   }
   if (awaitedPacks > 0) {

@@ -375,6 +375,7 @@ describe('repair', () => {
   const report: RepairReport = {
     ...{ tasks: [], taskCount: 0, dueCount: 0, stuckCount: 0, lost: [], awaitedPacks: 0, packs: 4 },
     ...{ isBraked: false, made: 0, failed: 0, bytesRead: 0, wrong: [] },
+    ...{ silentHosts: [], lostAfterMs: 7_200_000 },
   };
   const task = {
     ...{ pack: 'ab'.repeat(32), index: 2, type: 'data' as const, bytes: 65536, spare: 1 },
@@ -398,6 +399,16 @@ describe('repair', () => {
       { message_type: 'summary', due_count: 1 },
     ]);
     expect([code, json.code, ...asked]).toEqual([0, 0, 'nothing', 'nothing']);
+  });
+
+  it('says whom it cannot see into', async () => {
+    const repairs = async (): Promise<RepairReport> => ({ ...report, silentHosts: ['ams-1'] });
+    const { out } = await run(['repair'], { backend: withAgent({ repairs }) });
+    expect(out).toContain('every shard is where it should be');
+    expect(out).toContain('ams-1 cannot be reached now');
+    expect(out).toContain('2 h');
+    const json = await run(['repair', '--json'], { backend: withAgent({ repairs }) });
+    expect(jsonLines(json.out)).toMatchObject([{ silent_hosts: ['ams-1'] }]);
   });
 
   it('says where what may wait for a day can be made now, and begins with it when asked', async () => {
