@@ -276,15 +276,25 @@ export class Ledger {
 
   /** Of one dataset, or all; newest last. */
   manifests(dataset?: DatasetId): ManifestRecord[] {
-    // Most of one line stand beside each other.
-    let line: { writer: AgentKey; dataset: DatasetId; cut: number | undefined } | undefined;
-    return this.#index.manifests(dataset).filter(({ statement: { writer }, manifest }) => {
-      if (line?.writer !== writer || line.dataset !== manifest.dataset) {
-        const cut = this.roster.log.cut(writer, manifest.dataset);
-        line = { writer, dataset: manifest.dataset, cut };
-      }
-      return line.cut === undefined || manifest.sequence <= line.cut;
-    });
+    const all = this.#index.manifests(dataset);
+    const datasets = dataset === undefined ? this.#index.datasets() : [dataset];
+    // Looking into each of thousands, many times in each backup, would cost more than all else.
+    if (![...datasets].some((one) => this.#hasCut(one))) return [...all];
+    const { log } = this.roster;
+    return all.filter(({ statement, manifest }) =>
+      log.isCounted(statement.writer, manifest.dataset, manifest.sequence),
+    );
+  }
+
+  #hasCut(dataset: DatasetId): boolean {
+    const writers = [...this.#index.writers(dataset)];
+    return writers.some((writer) => this.roster.log.cut(writer, dataset) !== undefined);
+  }
+
+  /** Who has written snapshots of a dataset that count. */
+  writers(dataset: DatasetId): AgentKey[] {
+    const writers = [...this.#index.writers(dataset)];
+    return writers.filter((writer) => this.roster.log.cut(writer, dataset) !== 0);
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {

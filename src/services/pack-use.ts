@@ -59,9 +59,9 @@ export class PackUse {
   async unneeded(dataset: DatasetId, isWanted: (pack: PackId) => boolean): Promise<Unneeded> {
     const reason = this.objection(dataset);
     if (reason !== undefined) return { unknown: reason };
+    if (!this.datasets().includes(dataset)) return { packs: new Map() };
     const records = this.#options.ledger.manifests(dataset);
     const dead = records.filter((record) => this.isDiscarded(record));
-    if (dead.length === 0) return { packs: new Map() };
     const live = await this.#segmentsOfAll(records.filter((record) => !this.isDiscarded(record)));
     const found = new Map<
       PackId,
@@ -153,7 +153,7 @@ export class PackUse {
       const behind = this.#behind(head.writer, head);
       if (behind !== undefined) return behind;
     }
-    const writers = new Set(ledger.manifests(dataset).map(({ statement }) => statement.writer));
+    const writers = new Set(ledger.writers(dataset));
     for (const fate of state().fates.all()) if (fate.dataset === dataset) writers.add(fate.writer);
     const hasForked = [...writers].some((writer) => this.isFrozen(writer));
     return hasForked ? 'its writer has signed two histories' : undefined;
@@ -176,7 +176,7 @@ export class PackUse {
       return 'newer snapshots have not arrived here';
     const known = ledger
       .manifests(dataset)
-      .find((one) => one.statement.writer === writer && one.manifest.sequence === sequence);
+      .findLast((one) => one.statement.writer === writer && one.manifest.sequence === sequence);
     return known?.hash === hash ? undefined : 'its history here is not the anchored one';
   }
 

@@ -72,6 +72,7 @@ export class StatementIndex {
   readonly #manifests = new Map<StatementHash, ManifestRecord>();
   readonly #inTime = new InOrder<ManifestRecord>(({ statement }) => statement.timeMs);
   readonly #byDataset = new Map<DatasetId, InOrder<ManifestRecord>>();
+  readonly #writers = new Map<DatasetId, Set<AgentKey>>();
   readonly #receipts = new Map<StatementHash, Map<AgentKey, ReceiptRecord>>();
   /** When each agent first signed for a manifest, by its clock. */
   readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
@@ -100,6 +101,8 @@ export class StatementIndex {
     const records = this.#byDataset.get(dataset) ?? new InOrder(bySequence);
     records.add(record);
     this.#byDataset.set(dataset, records);
+    const writers = this.#writers.get(dataset) ?? new Set();
+    this.#writers.set(dataset, writers.add(statement.writer));
   }
 
   #addReceipt(statement: StatementPlace, body: Receipt, hash: StatementHash): void {
@@ -119,6 +122,15 @@ export class StatementIndex {
   manifests(dataset?: DatasetId): readonly ManifestRecord[] {
     if (dataset === undefined) return this.#inTime.all();
     return this.#byDataset.get(dataset)?.all() ?? [];
+  }
+
+  /** Who has written manifests of a dataset. */
+  writers(dataset: DatasetId): ReadonlySet<AgentKey> {
+    return this.#writers.get(dataset) ?? new Set();
+  }
+
+  datasets(): Iterable<DatasetId> {
+    return this.#byDataset.keys();
   }
 
   /** How many there are. */

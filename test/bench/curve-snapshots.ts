@@ -5,7 +5,7 @@ import { Cluster } from '../support/cluster.ts';
 import type { BenchArguments } from './arguments.ts';
 import { type Curve, steps } from './curve.ts';
 import { cpuSecondsOf, peakBytesOf } from './processes.ts';
-import { median } from './statistics.ts';
+import { median, short } from './statistics.ts';
 
 /** Backups at each point whose median counts. */
 const sampled = 5;
@@ -36,7 +36,10 @@ export async function curveOfSnapshots(
       if (recent.length > sampled) recent.shift();
     }
     const [seconds, cpu] = [recent.map((one) => one.seconds), recent.map((one) => one.cpu)];
-    points.push([count, median(seconds), median(cpu), peakBytesOf(pid) / 1e6]);
+    const point = [count, median(seconds), median(cpu), peakBytesOf(pid) / 1e6];
+    points.push(point);
+    // The last of them take an hour.
+    console.error(`  ${point.map(short).join('  ')}`);
   }
   const columns = [
     'snapshots',

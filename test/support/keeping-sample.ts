@@ -66,6 +66,7 @@ export class KeepingSample {
       self: self.agentKey,
       roster: { datasets: () => [one], datasetOf: () => one },
       manifests: () => [...this.records],
+      writers: () => [...new Set(this.records.map(({ statement }) => statement.writer))],
       packSegments: async ({ hash: name }: ManifestRecord) => this.#lists.get(name) ?? [],
       forks: () => this.forks,
       witnessed: (name: StatementHash) => this.witnesses.get(name) ?? new Map(),

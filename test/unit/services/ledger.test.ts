@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { codeOf, type ErrorCode } from '../../../src/core/errors.ts';
 import {
   clusterStream,
@@ -318,6 +318,24 @@ describe('manifests and receipts', () => {
     expect(ledger.manifests(home.id).map(({ hash }) => hash)).toEqual([first.hash, second.hash]);
     expect(ledger.manifests().at(-1)?.manifest.sequence).toBe(2);
     expect(first.statement).toMatchObject({ ...ledger.manifest(first.hash)?.statement });
+  });
+
+  test('snapshots behind a cut do not count, nor does who has written nothing else', async () => {
+    await ledger.append(clusterStream, home);
+    const stream = manifestStream(home.id);
+    const first = await ledger.append(stream, sampleManifest(home.id, undefined));
+    const end = ledger.head(cluster.founder.agentKey, stream);
+    await ledger.append(stream, sampleManifest(home.id, end));
+    const counted = (cut: number | undefined): unknown[] => {
+      vi.spyOn(ledger.roster.log, 'cut').mockReturnValue(cut);
+      const all = [ledger.manifests(), ledger.manifests(home.id)];
+      return [...all.map((some) => some.map(({ hash }) => hash)), ledger.writers(home.id)];
+    };
+    const { agentKey } = cluster.founder;
+    expect(counted(undefined)).toMatchObject([{ length: 2 }, { length: 2 }, [agentKey]]);
+    expect(counted(1)).toEqual([[first.hash], [first.hash], [agentKey]]);
+    expect(counted(0)).toEqual([[], [], []]);
+    vi.restoreAllMocks();
   });
 
   test('the newest receipt of an agent replaces the one before', async () => {
