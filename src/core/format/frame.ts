@@ -31,6 +31,8 @@ const levelMax = 22;
 const windowLogMax = 23;
 /** zlib takes no less. */
 const inflateSlack = 64;
+/** Up to this size zstd takes smaller tables by itself. */
+const smallForZstd = 256 * 1024;
 /** Smaller frames are compressed outright: looking first would cost as much. */
 const probeFrom = 64 * 1024;
 const probeSampleCount = 8;
@@ -111,8 +113,17 @@ function compress(bytes: Uint8Array, level: number): Uint8Array {
     chunkSize: bytes.length + 8 * 1024,
     // Keeps the window within the frame at every level.
     pledgedSrcSize: bytes.length,
-    params: { [constants.ZSTD_c_compressionLevel]: level },
+    params: { [constants.ZSTD_c_compressionLevel]: level, ...tablesOf(level, bytes.length) },
   });
+}
+
+/**
+ * Level 3 looks up earlier places in tables that do not fit the second cache of most cores. Of half the size they cost
+ * a tenth less time, and two bytes in a thousand.
+ */
+function tablesOf(level: number, size: number): Record<number, number> {
+  if (level !== 3 || size <= smallForZstd) return {};
+  return { [constants.ZSTD_c_hashLog]: 16, [constants.ZSTD_c_chainLog]: 15 };
 }
 
 /** Inflating costs time at every restore, so a thirty-second must be saved at least. */
