@@ -10,4 +10,7 @@ export interface Sealer {
 }
 
 /** Seals the keys of one backup's packs. What it has sealed is forgotten when it is disposed. */
-export interface PackSealing extends Pick<Sealer, 'seal'>, AsyncDisposable {}
+export interface PackSealing extends Pick<Sealer, 'seal'>, AsyncDisposable {
+  /** Gets ready, while there is nothing to seal yet: that may take longer than a small backup. */
+  begin(recipients: readonly string[]): void;
+}

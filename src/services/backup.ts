@@ -165,6 +165,7 @@ export class Backup {
     for (let left = attemptsMax - 1; ; left--) {
       try {
         await using sealing = this.#options.openSealing?.();
+        if (!job.dryRun) sealing?.begin([job.own.dataset.recipient]);
         const options = { ...this.#options, sealer: sealing ?? this.#options.sealer };
         using run = new BackupRun(options, job, channel, signal);
         return await run.run();

@@ -31,6 +31,10 @@ class SealingProcess implements PackSealing {
   #failure: HoldfastError | undefined;
   #ended: Promise<void> = Promise.resolve();
 
+  begin(recipients: readonly string[]): void {
+    if (this.#failure === undefined) this.#child ??= this.#start(JSON.stringify(recipients));
+  }
+
   seal(recipients: readonly string[], secret: Uint8Array): Promise<Uint8Array> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     assert(secret.length === 32, 'the key of a pack has 32 bytes');
