@@ -78,13 +78,13 @@ export class CatchUp {
     for (const record of this.#due(records)) {
       if (clock.nowMs() - record.statement.timeMs < graceMs) continue;
       const missing = await this.#missing(record);
-      for (const { pack, peers } of missing) {
+      for (const { pack, peers } of missing ?? []) {
         if (await this.#fetch(pack, peers)) this.#fetched.add(pack);
       }
       const isUnsigned = await this.#isUnsigned(record);
       if (isUnsigned) await storage.sign(record);
-      if (missing.length > 0 || isUnsigned) this.#settled.delete(record.hash);
-      else this.#settled.add(record.hash);
+      if (missing?.length === 0 && !isUnsigned) this.#settled.add(record.hash);
+      else this.#settled.delete(record.hash);
     }
     const count = this.#fetched.size - before;
     if (this.#fetched.size > 0) await this.#signForFetched(records);
@@ -117,8 +117,13 @@ export class CatchUp {
     this.#fetched.clear();
   }
 
-  /** Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of; who can give them. */
-  async #missing(record: ManifestRecord): Promise<{ pack: PackId; peers: PeerKey[] }[]> {
+  /**
+   * Metadata packs of a snapshot that are not here, that fewer than the wanted copies exist of, and who can give them.
+   * Undefined: its list of packs has not arrived.
+   */
+  async #missing(
+    record: ManifestRecord,
+  ): Promise<{ pack: PackId; peers: PeerKey[] }[] | undefined> {
     const { view, store, peers, self, standing = everybodyStays } = this.#options;
     const { roster } = this.#options.ledger;
     const member = roster.member(self);
@@ -126,7 +131,8 @@ export class CatchUp {
     if (member === undefined || residencyObjection(roster, of, member) !== undefined) return [];
     // Who leaves takes nothing more.
     if (standing.isLeaving(member)) return [];
-    const packs = (await view.packs(record)) ?? [];
+    const packs = await view.packs(record);
+    if (packs === undefined) return undefined;
     const lacking = packs.filter(
       (entry) => entry.type === 'metadata' && store.indexes(entry.pack).length === 0,
     );
