@@ -155,6 +155,7 @@ export class KeepingHost {
       self: this.person.agentKey,
       roster: { member, members: () => everybody, datasets: () => [owned], datasetOf: () => owned },
       manifests: () => this.records(),
+      writers: () => [...new Set(this.records().map(({ statement }) => statement.writer))],
       packSegments: async ({ hash }: ManifestRecord) => this.#cluster.listsOf(hash),
       forks: () => (this.knowsFork ? [{ writer: source.agentKey }] : []),
       witnessed: (hash: StatementHash) => this.#cluster.witnessed(hash),
