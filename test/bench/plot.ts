@@ -1,8 +1,8 @@
 import type { Line } from './report.ts';
 
 const lineHeight = 26;
-const left = 430;
-const width = 960;
+const left = 500;
+const width = 1030;
 /** Ratio at the right end; longer bars are cut and say so. */
 const ratioMax = 1.5;
 
