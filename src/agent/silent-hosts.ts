@@ -5,13 +5,13 @@ import type { Agent } from './agent.ts';
  * silent for as long as the policy says.
  */
 export function silentHosts(
-  { ledger, status, control, upkeep }: Agent,
+  { ledger, upkeep: { repairs, view } }: Agent,
   without: ReadonlySet<string> = new Set(),
 ): string[] {
   return ledger.roster
     .members()
-    .filter((one) => one.hasRole('storage') && one.agentKey !== control.log.self)
-    .filter((one) => !status.isReachable(one.agentKey) && upkeep.view.countsWithout(without, one))
+    .filter((one) => one.hasRole('storage') && !repairs.isThere(one.agentKey))
+    .filter((one) => view.countsWithout(without, one))
     .map(({ name }) => name)
     .sort();
 }

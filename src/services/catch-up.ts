@@ -1,3 +1,4 @@
+import { Rotation } from '../base/rotation.ts';
 import { minuteMs, secondMs } from '../base/units.ts';
 import { codeOf, HoldfastError } from '../core/errors.ts';
 import { shardHeadFrom } from '../core/format/shard.ts';
@@ -46,8 +47,7 @@ export class CatchUp {
   readonly #fetched = new Set<PackId>();
   /** Lacked nothing. */
   readonly #settled = new Set<StatementHash>();
-  /** Of these: where the next round begins. */
-  #next = 0;
+  readonly #settledTurns = new Rotation();
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -93,11 +93,8 @@ export class CatchUp {
 
   #due(records: readonly ManifestRecord[]): ManifestRecord[] {
     const settled = records.filter(({ hash }) => this.#settled.has(hash));
-    if (settled.length <= settledPerRound) return [...records];
-    const begin = this.#next % settled.length;
-    this.#next = begin + settledPerRound;
-    const turn = [...settled.slice(begin), ...settled.slice(0, begin)].slice(0, settledPerRound);
-    return [...records.filter(({ hash }) => !this.#settled.has(hash)), ...turn];
+    const turn = new Set(this.#settledTurns.take(settled, settledPerRound));
+    return records.filter((record) => !this.#settled.has(record.hash) || turn.has(record));
   }
 
   async #isUnsigned(record: ManifestRecord): Promise<boolean> {

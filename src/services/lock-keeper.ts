@@ -1,3 +1,4 @@
+import { Rotation } from '../base/rotation.ts';
 import { secondMs } from '../base/units.ts';
 import { storageMessages } from '../core/log-messages/storage.ts';
 import { isLonger, lockEnds, longest } from '../core/policy/lock.ts';
@@ -32,8 +33,8 @@ const newestMax = 32;
  */
 export class LockKeeper {
   readonly #options: LockKeeperOptions;
-  /** Of the snapshots without a lock: where the next round begins, so that none keeps the others waiting. */
-  #next = 0;
+  /** Of the snapshots without a lock. */
+  readonly #turns = new Rotation();
 
   constructor(options: LockKeeperOptions) {
     this.#options = options;
@@ -68,9 +69,7 @@ export class LockKeeper {
   /** The next ones, and whatever is newest: what was just committed should not wait for a whole round. */
   #some(unlocked: readonly ManifestRecord[]): Iterable<ManifestRecord> {
     if (unlocked.length <= roundMax) return unlocked;
-    const begin = this.#next % unlocked.length;
-    this.#next = begin + roundMax;
-    const turn = [...unlocked.slice(begin), ...unlocked.slice(0, begin)].slice(0, roundMax);
+    const turn = this.#turns.take(unlocked, roundMax);
     return new Set([...turn, ...unlocked.slice(-newestMax)]);
   }
 

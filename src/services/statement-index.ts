@@ -63,6 +63,10 @@ class InOrder<Item> {
   }
 }
 
+function byTime({ statement }: { readonly statement: StatementPlace }): number {
+  return statement.timeMs;
+}
+
 function bySequence({ manifest }: ManifestRecord): number {
   return manifest.sequence;
 }
@@ -70,7 +74,7 @@ function bySequence({ manifest }: ManifestRecord): number {
 /** Manifests, receipts and drill reports that have been accepted, by what they are asked for. */
 export class StatementIndex {
   readonly #manifests = new Map<StatementHash, ManifestRecord>();
-  readonly #inTime = new InOrder<ManifestRecord>(({ statement }) => statement.timeMs);
+  readonly #inTime = new InOrder<ManifestRecord>(byTime);
   readonly #byDataset = new Map<DatasetId, InOrder<ManifestRecord>>();
   readonly #writers = new Map<DatasetId, Set<AgentKey>>();
   readonly #receipts = new Map<StatementHash, Map<AgentKey, ReceiptRecord>>();
@@ -78,7 +82,7 @@ export class StatementIndex {
   readonly #witnessed = new Map<StatementHash, Map<AgentKey, number>>();
   readonly #texts = new Map<string, string>();
 
-  readonly #drills: DrillRecord[] = [];
+  readonly #drills = new InOrder<DrillRecord>(byTime);
 
   /** Entries of one sequence must come in their order. */
   add(statement: Statement, hash: StatementHash): void {
@@ -86,7 +90,7 @@ export class StatementIndex {
     if (body.kind === 'manifest') this.#addManifest(this.#placeOf(statement), body, hash);
     else if (body.kind === 'receipt') this.#addReceipt(this.#placeOf(statement), body, hash);
     else if (body.kind === 'drill') {
-      this.#drills.push({ hash, statement: this.#placeOf(statement), report: body.report });
+      this.#drills.add({ hash, statement: this.#placeOf(statement), report: body.report });
     }
   }
 
@@ -140,7 +144,7 @@ export class StatementIndex {
 
   /** By the writers' clocks, newest last. */
   drills(): DrillRecord[] {
-    return this.#drills.toSorted((a, b) => a.statement.timeMs - b.statement.timeMs);
+    return [...this.#drills.all()];
   }
 
   manifest(hash: StatementHash): ManifestRecord | undefined {

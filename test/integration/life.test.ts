@@ -141,6 +141,11 @@ describe('the life of a cluster of five sites that survives any two', () => {
   ])('restores everything exactly from the survivors when $lost are killed', async (pair) => {
     for (const site of pair.lost) await cluster.kill(site);
     expect(await restoreAndCompare('latest', pair.survivor)).toEqual([]);
+    const silent = { silent_hosts: [...pair.lost].sort() };
+    const repair = await cluster.expect(0, ['repair', '--dry-run', '--json'], pair.survivor);
+    expect(messages(repair.out)).toMatchObject([silent]);
+    const loss = ['layout', 'plan', '--what-if', `lose ${pair.survivor}`, '--json'];
+    expect(messages((await cluster.expect(0, loss, pair.survivor)).out)).toMatchObject([silent]);
     for (const site of pair.lost) await cluster.start(site);
     await cluster.untilConnected();
   });
